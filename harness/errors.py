@@ -1,0 +1,69 @@
+"""The errors that a user meets. Each says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """Base of every error that the command line shows without a traceback."""
+
+
+class UnknownName(HarnessError):
+    """A strategy, protocol, task, space or executor that nothing provides."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
+        message = f"unknown {kind} {name!r}"
+        if near:
+            message += "; did you mean " + " or ".join(repr(n) for n in near) + "?"
+        elif self.known:
+            shown = ", ".join(self.known[:12]) + (", ..." if len(self.known) > 12 else "")
+            message += f"; known: {shown}"
+        super().__init__(message + (f" ({hint})" if hint else ""))
+
+
+class StudyError(HarnessError):
+    """A study that is malformed or contradicts itself. Names the file and the line or field."""
+
+
+class DataError(HarnessError):
+    """A data file or table that cannot be trusted. Names the file, the place and the reason."""
+
+
+class DataMissing(HarnessError):
+    """A task whose data is not on this machine. Names what is missing and the command that gets it."""
+
+
+class PluginError(HarnessError):
+    """A plugin that is broken, misspelt, incomplete, or provides a name twice."""
+
+
+class RecordError(HarnessError):
+    """A results folder or record that cannot be read or written."""
+
+
+class InvalidArchitecture(HarnessError, ValueError):
+    """An architecture that is not of the search space. Never paid."""
+
+
+class UnknownArchitecture(HarnessError, LookupError):
+    """A valid architecture that a partial table has no score for. Never paid."""
+
+
+class BudgetExhausted(HarnessError):
+    """The search is over: the budget is spent, every row is known, or too many calls were free.
+
+    ``scores`` holds, for `Oracle.query_many`, what was answered before the end; ``ended_by`` says why.
+    Letting it propagate out of `Strategy.search` is the ordinary way to stop.
+    """
+
+    def __init__(self, ended_by: str, scores: list[float] | None = None) -> None:
+        super().__init__(f"the search has ended: {ended_by}")
+        self.ended_by = ended_by
+        self.scores: list[float] = scores if scores is not None else []
+
+    def __reduce__(self) -> tuple[type[BudgetExhausted], tuple[str, list[float]]]:
+        return type(self), (self.ended_by, self.scores)

@@ -1,0 +1,190 @@
+"""What a search achieved: relative improvement, regret, rank and Kendall's tau. Pure functions on arrays.
+
+Scores are in the units of the task (accuracies in percent). NaN and infinities are refused with `ValueError`: a failed
+run gets its score before it comes here. A metric that does not exist is None, never a made-up number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "finite_vector",
+    "ktau",
+    "ktau_eq13",
+    "ktau_pairwise",
+    "ktau_pairwise_compare",
+    "rank",
+    "regret",
+    "relative_improvement",
+    "ri_paper",
+]
+
+Item = TypeVar("Item")
+PAIRS_AT_ONCE = 1 << 20
+
+
+def finite_vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """`values` as float64 [n], n >= 1. Raises ValueError naming `name` where empty, not a vector, or not finite."""
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1 or vector.size == 0:
+        raise ValueError(f"{name} must be a non-empty vector, not an array of shape {vector.shape}")
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(vector))} of {vector.size} values not finite")
+    return vector
+
+
+def relative_improvement(scores: ArrayLike, sampling_mean: float, *, higher_is_better: bool = True) -> float | None:
+    """RI in percent: `100 * (mean(scores) - Acc_r) / Acc_r` (Yang et al., ICLR 2020, section 3.1).
+
+    `scores`: [n] final scores of the strategy's runs. `sampling_mean`: Acc_r, the mean final score of random sampling.
+    Where lower is better the sign turns, so that an improvement is positive. None where Acc_r is not positive: a
+    ratio to it means nothing.
+    """
+    mean = float(finite_vector(scores, "scores").mean())
+    acc_r = float(finite_vector([sampling_mean], "sampling_mean")[0])
+    if acc_r <= 0:
+        return None
+    ri = 100.0 * (mean - acc_r) / acc_r
+    return ri if higher_is_better else -ri
+
+
+def ri_paper(scores: ArrayLike, draws: ArrayLike, *, higher_is_better: bool = True) -> float | None:
+    """RI as the paper computes it, in percent: Acc_r is the mean of as many random architectures as there are runs.
+
+    `draws`: [k] final scores of random architectures in the order drawn; the first n count. None where k < n or that
+    mean is not positive.
+    """
+    runs, drawn = finite_vector(scores, "scores"), finite_vector(draws, "draws")
+    if drawn.size < runs.size:
+        return None
+    return relative_improvement(runs, float(drawn[: runs.size].mean()), higher_is_better=higher_is_better)
+
+
+def regret(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) -> NDArray[np.float64]:
+    """Distance of each score from the best of `table`, in the task's units: >= 0 for scores that come from the table.
+
+    `scores`: [n]. `table`: the scores of all rows; NaN marks a row without one. Returns float64 [n].
+    """
+    values, known = finite_vector(scores, "scores"), _known(table)
+    return known.max() - values if higher_is_better else values - known.min()
+
+
+def rank(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) -> NDArray[np.int64]:
+    """`1 + rows with a strictly better final score`, for each of `scores`; equals share the best of their ranks.
+
+    `scores`: [n]. `table`: the final scores of all rows; NaN marks a row without one and is never better. Both in the
+    same units and precision. Returns int64 [n]. O((n + rows) log rows).
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    values, known = sign * finite_vector(scores, "scores"), np.sort(sign * _known(table))
+    return (1 + known.size - np.searchsorted(known, values, side="right")).astype(np.int64)
+
+
+def ktau(learned: ArrayLike, true: ArrayLike) -> float | None:
+    """Kendall's tau-b of two score vectors [n]: the harness's KTau. Ties shrink the denominator.
+
+    None for n < 2 and where either side is constant. O(n log n): 423,624 rows take about 0.1 s.
+    """
+    learned, true = _pair(learned, true)
+    if learned.size < 2 or np.ptp(learned) == 0 or np.ptp(true) == 0:
+        return None
+    from scipy.stats import kendalltau  # 0.7 s to import
+
+    return float(kendalltau(learned, true, method="asymptotic").statistic)
+
+
+def ktau_eq13(learned: ArrayLike, true: ArrayLike) -> float | None:
+    """Kendall's tau of ReNAS, Eq. 13: `2 * concordant / C(n, 2) - 1`. A pair tied on either side counts as discordant.
+
+    Vectors [n]; None for n < 2. A constant side gives -1. O(n log n).
+    """
+    learned, true = _pair(learned, true)
+    pairs = math.comb(learned.size, 2)
+    if pairs == 0:
+        return None
+    tied_learned, tied_true = _tied(learned), _tied(true)
+    tied_both = _tied(np.column_stack([learned, true]))
+    untied = pairs - tied_learned - tied_true + tied_both
+    tau_b = ktau(learned, true)
+    if tau_b is None:
+        return -1.0
+    # tau-b = (concordant - discordant) / sqrt((pairs - tied_learned) * (pairs - tied_true)); the numerator is whole.
+    excess = round(tau_b * math.sqrt(pairs - tied_learned) * math.sqrt(pairs - tied_true))
+    concordant = (untied + excess) // 2
+    return 2.0 * concordant / pairs - 1.0
+
+
+def ktau_pairwise(learned: ArrayLike, true: ArrayLike) -> float | None:
+    """CTNAS's tau of a score vector: mean over i < j of `sign(learned_i - learned_j) * sign(true_i - true_j)`.
+
+    sign(0) = +1, so the order of the items matters where there are ties. Vectors [n]; None for n < 2. O(n^2) time in
+    blocks of bounded memory: 10,000 items take about 0.2 s, and samples above that are better served by `ktau`.
+    """
+    learned, true = _pair(learned, true)
+    return _agreement(lambda i, j: learned[i] >= learned[j], true)
+
+
+def ktau_pairwise_compare(
+    compare: Callable[[Sequence[Item], Sequence[Item]], ArrayLike], items: Sequence[Item], true: ArrayLike
+) -> float | None:
+    """CTNAS's tau of a comparator: mean over i < j of `sign(compare(i, j) - 0.5) * sign(true_i - true_j)`.
+
+    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k; asked in the one direction i < j only, in
+    blocks of at most about a million pairs. sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`). `true`: [n] for `items`.
+    None for n < 2. O(n^2) comparisons: 499,500 for the usual sample of 1,000. Raises ValueError for answers that are
+    not m finite numbers.
+    """
+    scores = finite_vector(true, "true")
+    if len(items) != scores.size:
+        raise ValueError(f"{len(items)} items but {scores.size} true scores")
+
+    def at_least(i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.bool_]:
+        answers = finite_vector(compare([items[k] for k in i], [items[k] for k in j]), "compare's answer")
+        if answers.size != i.size:
+            raise ValueError(f"compare answered {answers.size} values for {i.size} pairs")
+        return answers >= 0.5
+
+    return _agreement(at_least, scores)
+
+
+def _known(table: ArrayLike) -> NDArray[np.float64]:
+    """The scores of a table that exist, float64."""
+    column = np.asarray(table, dtype=np.float64)
+    return finite_vector(column[~np.isnan(column)], "table")
+
+
+def _pair(learned: ArrayLike, true: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    left, right = finite_vector(learned, "learned"), finite_vector(true, "true")
+    if left.size != right.size:
+        raise ValueError(f"{left.size} learned scores but {right.size} true scores")
+    return left, right
+
+
+def _tied(values: NDArray[np.float64]) -> int:
+    """Number of pairs of equal rows."""
+    counts = np.unique(values, axis=0, return_counts=True)[1].astype(np.int64)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _agreement(at_least: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.bool_]], true: NDArray[np.float64]) -> float | None:
+    """Mean over i < j of +1 where `at_least(i, j)` says the same as `true_i >= true_j`, else -1."""
+    n = true.size
+    pairs = math.comb(n, 2)
+    if pairs == 0:
+        return None
+    agreed, rows = 0, max(1, PAIRS_AT_ONCE // n)
+    for start in range(0, n - 1, rows):
+        first = np.arange(start, min(start + rows, n - 1))
+        later = n - 1 - first
+        i = np.repeat(first, later)
+        j = np.arange(i.size) - np.repeat(np.cumsum(later) - later, later) + i + 1
+        agreed += int(np.count_nonzero(at_least(i, j) == (true[i] >= true[j])))
+    return 2.0 * agreed / pairs - 1.0

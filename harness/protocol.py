@@ -1,0 +1,211 @@
+"""The training protocol contract: how an architecture becomes a score.
+
+A `TrainingProtocol` lists `Task`s and opens one as an `Evaluator`. An evaluator hands the search a `Validator`, which
+holds validation scores and nothing else, and keeps the final scores to itself: no attribute path leads from a
+validator to a final score.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.spaces import Architecture, SearchSpace
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a number means. ``ratio_scale``: whether RI, a ratio, makes sense (accuracy: yes; a log loss: no)."""
+
+    name: str = "accuracy"
+    unit: str = "%"
+    higher_is_better: bool = True
+    ratio_scale: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """A way to evaluate a task. ``resumable``: a higher fidelity of the same training costs only the difference."""
+
+    name: str
+    epochs: int | None = None
+    resumable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Protocol + data set + variant. ``name`` is ``<protocol>/<data set>[@variant]``.
+
+    finals: the ways to read the final score, the default first: ``mean`` of the repeats that exist, ``repeat:777``
+    only where every row has it, ``single`` where there is one value, ``trained`` where it is trained anew.
+    """
+
+    name: str
+    protocol: str
+    summary: str = ""
+    finals: tuple[str, ...] = ("mean",)
+    recorded: bool = True
+    searchable: bool = True
+    """False where no validation split exists, so that another task must be searched (`search_task`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Validation scores of n architectures.
+
+    valid: float64 [n] in the score's unit; NaN is a failed training (paid). seconds: float64 [n], what the trainings
+    averaged here took in total, or None where the task records no time (never latency). trainings: int64 [n], how many
+    trainings the value averages (None: one each); epochs are charged for each. missing: bool [n], repeats that were
+    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``, ``latency``: float64 [n].
+    """
+
+    valid: Floats
+    seconds: Floats | None = None
+    trainings: npt.NDArray[np.int64] | None = None
+    missing: npt.NDArray[np.bool_] | None = None
+    measured: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One architecture's validation, as plain Python values: the oracle's fast path. NaN where there is no value."""
+
+    valid: float
+    seconds: float
+    trainings: int = 1
+    missing: bool = False
+
+
+class Validator(ABC):
+    """The part of an evaluator that a search may see: validation scores only."""
+
+    space: SearchSpace
+    fidelities: tuple[Fidelity, ...]
+    """From cheap to full; the last is the full one."""
+    score: Score
+    rows: int | None = None
+    """How many rows the task has a score for; None where unbounded."""
+    repeats: tuple[int, ...] = ()
+    """Repeats that can be asked for one by one; empty where there is a single value."""
+    records_seconds: bool = False
+
+    @abstractmethod
+    def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
+        """Rows, int64 [n]: what budget, memory and rank go by. Raises UnknownArchitecture for a partial table."""
+
+    @abstractmethod
+    def validate(
+        self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None
+    ) -> Validation:
+        """Validation scores; ``repeat=None`` is the mean of the repeats that exist."""
+
+    def row(self, arch: Architecture) -> int:
+        """`identity` of one."""
+        return int(self.identity([arch])[0])
+
+    def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
+        """`validate` of one. Recorded tasks override it with a look-up: it stands on the per-query path."""
+        found = self.validate([arch], fidelity=fidelity, repeat=repeat)
+        return Reading(
+            float(found.valid[0]),
+            float("nan") if found.seconds is None else float(found.seconds[0]),
+            1 if found.trainings is None else int(found.trainings[0]),
+            False if found.missing is None else bool(found.missing[0]),
+        )
+
+    def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
+        """What is known before a query, for constraints: ``params``, ``flops`` (plain counts), float64 [n]."""
+        return self.space.costs(archs)
+
+    @property
+    def known_after(self) -> tuple[str, ...]:
+        """Names in `Validation.measured` that a constraint may use."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Final scores, float64 [n], in the score's unit; NaN is a failed final training. ``seconds`` where it is trained."""
+
+    scores: Floats
+    seconds: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Everything a recorded task knows, for the runner and for analysis; never handed to a strategy.
+
+    final, valid: float64 [rows], in the score's unit, NaN where absent; ``valid`` at the full fidelity. weights: for
+    each law, float64 [rows] summing to 1 (None: uniform). architectures: one per row, as a sequence that may be lazy.
+    """
+
+    final: Floats
+    valid: Floats | None
+    architectures: Sequence[Architecture]
+    weights: Mapping[str, Floats | None]
+
+    def mean_std(self, law: str) -> tuple[float, float]:
+        """Mean and (population) standard deviation of the final score under ``law``, over rows that have one."""
+        known = ~np.isnan(self.final)
+        weights = self.weights[law]
+        w = np.ones(int(known.sum())) if weights is None else weights[known]
+        w = w / w.sum()
+        values = self.final[known]
+        mean = float(w @ values)
+        return mean, float(np.sqrt(w @ (values - mean) ** 2))
+
+
+class Evaluator(ABC):
+    """An opened task."""
+
+    task: Task
+    space: SearchSpace
+    score: Score
+    final_score: Literal["test", "valid"] = "test"
+    law: str
+    """The task's default law."""
+    data_digest: str = ""
+    """Digest of the data that the scores come from; empty for live tasks."""
+    columns: tuple[str, ...] = ("validation",)
+    """What `validator` can be built over: ``validation`` always, ``test`` where paper mode is possible."""
+
+    @abstractmethod
+    def validator(self, column: str = "validation") -> Validator:
+        """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did."""
+
+    @abstractmethod
+    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
+        """What is reported; ``seed`` only for tasks that train. Read once, after the search."""
+
+    def truth(self, final: str) -> Truth | None:
+        """All rows' scores where recorded, else None."""
+        return None
+
+    def provenance(self) -> dict[str, Any]:
+        """What every record of this task must name: data file, digest, version, licence, split names, seeds."""
+        return {}
+
+
+class TrainingProtocol(ABC):
+    """How an architecture becomes a score: a recorded table, a published surrogate, or training here."""
+
+    name: str
+
+    @abstractmethod
+    def tasks(self) -> Iterable[Task]:
+        """Every task of this protocol, whether or not its data is present. Cheap."""
+
+    @abstractmethod
+    def open(self, task: Task) -> Evaluator:
+        """The opened task. Raises DataMissing, naming the command that gets the data."""
+
+    def missing(self, task: Task) -> str | None:
+        """Why the task cannot be opened here (one sentence with the command that mends it), or None. Cheap."""
+        return None

@@ -1,0 +1,11 @@
+"""Search spaces: the contract, scripts, and graphs."""
+
+from harness.spaces.base import LAWS, Choice, SearchSpace, scalar_rng
+from harness.spaces.graphs import PAD, CellBatch, CellGraph, on_path, pad
+from harness.spaces.restricted import RestrictedSpace
+from harness.spaces.script import Architecture, ChoiceScript, Decision, Script
+
+__all__ = [
+    "LAWS", "PAD", "Architecture", "CellBatch", "CellGraph", "Choice", "ChoiceScript", "Decision", "RestrictedSpace",
+    "Script", "SearchSpace", "on_path", "pad", "scalar_rng",
+]

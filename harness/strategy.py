@@ -1,0 +1,83 @@
+"""The search strategy contract."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import msgspec
+import numpy as np
+
+from harness.spaces import Architecture
+
+if TYPE_CHECKING:
+    from harness.oracle import Oracle
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a strategy's parameters: typed, with defaults, checked when a study is read.
+
+    Document each field with ``Annotated[int, msgspec.Meta(description="...", ge=1)]``: `nas-harness describe` shows it.
+    """
+
+    @classmethod
+    def smallest(cls) -> Any:
+        """The cheapest parameters under which the strategy still does all its steps; for quick checks."""
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How a run is scored; acted on by the runner alone.
+
+    oracle: the column that the oracle answers from. report: ``first`` reports the first returned architecture;
+    ``best_of_returned`` the best by final score among the first ``top`` (an oracle choice: some papers report it).
+    """
+
+    oracle: Literal["validation", "test"] = "validation"
+    report: Literal["first", "best_of_returned"] = "first"
+    top: int = 1
+    note: str = ""
+
+
+STRICT = Mode()
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """A learned order over architectures; higher is predicted better. KTau is measured on it."""
+
+    def rank(self, archs: Sequence[Architecture]) -> np.ndarray:
+        """Predicted utility, float [n], any scale."""
+        ...
+
+
+class Strategy(ABC):
+    """One search method. The runner makes an instance for each run: ``cls(params)``.
+
+    A strategy maximises: `Oracle.query` answers so that higher is better, whatever the task's score. It draws from
+    ``rng`` alone, leaves global random state as found, and may keep a learned order in ``self.ranker``.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    Params: ClassVar[type[Params]] = Params
+    modes: ClassVar[dict[str, Mode]] = {"strict": STRICT}
+    ablations: ClassVar[dict[str, dict[str, Any]]] = {}
+    """name -> the parameters that differ, with one component off."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """``{"training"}``: wants `Oracle.training`, live tasks only."""
+
+    def __init__(self, params: Any = None) -> None:
+        self.params = params if params is not None else type(self).Params()
+        self.ranker: Ranker | None = None
+        self.notes: dict[str, Any] = {}
+        """Plain JSON values kept in the record: counts, nearest supported settings."""
+        self.seconds: dict[str, float] = {}
+        """Where the time went, by phase; kept in the record's ``timing``."""
+
+    @abstractmethod
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        """Search until done or until BudgetExhausted propagates; architectures, best first."""
