@@ -1,0 +1,91 @@
+"""The contract of a plugin: what it may provide, and what it is told.
+
+A plugin is a module named by an entry point of the group ``nas_harness``. It marks functions with
+``harness.hookimpl``; every hook is optional. The module imports nothing heavy: it names where things are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pluggy
+
+if TYPE_CHECKING:
+    from harness.records import Record
+
+PROJECT = "nas_harness"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Kind = Literal["space", "strategy", "protocol", "executor", "metric"]
+KINDS: tuple[Kind, ...] = ("strategy", "protocol", "space", "executor", "metric")
+
+
+@dataclass(frozen=True, slots=True)
+class Provides:
+    """One thing a plugin provides. ``load``: ``module:attribute``, imported when it is first used.
+
+    ``requires``: import names that must be present; ``install``: the one command that installs them.
+    """
+
+    name: str
+    load: str
+    summary: str = ""
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+@hookspec
+def nas_harness_strategies() -> Iterable[Provides | type]:
+    """Return the strategies, subclasses of `harness.Strategy`. Called once, at discovery."""
+    return ()
+
+
+@hookspec
+def nas_harness_protocols() -> Iterable[Provides | type]:
+    """Return the training protocols, subclasses of `harness.TrainingProtocol`. Called once, at discovery."""
+    return ()
+
+
+@hookspec
+def nas_harness_spaces() -> Iterable[Provides | type]:
+    """Return the search spaces: callables without arguments that give a `harness.SearchSpace`. Called at discovery."""
+    return ()
+
+
+@hookspec
+def nas_harness_executors() -> Iterable[Provides | type]:
+    """Return the executors, subclasses of `harness.Executor`. Called once, at discovery."""
+    return ()
+
+
+@hookspec
+def nas_harness_metrics() -> Iterable[Provides | type]:
+    """Return metrics: functions of a study's records that give one number per run. Called once, at discovery."""
+    return ()
+
+
+@hookspec
+def nas_harness_run_started(run: dict[str, Any]) -> None:
+    """Called in the coordinator when a run is handed to a worker; ``run`` is its specification."""
+
+
+@hookspec
+def nas_harness_run_finished(record: Record) -> None:
+    """Called in the coordinator after the record of a run is stored."""
+
+
+@hookspec
+def nas_harness_study_finished(study: str, folder: str) -> None:
+    """Called in the coordinator when no run of the study is missing any more."""
+
+
+HOOK_OF: dict[Kind, str] = {
+    "strategy": "nas_harness_strategies",
+    "protocol": "nas_harness_protocols",
+    "space": "nas_harness_spaces",
+    "executor": "nas_harness_executors",
+    "metric": "nas_harness_metrics",
+}

@@ -1,0 +1,237 @@
+"""Discovery of plugins by entry point: each in its own guard, so that a broken one takes nothing down."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import Any
+
+import pluggy
+
+from harness import hookspecs
+from harness.errors import PluginError, UnknownName
+from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind, Provides
+
+GROUP = "nas_harness"
+ENVIRONMENT = "NAS_HARNESS_PLUGINS"
+"""When set: the exact entry-point names to load, comma-separated; empty loads none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a plugin provides, and who provides it."""
+
+    kind: Kind
+    name: str
+    provides: Provides
+    plugin: str
+    distribution: str
+    version: str
+    target: Any = None
+    """The class itself where the plugin gave one instead of `Provides`."""
+
+    @property
+    def status(self) -> str:
+        """``ok``, or what is missing and the command that installs it."""
+        absent = [m for m in self.provides.requires if not _present(m)]
+        if not absent:
+            return "ok"
+        return f"needs {', '.join(absent)}" + (f": {self.provides.install}" if self.provides.install else "")
+
+    def load(self) -> Any:
+        """Import it. Raises PluginError where a library is missing or the import fails."""
+        if self.target is not None:
+            return self.target
+        if self.status != "ok":
+            raise PluginError(f"{self.kind} {self.name!r} {self.status}")
+        module, _, attribute = self.provides.load.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} {self.name!r} of {self.distribution} {self.version} does not load from "
+                f"{self.provides.load!r}: {type(error).__name__}: {error}"
+            ) from error
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plugin that could not be registered, and why."""
+
+    plugin: str
+    distribution: str
+    version: str
+    error: str
+
+
+@dataclass
+class Registry:
+    """Everything installed plugins provide. ``only``: the entry-point names to load (None: all, or ``NAS_HARNESS_PLUGINS``)."""
+
+    only: frozenset[str] | None = None
+    strict: bool = False
+    items: dict[tuple[Kind, str], Item] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+    manager: pluggy.PluginManager = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.manager = _new_manager()
+        if self.only is None and ENVIRONMENT in os.environ:
+            self.only = frozenset(x.strip() for x in os.environ[ENVIRONMENT].split(",") if x.strip())
+        for point, dist in _entry_points():
+            if self.only is None or point.name in self.only:
+                self._load_entry_point(point, dist)
+        if self.strict and self.broken:
+            b = self.broken[0]
+            raise PluginError(f"plugin {b.plugin!r} of {b.distribution} {b.version} is broken: {b.error}")
+
+    # -- registration -----------------------------------------------------------------------------------------------
+
+    def _load_entry_point(self, point: EntryPoint, dist: Distribution) -> None:
+        name, version = dist.metadata["Name"], dist.version
+        try:
+            self.register(point.load(), point.name, name, version)
+        except Exception as error:
+            text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            self.broken.append(Broken(point.name, name, version, text))
+
+    def register(self, module: Any, plugin: str, distribution: str = "", version: str = "") -> None:
+        """Register one plugin, all of it or nothing. Raises PluginError, naming what is wrong with it."""
+        _check_hooks(module)
+        found = [
+            self._item(kind, provided, plugin, distribution, version)
+            for kind, hook in HOOK_OF.items()
+            for provided in _provided(module, hook)
+        ]
+        fresh: dict[tuple[Kind, str], Item] = {}
+        for item in found:
+            other = self.items.get((item.kind, item.name)) or fresh.get((item.kind, item.name))
+            if other is not None:
+                raise PluginError(
+                    f"{item.kind} {item.name!r} is provided by both {other.distribution or other.plugin} "
+                    f"and {distribution or plugin}; uninstall one"
+                )
+            fresh[item.kind, item.name] = item
+        self.manager.register(module, name=plugin)
+        self.items.update(fresh)
+
+    @staticmethod
+    def _item(kind: Kind, provided: Any, plugin: str, distribution: str, version: str) -> Item:
+        if isinstance(provided, Provides):
+            return Item(kind, provided.name, provided, plugin, distribution, version)
+        name = getattr(provided, "name", None)
+        if not isinstance(name, str) or not name:
+            raise PluginError(f"{HOOK_OF[kind]} gave {provided!r}, which is neither Provides nor a class with a name")
+        where = f"{provided.__module__}:{provided.__qualname__}"
+        return Item(kind, name, Provides(name, where, getattr(provided, "summary", "")), plugin, distribution, version, provided)
+
+    # -- looking up -------------------------------------------------------------------------------------------------
+
+    def names(self, kind: Kind) -> list[str]:
+        """Sorted names of everything of this kind, usable or not."""
+        return sorted(name for k, name in self.items if k == kind)
+
+    def find(self, kind: Kind, name: str) -> Item:
+        """Raises UnknownName, offering the nearest known names."""
+        item = self.items.get((kind, name))
+        if item is None:
+            plural = {"strategy": "strategies"}.get(kind, f"{kind}s")
+            raise UnknownName(kind, name, self.names(kind), hint=f"nas-harness list {plural}")
+        return item
+
+    def load(self, kind: Kind, name: str) -> Any:
+        """The class or function of that name. Raises UnknownName or PluginError."""
+        return self.find(kind, name).load()
+
+    def protocol(self, name: str) -> Any:
+        """The protocol instance of that name, made once a registry."""
+        if name not in self._protocols:
+            self._protocols[name] = self.load("protocol", name)()
+        return self._protocols[name]
+
+    @cached_property
+    def _protocols(self) -> dict[str, Any]:
+        return {}
+
+    def tasks(self) -> dict[str, Any]:
+        """Every task of every protocol that loads, by name."""
+        found: dict[str, Any] = {}
+        for name in self.names("protocol"):
+            if self.find("protocol", name).status == "ok":
+                found.update({t.name: t for t in self.protocol(name).tasks()})
+        return found
+
+    def task(self, name: str) -> Any:
+        """The task of that name. Raises UnknownName with the nearest ones, PluginError where its protocol does not load."""
+        prefix = name.partition("/")[0]
+        if ("protocol", prefix) in self.items:
+            found = {t.name: t for t in self.protocol(prefix).tasks()}
+            if name in found:
+                return found[name]
+        known = self.tasks()
+        if name in known:
+            return known[name]
+        raise UnknownName("task", name, known, hint="nas-harness list tasks")
+
+
+def _new_manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _check_hooks(module: Any) -> None:
+    """A misspelt or mis-signed hook is an error, found on a manager of its own so that nothing is left behind."""
+    probe = _new_manager()
+    try:
+        probe.register(module)
+        probe.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = [n for n in vars(hookspecs) if n.startswith("nas_harness_")]
+        raise PluginError(f"{str(error).strip()} (hooks: {', '.join(known)})") from error
+
+
+def _provided(module: Any, hook: str) -> Iterable[Any]:
+    function: Callable[[], Iterable[Any] | None] | None = getattr(module, hook, None)
+    if function is None or not hasattr(function, f"{PROJECT}_impl"):
+        return ()
+    return tuple(function() or ())
+
+
+def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
+    """Entry points of the group with their distributions, sorted, each distribution once (the first on sys.path)."""
+    seen: set[str] = set()
+    found: list[tuple[EntryPoint, Distribution]] = []
+    for dist in distributions():
+        name = dist.metadata["Name"]
+        if name is None or name.lower() in seen:
+            continue
+        seen.add(name.lower())
+        found += [(p, dist) for p in dist.entry_points if p.group == GROUP]
+    return sorted(found, key=lambda pair: (pair[1].metadata["Name"].lower(), pair[0].name))
+
+
+@lru_cache(maxsize=None)
+def _present(module: str) -> bool:
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@lru_cache(maxsize=1)
+def default_registry() -> Registry:
+    """The registry of everything installed, made once a process."""
+    return Registry()
+
+
+__all__ = ["ENVIRONMENT", "GROUP", "KINDS", "Broken", "Item", "Registry", "default_registry"]
