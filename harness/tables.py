@@ -1,0 +1,280 @@
+"""Tables of recorded protocols: a folder of ``.npy`` columns and a ``meta.json``, memory-mapped and checksummed.
+
+A table is written once by an importer and opened read-only ever after. Opening reads ``meta.json`` and the size of each
+column file, and maps a column only when it is asked for, so that it takes milliseconds and all workers share the pages.
+Nothing is unpickled. A value that was never measured is NaN.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from harness.errors import DataError, DataMissing
+
+SCHEMA = 1
+_META = "meta.json"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,79}")
+_KINDS = "biufS"
+_STALE_SECONDS = 24 * 3600.0
+
+
+class ColumnMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One column: numpy dtype string, shape (first axis: rows), and size and SHA-256 of its file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    sha256: str
+
+
+class TableMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a table is and where it comes from. ``facts``: what the importer found, such as splits and repeats."""
+
+    schema: int = SCHEMA
+    benchmark: str
+    rows: int
+    source: str
+    source_sha256: str
+    version: str
+    licence: str
+    importer: str
+    facts: dict[str, Any] = {}
+    columns: dict[str, ColumnMeta]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the columns' names and digests: equal for equal data, whichever file it came from."""
+        lines = (f"{name} {column.sha256}\n" for name, column in sorted(self.columns.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class Table:
+    """An opened table. ``table[name]`` is a read-only memory-mapped array [rows, ...]."""
+
+    def __init__(self, folder: Path, meta: TableMeta) -> None:
+        self.folder, self.meta = folder, meta
+        self._opened: dict[str, npt.NDArray[Any]] = {}
+
+    @property
+    def digest(self) -> str:
+        return self.meta.digest
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.meta.columns
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """Raises DataError where the table has no such column or its file is not what `meta` says."""
+        if name not in self._opened:
+            self._opened[name] = self._map(name)
+        return self._opened[name]
+
+    def _map(self, name: str) -> npt.NDArray[Any]:
+        expected = self.meta.columns.get(name)
+        if expected is None:
+            raise DataError(f"{self.folder}: the table has no column {name!r}")
+        path = self.folder / f"{name}.npy"
+        try:
+            found = np.lib.format.open_memmap(path, mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path}: not a readable column: {error}; import the benchmark again") from error
+        if found.dtype.str != expected.dtype or found.shape != expected.shape:
+            raise DataError(
+                f"{path}: is {found.dtype.str} {found.shape}, {_META} says {expected.dtype} {expected.shape}; "
+                "import the benchmark again"
+            )
+        return found
+
+    def verify(self) -> None:
+        """Read every column and compare it with its SHA-256. Raises DataError for the first that differs."""
+        for name, expected in self.meta.columns.items():
+            self._map(name)
+            path = self.folder / f"{name}.npy"
+            if sha256(path) != expected.sha256:
+                raise DataError(f"{path}: its SHA-256 is not the one in {_META}; import the benchmark again")
+
+
+def data_dir(explicit: Path | str | None = None) -> Path:
+    """Where tables live: ``explicit``, else the environment's NAS_HARNESS_DATA, else the user's data folder."""
+    chosen = explicit or os.environ.get("NAS_HARNESS_DATA")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_path("nas-harness"))
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def table_exists(folder: Path) -> bool:
+    """Whether a table stands at ``folder``. Cheap; says nothing about its health."""
+    return (folder / _META).is_file() or (_aside(folder) / _META).is_file()
+
+
+def open_table(folder: Path) -> Table:
+    """The table at ``folder``. Raises DataMissing where there is none, DataError where it is torn or foreign."""
+    _put_back(folder)
+    path = folder / _META
+    try:
+        meta = msgspec.json.decode(path.read_bytes(), type=TableMeta)
+    except FileNotFoundError:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise DataError(f"{folder}: a folder without {_META} is no table; remove it") from None
+        raise DataMissing(f"no table at {folder}") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{path}: not a table's {_META}: {error}; import the benchmark again") from error
+    if meta.schema != SCHEMA:
+        raise DataError(f"{path}: written in table format {meta.schema}, this version reads {SCHEMA}; import it again")
+    for name, column in meta.columns.items():
+        if not _NAME.fullmatch(name):
+            raise DataError(f"{path}: {name!r} is no column name")
+        if not column.shape or column.shape[0] != meta.rows:
+            raise DataError(f"{path}: column {name!r} has shape {column.shape}, the table {meta.rows} rows")
+        file = folder / f"{name}.npy"
+        try:
+            size = file.stat().st_size
+        except OSError as error:
+            raise DataError(f"{file}: a column is missing: {error}; import the benchmark again") from error
+        if size != column.bytes:
+            raise DataError(f"{file}: has {size} bytes instead of {column.bytes}; import the benchmark again")
+    return Table(folder, meta)
+
+
+def write_table(
+    folder: Path,
+    columns: Mapping[str, npt.NDArray[Any]],
+    *,
+    benchmark: str,
+    source: str,
+    source_sha256: str,
+    version: str,
+    licence: str,
+    importer: str,
+    facts: Mapping[str, Any] | None = None,
+    replace: bool = True,
+) -> Table:
+    """Write a table in one step: it is there whole or not at all, and what stood there before stays until then.
+
+    columns: plain numeric or byte-string arrays [rows, ...]. ``replace=False``: where another process was faster, its
+    table stands and is returned. Raises DataError where the columns do not form a table, or the disk is full.
+    """
+    rows = _check_columns(folder, columns)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        with _scratch(folder) as scratch:
+            written = {name: _write_column(scratch / f"{name}.npy", array) for name, array in columns.items()}
+            meta = TableMeta(
+                benchmark=benchmark, rows=rows, source=source, source_sha256=source_sha256, version=version,
+                licence=licence, importer=importer, facts=dict(facts or {}), columns=written,
+            )  # fmt: skip
+            _write_bytes(scratch / _META, msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+            _place(scratch, folder, replace)
+    except OSError as error:
+        raise DataError(f"{folder}: the table cannot be written: {error}; nothing was changed") from error
+    return open_table(folder)
+
+
+def remove_table(folder: Path) -> None:
+    """Remove a table and nothing else. Raises DataMissing where there is none, DataError where it cannot be removed."""
+    table = open_table(folder)
+    try:
+        for name in table.meta.columns:
+            (folder / f"{name}.npy").unlink()
+        (folder / _META).unlink()
+        folder.rmdir()
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be removed: {error}") from error
+
+
+def _check_columns(folder: Path, columns: Mapping[str, npt.NDArray[Any]]) -> int:
+    if not columns:
+        raise DataError(f"{folder}: a table needs at least one column")
+    for name, array in columns.items():
+        if not _NAME.fullmatch(name):
+            raise DataError(f"{folder}: {name!r} is no column name")
+        if not array.ndim:
+            raise DataError(f"{folder}: column {name!r} is a single value, not one per row")
+        if array.dtype.kind not in _KINDS or array.dtype.hasobject:
+            raise DataError(f"{folder}: column {name!r} has dtype {array.dtype}, which a table does not hold")
+        if not array.size:
+            raise DataError(f"{folder}: column {name!r} is empty")
+    rows = {name: len(array) for name, array in columns.items()}
+    if len(set(rows.values())) > 1:
+        raise DataError(f"{folder}: the columns differ in rows: {rows}")
+    return next(iter(rows.values()))
+
+
+def _write_column(path: Path, array: npt.NDArray[Any]) -> ColumnMeta:
+    plain = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    with open(path, "wb") as stream:
+        np.lib.format.write_array(stream, plain, version=(1, 0), allow_pickle=False)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return ColumnMeta(plain.dtype.str, plain.shape, path.stat().st_size, sha256(path))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    with open(path, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` that is gone afterwards, unless it was moved into place."""
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
+    try:
+        scratch.chmod(0o755)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.previous"
+
+
+def _put_back(folder: Path) -> None:
+    """Undo a replacement that was killed between its two renames."""
+    if not folder.exists() and _aside(folder).is_dir():
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # another process put it back, or finished
+            os.rename(_aside(folder), folder)
+
+
+def _place(scratch: Path, folder: Path, replace: bool) -> None:
+    _put_back(folder)
+    previous = _aside(folder)
+    if replace and folder.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        os.rename(folder, previous)
+    try:
+        os.rename(scratch, folder)
+    except OSError:
+        if not replace and table_exists(folder):
+            return
+        _put_back(folder)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed import left behind a day or more ago."""
+    for left in folder.parent.glob(f".{folder.name}.partial-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
