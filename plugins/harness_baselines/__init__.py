@@ -1,1 +1,1 @@
-"""A first-party strategy plugin."""
+"""The baselines that a published strategy has to beat."""

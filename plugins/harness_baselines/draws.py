@@ -1,0 +1,27 @@
+"""Random architectures one by one, drawn in blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness import Architecture, InvalidArchitecture, SearchSpace, UnknownArchitecture
+
+_BLOCK = 64
+"""Fixed, so that searches with different budgets share their draws."""
+
+UNSCORED = (InvalidArchitecture, UnknownArchitecture)
+"""What the oracle raises where there is no score to be had: counted, never paid. The searches draw again."""
+
+
+def draws(space: SearchSpace, rng: np.random.Generator, law: str | None = None) -> Iterator[Architecture]:
+    """Architectures drawn independently under ``law`` (default: the space's), without end."""
+    while True:
+        yield from space.sample(rng, _BLOCK, law)
+
+
+def worst_if_nan(score: float) -> float:
+    """``score``, or minus infinity where the training failed or the architecture is infeasible."""
+    return score if score == score else -math.inf
