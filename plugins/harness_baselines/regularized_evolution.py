@@ -1,0 +1,96 @@
+"""Regularized evolution (Real, Aggarwal, Huang and Le, AAAI 2019, Algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+import numpy as np
+
+from harness import Architecture, HarnessError, Params, Strategy, scalar_rng
+from harness_baselines.draws import UNSCORED, draws, worst_if_nan
+
+if TYPE_CHECKING:
+    from harness import Oracle
+
+SETTINGS: dict[str, tuple[int, int]] = {
+    "nasbench101": (50, 10),  # google-research/nasbench, NASBench.ipynb
+    "nasbench201": (10, 3),  # D-X-Y/AutoDL-Projects, exps/NATS-algos/regularized_ea.py
+    "nasbench301": (100, 10),  # automl/NASLib, DARTS defaults
+    "darts": (100, 10),
+}
+"""Space name -> population, tournament size."""
+GENERAL = (50, 10)
+
+
+class RegularizedEvolutionParams(Params, frozen=True, kw_only=True):
+    population: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(description="individuals alive; none: the published size for the space (50 where there is none)"),
+    ] = None
+    sample: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(
+            description="individuals in a tournament, drawn without replacement; none: the published size for the "
+            "space (10 where there is none), at most the population"
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.population is not None and self.sample is not None and self.sample > self.population:
+            raise ValueError(f"sample ({self.sample}) exceeds population ({self.population})")
+
+    @classmethod
+    def smallest(cls) -> RegularizedEvolutionParams:
+        return cls(population=4, sample=2)
+
+
+class RegularizedEvolution(Strategy):
+    """Fill a population at random; then mutate the winner of a tournament and let the oldest individual die.
+
+    Every queried architecture joins the population, a repeat answered from memory too. A failed training or an
+    infeasible architecture joins as the worst.
+    """
+
+    name: ClassVar[str] = "regularized-evolution"
+    summary: ClassVar[str] = "mutate a tournament winner, the oldest individual dies (Real et al. 2019)"
+    Params: ClassVar[type[Params]] = RegularizedEvolutionParams
+    params: RegularizedEvolutionParams
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        space, query, mutate = oracle.space, oracle.query, oracle.space.mutate
+        p, s = self._sizes(space.name)
+        self.notes |= {"population": p, "sample": s}
+        draw = scalar_rng(rng)
+        tournament, fitness = draw.sample, itemgetter(0)
+
+        archs = draws(space, rng)
+        population: list[tuple[float, Architecture]] = []
+        while len(population) < p:
+            arch = next(archs)
+            try:
+                population.append((worst_if_nan(query(arch)), arch))
+            except UNSCORED:
+                continue
+
+        oldest = 0  # the population is a ring: the newest takes the place of the oldest
+        while True:
+            parent = max(tournament(population, s), key=fitness)[1]
+            child = mutate(parent, draw)
+            try:
+                score = query(child)
+            except UNSCORED:
+                continue
+            population[oldest] = (score if score == score else worst_if_nan(score), child)
+            oldest = (oldest + 1) % p
+
+    def _sizes(self, space: str) -> tuple[int, int]:
+        params = self.params
+        usual_p, usual_s = SETTINGS.get(space, GENERAL)
+        p = params.population if params.population is not None else usual_p
+        s = params.sample if params.sample is not None else min(usual_s, p)
+        if s > p:
+            raise HarnessError(f"{self.name}: sample ({s}) exceeds population ({p}), the default on {space}")
+        return p, s
