@@ -1,0 +1,92 @@
+"""Local search (White, Nolen and Savani, UAI 2021, Algorithm 1, in the variant of naszilla/naszilla)."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+import numpy as np
+
+from harness import Architecture, Params, SearchSpace, Strategy, scalar_rng
+from harness_baselines.draws import UNSCORED, draws, worst_if_nan
+
+if TYPE_CHECKING:
+    from harness import Oracle
+
+Scored = tuple[float, Architecture]
+
+
+class LocalSearchParams(Params, frozen=True, kw_only=True):
+    num_init: Annotated[
+        int, msgspec.Meta(ge=1, description="random architectures before each climb, which starts at their best")
+    ] = 10
+    full_neighbourhood: Annotated[
+        bool,
+        msgspec.Meta(description="query all neighbours and move to the best, not to the first that is better"),
+    ] = False
+
+    @classmethod
+    def smallest(cls) -> LocalSearchParams:
+        return cls(num_init=2)
+
+
+class LocalSearch(Strategy):
+    """Climb from the best of ``num_init`` random architectures to a local optimum, and again until the budget is spent.
+
+    Neighbours differ in one choice and are tried in random order. A move needs a strictly better score, so that
+    isomorphic twins, which score the same where the task does not tell them apart, never lead in a circle. Neighbours
+    known from an earlier climb are answered free and take part like the others.
+    """
+
+    name: ClassVar[str] = "local-search"
+    summary: ClassVar[str] = "move to the first better neighbour, restart at a local optimum (White et al. 2021)"
+    Params: ClassVar[type[Params]] = LocalSearchParams
+    params: LocalSearchParams
+    ablations: ClassVar[dict[str, dict[str, bool]]] = {"full-neighbourhood": {"full_neighbourhood": True}}
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        params = self.params
+        draw = scalar_rng(rng)
+        archs = draws(oracle.space, rng)
+        paid = oracle.history
+
+        def score(arch: Architecture) -> float:
+            try:
+                return worst_if_nan(oracle.query(arch))
+            except UNSCORED:
+                return -math.inf
+
+        self.notes["climbs"] = 0
+        while True:
+            fresh: list[Scored] = []
+            while len(fresh) < params.num_init:
+                arch, before = next(archs), len(paid)
+                value = score(arch)
+                if len(paid) > before:  # neither a repeat nor, where the task has one row for both, a known one's twin
+                    fresh.append((value, arch))
+            climb(max(fresh, key=itemgetter(0)), oracle.space, score, draw, full=params.full_neighbourhood)
+            self.notes["climbs"] += 1
+
+
+def climb(
+    start: Scored, space: SearchSpace, score: Callable[[Architecture], float], draw: random.Random, *, full: bool
+) -> Scored:
+    """The local optimum reached from ``start``: no neighbour of it scores better."""
+    current = start
+    while True:
+        best = current
+        neighbours = space.neighbours(current[1])
+        draw.shuffle(neighbours)
+        for arch in neighbours:
+            value = score(arch)
+            if value > best[0]:
+                best = (value, arch)
+                if not full:
+                    break
+        if best is current:
+            return current
+        current = best
