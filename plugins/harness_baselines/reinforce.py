@@ -1,0 +1,100 @@
+"""REINFORCE on independent logits per choice (Williams 1992; for NAS: Ying et al. 2019, Dong and Yang 2020)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from harness import Architecture, Params, Strategy
+from harness_baselines.draws import UNSCORED
+from harness_baselines.policy import SGD, Adam, MovingAverage, Policy
+
+if TYPE_CHECKING:
+    from harness import Oracle
+
+
+class Settings(NamedTuple):
+    optimizer: Literal["adam", "sgd"]
+    lr: float
+    reward_scale: float
+
+
+SETTINGS: dict[str, Settings] = {
+    "nasbench101": Settings("sgd", 0.1, 0.01),  # automl/nas_benchmarks, run_rl.py: accuracy as a fraction
+    "nasbench201": Settings("adam", 0.01, 1.0),  # D-X-Y/AutoDL-Projects, exps/NATS-algos/reinforce.py: percent
+}
+"""Space name -> the published optimiser, its learning rate, and what a score is multiplied by."""
+GENERAL = Settings("adam", 0.01, 1.0)
+
+
+class ReinforceParams(Params, frozen=True, kw_only=True):
+    optimizer: Annotated[
+        Literal["adam", "sgd"] | None, msgspec.Meta(description="of the logits; none: the published one for the space")
+    ] = None
+    lr: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(description="learning rate; none: the published one for the space (0.01 where there is none)"),
+    ] = None
+    reward_scale: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(description="what a score is multiplied by to give the reward; Adam does not notice it"),
+    ] = None
+    momentum: Annotated[
+        float, msgspec.Meta(ge=0, lt=1, description="of the moving average of rewards that is the baseline")
+    ] = 0.9
+    init_scale: Annotated[
+        float, msgspec.Meta(ge=0, description="standard deviation of the initial logits")
+    ] = 1e-3
+
+
+class Reinforce(Strategy):
+    """Draw an architecture from the policy, query it, and follow the gradient of (reward - baseline) * log p.
+
+    The best visited architecture stands, not the policy's mode. A repeat is answered from memory and teaches again, so
+    that a policy that has converged ends the search by calls. A failed training or an infeasible architecture is
+    rewarded like the worst score so far. Where encodings may be invalid, the policy is conditioned on validity by
+    drawing again, and the gradient ignores the normalisation that this brings, as the published baselines do.
+    ``ranker``: log p.
+    """
+
+    name: ClassVar[str] = "reinforce"
+    summary: ClassVar[str] = "policy gradient on independent logits per choice (Ying et al. 2019; Dong and Yang 2020)"
+    Params: ClassVar[type[Params]] = ReinforceParams
+    params: ReinforceParams
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        params = self.params
+        settings = self._settings(oracle.space.name)
+        self.notes |= {**settings._asdict(), "not_of_the_policy": 0}
+        self.ranker = policy = Policy(oracle.space, rng, params.init_scale)
+        optimizer = (Adam if settings.optimizer == "adam" else SGD)(settings.lr)
+        baseline = MovingAverage(params.momentum)
+        worst = math.inf
+        while True:
+            arch, of_the_policy = policy.draw(rng)
+            self.notes["not_of_the_policy"] += not of_the_policy
+            try:
+                score = oracle.query(arch)
+            except UNSCORED:
+                continue
+            if score == score:
+                worst = min(worst, score)
+            elif worst == math.inf:
+                continue  # nothing has been scored yet that a failure could be compared with
+            else:
+                score = worst
+            reward = settings.reward_scale * score
+            # The published baselines update the average first, so that it holds the reward it is compared with.
+            advantage = reward - baseline.update(reward)
+            optimizer.step(policy.logits, advantage * policy.score_function(arch))
+
+    def _settings(self, space: str) -> Settings:
+        params = self.params
+        usual = SETTINGS.get(space, GENERAL)
+        return Settings(
+            params.optimizer or usual.optimizer, params.lr or usual.lr, params.reward_scale or usual.reward_scale
+        )
