@@ -1,0 +1,99 @@
+"""Successive halving (Jamieson and Talwalkar, AISTATS 2016) and Hyperband (Li et al., JMLR 2018, Algorithm 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+import numpy as np
+
+from harness import Architecture, Fidelity, Params, Strategy
+from harness_baselines.draws import UNSCORED, draws
+
+if TYPE_CHECKING:
+    from harness import Oracle
+
+
+class HyperbandParams(Params, frozen=True, kw_only=True):
+    eta: Annotated[
+        int, msgspec.Meta(ge=2, description="one in eta goes on; the fidelities climbed are at least this ratio apart")
+    ] = 3
+
+
+class SuccessiveHalvingParams(HyperbandParams, frozen=True, kw_only=True):
+    initial: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(description="architectures that start a bracket; none: as many as leave one at the full fidelity"),
+    ] = None
+
+
+def rungs(fidelities: Sequence[Fidelity], eta: int) -> tuple[Fidelity, ...]:
+    """The fidelities to climb, cheap to full: from the full one down, each at most 1/eta of the epochs of the next.
+
+    Where a fidelity has no epochs, it is always one of them.
+    """
+    chosen = [fidelities[-1]]
+    for lower in reversed(fidelities[:-1]):
+        here, above = lower.epochs, chosen[-1].epochs
+        if here is None or above is None or here * eta <= above:
+            chosen.append(lower)
+    return tuple(reversed(chosen))
+
+
+class Hyperband(Strategy):
+    """Brackets, until the budget is spent: n random architectures at the bracket's first rung; the best n // eta go on.
+
+    Bracket s = top, ..., 0, and again, starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
+    Where the task has one fidelity, this is random search, and ``notes`` says so. A failed training does not go on.
+    A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task records them.
+    """
+
+    name: ClassVar[str] = "hyperband"
+    summary: ClassVar[str] = "successive halving over brackets that start at different fidelities (Li et al. 2018)"
+    Params: ClassVar[type[Params]] = HyperbandParams
+    params: HyperbandParams
+
+    def brackets(self, top: int) -> Iterator[tuple[int, int]]:
+        """Without end: how many architectures start, and at which rung; ``top`` is the index of the full one."""
+        eta = self.params.eta
+        while True:
+            for s in range(top, -1, -1):
+                yield math.ceil((top + 1) / (s + 1) * eta**s), top - s
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        eta = self.params.eta
+        ladder = rungs(oracle.fidelities, eta)
+        self.notes["rungs"] = [f.name for f in ladder]
+        if len(ladder) == 1:
+            self.notes["degenerate"] = "one fidelity to climb: this is random search"
+        archs = draws(oracle.space, rng)
+        for n, first in self.brackets(len(ladder) - 1):
+            alive = [next(archs) for _ in range(n)]
+            for rung in ladder[first:]:
+                scored: list[tuple[float, Architecture]] = []
+                for arch in alive:
+                    try:
+                        score = oracle.query(arch, fidelity=rung)
+                    except UNSCORED:
+                        continue
+                    if score == score:
+                        scored.append((score, arch))
+                scored.sort(key=itemgetter(0), reverse=True)
+                alive = [arch for _, arch in scored[: max(len(alive) // eta, 1)]]
+        raise AssertionError("brackets never end")
+
+
+class SuccessiveHalving(Hyperband):
+    """Hyperband with one bracket, the one that starts at the cheapest rung, over and over."""
+
+    name: ClassVar[str] = "successive-halving"
+    summary: ClassVar[str] = "the best 1/eta of a bracket go on to the next fidelity (Jamieson and Talwalkar 2016)"
+    Params: ClassVar[type[Params]] = SuccessiveHalvingParams
+    params: SuccessiveHalvingParams
+
+    def brackets(self, top: int) -> Iterator[tuple[int, int]]:
+        return repeat((self.params.initial or self.params.eta**top, 0))
