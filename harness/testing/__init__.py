@@ -1,0 +1,1 @@
+"""What plugin authors test with: toy spaces, made-up evaluators, conformance checks."""

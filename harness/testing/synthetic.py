@@ -1,0 +1,259 @@
+"""An evaluator with made-up scores for any search space: what plugin authors test strategies on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from math import nan, prod
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import HarnessError
+from harness.protocol import Evaluator, Fidelity, Final, Floats, Reading, Score, Task, Truth, Validation, Validator
+from harness.spaces import Architecture, RestrictedSpace, SearchSpace
+
+_EPOCHS = (4, 12, 36)
+_NAMES = ("low", "mid", "full")
+_LEVEL = (28.0, 36.0, 40.0)
+"""What the worst architecture scores at each fidelity, before noise."""
+_NOISE = (30.0, 15.0, 8.0)
+"""Width of a repeat's uniform noise at each fidelity, against a spread of 50 between best and worst."""
+_FINAL_NOISE = 8.0
+_SPREAD = 50.0
+
+Identify = Callable[[Sequence[Architecture]], list[str]]
+
+
+def _unit(secret: bytes, text: str) -> float:
+    """A number in [0, 1) that looks random, is the same in every process, and cannot be had without ``secret``."""
+    return int.from_bytes(blake2b(text.encode(), key=secret, digest_size=7).digest(), "little") / 2.0**56
+
+
+def _secret(seed: int, purpose: str) -> bytes:
+    return blake2b(f"{purpose}:{seed}".encode(), digest_size=32).digest()
+
+
+def _architecture_names(archs: Sequence[Architecture]) -> list[str]:
+    return [",".join(map(str, a)) for a in archs]
+
+
+class SyntheticValidator(Validator):
+    """Validation scores of a `SyntheticEvaluator`. Holds the secret of validation, not that of the final scores."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        secret: bytes,
+        *,
+        fidelities: tuple[Fidelity, ...],
+        score: Score,
+        identify: Identify,
+        rows: Mapping[str, int] | None,
+        nan_share: float,
+        missing_share: float,
+        records_seconds: bool,
+    ) -> None:
+        self.space, self.fidelities, self.score = space, fidelities, score
+        self.rows = None if rows is None else len(rows)
+        self.repeats = (0, 1)
+        self.records_seconds = records_seconds
+        self._secret, self._identify, self._row_of = secret, identify, rows
+        self._nan_share, self._missing_share = nan_share, missing_share
+
+    @property
+    def known_after(self) -> tuple[str, ...]:
+        return ("train_seconds",)
+
+    def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
+        names = self._identify(archs)
+        if self._row_of is not None:
+            return np.array([self._row_of[n] for n in names], dtype=np.int64)
+        digests = (blake2b(n.encode(), digest_size=8).digest() for n in names)
+        return np.array([int.from_bytes(d, "little") >> 1 for d in digests], dtype=np.int64)
+
+    # -- scores of a row, by its name -------------------------------------------------------------------------------
+
+    def quality(self, name: str) -> float:
+        """What the validation scores of a row have in common, in [0, 1)."""
+        return _unit(self._secret, f"quality|{name}")
+
+    def failed(self, name: str) -> bool:
+        return self._nan_share > 0 and _unit(self._secret, f"failed|{name}") < self._nan_share
+
+    def _repeats_of(self, name: str, repeat: int | None) -> list[int]:
+        second = not self._missing_share or _unit(self._secret, f"missing|{name}") >= self._missing_share
+        exist = [0, 1] if second else [0]
+        return exist if repeat is None else [r for r in exist if r == repeat]
+
+    def _reading(self, name: str, level: int, repeat: int | None) -> Reading:
+        exist = self._repeats_of(name, repeat)
+        if not exist:
+            return Reading(nan, nan, 1, True)
+        epochs = self.fidelities[level].epochs or 0
+        pace = 1.0 + _unit(self._secret, f"pace|{name}")
+        seconds = pace * epochs * len(exist) if self.records_seconds else nan
+        if self.failed(name):
+            return Reading(nan, seconds, len(exist))
+        values = [
+            _LEVEL[level] + _SPREAD * self.quality(name)
+            + _NOISE[level] * (_unit(self._secret, f"noise|{name}|{level}|{r}") - 0.5)
+            for r in exist
+        ]
+        return Reading(oriented(sum(values) / len(values), self.score), seconds, len(exist))
+
+    def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
+        return self._reading(self._identify([arch])[0], self.fidelities.index(fidelity), repeat)
+
+    def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
+        level = self.fidelities.index(fidelity)
+        found = [self._reading(name, level, repeat) for name in self._identify(archs)]
+        seconds = np.array([r.seconds for r in found], dtype=np.float64)
+        return Validation(
+            np.array([r.valid for r in found], dtype=np.float64),
+            seconds if self.records_seconds else None,
+            np.array([r.trainings for r in found], dtype=np.int64),
+            np.array([r.missing for r in found], dtype=np.bool_),
+            {"train_seconds": seconds},
+        )
+
+
+def oriented(accuracy: float, score: Score) -> float:
+    """A percentage as the score counts it: an error where lower is better."""
+    return accuracy if score.higher_is_better else 100.0 - accuracy
+
+
+class _TestColumn(SyntheticValidator):
+    """Answers with the final scores, at the full fidelity: for paper modes, which search on them."""
+
+    def __init__(self, evaluator: SyntheticEvaluator, plain: SyntheticValidator) -> None:
+        self.__dict__.update(plain.__dict__)
+        self.fidelities, self.repeats = plain.fidelities[-1:], ()
+        self._evaluator, self._plain = evaluator, plain
+
+    def _reading(self, name: str, level: int, repeat: int | None) -> Reading:
+        plain = self._plain._reading(name, len(_EPOCHS) - 1, None)
+        return Reading(self._evaluator.final_of(name), plain.seconds, plain.trainings)
+
+
+class SyntheticEvaluator(Evaluator):
+    """Seeded hash scores over ``space``: three fidelities, seconds, two repeats, final scores apart from validation.
+
+    The same space, seed and options give the same scores in every process. A row's three fidelities, its repeats and
+    its final score share one hidden quality, so that they correlate and differ. Where the space has at most
+    ``enumerate_up_to`` encodings, every row is known: `truth` and `optimum` exist. The architecture's structure
+    says nothing about its score: on this evaluator no honest strategy is better than random search.
+
+    lower_is_better: the score is an error. nan_share: rows whose training fails, at every fidelity. missing_share: rows
+    whose second repeat was never run. resumable: a higher fidelity goes on from a lower one. rows: what a score
+    belongs to, the isomorphism class (``key``) or each encoding (``architecture``, as in NAS-Bench-201).
+
+    The final scores come from a secret that the evaluator alone holds; a validator has no reference to it. Both secrets
+    are one-way digests of ``seed``, so nothing reachable gives the seed away; it is no protection against code
+    that makes an evaluator of its own with a guessed seed.
+    """
+
+    law: str
+    columns = ("validation", "test")
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        name: str | None = None,
+        lower_is_better: bool = False,
+        nan_share: float = 0.0,
+        missing_share: float = 0.0,
+        resumable: bool = False,
+        records_seconds: bool = True,
+        rows: Literal["key", "architecture"] = "key",
+        enumerate_up_to: int = 20_000,
+    ) -> None:
+        self.space = space
+        self.law = space.default_law
+        self.score = Score("error", "%", higher_is_better=False) if lower_is_better else Score()
+        self.task = Task(name or f"synthetic/{space.name}", "synthetic", "made-up scores", ("single",))
+        options = (seed, lower_is_better, nan_share, missing_share, resumable, records_seconds, rows, space.name)
+        self.data_digest = blake2b(repr(options).encode(), digest_size=32).hexdigest()
+        self._final_secret = _secret(seed, "final")
+        self._enumerable = prod(space.radices) <= enumerate_up_to
+        self._identify: Identify = _architecture_names if rows == "architecture" else space.keys
+        self._validator = SyntheticValidator(
+            space,
+            _secret(seed, "validation"),
+            fidelities=tuple(
+                Fidelity(name, epochs, resumable) for name, epochs in zip(_NAMES, _EPOCHS, strict=True)
+            ),
+            score=self.score,
+            identify=self._identify,
+            rows={name: i for i, name in enumerate(self._classes)} if self._enumerable else None,
+            nan_share=nan_share,
+            missing_share=missing_share,
+            records_seconds=records_seconds,
+        )
+
+    @cached_property
+    def _classes(self) -> dict[str, list[Architecture]]:
+        """The architectures of each row, by the row's name; rows in the order of `SearchSpace.enumerate`."""
+        found: dict[str, list[Architecture]] = {}
+        archs = list(self.space.enumerate())
+        for name, arch in zip(self._identify(archs), archs, strict=True):
+            found.setdefault(name, []).append(arch)
+        return found
+
+    def validator(self, column: str = "validation") -> Validator:
+        if column not in self.columns:
+            raise HarnessError(f"{self.task.name} has no column {column!r}; it has {', '.join(self.columns)}")
+        return self._validator if column == "validation" else _TestColumn(self, self._validator)
+
+    def final_of(self, name: str) -> float:
+        """The final score of a row, by its name; NaN where its training fails."""
+        if self._validator.failed(name):
+            return nan
+        noise = _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
+        return oriented(_LEVEL[-1] + _SPREAD * self._validator.quality(name) + noise, self.score)
+
+    def final(self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None) -> Final:
+        self._check_final(final)
+        return Final(np.array([self.final_of(n) for n in self._identify(archs)], dtype=np.float64))
+
+    def _check_final(self, final: str) -> None:
+        if final not in self.task.finals:
+            raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
+
+    def truth(self, final: str = "single") -> Truth | None:
+        self._check_final(final)
+        return self._truth if self._enumerable else None
+
+    @cached_property
+    def _truth(self) -> Truth:
+        names, members = list(self._classes), list(self._classes.values())
+        archs = [m[0] for m in members]
+        counts: Floats = np.array([len(m) for m in members], dtype=np.float64)
+        by_encoding: Floats = counts / counts.sum()
+        restricted = isinstance(self.space, RestrictedSpace)
+        weights: dict[str, Floats | None] = {
+            law: by_encoding if law == "encodings" or (law == "rows" and restricted) else None
+            for law in self.space.laws
+            if law != "official" and not (law == "classes" and self._identify is _architecture_names)
+        }
+        valid = self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid
+        return Truth(np.array([self.final_of(n) for n in names], dtype=np.float64), valid, archs, weights)
+
+    @property
+    def optimum(self) -> tuple[Architecture, float]:
+        """The architecture with the best final score, and that score. Raises HarnessError where not all are known."""
+        truth = self.truth()
+        if truth is None or np.isnan(truth.final).all():
+            raise HarnessError(f"the optimum of {self.task.name} is not known")
+        at = int(np.nanargmax(truth.final) if self.score.higher_is_better else np.nanargmin(truth.final))
+        return truth.architectures[at], float(truth.final[at])
+
+    def provenance(self) -> dict[str, Any]:
+        return {"source": "synthetic", "digest": self.data_digest, "space": self.space.name}
+
+
+__all__ = ["SyntheticEvaluator", "SyntheticValidator"]
