@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
-PAIRS_AT_ONCE = 1 << 20
 
 
 def finite_vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -74,7 +73,8 @@ def regret(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True
     `scores`: [n]. `table`: the scores of all rows; NaN marks a row without one. Returns float64 [n].
     """
     values, known = finite_vector(scores, "scores"), _known(table)
-    return known.max() - values if higher_is_better else values - known.min()
+    distance: NDArray[np.float64] = known.max() - values if higher_is_better else values - known.min()
+    return distance
 
 
 def rank(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) -> NDArray[np.int64]:
@@ -98,7 +98,7 @@ def ktau(learned: ArrayLike, true: ArrayLike) -> float | None:
         return None
     from scipy.stats import kendalltau  # 0.7 s to import
 
-    return float(kendalltau(learned, true, method="asymptotic").statistic)
+    return float(kendalltau(learned, true).statistic)
 
 
 def ktau_eq13(learned: ArrayLike, true: ArrayLike) -> float | None:
@@ -111,7 +111,7 @@ def ktau_eq13(learned: ArrayLike, true: ArrayLike) -> float | None:
     if pairs == 0:
         return None
     tied_learned, tied_true = _tied(learned), _tied(true)
-    tied_both = _tied(np.column_stack([learned, true]))
+    tied_both = _tied(learned, true)
     untied = pairs - tied_learned - tied_true + tied_both
     tau_b = ktau(learned, true)
     if tau_b is None:
@@ -125,34 +125,48 @@ def ktau_eq13(learned: ArrayLike, true: ArrayLike) -> float | None:
 def ktau_pairwise(learned: ArrayLike, true: ArrayLike) -> float | None:
     """CTNAS's tau of a score vector: mean over i < j of `sign(learned_i - learned_j) * sign(true_i - true_j)`.
 
-    sign(0) = +1, so the order of the items matters where there are ties. Vectors [n]; None for n < 2. O(n^2) time in
-    blocks of bounded memory: 10,000 items take about 0.2 s, and samples above that are better served by `ktau`.
+    sign(0) = +1, so the order of the items matters where there are ties. Vectors [n]; None for n < 2. O(n^2) time and
+    O(n) memory: 10,000 items take about 0.1 s; on 423,624 rows `ktau` is the one to use.
     """
     learned, true = _pair(learned, true)
-    return _agreement(lambda i, j: learned[i] >= learned[j], true)
+    n = learned.size
+    if n < 2:
+        return None
+    agreed = sum(
+        int(np.count_nonzero((learned[i] >= learned[i + 1 :]) == (true[i] >= true[i + 1 :]))) for i in range(n - 1)
+    )
+    return 2.0 * agreed / math.comb(n, 2) - 1.0
 
 
 def ktau_pairwise_compare(
-    compare: Callable[[Sequence[Item], Sequence[Item]], ArrayLike], items: Sequence[Item], true: ArrayLike
+    compare: Callable[[Sequence[Item], Sequence[Item]], ArrayLike],
+    items: Sequence[Item],
+    true: ArrayLike,
+    *,
+    pairs_at_once: int = 1 << 16,
 ) -> float | None:
     """CTNAS's tau of a comparator: mean over i < j of `sign(compare(i, j) - 0.5) * sign(true_i - true_j)`.
 
-    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k; asked in the one direction i < j only, in
-    blocks of at most about a million pairs. sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`). `true`: [n] for `items`.
-    None for n < 2. O(n^2) comparisons: 499,500 for the usual sample of 1,000. Raises ValueError for answers that are
-    not m finite numbers.
+    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k; asked in the one direction i < j only, about
+    `pairs_at_once` pairs a call. sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`). `true`: [n], one for each item. None
+    for n < 2. O(n^2) comparisons: 499,500 for 1,000 items. Raises ValueError for answers that are not m finite numbers.
     """
     scores = finite_vector(true, "true")
-    if len(items) != scores.size:
-        raise ValueError(f"{len(items)} items but {scores.size} true scores")
-
-    def at_least(i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.bool_]:
+    n = scores.size
+    if len(items) != n:
+        raise ValueError(f"{len(items)} items but {n} true scores")
+    if n < 2:
+        return None
+    agreed, rows = 0, max(1, pairs_at_once // n)
+    for start in range(0, n - 1, rows):
+        block = range(start, min(start + rows, n - 1))
+        i = np.concatenate([np.full(n - 1 - k, k) for k in block])
+        j = np.concatenate([np.arange(k + 1, n) for k in block])
         answers = finite_vector(compare([items[k] for k in i], [items[k] for k in j]), "compare's answer")
         if answers.size != i.size:
             raise ValueError(f"compare answered {answers.size} values for {i.size} pairs")
-        return answers >= 0.5
-
-    return _agreement(at_least, scores)
+        agreed += int(np.count_nonzero((answers >= 0.5) == (scores[i] >= scores[j])))
+    return 2.0 * agreed / math.comb(n, 2) - 1.0
 
 
 def _known(table: ArrayLike) -> NDArray[np.float64]:
@@ -168,23 +182,10 @@ def _pair(learned: ArrayLike, true: ArrayLike) -> tuple[NDArray[np.float64], NDA
     return left, right
 
 
-def _tied(values: NDArray[np.float64]) -> int:
-    """Number of pairs of equal rows."""
-    counts = np.unique(values, axis=0, return_counts=True)[1].astype(np.int64)
+def _tied(*columns: NDArray[np.float64]) -> int:
+    """Number of pairs of rows that are equal in every column."""
+    order = np.lexsort(columns)
+    starts = np.ones(order.size, dtype=bool)
+    starts[1:] = np.any([np.diff(column[order]) != 0 for column in columns], axis=0)
+    counts = np.diff(np.append(np.flatnonzero(starts), order.size))
     return int((counts * (counts - 1) // 2).sum())
-
-
-def _agreement(at_least: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.bool_]], true: NDArray[np.float64]) -> float | None:
-    """Mean over i < j of +1 where `at_least(i, j)` says the same as `true_i >= true_j`, else -1."""
-    n = true.size
-    pairs = math.comb(n, 2)
-    if pairs == 0:
-        return None
-    agreed, rows = 0, max(1, PAIRS_AT_ONCE // n)
-    for start in range(0, n - 1, rows):
-        first = np.arange(start, min(start + rows, n - 1))
-        later = n - 1 - first
-        i = np.repeat(first, later)
-        j = np.arange(i.size) - np.repeat(np.cumsum(later) - later, later) + i + 1
-        agreed += int(np.count_nonzero(at_least(i, j) == (true[i] >= true[j])))
-    return 2.0 * agreed / pairs - 1.0

@@ -67,7 +67,7 @@ def std(scores: ArrayLike) -> float | None:
 
 
 def iqm(scores: ArrayLike) -> float:
-    """Interquartile mean: the mean without the `floor(n / 4)` lowest and as many highest (scipy's `trim_mean(x, .25)`)."""
+    """Interquartile mean: the mean less the `floor(n / 4)` lowest and as many highest, scipy's `trim_mean(x, .25)`."""
     ordered = np.sort(finite_vector(scores, "scores"))
     cut = ordered.size // 4
     return float(ordered[cut : ordered.size - cut].mean())
@@ -178,12 +178,10 @@ def verdict(adjusted_p: float | None, mean_difference: float, superiority: float
     """
     if math.isnan(mean_difference) or (adjusted_p is not None and math.isnan(adjusted_p)):
         raise ValueError("a verdict on NaN")
-    if adjusted_p is None or adjusted_p >= ALPHA:
-        return "not shown to be better"
-    direction = 0.0 if superiority is None else superiority - 0.5
-    if mean_difference > 0 and (superiority is None or direction > 0):
+    significant = adjusted_p is not None and adjusted_p < ALPHA
+    if significant and mean_difference > 0 and (superiority is None or superiority > 0.5):
         return "better"
-    if mean_difference < 0 and (superiority is None or direction < 0):
+    if significant and mean_difference < 0 and (superiority is None or superiority < 0.5):
         return "worse"
     return "not shown to be better"
 
