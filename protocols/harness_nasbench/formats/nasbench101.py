@@ -1,0 +1,217 @@
+"""NAS-Bench-101's ``nasbench_only108.tfrecord`` and ``nasbench_full.tfrecord``.
+
+Each record is the JSON list ``[module hash, epochs, adjacency digits, operations with commas, base64 ModelMetrics]``, one
+for each trained network: 3 repeats of each cell and, in the full file, of each of 4, 12, 36 and 108 epochs.
+
+ModelMetrics (proto2): 1 repeated EvaluationData, 2 int32 trainable parameters, 3 double total seconds. EvaluationData:
+doubles 1 epoch, 2 training seconds, 3 train, 4 validation, 5 test accuracy; 6 string checkpoint. Three evaluations:
+before training, halfway, at the end; accuracies are fractions. Source: the benchmark's api.py and model_metrics.proto.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import DataError
+from harness_nasbench.formats import protobuf
+from harness_nasbench.formats.tfrecord import read_records, write_records
+
+__all__ = ["EPOCHS", "OPERATIONS", "REPEATS", "Evaluation", "Metrics", "Record", "decode_record", "encode_record"]
+__all__ += ["read", "write"]
+
+EPOCHS = (4, 12, 36, 108)
+REPEATS = 3
+MAX_VERTICES = 7
+OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+
+_HASH = re.compile(r"[0-9a-f]{32}")
+_DIGITS = re.compile(r"[01]+")
+_MAX_SECONDS = 1e8
+_DOUBLES = struct.Struct("<BdBdBdBdBd")
+_TAGS = tuple(number << 3 | protobuf.DOUBLE for number in range(1, 6))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation during a training: accuracies are fractions, `training_time` seconds since its start."""
+
+    epoch: float
+    training_time: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """ModelMetrics: `halfway` and `final` are its second and third evaluation, as the official API reads them."""
+
+    evaluations: tuple[Evaluation, ...]
+    trainable_parameters: int
+    total_time: float
+
+    @property
+    def halfway(self) -> Evaluation:
+        return self.evaluations[1]
+
+    @property
+    def final(self) -> Evaluation:
+        return self.evaluations[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One trained network.
+
+    `adjacency`: int8 [v, v], upper triangular, read-only. `operations`: v names, the first "input", the last "output".
+    """
+
+    module_hash: str
+    epochs: int
+    adjacency: npt.NDArray[np.int8]
+    operations: tuple[str, ...]
+    metrics: Metrics
+
+
+def read(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Iterator[Record]:
+    """Yield the records of an official file, one in memory at a time.
+
+    Raises `DataError` with the byte offset on damage, and on a record that is not NAS-Bench-101's.
+    """
+    count = 0
+    for offset, data in read_records(path, max_record=1 << 16, progress=progress):
+        try:
+            record = decode_record(data)
+        except ValueError as error:
+            raise DataError(f"{path}: byte {offset}: record {count} is not NAS-Bench-101's: {error}") from error
+        count += 1
+        yield record
+    if not count:
+        raise DataError(f"{path}: holds no records")
+
+
+def write(path: Path, records: Iterable[Record]) -> int:
+    """Write records in the official format; returns their number."""
+    return write_records(path, map(encode_record, records))
+
+
+def decode_record(data: bytes) -> Record:
+    """The record that its bytes describe. Raises ValueError, saying what is wrong."""
+    try:
+        parts = json.loads(data)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+    kinds = (str, int, str, str, str)
+    if type(parts) is not list or tuple(map(type, parts)) != kinds:
+        raise ValueError("not a list of hash, epochs, adjacency, operations and metrics")
+    module_hash, epochs, digits, names, packed = parts
+    if not _HASH.fullmatch(module_hash):
+        raise ValueError(f"module hash {module_hash[:40]!r}")
+    if epochs not in EPOCHS:
+        raise ValueError(f"{epochs} epochs, not one of {EPOCHS}")
+    adjacency = _adjacency(digits)
+    operations = tuple(names.split(","))
+    _check_operations(operations, len(adjacency))
+    try:
+        raw = base64.b64decode(packed, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"metrics are not base64: {error}") from error
+    return Record(module_hash, epochs, adjacency, operations, _metrics(raw))
+
+
+def encode_record(record: Record) -> bytes:
+    """The bytes of one record, as the official files store it."""
+    digits = "".join(map(str, record.adjacency.ravel().tolist()))
+    packed = base64.b64encode(_encode_metrics(record.metrics)).decode("ascii")
+    return json.dumps([record.module_hash, record.epochs, digits, ",".join(record.operations), packed]).encode("ascii")
+
+
+@lru_cache(maxsize=4096)
+def _adjacency(digits: str) -> npt.NDArray[np.int8]:
+    vertices = math.isqrt(len(digits))
+    if not 2 <= vertices <= MAX_VERTICES or vertices**2 != len(digits) or not _DIGITS.fullmatch(digits):
+        raise ValueError(
+            f"adjacency {digits[:60]!r} is no square of at most {MAX_VERTICES} x {MAX_VERTICES} digits 0 and 1"
+        )
+    matrix = (np.frombuffer(digits.encode("ascii"), dtype=np.int8) - ord("0")).reshape(vertices, vertices)
+    if np.tril(matrix).any():
+        raise ValueError(f"adjacency {digits} is not upper triangular")
+    matrix.setflags(write=False)
+    return matrix
+
+
+def _check_operations(names: tuple[str, ...], vertices: int) -> None:
+    inner = names[1:-1]
+    if len(names) != vertices or names[0] != "input" or names[-1] != "output" or not set(inner) <= set(OPERATIONS):
+        raise ValueError(f"operations {','.join(names)[:120]!r} for {vertices} vertices")
+
+
+def _metrics(data: bytes) -> Metrics:
+    evaluations: list[Evaluation] = []
+    parameters = seconds = None
+    for number, kind, value in protobuf.fields(data):
+        if number == 1:
+            if kind != protobuf.BYTES or not isinstance(value, bytes):
+                raise ValueError(f"ModelMetrics.evaluation_data of wire type {kind}")
+            evaluations.append(_evaluation(value, trained=bool(evaluations)))
+        elif number == 2:
+            if kind != protobuf.VARINT or not isinstance(value, int):
+                raise ValueError(f"ModelMetrics.trainable_parameters of wire type {kind}")
+            parameters = value
+        elif number == 3:
+            if kind != protobuf.DOUBLE or not isinstance(value, float):
+                raise ValueError(f"ModelMetrics.total_time of wire type {kind}")
+            seconds = value
+    if len(evaluations) != 3:
+        raise ValueError(f"{len(evaluations)} evaluations instead of 3")
+    if parameters is None or not 0 < parameters < 1 << 31:
+        raise ValueError(f"{parameters} trainable parameters")
+    if seconds is None or not 0 <= seconds <= _MAX_SECONDS:
+        raise ValueError(f"a total time of {seconds} seconds")
+    return Metrics(tuple(evaluations), parameters, seconds)
+
+
+def _evaluation(data: bytes, trained: bool) -> Evaluation:
+    numbers = [math.nan] * 6
+    checkpoint = b""
+    if len(data) >= _DOUBLES.size and (usual := _DOUBLES.unpack_from(data))[::2] == _TAGS:
+        numbers[1:] = usual[1::2]  # all five in order, as the official writer puts them
+        data = data[_DOUBLES.size :]
+    for number, kind, value in protobuf.fields(data):
+        if number <= 5:
+            if kind != protobuf.DOUBLE or not isinstance(value, float):
+                raise ValueError(f"EvaluationData field {number} of wire type {kind}")
+            numbers[number] = value
+        elif number == 6:
+            if kind != protobuf.BYTES or not isinstance(value, bytes):
+                raise ValueError(f"EvaluationData.checkpoint_path of wire type {kind}")
+            checkpoint = value
+    epoch, seconds = (0.0 if math.isnan(value) else value for value in numbers[1:3])
+    if not 0 <= epoch <= 2 * EPOCHS[-1] or not 0 <= seconds <= _MAX_SECONDS:
+        raise ValueError(f"an evaluation at epoch {epoch} after {seconds} seconds")
+    train, validation, test = numbers[3:]
+    if trained and not all(0 <= value <= 1 for value in (train, validation, test)):
+        raise ValueError(f"accuracies {train}, {validation}, {test}: not fractions")
+    return Evaluation(epoch, seconds, train, validation, test, checkpoint.decode("utf-8", "replace"))
+
+
+def _encode_metrics(metrics: Metrics) -> bytes:
+    out = b""
+    for e in metrics.evaluations:
+        values = (e.epoch, e.training_time, e.train_accuracy, e.validation_accuracy, e.test_accuracy)
+        body = b"".join(protobuf.write_field(number, float(value)) for number, value in enumerate(values, 1))
+        out += protobuf.write_field(1, body + protobuf.write_field(6, e.checkpoint.encode("utf-8")))
+    return out + protobuf.write_field(2, metrics.trainable_parameters) + protobuf.write_field(3, metrics.total_time)
