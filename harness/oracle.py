@@ -103,12 +103,19 @@ class Oracle:
     """
 
     def __init__(
-        self, validator: Validator, budget: Budget, *, constraints: Sequence[Constraint] = (), training: Any = None
+        self,
+        validator: Validator,
+        budget: Budget,
+        *,
+        constraints: Sequence[Constraint] = (),
+        space: SearchSpace | None = None,
+        training: Any = None,
     ) -> None:
-        self.space: SearchSpace = validator.space
+        self.space: SearchSpace = space or validator.space
         self.fidelities: tuple[Fidelity, ...] = validator.fidelities
         self.score: Score = validator.score
         self.repeats: tuple[int, ...] = validator.repeats
+        self.records_seconds: bool = validator.records_seconds
         self.budget = budget
         self.training = training
         if budget.seconds is not None and not validator.records_seconds:

@@ -173,6 +173,8 @@ class Evaluator(ABC):
     """The task's default law."""
     data_digest: str = ""
     """Digest of the data that the scores come from; empty for live tasks."""
+    sampling_draws: int | None = None
+    """Draws behind random sampling where there is no truth: set by surrogates (10,000); None: max(8, seeds) trainings."""
     columns: tuple[str, ...] = ("validation",)
     """What `validator` can be built over: ``validation`` always, ``test`` where paper mode is possible."""
 

@@ -101,6 +101,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     role: Literal["row", "reference"] = "row"
     mode: str
+    mode_settings: dict[str, Any] = {}
+    """``oracle``, ``report`` and ``top`` of the mode: rows are matched with references of equal settings."""
     params: dict[str, Any]
     seeds: Seeds
     budget: Budget
@@ -137,6 +139,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
     id: str
     task: str
+    search_task: str
     law: str
     final: str
     split: str

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
@@ -220,7 +220,7 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     return sorted(found, key=lambda pair: (pair[1].metadata["Name"].lower(), pair[0].name))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _present(module: str) -> bool:
     try:
         return module in sys.modules or importlib.util.find_spec(module) is not None

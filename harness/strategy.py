@@ -71,7 +71,7 @@ class Strategy(ABC):
     """``{"training"}``: wants `Oracle.training`, live tasks only."""
 
     def __init__(self, params: Any = None) -> None:
-        self.params = params if params is not None else type(self).Params()
+        self.params: Any = params if params is not None else type(self).Params()
         self.ranker: Ranker | None = None
         self.notes: dict[str, Any] = {}
         """Plain JSON values kept in the record: counts, nearest supported settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,17 @@ class Choice:
 
     name: str
     options: tuple[str, ...]
+
+
+def under_law(space: SearchSpace, law: str) -> SearchSpace:
+    """The same space with ``law`` as its default."""
+    if law == space.default_law:
+        return space
+    if law not in space.laws:
+        raise HarnessError(f"{space.name} has no law {law!r}; it has {', '.join(space.laws)}")
+    found = copy.copy(space)
+    found.default_law = law
+    return found
 
 
 class SearchSpace(ABC):

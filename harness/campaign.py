@@ -1,0 +1,247 @@
+"""A study, carried out: what is missing is run, every record is stored by this one coordinator."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from harness.environment import describe_environment
+from harness.errors import HarnessError, RecordError
+from harness.execution import Done, Lost, Work, default_jobs, find_executor
+from harness.plan import Evaluators, Plan, RunSpec, make_plan
+from harness.records import (
+    BASELINES,
+    RUNS,
+    Baseline,
+    Problem,
+    Record,
+    Status,
+    Store,
+    read_baselines,
+    read_records,
+)
+from harness.registry import Registry
+from harness.runner import failed_record
+from harness.sampling import baseline_id, random_sampling
+from harness.study import Study
+
+PLAN = "plan.json"
+"""The ids of the study as it was last run: what a report is made of, in a folder that may hold older runs too."""
+
+
+class Listener(Protocol):
+    """What is told how a study goes on. Every method is called in the coordinator."""
+
+    def planned(self, total: int, already_done: int) -> None: ...
+    def started(self, run: RunSpec) -> None: ...
+    def finished(self, record: Record) -> None: ...
+    def note(self, message: str) -> None: ...
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def planned(self, total: int, already_done: int) -> None:
+        return
+
+    def started(self, run: RunSpec) -> None:
+        return
+
+    def finished(self, record: Record) -> None:
+        return
+
+    def note(self, message: str) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of it. failed: records of runs that failed, timed out or found nothing feasible, old ones too."""
+
+    study: str
+    folder: Path
+    total: int
+    already: int
+    finished: int
+    failed: list[Record]
+    problems: list[Problem]
+    interrupted: bool
+
+
+@dataclass
+class _Hooks:
+    """Calls a hook; an exception in one is told once and fails nothing."""
+
+    registry: Registry
+    listener: Listener
+    told: set[str] = field(default_factory=set)
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        for plugin, module in self.registry.manager.list_name_plugin():
+            function = getattr(module, hook, None)
+            if module is None or function is None or not hasattr(function, "nas_harness_impl"):
+                continue
+            try:
+                wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
+                function(**{k: v for k, v in arguments.items() if k in wanted})
+            except Exception as error:
+                if plugin not in self.told:
+                    self.told.add(plugin)
+                    self.listener.note(f"plugin {plugin!r}: {hook} raised {type(error).__name__}: {error}")
+
+
+def run_study(
+    study: Study,
+    *,
+    registry: Registry,
+    results: Path,
+    executor: str = "process",
+    jobs: int | None = None,
+    run_timeout: float = 3600.0,
+    keep_queries: bool = False,
+    listener: Listener | None = None,
+    text: str | None = None,
+) -> Summary:
+    """Run what is missing of ``study`` into ``results/<name>``; ``text``: the study file as it was written.
+
+    Raises HarnessError for what is wrong with the study or the folder, before any run starts. Ctrl-C ends the workers
+    and leaves only whole records; the summary says so.
+    """
+    listener = listener or Silent()
+    if jobs is not None and jobs < 1:
+        raise HarnessError(f"--jobs {jobs}: at least 1")
+    if not run_timeout > 0:
+        raise HarnessError(f"--run-timeout {run_timeout:g}: more than 0 seconds")
+    engine = find_executor(executor, registry)
+    evaluators = Evaluators(registry)
+    plan = make_plan(study, registry, evaluators)
+    folder = results / study.name
+    with Store.open(folder) as store:
+        known, problems = read_records(folder) if (folder / RUNS).is_file() else ([], [])
+        for problem in problems:
+            listener.note(str(problem))
+        wanted = {spec.id for spec in plan.runs}
+        records = {r.id: r for r in known if r.id in wanted}
+        missing = [spec for spec in plan.runs if spec.id not in records]
+        _describe(folder, plan, text)
+        _baselines(plan, store, results, listener)
+        already = len(records)
+        listener.planned(len(plan.runs), already)
+        hooks = _Hooks(registry, listener)
+
+        def started(spec: RunSpec) -> None:
+            listener.started(spec)
+            hooks.call("nas_harness_run_started", run=msgspec.to_builtins(spec))
+
+        interrupted = False
+        work = Work(registry.only, keep_queries, run_timeout)
+        outcomes: Iterator[Done | Lost] = engine.execute(missing, work, jobs=jobs or default_jobs(), started=started)
+        try:
+            with closing(outcomes) as stream:  # type: ignore[type-var]
+                for outcome in stream:
+                    record = _keep(outcome, store, evaluators, records)
+                    listener.finished(record)
+                    hooks.call("nas_harness_run_finished", record=record)
+        except KeyboardInterrupt:
+            interrupted = True
+        store.sync()
+        if not interrupted and len(records) == len(plan.runs):
+            hooks.call("nas_harness_study_finished", study=study.name, folder=str(folder))
+    failed = [r for r in records.values() if r.status != "ok"]
+    return Summary(
+        study.name, folder, len(plan.runs), already, len(records) - already, failed, problems, interrupted
+    )
+
+
+def _keep(outcome: Done | Lost, store: Store, evaluators: Evaluators, records: dict[str, Record]) -> Record:
+    spec = outcome.spec
+    if isinstance(outcome, Done):
+        record = outcome.record
+        if outcome.queries is not None:
+            _write(store.folder / "queries" / f"{spec.id}.npz", outcome.queries)
+    else:
+        status: Status = "timeout" if outcome.reason == "timeout" else "failed"
+        record = failed_record(spec, status, outcome.error, evaluators(spec.task))
+    if record.id not in records:
+        records[record.id] = record
+        store.append(record)
+    return record
+
+
+def _describe(folder: Path, plan: Plan, text: str | None) -> None:
+    _write(folder / "study.toml", (text if text is not None else study_toml(plan.study)).encode())
+    _write(folder / "environment.json", _json(describe_environment()))
+    ids = [spec.id for spec in plan.runs]
+    rows = [{"label": r.label, "strategy": r.strategy, "mode": r.mode, "ablation": r.ablation} for r in plan.rows]
+    described = {
+        "study": plan.study.name, "seeds": plan.study.seeds, "rows": rows, "ablations_declared": plan.declared, "ids": ids,
+    }
+    _write(folder / PLAN, _json(described))
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1) + b"\n"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all. Raises RecordError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another folder with --results") from error
+
+
+def _baselines(plan: Plan, store: Store, results: Path, listener: Listener) -> None:
+    """Random sampling of each task: taken from this folder, from another study's, or computed and shared."""
+    shared = results / BASELINES
+    here, elsewhere = read_baselines(store.folder / BASELINES), read_baselines(shared)
+    for t in plan.tasks:
+        identity = baseline_id(t, plan.study.seeds)
+        if identity in here:
+            continue
+        found: Baseline | None = elsewhere.get(identity)
+        if found is None:
+            if not t.task.recorded:
+                listener.note(f"random sampling on {t.task.name}: drawing and scoring")
+            found = random_sampling(t, plan.study.seeds, plan.study.final_seed)
+            _share(shared, found)
+        here[identity] = found
+        store.append(found)
+
+
+def _share(path: Path, baseline: Baseline) -> None:
+    """Beside all studies; one line in one write, so that studies running at once do not mix theirs."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, msgspec.json.encode(baseline, order="deterministic") + b"\n")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        warnings.warn(f"{path} cannot be written ({error.strerror}); other studies compute it again", stacklevel=2)
+
+
+def study_toml(study: Study) -> str:
+    """The study as a TOML file, for studies that were given on the command line."""
+    import tomli_w
+
+    builtins = msgspec.to_builtins(study)
+    return tomli_w.dumps({k: v for k, v in _without_none(builtins).items()})
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(v) for v in value]
+    return value

@@ -1,0 +1,70 @@
+"""Where a run ran: versions for the record, one numerical thread for the run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+WORKER_VARIABLES = {
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0",
+}
+"""What a worker's environment holds before its first import."""
+
+_PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optuna", "scikit-learn", "onnxruntime")
+
+
+@lru_cache(maxsize=1)
+def _static() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine(),
+        "cpus": os.cpu_count(), "packages": found,
+    }
+
+
+def describe_environment() -> dict[str, Any]:
+    """Interpreter, platform, and versions of the packages that decide numbers."""
+    return dict(_static())
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """One numerical thread for the length of a run, then as before.
+
+    Two processes with two torch threads each on two cores run 30 to 150 times slower than with one.
+    """
+    torch: Any = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch is not None else None
+    if torch is not None and threads != 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch is not None and threads != 1:
+            torch.set_num_threads(threads)
+
+
+@contextmanager
+def worker_environment() -> Iterator[None]:
+    """`WORKER_VARIABLES` in this process's environment while workers are spawned, then as before."""
+    before = {name: os.environ.get(name) for name in WORKER_VARIABLES}
+    os.environ.update(WORKER_VARIABLES)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,287 @@
+"""One run, start to record: search under the oracle, then, once it has returned, the final score."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from harness.constraints import Constraint
+from harness.environment import describe_environment, single_thread
+from harness.errors import BudgetExhausted, HarnessError
+from harness.identity import stream
+from harness.oracle import Oracle
+from harness.plan import Evaluators, RunSpec
+from harness.protocol import Evaluator, Truth, Validator
+from harness.ranking import rank_quality
+from harness.records import Asked, Incumbent, Outcome, Paid, Record, Seeds, Status
+from harness.reference import MatchedRandomSearch
+from harness.registry import Registry
+from harness.spaces import Architecture, SearchSpace
+from harness.spaces.base import under_law
+from harness.strategy import Strategy
+from harness.study import MATCHED
+
+_MOST_RETURNED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is left of a search: never a final score."""
+
+    returned: list[Architecture]
+    status: Status
+    error: str | None
+    ended_by: str
+    seconds: float
+
+
+class Runner:
+    """Executes runs in this process; keeps opened tasks between them."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.evaluators = Evaluators(registry)
+
+    def run(self, spec: RunSpec) -> tuple[Record, Oracle]:
+        """The record of one run. A strategy that raises gives a failed record; what is wrong with the study raises."""
+        started = time.perf_counter()
+        evaluator, search_evaluator = self.evaluators(spec.task), self.evaluators(spec.search_task)
+        column = "validation" if spec.mode_settings["oracle"] == "validation" else "test"
+        space = under_law(search_evaluator.space, spec.law)
+        oracle = Oracle(
+            search_evaluator.validator(column),
+            spec.budget,
+            constraints=[Constraint.parse(c) for c in spec.constraints],
+            space=space,
+        )
+        strategy = self._strategy(spec)
+        rng = stream(spec.study_seed, spec.task, spec.strategy, spec.search_seed)
+        with single_thread():
+            found = _search(strategy, oracle, rng)
+            record = _Finish(spec, evaluator, search_evaluator, oracle, strategy, found).record(started)
+        return record, oracle
+
+    def _strategy(self, spec: RunSpec) -> Strategy:
+        cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
+        strategy: Strategy = cls(msgspec.convert(spec.params, cls.Params))
+        return strategy
+
+
+def _search(strategy: Strategy, oracle: Oracle, rng: np.random.Generator) -> _Search:
+    status: Status = "ok"
+    error: str | None = None
+    returned: list[Architecture] = []
+    started = time.perf_counter()
+    try:
+        answer = strategy.search(oracle, rng)
+        seconds = time.perf_counter() - started
+        returned, error = _checked(answer, oracle.space)
+    except BudgetExhausted:
+        seconds = time.perf_counter() - started
+        incumbent = oracle.incumbent
+        returned = [] if incumbent is None else [incumbent.arch]
+    except RunTimeout:
+        raise
+    except Exception as raised:
+        seconds = time.perf_counter() - started
+        error = _where(raised)
+    if error is not None:
+        status = "failed"
+    elif not returned:
+        status = "infeasible" if oracle.constraints else "failed"
+        error = "no feasible architecture was found" if oracle.constraints else "every training failed"
+    return _Search(returned, status, error, oracle.ended_by or ("error" if status == "failed" else "strategy"), seconds)
+
+
+def _checked(answer: Any, space: SearchSpace) -> tuple[list[Architecture], str | None]:
+    """The returned architectures, or why they cannot be reported."""
+    if isinstance(answer, str) or not isinstance(answer, Sequence):
+        return [], f"search returned {type(answer).__name__}, not a sequence of architectures"
+    if not len(answer):
+        return [], "search returned no architecture"
+    returned: list[Architecture] = []
+    for arch in list(answer)[:_MOST_RETURNED]:
+        if not space.is_valid(arch):
+            return [], f"search returned {arch!r}, which is not an architecture of {space.name}"
+        returned.append(tuple(int(a) for a in arch))
+    return returned, None
+
+
+def _where(error: Exception) -> str:
+    """The error in one line with the innermost place it was raised at."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+class RunTimeout(HarnessError):
+    """A run that took longer than its time limit."""
+
+
+@dataclass
+class _Finish:
+    """From a finished search to its record. Final scores are read here, once, and nowhere else."""
+
+    spec: RunSpec
+    evaluator: Evaluator
+    search_evaluator: Evaluator
+    oracle: Oracle
+    strategy: Strategy
+    found: _Search
+
+    def __post_init__(self) -> None:
+        self.truth: Truth | None = self.evaluator.truth(self.spec.final)
+        self.validator: Validator = self.evaluator.validator()
+        self.status, self.error = self.found.status, self.found.error
+        self.sign = 1.0 if self.oracle.score.higher_is_better else -1.0
+
+    def record(self, started: float) -> Record:
+        spec, oracle, strategy = self.spec, self.oracle, self.strategy
+        outcome, reported = self._outcome()
+        ktau = None
+        with self._guarded("the ranker"):
+            ktau = rank_quality(spec, self.evaluator, self.truth, strategy.ranker, oracle)
+        queries, epochs, seconds = oracle.paid
+        counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
+        counts_seconds = oracle.records_seconds
+        asked = oracle.asked
+        return Record(
+            id=spec.id, study=spec.study, task=spec.task, search_task=spec.search_task, strategy=spec.strategy,
+            label=spec.label, role=spec.role, mode=spec.mode, mode_settings=spec.mode_settings, params=spec.params,
+            seeds=Seeds(spec.study_seed, spec.search_seed, spec.final_seed), budget=spec.budget, law=spec.law,
+            constraints=list(spec.constraints), status=self.status, error=self.error,
+            paid=Paid(queries, epochs if counts_epochs else None, seconds if counts_seconds else None),
+            asked=Asked(**asked, keys=len(set(oracle.space.keys([e.arch for e in oracle.ledger])))),
+            ended_by=self.found.ended_by, returned=self.found.returned,
+            reported=None if reported is None else self.evaluator.space.describe(reported),
+            final=outcome, ktau=ktau, incumbents=self._incumbents(counts_epochs, counts_seconds),
+            queries_sha256=oracle.digest(), tuning_queries=spec.tuning_queries, ablation=spec.ablation,
+            notes=_plain(strategy.notes), provenance=self._provenance(),
+            timing={
+                "search_seconds": self.found.seconds, "run_seconds": time.perf_counter() - started,
+                "phases": {k: round(v, 6) for k, v in strategy.seconds.items()},
+            },
+            environment=describe_environment(),
+        )
+
+    @contextmanager
+    def _guarded(self, what: str) -> Iterator[None]:
+        """A plugin's failure after its search makes the run failed, and says where."""
+        try:
+            yield
+        except RunTimeout:
+            raise
+        except Exception as error:
+            self.status, self.error = "failed", f"{what}: {_where(error)}"
+
+    def _outcome(self) -> tuple[Outcome, Architecture | None]:
+        spec = self.spec
+        nothing = Outcome(None, self.evaluator.final_score, spec.final)
+        if self.status != "ok":
+            return nothing, None
+        candidates = [a for a in self.found.returned if self._feasible(a)]
+        if not candidates:
+            self.status, self.error = "infeasible", "no returned architecture satisfies the constraints"
+            return nothing, None
+        top = spec.mode_settings["top"] if spec.mode_settings["report"] == "best_of_returned" else 1
+        scores = self.evaluator.final(candidates[:top], final=spec.final, seed=spec.final_seed).scores
+        if np.isnan(scores).all():
+            self.status, self.error = "failed", "the final training failed"
+            return nothing, candidates[0]
+        best = int(np.nanargmax(self.sign * scores))
+        reported, score = candidates[best], float(scores[best])
+        valid, valid_regret = self._validity(reported)
+        rank = regret = None
+        if self.truth is not None:
+            known = self.truth.final[~np.isnan(self.truth.final)]
+            rank = 1 + int((self.sign * known > self.sign * score).sum())
+            regret = max(float((self.sign * known).max() - self.sign * score), 0.0)
+        return Outcome(score, self.evaluator.final_score, spec.final, valid, rank, regret, valid_regret), reported
+
+    def _feasible(self, arch: Architecture) -> bool:
+        if not self.oracle.constraints:
+            return True
+        validator = self.search_evaluator.validator()
+        values = {k: float(v[0]) for k, v in validator.costs([arch]).items()}
+        if any(c.quantity not in values for c in self.oracle.constraints):
+            measured = validator.validate([arch], fidelity=validator.fidelities[-1]).measured
+            values.update({k: float(v[0]) for k, v in measured.items()})
+        return all(c.holds(values[c.quantity]) for c in self.oracle.constraints)
+
+    def _validity(self, arch: Architecture) -> tuple[float | None, float | None]:
+        """The reported architecture's validation score on the search task, and its distance to the best row's."""
+        validator = self.search_evaluator.validator()
+        if not self.search_evaluator.task.recorded:
+            full = len(self.oracle.fidelities) - 1
+            paid = [e.score for e in self.oracle.ledger if e.arch == arch and e.fidelity == full and e.repeat is None]
+            value = self.sign * paid[-1] if paid and self.spec.mode_settings["oracle"] == "validation" else math.nan
+        else:
+            value = float(validator.validate([arch], fidelity=validator.fidelities[-1]).valid[0])
+        truth = self.search_evaluator.truth(self.search_evaluator.task.finals[0])
+        if math.isnan(value):
+            return None, None
+        if truth is None or truth.valid is None:
+            return value, None
+        best = float(np.nanmax(self.sign * truth.valid))
+        return value, max(best - self.sign * value, 0.0)
+
+    def _incumbents(self, counts_epochs: bool, counts_seconds: bool) -> list[Incumbent]:
+        ledger, positions = self.oracle.ledger, self.oracle.incumbents
+        archs = [ledger[i].arch for i in positions]
+        finals: list[float | None] = [None] * len(archs)
+        if self.truth is not None and archs:
+            values = self.truth.final[self.validator.identity(archs)]
+            finals = [None if math.isnan(v) else float(v) for v in values]
+        return [
+            Incumbent(
+                i + 1,
+                ledger[i].epochs if counts_epochs else None,
+                ledger[i].seconds if counts_seconds else None,
+                self.sign * ledger[i].score,
+                final,
+            )
+            for i, final in zip(positions, finals, strict=True)
+        ]
+
+    def _provenance(self) -> dict[str, Any]:
+        found = {"task": self.evaluator.provenance(), "data_digest": self.evaluator.data_digest, "code": self.spec.code}
+        if self.search_evaluator is not self.evaluator:
+            found["search_task"] = self.search_evaluator.provenance()
+            found["search_data_digest"] = self.search_evaluator.data_digest
+        plain: dict[str, Any] = _plain(found)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only; numpy scalars become plain ones."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def failed_record(spec: RunSpec, status: Status, error: str, evaluator: Evaluator) -> Record:
+    """The record of a run that left none: killed, hung, or lost with its worker. What it paid is not known."""
+    return Record(
+        id=spec.id, study=spec.study, task=spec.task, search_task=spec.search_task, strategy=spec.strategy,
+        label=spec.label, role=spec.role, mode=spec.mode, mode_settings=spec.mode_settings, params=spec.params,
+        seeds=Seeds(spec.study_seed, spec.search_seed, spec.final_seed), budget=spec.budget, law=spec.law,
+        constraints=list(spec.constraints), status=status, error=error, paid=Paid(0), asked=Asked(0, 0, 0),
+        ended_by=status, final=Outcome(None, evaluator.final_score, spec.final), queries_sha256="",
+        tuning_queries=spec.tuning_queries, ablation=spec.ablation,
+        provenance=_plain({"task": evaluator.provenance(), "data_digest": evaluator.data_digest, "code": spec.code}),
+        environment=describe_environment(),
+    )
