@@ -8,24 +8,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
-    "hookimpl": "harness.hookspecs", "Provides": "harness.hookspecs",
-    "Architecture": "harness.spaces", "CellBatch": "harness.spaces", "CellGraph": "harness.spaces",
-    "Choice": "harness.spaces", "ChoiceScript": "harness.spaces", "Decision": "harness.spaces",
-    "Script": "harness.spaces", "SearchSpace": "harness.spaces", "on_path": "harness.spaces", "pad": "harness.spaces",
+    "hookimpl": "harness.hookspecs",
+    "Provides": "harness.hookspecs",
+    "Architecture": "harness.spaces",
+    "CellBatch": "harness.spaces",
+    "CellGraph": "harness.spaces",
+    "Choice": "harness.spaces",
+    "ChoiceScript": "harness.spaces",
+    "Decision": "harness.spaces",
+    "Script": "harness.spaces",
+    "SearchSpace": "harness.spaces",
+    "on_path": "harness.spaces",
+    "pad": "harness.spaces",
     "scalar_rng": "harness.spaces",
-    "Evaluator": "harness.protocol", "Fidelity": "harness.protocol", "Final": "harness.protocol",
-    "Reading": "harness.protocol", "Score": "harness.protocol", "Task": "harness.protocol",
-    "TrainingProtocol": "harness.protocol", "Truth": "harness.protocol", "Validation": "harness.protocol",
+    "Evaluator": "harness.protocol",
+    "Fidelity": "harness.protocol",
+    "Final": "harness.protocol",
+    "Reading": "harness.protocol",
+    "Score": "harness.protocol",
+    "Task": "harness.protocol",
+    "TrainingProtocol": "harness.protocol",
+    "Truth": "harness.protocol",
+    "Validation": "harness.protocol",
     "Validator": "harness.protocol",
-    "Mode": "harness.strategy", "Params": "harness.strategy", "Ranker": "harness.strategy",
-    "Strategy": "harness.strategy", "STRICT": "harness.strategy",
-    "Budget": "harness.oracle", "Observation": "harness.oracle", "Oracle": "harness.oracle",
+    "Mode": "harness.strategy",
+    "Params": "harness.strategy",
+    "Ranker": "harness.strategy",
+    "Strategy": "harness.strategy",
+    "STRICT": "harness.strategy",
+    "Budget": "harness.oracle",
+    "Observation": "harness.oracle",
+    "Oracle": "harness.oracle",
     "Constraint": "harness.constraints",
     "Executor": "harness.execution",
     "Record": "harness.records",
-    "BudgetExhausted": "harness.errors", "DataError": "harness.errors", "DataMissing": "harness.errors",
-    "HarnessError": "harness.errors", "InvalidArchitecture": "harness.errors", "PluginError": "harness.errors",
-    "StudyError": "harness.errors", "UnknownArchitecture": "harness.errors", "UnknownName": "harness.errors",
+    "BudgetExhausted": "harness.errors",
+    "DataError": "harness.errors",
+    "DataMissing": "harness.errors",
+    "HarnessError": "harness.errors",
+    "InvalidArchitecture": "harness.errors",
+    "PluginError": "harness.errors",
+    "StudyError": "harness.errors",
+    "UnknownArchitecture": "harness.errors",
+    "UnknownName": "harness.errors",
 }
 
 __all__ = sorted([*_WHERE, "__version__"])
@@ -53,13 +78,29 @@ if TYPE_CHECKING:
     )
     from harness.errors import (
         BudgetExhausted as BudgetExhausted,
+    )
+    from harness.errors import (
         DataError as DataError,
+    )
+    from harness.errors import (
         DataMissing as DataMissing,
+    )
+    from harness.errors import (
         HarnessError as HarnessError,
+    )
+    from harness.errors import (
         InvalidArchitecture as InvalidArchitecture,
+    )
+    from harness.errors import (
         PluginError as PluginError,
+    )
+    from harness.errors import (
         StudyError as StudyError,
+    )
+    from harness.errors import (
         UnknownArchitecture as UnknownArchitecture,
+    )
+    from harness.errors import (
         UnknownName as UnknownName,
     )
     from harness.execution import (
@@ -67,23 +108,47 @@ if TYPE_CHECKING:
     )
     from harness.hookspecs import (
         Provides as Provides,
+    )
+    from harness.hookspecs import (
         hookimpl as hookimpl,
     )
     from harness.oracle import (
         Budget as Budget,
+    )
+    from harness.oracle import (
         Observation as Observation,
+    )
+    from harness.oracle import (
         Oracle as Oracle,
     )
     from harness.protocol import (
         Evaluator as Evaluator,
+    )
+    from harness.protocol import (
         Fidelity as Fidelity,
+    )
+    from harness.protocol import (
         Final as Final,
+    )
+    from harness.protocol import (
         Reading as Reading,
+    )
+    from harness.protocol import (
         Score as Score,
+    )
+    from harness.protocol import (
         Task as Task,
+    )
+    from harness.protocol import (
         TrainingProtocol as TrainingProtocol,
+    )
+    from harness.protocol import (
         Truth as Truth,
+    )
+    from harness.protocol import (
         Validation as Validation,
+    )
+    from harness.protocol import (
         Validator as Validator,
     )
     from harness.records import (
@@ -91,21 +156,49 @@ if TYPE_CHECKING:
     )
     from harness.spaces import (
         Architecture as Architecture,
+    )
+    from harness.spaces import (
         CellBatch as CellBatch,
+    )
+    from harness.spaces import (
         CellGraph as CellGraph,
+    )
+    from harness.spaces import (
         Choice as Choice,
+    )
+    from harness.spaces import (
         ChoiceScript as ChoiceScript,
+    )
+    from harness.spaces import (
         Decision as Decision,
+    )
+    from harness.spaces import (
         Script as Script,
+    )
+    from harness.spaces import (
         SearchSpace as SearchSpace,
+    )
+    from harness.spaces import (
         on_path as on_path,
+    )
+    from harness.spaces import (
         pad as pad,
+    )
+    from harness.spaces import (
         scalar_rng as scalar_rng,
     )
     from harness.strategy import (
-        Mode as Mode,
-        Params as Params,
-        Ranker as Ranker,
         STRICT as STRICT,
+    )
+    from harness.strategy import (
+        Mode as Mode,
+    )
+    from harness.strategy import (
+        Params as Params,
+    )
+    from harness.strategy import (
+        Ranker as Ranker,
+    )
+    from harness.strategy import (
         Strategy as Strategy,
     )

@@ -155,9 +155,7 @@ def run_study(
         if not interrupted and len(records) == len(plan.runs):
             hooks.call("nas_harness_study_finished", study=study.name, folder=str(folder))
     failed = [r for r in records.values() if r.status != "ok"]
-    return Summary(
-        study.name, folder, len(plan.runs), already, len(records) - already, failed, problems, interrupted
-    )
+    return Summary(study.name, folder, len(plan.runs), already, len(records) - already, failed, problems, interrupted)
 
 
 def _keep(outcome: Done | Lost, store: Store, evaluators: Evaluators, records: dict[str, Record]) -> Record:
@@ -181,7 +179,11 @@ def _describe(folder: Path, plan: Plan, text: str | None) -> None:
     ids = [spec.id for spec in plan.runs]
     rows = [{"label": r.label, "strategy": r.strategy, "mode": r.mode, "ablation": r.ablation} for r in plan.rows]
     described = {
-        "study": plan.study.name, "seeds": plan.study.seeds, "rows": rows, "ablations_declared": plan.declared, "ids": ids,
+        "study": plan.study.name,
+        "seeds": plan.study.seeds,
+        "rows": rows,
+        "ablations_declared": plan.declared,
+        "ids": ids,
     }
     _write(folder / PLAN, _json(described))
 
@@ -198,7 +200,7 @@ def _write(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:
-        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another folder with --results") from error
+        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
 
 
 def _baselines(plan: Plan, store: Store, results: Path, listener: Listener) -> None:
@@ -236,7 +238,7 @@ def study_toml(study: Study) -> str:
     import tomli_w
 
     builtins = msgspec.to_builtins(study)
-    return tomli_w.dumps({k: v for k, v in _without_none(builtins).items()})
+    return tomli_w.dumps(_without_none(builtins))
 
 
 def _without_none(value: Any) -> Any:

@@ -12,7 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 WORKER_VARIABLES = {
-    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
 }
 """What a worker's environment holds before its first import."""
 
@@ -28,8 +31,11 @@ def _static() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine(),
-        "cpus": os.cpu_count(), "packages": found,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "packages": found,
     }
 
 

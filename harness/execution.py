@@ -111,7 +111,9 @@ class LocalProcesses(Executor):
         waiting = deque((spec, 1) for spec in runs)
         with worker_environment():
             pool = ProcessPool(
-                max_workers=jobs, context=multiprocessing.get_context("spawn"), initializer=_start_worker,
+                max_workers=jobs,
+                context=multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
                 initargs=(work.plugins,),
             )
             under_way: dict[Any, tuple[RunSpec, int]] = {}
@@ -121,7 +123,7 @@ class LocalProcesses(Executor):
                         spec, attempt = waiting.popleft()
                         if attempt == 1:
                             started(spec)
-                        future = pool.schedule(
+                        future: Any = pool.schedule(
                             _work, args=(msgspec.json.encode(spec), work.keep_queries), timeout=work.timeout
                         )
                         under_way[future] = (spec, attempt)

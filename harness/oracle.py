@@ -22,7 +22,7 @@ _FEWEST_CALLS = 100 * CALLS_PER_QUERY
 
 
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a search may spend: paid queries, training epochs, training seconds. At least one; the first reached ends it."""
+    """What a search may spend: paid queries, training epochs, training seconds; the first limit reached ends it."""
 
     queries: int | None = None
     epochs: float | None = None
@@ -147,7 +147,7 @@ class Oracle:
         for c in constraints:
             if c.quantity not in before | after:
                 known = ", ".join(sorted(before | after)) or "none"
-                raise StudyError(f"constraint {c} names {c.quantity!r}, which the task does not record; it has: {known}")
+                raise StudyError(f"constraint {c}: the task does not record {c.quantity!r}; it has: {known}")
         return (
             tuple(c for c in constraints if c.quantity in before),
             tuple(c for c in constraints if c.quantity not in before),
@@ -351,8 +351,11 @@ class Oracle:
         """Calls by kind: ``total`` and, of these, ``cached``, ``invalid``, ``infeasible``, ``missing``."""
         free = self._invalid + self._infeasible + self._missing
         return {
-            "total": self._total, "cached": self._total - len(self._ledger) - free, "invalid": self._invalid,
-            "infeasible": self._infeasible, "missing": self._missing,
+            "total": self._total,
+            "cached": self._total - len(self._ledger) - free,
+            "invalid": self._invalid,
+            "infeasible": self._infeasible,
+            "missing": self._missing,
         }
 
     def digest(self) -> str:

@@ -132,7 +132,8 @@ def _open(spec: TaskSpec, evaluators: Evaluators) -> OpenTask:
         raise StudyError(f"search_task {spec.search_task!r} has no validation scores of its own to search on")
     if search.space.name != evaluator.space.name or search.space.radices != evaluator.space.radices:
         raise StudyError(
-            f"search_task {spec.search_task!r} is on the space {search.space.name}, {spec.name!r} on {evaluator.space.name}"
+            f"search_task {spec.search_task!r} is on the space {search.space.name}, "
+            f"{spec.name!r} on {evaluator.space.name}"
         )
     final = spec.final or task.finals[0]
     if final not in task.finals:
@@ -175,14 +176,47 @@ def _spec(
     final_seed = None if t.task.recorded else study.final_seed
     ktau = study.ktau_sample if study.ktau_sample is not None else (KTAU_ROWS if t.task.recorded else None)
     identity = digest(
-        t.task.name, t.search_name, row.strategy, row.label, role, row.mode, _settings(mode), row.params, study.budget,
-        seed, t.final, final_seed, t.law, t.constraints, study.seed, ktau, t.evaluator.data_digest,
-        t.search.data_digest, code, row.tuning_queries,
+        t.task.name,
+        t.search_name,
+        row.strategy,
+        row.label,
+        role,
+        row.mode,
+        _settings(mode),
+        row.params,
+        study.budget,
+        seed,
+        t.final,
+        final_seed,
+        t.law,
+        t.constraints,
+        study.seed,
+        ktau,
+        t.evaluator.data_digest,
+        t.search.data_digest,
+        code,
+        row.tuning_queries,
     )
     return RunSpec(
-        id=identity, study=study.name, task=t.task.name, search_task=t.search_name, law=t.law, final=t.final,
-        constraints=t.constraints, strategy=row.strategy, label=row.label, role=role, mode=row.mode,
-        mode_settings=_settings(mode), params=row.params, budget=study.budget, study_seed=study.seed, search_seed=seed,
-        final_seed=final_seed, ktau_sample=ktau if role == "row" else None, tuning_queries=row.tuning_queries,
-        ablation=row.ablation, code=code,
+        id=identity,
+        study=study.name,
+        task=t.task.name,
+        search_task=t.search_name,
+        law=t.law,
+        final=t.final,
+        constraints=t.constraints,
+        strategy=row.strategy,
+        label=row.label,
+        role=role,
+        mode=row.mode,
+        mode_settings=_settings(mode),
+        params=row.params,
+        budget=study.budget,
+        study_seed=study.seed,
+        search_seed=seed,
+        final_seed=final_seed,
+        ktau_sample=ktau if role == "row" else None,
+        tuning_queries=row.tuning_queries,
+        ablation=row.ablation,
+        code=code,
     )

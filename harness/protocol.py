@@ -63,7 +63,7 @@ class Validation:
     valid: float64 [n] in the score's unit; NaN is a failed training (paid). seconds: float64 [n], what the trainings
     averaged here took in total, or None where the task records no time (never latency). trainings: int64 [n], how many
     trainings the value averages (None: one each); epochs are charged for each. missing: bool [n], repeats that were
-    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``, ``latency``: float64 [n].
+    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``: float64 [n].
     """
 
     valid: Floats
@@ -101,9 +101,7 @@ class Validator(ABC):
         """Rows, int64 [n]: what budget, memory and rank go by. Raises UnknownArchitecture for a partial table."""
 
     @abstractmethod
-    def validate(
-        self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None
-    ) -> Validation:
+    def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
         """Validation scores; ``repeat=None`` is the mean of the repeats that exist."""
 
     def row(self, arch: Architecture) -> int:
@@ -132,7 +130,7 @@ class Validator(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Final scores, float64 [n], in the score's unit; NaN is a failed final training. ``seconds`` where it is trained."""
+    """Final scores, float64 [n], in the score's unit; NaN: the final training failed. ``seconds`` where it is trained."""
 
     scores: Floats
     seconds: Floats | None = None
@@ -174,7 +172,7 @@ class Evaluator(ABC):
     data_digest: str = ""
     """Digest of the data that the scores come from; empty for live tasks."""
     sampling_draws: int | None = None
-    """Draws behind random sampling where there is no truth: set by surrogates (10,000); None: max(8, seeds) trainings."""
+    """Draws behind random sampling where there is no truth: 10,000 for surrogates; None: max(8, seeds) trainings."""
     columns: tuple[str, ...] = ("validation",)
     """What `validator` can be built over: ``validation`` always, ``test`` where paper mode is possible."""
 

@@ -25,7 +25,7 @@ Status = Literal["ok", "failed", "timeout", "infeasible"]
 
 
 class Seeds(msgspec.Struct, frozen=True):
-    """study: the study's. search: numbers the run. final: the training seed of the final score (live tasks), else null."""
+    """study: the study's. search: numbers the run. final: the training seed of the final score; null if recorded."""
 
     study: int
     search: int
@@ -244,7 +244,7 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RecordError(f"another process is writing {folder}; wait for it or choose another --name") from None
+                raise RecordError(f"another process is writing {folder}; wait, or choose another --name") from None
             yield store
         finally:
             store.close()

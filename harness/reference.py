@@ -14,7 +14,7 @@ from harness.strategy import Params, Strategy
 
 
 def best_first(oracle: Oracle, n: int) -> list[Architecture]:
-    """The n best distinct feasible architectures paid at the highest fidelity asked, best first; earlier among equals."""
+    """The n best distinct feasible architectures at the highest fidelity paid, best first; earlier among equals."""
     ledger = oracle.ledger
     if not oracle.incumbents:
         return []

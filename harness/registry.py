@@ -75,7 +75,10 @@ class Broken:
 
 @dataclass
 class Registry:
-    """Everything installed plugins provide. ``only``: the entry-point names to load (None: all, or ``NAS_HARNESS_PLUGINS``)."""
+    """Everything installed plugins provide.
+
+    only: the entry-point names to load; None: those in ``NAS_HARNESS_PLUGINS``, or all. strict: a broken plugin raises.
+    """
 
     only: frozenset[str] | None = None
     strict: bool = False
@@ -132,7 +135,8 @@ class Registry:
         if not isinstance(name, str) or not name:
             raise PluginError(f"{HOOK_OF[kind]} gave {provided!r}, which is neither Provides nor a class with a name")
         where = f"{provided.__module__}:{provided.__qualname__}"
-        return Item(kind, name, Provides(name, where, getattr(provided, "summary", "")), plugin, distribution, version, provided)
+        provides = Provides(name, where, getattr(provided, "summary", ""))
+        return Item(kind, name, provides, plugin, distribution, version, provided)
 
     # -- looking up -------------------------------------------------------------------------------------------------
 
@@ -171,7 +175,7 @@ class Registry:
         return found
 
     def task(self, name: str) -> Any:
-        """The task of that name. Raises UnknownName with the nearest ones, PluginError where its protocol does not load."""
+        """The task of that name. Raises UnknownName with the nearest ones, PluginError."""
         prefix = name.partition("/")[0]
         if ("protocol", prefix) in self.items:
             found = {t.name: t for t in self.protocol(prefix).tasks()}

@@ -24,8 +24,15 @@ def baseline_id(t: OpenTask, seeds: int) -> str:
     """Of (task, law, protocol, final, data digest); the number of trainings too where they are trained."""
     live = None if t.task.recorded or t.evaluator.sampling_draws else max(8, seeds)
     return digest(
-        "random sampling", t.task.name, t.search_name, t.law, t.final, t.evaluator.data_digest, t.search.data_digest,
-        t.constraints, live,
+        "random sampling",
+        t.task.name,
+        t.search_name,
+        t.law,
+        t.final,
+        t.evaluator.data_digest,
+        t.search.data_digest,
+        t.constraints,
+        live,
     )
 
 
@@ -64,9 +71,18 @@ def _exact(t: OpenTask, truth: Truth, seeds: int) -> Baseline:
             valid_mean = float(np.average(seen[usable], weights=p[usable]))
             tau = _tau(search_sign * seen[usable], sign * values[usable])
     return _baseline(
-        t, seeds, mean=mean, std=float(np.sqrt(p @ (values - mean) ** 2)), exact=True, n=len(known),
-        draws=draws.tolist(), ceiling=ceiling, best=float(sign * (sign * values).max()), best_valid=best_valid,
-        valid_mean=valid_mean, ktau_valid=tau,
+        t,
+        seeds,
+        mean=mean,
+        std=float(np.sqrt(p @ (values - mean) ** 2)),
+        exact=True,
+        n=len(known),
+        draws=draws.tolist(),
+        ceiling=ceiling,
+        best=float(sign * (sign * values).max()),
+        best_valid=best_valid,
+        valid_mean=valid_mean,
+        ktau_valid=tau,
     )
 
 
@@ -93,7 +109,7 @@ def _feasible(t: OpenTask, truth: Truth) -> npt.NDArray[np.bool_]:
             values.update(validator.validate(archs, fidelity=validator.fidelities[-1]).measured)
         if c.quantity not in values:
             known = ", ".join(sorted(values)) or "none"
-            raise StudyError(f"constraint {c} names {c.quantity!r}, which {t.search_name!r} does not record; it has: {known}")
+            raise StudyError(f"constraint {c}: {t.search_name!r} does not record {c.quantity!r}; it has: {known}")
         feasible &= c.excess(values[c.quantity]) == 0.0
     return feasible
 
@@ -108,8 +124,14 @@ def _drawn(t: OpenTask, seeds: int, final_seed: int) -> Baseline:
         raise StudyError(f"random sampling on {t.task.name!r} gave fewer than two scores")
     sign = 1.0 if t.evaluator.score.higher_is_better else -1.0
     return _baseline(
-        t, seeds, mean=float(scores.mean()), std=float(scores.std(ddof=1)), exact=False, n=len(scores),
-        draws=scores[:STORED_DRAWS].tolist(), best=float(sign * (sign * scores).max()),
+        t,
+        seeds,
+        mean=float(scores.mean()),
+        std=float(scores.std(ddof=1)),
+        exact=False,
+        n=len(scores),
+        draws=scores[:STORED_DRAWS].tolist(),
+        best=float(sign * (sign * scores).max()),
     )
 
 
@@ -127,11 +149,21 @@ def _baseline(t: OpenTask, seeds: int, *, mean: float, **values: object) -> Base
     if math.isnan(mean):
         raise StudyError(f"random sampling on {t.task.name!r} has no mean")
     return Baseline(
-        id=baseline_id(t, seeds), task=t.task.name, search_task=t.search_name, law=t.law, final=t.final,
-        split=t.evaluator.final_score, data_digest=t.evaluator.data_digest,
+        id=baseline_id(t, seeds),
+        task=t.task.name,
+        search_task=t.search_name,
+        law=t.law,
+        final=t.final,
+        split=t.evaluator.final_score,
+        data_digest=t.evaluator.data_digest,
         score={
-            "name": score.name, "unit": score.unit, "higher_is_better": score.higher_is_better,
+            "name": score.name,
+            "unit": score.unit,
+            "higher_is_better": score.higher_is_better,
             "ratio_scale": score.ratio_scale,
         },
-        mean=mean, constraints=list(t.constraints), provenance=t.evaluator.provenance(), **values,  # type: ignore[arg-type]
+        mean=mean,
+        constraints=list(t.constraints),
+        provenance=t.evaluator.provenance(),
+        **values,  # type: ignore[arg-type]
     )

@@ -145,7 +145,7 @@ def check_shape(study: Study, *, where: str = "") -> None:
         finals.setdefault(t.name, set()).add((t.final, t.law))
     for task, seen in finals.items():
         if len(seen) > 1:
-            raise StudyError(f"{where}task {task!r} stands with different final or law; every row of a task shares them")
+            raise StudyError(f"{where}task {task!r} has different final or law; every row of a task shares them")
     for t in study.tasks:
         for text in t.constraints:
             Constraint.parse(text)
@@ -160,16 +160,31 @@ def resolve_rows(study: Study, registry: Registry) -> list[Row]:
         if spec.mode not in cls.modes:
             raise StudyError(f"{where}: no mode {spec.mode!r}; it has {', '.join(cls.modes)}")
         label = spec.label or spec.name
-        rows.append(Row(strategy=spec.name, label=label, mode=spec.mode, params=_params(cls, spec.params, where),
-                        tuning_queries=spec.tuning_queries))
+        rows.append(
+            Row(
+                strategy=spec.name,
+                label=label,
+                mode=spec.mode,
+                params=_params(cls, spec.params, where),
+                tuning_queries=spec.tuning_queries,
+            )
+        )
         wanted = tuple(cls.ablations) if spec.ablations is True else (spec.ablations or ())
         for name in wanted:
             if name not in cls.ablations:
                 known = ", ".join(cls.ablations) or "none"
                 raise StudyError(f"{where}: no ablation {name!r}; it declares: {known}")
             params = _params(cls, {**spec.params, **cls.ablations[name]}, where)
-            rows.append(Row(strategy=spec.name, label=f"{label} [{name}]", mode=spec.mode, params=params,
-                            tuning_queries=spec.tuning_queries, ablation=name))
+            rows.append(
+                Row(
+                    strategy=spec.name,
+                    label=f"{label} [{name}]",
+                    mode=spec.mode,
+                    params=params,
+                    tuning_queries=spec.tuning_queries,
+                    ablation=name,
+                )
+            )
     seen: dict[tuple[str, str], Row] = {}
     for row in rows:
         if (row.label, row.mode) in seen:

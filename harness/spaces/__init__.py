@@ -6,6 +6,18 @@ from harness.spaces.restricted import RestrictedSpace
 from harness.spaces.script import Architecture, ChoiceScript, Decision, Script
 
 __all__ = [
-    "LAWS", "PAD", "Architecture", "CellBatch", "CellGraph", "Choice", "ChoiceScript", "Decision", "RestrictedSpace",
-    "Script", "SearchSpace", "on_path", "pad", "scalar_rng",
+    "LAWS",
+    "PAD",
+    "Architecture",
+    "CellBatch",
+    "CellGraph",
+    "Choice",
+    "ChoiceScript",
+    "Decision",
+    "RestrictedSpace",
+    "Script",
+    "SearchSpace",
+    "on_path",
+    "pad",
+    "scalar_rng",
 ]

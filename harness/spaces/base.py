@@ -163,9 +163,7 @@ class SearchSpace(ABC):
 
     def neighbours(self, arch: Architecture) -> list[Architecture]:
         """Every valid architecture that differs from ``arch`` in one choice, in a fixed order."""
-        found = [
-            arch[:i] + (o,) + arch[i + 1 :] for i, k in enumerate(self.radices) for o in range(k) if o != arch[i]
-        ]
+        found = [arch[:i] + (o,) + arch[i + 1 :] for i, k in enumerate(self.radices) for o in range(k) if o != arch[i]]
         return found if self.all_valid else [a for a in found if self.is_valid(a)]
 
     def enumerate(self) -> Iterator[Architecture]:
