@@ -1,6 +1,6 @@
 """NAS-Bench-101's ``nasbench_only108.tfrecord`` and ``nasbench_full.tfrecord``.
 
-Each record is the JSON list ``[module hash, epochs, adjacency digits, operations with commas, base64 ModelMetrics]``, one
+Each record is the JSON list ``[module hash, epochs, adjacency digits, operations, base64 ModelMetrics]``, one
 for each trained network: 3 repeats of each cell and, in the full file, of each of 4, 12, 36 and 108 epochs.
 
 ModelMetrics (proto2): 1 repeated EvaluationData, 2 int32 trainable parameters, 3 double total seconds. EvaluationData:
@@ -199,11 +199,12 @@ def _evaluation(data: bytes, trained: bool) -> Evaluation:
             if kind != protobuf.BYTES or not isinstance(value, bytes):
                 raise ValueError(f"EvaluationData.checkpoint_path of wire type {kind}")
             checkpoint = value
-    epoch, seconds = (0.0 if math.isnan(value) else value for value in numbers[1:3])
+    epoch, seconds, train, validation, test = numbers[1:]
+    epoch = 0.0 if math.isnan(epoch) else epoch  # proto2's default; both are zero before training
+    seconds = 0.0 if math.isnan(seconds) else seconds
     if not 0 <= epoch <= 2 * EPOCHS[-1] or not 0 <= seconds <= _MAX_SECONDS:
         raise ValueError(f"an evaluation at epoch {epoch} after {seconds} seconds")
-    train, validation, test = numbers[3:]
-    if trained and not all(0 <= value <= 1 for value in (train, validation, test)):
+    if trained and not (0 <= train <= 1 and 0 <= validation <= 1 and 0 <= test <= 1):
         raise ValueError(f"accuracies {train}, {validation}, {test}: not fractions")
     return Evaluation(epoch, seconds, train, validation, test, checkpoint.decode("utf-8", "replace"))
 

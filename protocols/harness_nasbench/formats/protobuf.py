@@ -48,6 +48,8 @@ def fields(data: bytes) -> Iterator[tuple[int, int, int | float | bytes]]:
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1
     value = shift = 0
     for index in range(position, min(position + 10, len(data))):
         byte = data[index]
