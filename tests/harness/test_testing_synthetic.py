@@ -26,7 +26,8 @@ def _validate(evaluator, archs, level=-1, **options):
 
 def test_same_scores_in_another_process_and_under_another_hash_seed():
     code = (
-        "from harness.testing.spaces import ToyNodeSpace; from harness.testing.synthetic import SyntheticEvaluator as E;"
+        "from harness.testing.spaces import ToyNodeSpace;"
+        "from harness.testing.synthetic import SyntheticEvaluator as E;"
         "t = E(ToyNodeSpace(), seed=7).truth(); print(t.final.tobytes().hex(), t.valid.tobytes().hex())"
     )
     out = [
