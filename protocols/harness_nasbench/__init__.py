@@ -1,0 +1,1 @@
+"""Recorded training protocols: published tables and surrogates of NAS benchmarks."""
