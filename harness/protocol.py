@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -73,9 +74,11 @@ class Validation:
     measured: Mapping[str, Floats] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One architecture's validation, as plain Python values: the oracle's fast path. NaN where there is no value."""
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """One architecture's validation, as plain Python values: the oracle's fast path. NaN where there is no value.
+
+    A Struct, since one is made per query: a tenth of a frozen dataclass's cost.
+    """
 
     valid: float
     seconds: float
