@@ -6,13 +6,14 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import StudyError
 
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
     "<": operator.lt,
     ">=": operator.ge,
@@ -42,13 +43,17 @@ class Constraint:
 
     def holds(self, value: float) -> bool:
         """NaN, a quantity that does not exist, never holds."""
-        return _OPERATORS[self.operator](value, self.bound)
+        return bool(_OPERATORS[self.operator](value, self.bound))
+
+    def hold(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """`holds` of each, bool [n]."""
+        return np.asarray(_OPERATORS[self.operator](values, self.bound), dtype=np.bool_)
 
     def excess(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """How far beyond the bound, relative to it; 0 where it holds, inf where there is no value."""
-        sign = 1.0 if self.operator[0] == "<" else -1.0
-        beyond = np.maximum(sign * (values - self.bound), 0.0) / max(abs(self.bound), 1e-12)
-        return np.where(np.isnan(values), np.inf, beyond)
+        beyond = np.abs(values - self.bound) / max(abs(self.bound), 1e-12)
+        beyond = np.where(np.isnan(values), np.inf, np.maximum(beyond, 1e-12))
+        return np.where(self.hold(values), 0.0, beyond)
 
     def __str__(self) -> str:
         return f"{self.quantity} {self.operator} {self.bound:g}"

@@ -110,7 +110,7 @@ def _feasible(t: OpenTask, truth: Truth) -> npt.NDArray[np.bool_]:
         if c.quantity not in values:
             known = ", ".join(sorted(values)) or "none"
             raise StudyError(f"constraint {c}: {t.search_name!r} does not record {c.quantity!r}; it has: {known}")
-        feasible &= c.excess(values[c.quantity]) == 0.0
+        feasible &= c.hold(values[c.quantity])
     return feasible
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.registry import Registry
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,3 +19,13 @@ def shared_data() -> Path:
     if not (folder / "nasbench201.csv").is_file():
         pytest.skip(f"no real benchmark data at {folder}; set NAS_HARNESS_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry of tests/toy alone, a distribution found by entry point, here and in worker processes."""
+    folder = str(ROOT / "tests" / "toy")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy")
+    return Registry()

@@ -1,0 +1,122 @@
+"""Discovery: isolation of broken plugins, who provides what, nothing imported before it is used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import PluginError, UnknownName
+from harness.registry import Registry
+
+
+def install(folder: Path, name: str, source: str, *, version: str = "1.0") -> None:
+    """A distribution in ``folder``, as pip would leave it."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(source)
+    info = folder / f"{module}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[nas_harness]\n{name} = {module}\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("good_one", "bad_one", "a_first", "b_second", "b_half"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tmp_path
+
+
+GOOD = """
+from harness import Provides, hookimpl
+
+@hookimpl
+def nas_harness_strategies():
+    return [Provides("{name}", "harness.reference:MatchedRandomSearch", "a summary")]
+"""
+
+
+def only(*names: str, strict: bool = False) -> Registry:
+    return Registry(only=frozenset(names), strict=strict)
+
+
+def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> None:
+    install(site, "good-one", GOOD.format(name="good"), version="2.5")
+    item = only("good-one").find("strategy", "good")
+    assert (item.distribution, item.version, item.plugin, item.status) == ("good-one", "2.5", "good-one", "ok")
+    assert item.load().__name__ == "MatchedRandomSearch"
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("raise OSError('no such device')", "OSError: no such device"),
+        ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
+        (GOOD.format(name="x").replace("nas_harness_strategies", "nas_harness_stratgies"), "unknown hook 'nas_harness_stratgies'"),
+        (GOOD.format(name="x").replace("strategies():", "strategies(extra):"), "extra"),
+        (GOOD.format(name="x").replace('[Provides("x"', '[1, Provides("x"'), "neither Provides nor a class with a name"),
+        (GOOD.format(name="x").replace("return [", "raise KeyError('late')\n    return ["), "KeyError: 'late'"),
+    ],
+)
+def test_a_broken_plugin_is_listed_with_its_error_and_takes_nothing_down(site: Path, source: str, why: str) -> None:
+    install(site, "good-one", GOOD.format(name="good"))
+    install(site, "bad-one", source)
+    registry = only("good-one", "bad-one")
+    assert registry.names("strategy") == ["good"]
+    (broken,) = registry.broken
+    assert (broken.plugin, broken.distribution, broken.version) == ("bad-one", "bad-one", "1.0")
+    assert why in broken.error
+    assert "nas_harness_strategies" not in dir(registry.manager.get_plugin("bad-one"))
+    with pytest.raises(PluginError, match="'bad-one' of bad-one 1.0 is broken"):
+        only("good-one", "bad-one", strict=True)
+
+
+def test_two_of_one_name_are_refused_naming_both_distributions(site: Path) -> None:
+    install(site, "a-first", GOOD.format(name="same"))
+    install(site, "b-second", GOOD.format(name="same"))
+    registry = only("a-first", "b-second")
+    assert registry.find("strategy", "same").distribution == "a-first"
+    assert "provided by both a-first and b-second" in registry.broken[0].error
+
+
+def test_a_plugin_that_half_registers_leaves_nothing(site: Path) -> None:
+    install(site, "a-first", GOOD.format(name="same"))
+    half = GOOD.format(name="same").replace("return [", 'return [Provides("fresh", "json:dumps"), ')
+    install(site, "b-half", half)
+    assert only("a-first", "b-half").names("strategy") == ["same"]
+
+
+def test_an_unknown_name_offers_the_nearest(site: Path) -> None:
+    install(site, "good-one", GOOD.format(name="regularized-evolution"))
+    with pytest.raises(UnknownName, match="did you mean 'regularized-evolution'.*nas-harness list strategies"):
+        only("good-one").load("strategy", "regularised-evolution")
+
+
+def test_a_target_that_does_not_import_says_where_it_was_looked_for(site: Path) -> None:
+    install(site, "good-one", GOOD.format(name="x").replace("MatchedRandomSearch", "NoSuch"))
+    with pytest.raises(PluginError, match="good-one 1.0 does not load from 'harness.reference:NoSuch'"):
+        only("good-one").load("strategy", "x")
+
+
+def test_the_environment_variable_loads_an_exact_list(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "good-one", GOOD.format(name="good"))
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "")
+    assert Registry().items == {}
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "good-one")
+    assert list(Registry().items) == [("strategy", "good")]
+
+
+def test_discovery_of_everything_first_party_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from harness.registry import Registry; r = Registry(); print(len(r.items));"
+        "print(sorted({'torch', 'optuna', 'pandas', 'scipy', 'torch_geometric', 'sklearn', 'onnxruntime'} & set(sys.modules)))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "NAS_HARNESS_PLUGINS"}
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    count, heavy = shown.stdout.split("\n", 1)
+    assert int(count) > 5
+    assert heavy.strip() == "[]"

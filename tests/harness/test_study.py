@@ -1,0 +1,136 @@
+"""The study file: what it means, and what its errors say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import PluginError, StudyError, UnknownName
+from harness.plan import make_plan
+from harness.registry import Registry
+from harness.study import MATCHED, load_study, resolve_rows
+
+GOOD = """
+name = "first"
+seeds = 2
+budget = { queries = 10 }
+
+[[tasks]]
+name = "toy/edges"
+
+[[strategies]]
+name = "toy-sampler"
+params = { size = 4 }
+tuning_queries = 0
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_study_expands_to_rows_times_tasks_times_seeds_and_a_reference(tmp_path: Path, toy: Registry) -> None:
+    plan = make_plan(load_study(write(tmp_path, GOOD)), toy)
+    assert [(r.role, r.label, r.search_seed) for r in plan.runs] == [
+        ("row", "toy-sampler", 0), ("row", "toy-sampler", 1), ("reference", MATCHED, 0), ("reference", MATCHED, 1),
+    ]
+    assert plan.runs[0].params == {"size": 4}
+    assert plan.runs[0].final == "single"
+    assert plan.runs[0].law == "encodings"
+    assert len({r.id for r in plan.runs}) == 4
+
+
+def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path: Path, toy: Registry) -> None:
+    def ids(text: str) -> list[str]:
+        return [r.id for r in make_plan(load_study(write(tmp_path, text)), toy).runs if r.role == "row"]
+
+    base = ids(GOOD)
+    assert ids(GOOD.replace('"first"', '"second"')) == base
+    assert ids(GOOD.replace("seeds = 2", "seeds = 3"))[:2] == base
+    for before, after in (
+        ("queries = 10", "queries = 11"), ("size = 4", "size = 5"), ("toy/edges", "toy/nodes"),
+        ("seeds = 2", "seeds = 2\nseed = 1"), ("tuning_queries = 0", 'mode = "paper"'),
+    ):
+        assert not set(ids(GOOD.replace(before, after))) & set(base), (before, after)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 2", "seeds = "), "study.toml: not valid TOML: .*line 3"),
+        (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str` \(field seeds\)"),
+        (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`"),
+        (('name = "toy/edges"', 'nmae = "toy/edges"'), r"study.toml:[67]: .*(nmae|name)"),
+        (("tuning_queries = 0", "tuning_queries = 0\n[[strategies]]\nmode = 3"), r"study.toml:1[34]: .*field strategies\[1\]"),
+        (("queries = 10", "queries = 0"), "positive"),
+        (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
+        (("seeds = 2", "seeds = 0"), "at least 1"),
+        (('"first"', '"../first"'), "names a folder"),
+        (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
+        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "stands twice"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'), "not of the form"),
+    ],
+)
+def test_a_malformed_study_names_the_line_or_field(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(StudyError, match=message):
+        load_study(write(tmp_path, GOOD.replace(*change)))
+
+
+def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no such study file"):
+        load_study(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (("toy-sampler", "toy-smapler"), UnknownName, "unknown strategy 'toy-smapler'; did you mean 'toy-sampler'"),
+        (("toy/edges", "toy/edgse"), UnknownName, "unknown task 'toy/edgse'; did you mean 'toy/edges'"),
+        (("size = 4", "sise = 4"), StudyError, r"strategies\[0\] \(toy-sampler\): .*sise.*its parameters: size"),
+        (("size = 4", "size = 0"), StudyError, r"Expected `?int`? >= 1.*params.size"),
+        (("tuning_queries = 0", 'mode = "published"'), StudyError, "no mode 'published'; it has strict, paper, top"),
+        (("tuning_queries = 0", 'ablations = ["none"]'), StudyError, "no ablation 'none'; it declares: single"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nfinal = "mean"'), StudyError, "no final 'mean'; it has single"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nlaw = "rows"'), StudyError, "no law 'rows'"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nsearch_task = "toy/nodes"'), StudyError, "is on the space toy-nodes"),
+        (
+            ("tuning_queries = 0", '[[strategies]]\nname = "toy-sampler"\nparams = { size = 5 }'),
+            StudyError, "give one of them a label",
+        ),
+    ],
+)
+def test_a_contradictory_study_is_refused_before_anything_runs(
+    tmp_path: Path, toy: Registry, change: tuple[str, str], error: type[Exception], message: str
+) -> None:
+    assert change[0] in GOOD
+    study = load_study(write(tmp_path, GOOD.replace(*change)))
+    with pytest.raises(error, match=message):
+        make_plan(study, toy)
+
+
+def test_ablations_become_rows_of_their_own(tmp_path: Path, toy: Registry) -> None:
+    rows = resolve_rows(load_study(write(tmp_path, GOOD.replace("tuning_queries = 0", "ablations = true"))), toy)
+    assert [(r.label, r.ablation, r.params) for r in rows] == [
+        ("toy-sampler", None, {"size": 4}), ("toy-sampler [single]", "single", {"size": 1}),
+    ]
+
+
+def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> None:
+    from harness import Provides
+
+    class Module:
+        pass
+
+    from harness.hookspecs import hookimpl
+
+    module = type("Module", (), {})()
+    module.nas_harness_strategies = hookimpl(
+        lambda: [Provides("absent", "json:dumps", requires=("no_such_library",), install="pip install that")]
+    )
+    toy.register(module, "late", "late-dist", "1")
+    with pytest.raises(PluginError, match="needs no_such_library: pip install that"):
+        toy.load("strategy", "absent")

@@ -1,0 +1,173 @@
+"""Strategies that behave and misbehave, and a protocol of made-up scores: what the runner's tests run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from harness import BudgetExhausted, DataMissing, Mode, Params, Provides, Strategy, Task, TrainingProtocol, hookimpl
+from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
+from harness.testing.synthetic import SyntheticEvaluator
+
+
+class SizeParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    size: Annotated[int, msgspec.Meta(ge=1, le=64, description="How many to draw at once")] = 8
+
+
+class Sampler(Strategy):
+    name = "toy-sampler"
+    summary = "Draws and queries until the budget ends"
+    Params = SizeParams
+    modes = {
+        "strict": Mode(),
+        "paper": Mode(oracle="test", note="searches on test"),
+        "top": Mode(report="best_of_returned", top=3),
+    }
+    ablations = {"single": {"size": 1}}
+
+    def search(self, oracle, rng):
+        while True:
+            for arch in oracle.space.sample(rng, self.params.size):
+                oracle.query(arch)
+
+
+class Returner(Strategy):
+    """Stops by itself after ten queries, best first, and keeps an order: the scores it saw, by first operation."""
+
+    name = "toy-returner"
+
+    def search(self, oracle, rng):
+        archs = list(dict.fromkeys(oracle.space.sample(rng, 10)))
+        try:
+            scores = oracle.query_many(archs)
+        except BudgetExhausted as end:
+            scores = np.array(end.scores)
+        archs = archs[: len(scores)]
+        self.ranker = FirstChoice()
+        self.notes = {"numpy": np.float64(1.5), "none": float("nan")}
+        return [archs[i] for i in np.argsort(-scores, kind="stable")]
+
+
+class FirstChoice:
+    def rank(self, archs):
+        return np.array([float(sum(a)) for a in archs])
+
+
+class BadRanker(Returner):
+    name = "toy-bad-ranker"
+
+    def search(self, oracle, rng):
+        found = super().search(oracle, rng)
+        self.ranker = self
+        return found
+
+    def rank(self, archs):
+        return np.full(len(archs), np.nan)
+
+
+class Raiser(Strategy):
+    name = "toy-raiser"
+
+    def search(self, oracle, rng):
+        oracle.query(oracle.space.sample(rng, 1)[0])
+        raise RuntimeError("a bug in the strategy")
+
+
+class Hanger(Strategy):
+    name = "toy-hanger"
+
+    def search(self, oracle, rng):
+        time.sleep(600)
+
+
+class Killer(Strategy):
+    name = "toy-killer"
+
+    def search(self, oracle, rng):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Foreigner(Strategy):
+    name = "toy-foreigner"
+
+    def search(self, oracle, rng):
+        return [(99,) * len(oracle.space.radices)]
+
+
+class Nothing(Strategy):
+    name = "toy-nothing"
+
+    def search(self, oracle, rng):
+        return None
+
+
+class Overspender(Strategy):
+    """Goes on asking after the end, and returns what it would have liked to know."""
+
+    name = "toy-overspender"
+
+    def search(self, oracle, rng):
+        archs = oracle.space.sample(rng, 500)
+        for arch in archs:
+            try:
+                oracle.query(arch)
+            except BudgetExhausted:
+                continue
+        return archs[:1]
+
+
+class Slow(Sampler):
+    name = "toy-slow"
+
+    def search(self, oracle, rng):
+        time.sleep(0.3)
+        return super().search(oracle, rng)
+
+
+class ToyProtocol(TrainingProtocol):
+    name = "toy"
+
+    def tasks(self):
+        return [
+            Task("toy/edges", "toy", "edges", ("single",)),
+            Task("toy/nodes", "toy", "nodes", ("single",)),
+            Task("toy/error", "toy", "lower is better", ("single",)),
+            Task("toy/absent", "toy", "its data is not here", ("single",)),
+        ]
+
+    def open(self, task):
+        if task.name == "toy/absent":
+            raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
+        space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
+        return SyntheticEvaluator(space, name=task.name, lower_is_better=task.name == "toy/error")
+
+
+@hookimpl
+def nas_harness_strategies():
+    return [
+        Sampler, Returner, BadRanker, Raiser, Hanger, Killer, Foreigner, Nothing, Overspender, Slow,
+    ]
+
+
+@hookimpl
+def nas_harness_protocols():
+    return [ToyProtocol]
+
+
+@hookimpl
+def nas_harness_spaces():
+    return [
+        Provides("toy-edges", "harness.testing.spaces:ToyEdgeSpace"),
+        Provides("toy-nodes", "harness.testing.spaces:ToyNodeSpace"),
+    ]
+
+
+@hookimpl
+def nas_harness_run_finished(record):
+    if os.environ.get("TOY_HOOK") == "raise":
+        raise ValueError("a bug in the hook")
