@@ -205,14 +205,18 @@ class Oracle:
         if not valid:
             self._invalid += 1
             raise InvalidArchitecture(f"{arch!r} is not an architecture of {self.space.name}")
-        arch = tuple(map(int, arch))
+        for a in arch:
+            if type(a) is not int:
+                arch = tuple(map(int, arch))
+                break
         try:
             row = self._validator.row(arch)
         except UnknownArchitecture:
             self._invalid += 1
             raise
         plain = level == self._full and repeat is None
-        known = self._by_row.get((row, level, repeat))
+        asked = (row, level, repeat)
+        known = self._by_row.get(asked)
         if known is not None:
             if plain:
                 self._memory[arch] = known
@@ -229,7 +233,7 @@ class Oracle:
         score = self._sign * reading.valid
         feasible = not self._after or self._feasible_after(arch, level, repeat)
         self._charge(row, level, repeat, reading.trainings, reading.seconds)
-        self._by_row[(row, level, repeat)] = score
+        self._by_row[asked] = score
         if plain:
             self._memory[arch] = score
             self._full_rows.add(row)

@@ -86,10 +86,17 @@ class SearchSpace(ABC):
     def _is_encoding(self, arch: object) -> bool:
         if not isinstance(arch, tuple) or len(arch) != len(self.radices):
             return False
-        try:
-            return all(0 <= a < k and int(a) == a for a, k in zip(arch, self.radices, strict=True))
-        except (TypeError, ValueError):
-            return False
+        for a, k in zip(arch, self.radices, strict=True):
+            if type(a) is int:  # stands on the per-query path
+                if not 0 <= a < k:
+                    return False
+            else:
+                try:
+                    if not (0 <= a < k and int(a) == a):
+                        return False
+                except (TypeError, ValueError):
+                    return False
+        return True
 
     def check(self, arch: Architecture) -> Architecture:
         """``arch`` with plain ints; raises InvalidArchitecture where it is not of this space."""
