@@ -12,9 +12,11 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,48 @@ class TableMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         """SHA-256 of the columns' names and digests: equal for equal data, whichever file it came from."""
         lines = (f"{name} {column.sha256}\n" for name, column in sorted(self.columns.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and how much of it is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """An official file that can be downloaded. sha256: as its publisher states it; None where none is stated."""
+
+    name: str
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What a protocol's tables are made from, for ``nas-harness data``; what `TrainingProtocol.datasets` returns.
+
+    name: what a user asks for. source: the official address, for people. size: bytes of the official files, about.
+    folders: its tables, relative to the data folder; present when all are. accepts: what `make` reads, in words.
+    make: writes the table from a file or folder of the user's, given the data folder and a progress callback, and
+    returns its folder; None where the tables are made by themselves from an installed package (``install``).
+    files: what can be downloaded, the first by default.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    source: str
+    tasks: tuple[str, ...]
+    folders: tuple[str, ...]
+    size: int | None = None
+    accepts: str = ""
+    make: Callable[[Path, Path, Progress | None], Path] | None = None
+    files: tuple[SourceFile, ...] = ()
+    install: str = ""
+
+    def present(self, where: Path | None = None) -> bool:
+        """Whether all its tables stand in the data folder."""
+        return all(table_exists(data_dir(where) / folder) for folder in self.folders)
 
 
 class Table:
@@ -126,12 +170,22 @@ def table_exists(folder: Path) -> bool:
 
 def open_table(folder: Path) -> Table:
     """The table at ``folder``. Raises DataMissing where there is none, DataError where it is torn or foreign."""
-    _put_back(folder)
+    try:
+        return _open(folder)
+    except (DataError, DataMissing):
+        if not folder.parent.is_dir():
+            raise
+    with _alone(folder.parent):  # it may have been replaced meanwhile, or a replacement killed half-way
+        _put_back(folder)
+        return _open(folder)
+
+
+def _open(folder: Path) -> Table:
     path = folder / _META
     try:
         meta = msgspec.json.decode(path.read_bytes(), type=TableMeta)
     except FileNotFoundError:
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir():
             raise DataError(f"{folder}: a folder without {_META} is no table; remove it") from None
         raise DataMissing(f"no table at {folder}") from None
     except (OSError, msgspec.DecodeError) as error:
@@ -249,27 +303,43 @@ def _aside(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.previous"
 
 
+@contextlib.contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """One process at a time puts tables into ``parent``. The folder itself is locked, so no lock file is left."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _put_back(folder: Path) -> None:
-    """Undo a replacement that was killed between its two renames."""
+    """Undo a replacement that was killed between its two renames. Only under `_alone`."""
     if not folder.exists() and _aside(folder).is_dir():
-        with contextlib.suppress(FileNotFoundError, FileExistsError):  # another process put it back, or finished
-            os.rename(_aside(folder), folder)
+        os.rename(_aside(folder), folder)
 
 
 def _place(scratch: Path, folder: Path, replace: bool) -> None:
-    _put_back(folder)
-    previous = _aside(folder)
-    if replace and folder.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        os.rename(folder, previous)
-    try:
-        os.rename(scratch, folder)
-    except OSError:
-        if not replace and table_exists(folder):
-            return
+    with _alone(folder.parent):
         _put_back(folder)
-        raise
-    shutil.rmtree(previous, ignore_errors=True)
+        if not replace and (folder / _META).is_file():
+            return
+        previous = _aside(folder)
+        shutil.rmtree(previous, ignore_errors=True)
+        if folder.exists():
+            os.rename(folder, previous)
+        try:
+            os.rename(scratch, folder)
+        except OSError:
+            _put_back(folder)
+            raise
+        shutil.rmtree(previous, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:

@@ -274,11 +274,15 @@ def test_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert data_dir() == tmp_path / "xdg" / "nas-harness" or sys.platform != "linux"
 
 
-def test_many_processes_may_write_the_same_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("replace", [True, False])
+def test_many_processes_may_write_the_same_table(tmp_path: Path, replace: bool) -> None:
     code = (
-        "import sys, numpy as np; from pathlib import Path; from harness.tables import write_table;"
-        "t = write_table(Path(sys.argv[1]), {'a': np.full(1000, 7.0), 'b': np.zeros(1000)}, benchmark='b', source='s',"
-        "source_sha256='0', version='1', licence='l', importer='i', replace=False); t.verify(); print(t['a'][999])"
+        "import sys, numpy as np\nfrom pathlib import Path\nfrom harness.tables import write_table\n"
+        "for i in range(20):\n"
+        "  t = write_table(Path(sys.argv[1]), {'a': np.full(1000, 7.0), 'b': np.zeros(9000).reshape(1000, 9)},"
+        "benchmark='b', source='s',"
+        f"source_sha256='0', version='1', licence='l', importer='i', replace={replace})\n"
+        "print(t['a'][999])"
     )
     workers = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "t")], stdout=subprocess.PIPE, text=True)
