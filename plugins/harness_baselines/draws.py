@@ -16,10 +16,10 @@ UNSCORED = (InvalidArchitecture, UnknownArchitecture)
 """What the oracle raises where there is no score to be had: counted, never paid. The searches draw again."""
 
 
-def draws(space: SearchSpace, rng: np.random.Generator, law: str | None = None) -> Iterator[Architecture]:
-    """Architectures drawn independently under ``law`` (default: the space's), without end."""
+def draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Architectures drawn independently under the space's law, without end."""
     while True:
-        yield from space.sample(rng, _BLOCK, law)
+        yield from space.sample(rng, _BLOCK)
 
 
 def worst_if_nan(score: float) -> float:
