@@ -1,0 +1,139 @@
+"""NAS-Bench-301's published ``xgb`` and ``lgb`` ensembles, accuracy or runtime, without its package.
+
+A folder holds one folder a member, each with ``surrogate_model.model`` (a pickled Booster), ``model_config.json`` and
+``data_config.json``. The prediction is the mean over the members. Source: nasbench301's api.py, ensemble.py, and
+surrogate_models/gradient_boosting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import DataError
+from harness_nasbench.formats import lightgbm_text, safe_pickle, xgboost_binary
+from harness_nasbench.formats.darts_cells import EDGES, categories
+from harness_nasbench.formats.trees import Forest
+
+__all__ = ["COLUMNS", "KINDS", "Ensemble", "encode", "read_ensemble", "read_member"]
+
+COLUMNS = 56
+KINDS = {"xgb": "accuracy", "lgb": "accuracy", "xgb_time": "runtime", "lgb_time": "runtime"}
+"""Model names in ``model_config.json`` -> what they predict: validation accuracy in percent, or training seconds."""
+
+_CONSTANT = {
+    0: 0.586345, 4: 0.166664, 5: 0.31, 14: 0.00315, 21: 0.00075, 24: -3.688879, 25: 0.898876, 26: -8.111728,
+    27: 0.00995, 28: 1e-12, 31: 0.705128,
+}  # fmt: skip
+"""The fixed training settings that the official API merges into every query, as ConfigSpace scales them; other columns
+that belong to no edge or input are categories with the index 0."""
+_TAIL = (10, 11, 12, 13, 2, 3, 4, 5, 6, 7, 8, 9)
+"""Edges 2 to 13 in the order of their names, which is the order of their columns."""
+_EDGE_COLUMN = np.empty((2, EDGES), dtype=np.intp)
+for _kind in range(2):
+    _EDGE_COLUMN[_kind, :2] = (10 + 2 * _kind, 11 + 2 * _kind)
+    _EDGE_COLUMN[_kind, list(_TAIL)] = 32 + 12 * _kind + np.arange(12)
+_PAIR_COLUMN = np.array([[15, 16, 17], [18, 19, 20]])
+
+_MAX_MODEL, _MAX_CONFIG = 256 * safe_pickle.MIB, safe_pickle.MIB
+_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("xgboost.core", "Booster"): safe_pickle.Stub.named("xgboost"),
+    ("lightgbm.basic", "Booster"): safe_pickle.Stub.named("lightgbm"),
+    ("collections", "defaultdict"): lambda *_: {},
+}
+
+
+def encode(cells: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The 56 columns [n, 56] of DARTS cells [n, 2, 4, 2, 2] (`darts_cells`), in the order of configspace.json.
+
+    An edge that no node takes is -1, as is NaN in the official code. Raises ValueError on cells that are none.
+    """
+    edges, pairs = categories(cells)
+    rows = np.zeros((len(edges), COLUMNS))
+    rows[:, list(_CONSTANT)] = list(_CONSTANT.values())
+    rows[:, _EDGE_COLUMN] = edges
+    rows[:, _PAIR_COLUMN] = pairs
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """The members of one surrogate. `predicts`: "accuracy" (validation, percent) or "runtime" (seconds)."""
+
+    kind: str
+    predicts: str
+    members: tuple[Forest, ...]
+
+    def predict_members(self, rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Predictions [members, n] of encoded architectures [n, 56]; their spread is the official noise's deviation."""
+        return np.stack([member.predict(rows).astype(np.float64) for member in self.members])
+
+    def predict(self, rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The mean over the members, [n]; without noise."""
+        mean: npt.NDArray[np.float64] = self.predict_members(rows).mean(axis=0)
+        return mean
+
+
+def read_ensemble(folder: Path) -> Ensemble:
+    """Read every member below a folder, in the order of their paths.
+
+    Raises `DataError` naming the file and the reason: no member, a member of another kind than the first, a damaged or
+    hostile file, a graph network (``gnn_gin``), which this reader does not evaluate.
+    """
+    files = sorted(folder.rglob("surrogate_model.model"))
+    if not files:
+        raise DataError(f"{folder}: holds no surrogate_model.model")
+    kinds = [_kind_of(file.with_name("model_config.json")) for file in files]
+    for file, kind in zip(files, kinds, strict=True):
+        if kind != kinds[0]:
+            raise DataError(f"{file}: a {kind!r} model, where {files[0]} is a {kinds[0]!r}")
+    return Ensemble(kinds[0], KINDS[kinds[0]], tuple(read_member(file, kind=kinds[0]) for file in files))
+
+
+def read_member(file: Path, *, kind: str) -> Forest:
+    """The trees in one pickled Booster, xgboost 1.0 to 1.2 or LightGBM. Raises `DataError` naming file and reason."""
+    booster = safe_pickle.load_path(file, max_bytes=_MAX_MODEL, allow=_ALLOWED, max_objects=1_000_000)
+    library = "xgboost" if kind.startswith("xgb") else "lightgbm"
+    if not isinstance(booster, safe_pickle.Stub) or booster.kind != library or type(booster.state) is not dict:
+        raise DataError(f"{file}: not a pickled {library} Booster, though its model_config.json says {kind!r}")
+    handle = booster.state.get("handle", booster.state.get("_handle"))
+    try:
+        forest = _forest(library, handle, booster.state.get("best_iteration", 0))
+    except ValueError as error:
+        raise DataError(f"{file}: model in the Booster: {error}") from error
+    if forest.features != COLUMNS or not len(forest):
+        raise DataError(
+            f"{file}: {len(forest)} trees over {forest.features} columns, where NAS-Bench-301 has {COLUMNS}"
+        )
+    return forest
+
+
+def _forest(library: str, handle: Any, best: Any) -> Forest:
+    if library == "xgboost":
+        if not isinstance(handle, (bytes, bytearray)):
+            raise ValueError(f"a {type(handle).__name__} instead of bytes")
+        return xgboost_binary.parse(bytes(handle))
+    if type(handle) is not str or type(best) is not int:
+        raise ValueError(f"a {type(handle).__name__} instead of text, best iteration {str(best)[:20]}")
+    return lightgbm_text.parse(handle, iterations=best)
+
+
+def _kind_of(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(_MAX_CONFIG)
+        config = json.loads(raw)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: not JSON: {error}") from error
+    name = config.get("model") if isinstance(config, dict) else None
+    if type(name) is not str or name not in KINDS:
+        raise DataError(f"{file}: model {str(name)[:40]!r} is none of {', '.join(KINDS)}")
+    return name
