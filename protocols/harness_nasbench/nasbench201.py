@@ -1,0 +1,115 @@
+"""NAS-Bench-201: 15,625 cells trained on three image data sets for 12 and for 200 epochs.
+
+Source: Dong & Yang (ICLR 2020), and NATS-Bench (Dong et al., TPAMI 2021). The user brings the official file, or a CSV
+of means, and imports it once. Isomorphic cells were trained apart, so each architecture is a row of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
+from harness.tables import DataSet, Table, data_dir, open_table, table_exists
+from harness_nasbench.nasbench201_import import EPOCHS, LICENCE, NAME, TABLES, import_table
+from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
+from harness_nasbench.spaces.nasbench201 import NASBench201Space
+
+FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
+"""Each a training of its own, with its own learning-rate schedule: not resumable."""
+PREFIXES = {dataset: prefix for prefix, dataset in TABLES.items()}
+COMMAND = f"nas-harness data import {NAME} PATH"
+_SEED = re.compile(r"_s(\d+)")
+
+
+def columns_of(table: Table, prefix: str, epochs: int, split: str) -> Columns:
+    """What the table has of one split: its mean, and single seeds, seconds and number of trainings where recorded."""
+    stem = f"{prefix}_e{epochs}"
+
+    def seeds(name: str) -> dict[int, str]:
+        found = ((_SEED.fullmatch(c.removeprefix(name)), c) for c in table.meta.columns if c.startswith(name))
+        return dict(sorted((int(match[1]), column) for match, column in found if match))
+
+    timed = f"{stem}_seconds" in table
+    counted = f"{stem}_trainings" in table
+    return Columns(
+        f"{stem}_{split}",
+        seeds(f"{stem}_{split}"),
+        f"{stem}_seconds" if timed else None,
+        seeds(f"{stem}_seconds"),
+        f"{stem}_trainings" if counted else None,
+    )
+
+
+class NASBench201(TrainingProtocol):
+    """Tasks ``cifar10``, ``cifar100`` and ``imagenet16-120``: validation after 12 or 200 epochs, final after 200."""
+
+    name = NAME
+
+    def folder(self) -> Path:
+        return data_dir() / NAME
+
+    def tasks(self) -> Iterable[Task]:
+        finals = self._finals()
+        return [
+            Task(
+                f"{NAME}/{dataset}", NAME, f"test accuracy on {dataset} after 200 epochs",
+                finals=tuple(finals.get(prefix, ["mean"])),
+            )
+            for dataset, prefix in PREFIXES.items()
+        ]  # fmt: skip
+
+    def _finals(self) -> dict[str, list[str]]:
+        """What the imported file has; a damaged table says so when it is opened."""
+        if not table_exists(self.folder()):
+            return {}
+        try:
+            return dict(open_table(self.folder()).meta.facts["finals"])
+        except DataError:
+            return {}
+
+    def missing(self, task: Task) -> str | None:
+        if table_exists(self.folder()):
+            return None
+        return f"NAS-Bench-201 is not imported: {COMMAND}"
+
+    def open(self, task: Task) -> RecordedEvaluator:
+        if (why := self.missing(task)) is not None:
+            raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
+        table = open_table(self.folder())
+        dataset = task.name.partition("/")[2]
+        prefix = PREFIXES[dataset]
+        space = NASBench201Space(dataset)
+        layout = Layout(
+            validation={FIDELITIES[e]: columns_of(table, prefix, e, "valid") for e in EPOCHS},
+            test={FIDELITIES[e]: columns_of(table, prefix, e, "test") for e in EPOCHS},
+            finals={
+                "mean": f"{prefix}_e200_test",
+                **{
+                    f"repeat:{seed}": column
+                    for seed, column in columns_of(table, prefix, 200, "test").repeats.items()
+                    if f"repeat:{seed}" in task.finals
+                },
+            },
+            measured={"latency": f"{prefix}_latency"} if f"{prefix}_latency" in table else {},
+        )
+        return RecordedEvaluator(task, space, table, layout, Rows.of_space(space), about=self._about(table, prefix))
+
+    def _about(self, table: Table, prefix: str) -> dict[str, Any]:
+        facts = table.meta.facts
+        shares = {k: v for k, v in facts["equal_share"].items() if k.startswith(f"{prefix}_e")}
+        return {
+            "splits": facts["splits"][prefix], "repeats": facts["repeats"], "validation_equals_test": shares,
+        }  # fmt: skip
+
+    def datasets(self) -> tuple[DataSet, ...]:
+        return (
+            DataSet(
+                name=NAME, summary="NAS-Bench-201 / NATS-Bench topology space: 15,625 cells on three image data sets",
+                licence=LICENCE, source="https://github.com/D-X-Y/NATS-Bench", size=2_300_000_000, folders=(NAME,),
+                tasks=tuple(t.name for t in self.tasks()), make=import_table,
+                accepts="a .csv in the documented column layout",
+            ),
+        )  # fmt: skip

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import csv
+import timeit
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
+from harness.tables import data_dir, open_table
+from harness.testing.reachability import paths_to
+from harness_nasbench.formats.nasbench201_csv import HEADER, RUN_COLUMNS
+from harness_nasbench.nasbench201 import NASBench201
+from harness_nasbench.nasbench201_import import import_table
+from harness_nasbench.recorded import RecordedEvaluator
+from harness_nasbench.spaces.nasbench201 import NASBench201Space
+
+PROTOCOL = NASBench201()
+DATASETS = ("cifar10", "cifar100", "imagenet16-120")
+SPACE = NASBench201Space()
+ARCHS = list(SPACE.enumerate())
+
+Edit = Callable[[int, dict[str, str]], None]
+
+
+def write_csv(path: Path, edit: Edit | None = None) -> Path:
+    """A file in the documented layout with invented scores, rows in an order of their own."""
+    rng = np.random.default_rng(0)
+    costs = [NASBench201Space(d).costs(ARCHS) for d in DATASETS]
+    order = rng.permutation(len(ARCHS))
+    scores = rng.uniform(10, 90, size=(len(ARCHS), len(HEADER)))
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, HEADER)
+        writer.writeheader()
+        for index, at in enumerate(order):
+            row = dict(zip(HEADER, (f"{x:.4f}" for x in scores[index]), strict=True))
+            row |= {"index": str(index), "arch": SPACE.describe(ARCHS[at])}
+            for prefix, cost in zip(("cifar10", "cifar100", "imagenet16_120"), costs, strict=True):
+                row[f"{prefix}_params_m"] = f"{cost['params'][at] / 1e6:.6f}"
+                row[f"{prefix}_flops_m"] = f"{cost['flops'][at] / 1e6:.6f}"
+                row[f"{prefix}_latency_s"] = "0.0125"
+            if index % 2:
+                row[RUN_COLUMNS[2]] = ""
+            if edit is not None:
+                edit(index, row)
+            writer.writerow(row)
+    return path
+
+
+@pytest.fixture(scope="module")
+def invented(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The data folder with a table of invented scores, and the file it was imported from."""
+    folder = tmp_path_factory.mktemp("invented")
+    source = write_csv(folder / "invented.csv")
+    import_table(source, folder / "data")
+    return folder / "data", source
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder with the real table."""
+    folder = tmp_path_factory.mktemp("real")
+    import_table(shared_data / "nasbench201.csv", folder)
+    return folder
+
+
+def opened(dataset: str = "cifar10") -> RecordedEvaluator:
+    (task,) = (t for t in PROTOCOL.tasks() if t.name == f"nasbench201/{dataset}")
+    return PROTOCOL.open(task)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "test", "valid", "ceiling", "encodings", "classes"),
+    [
+        ("cifar10", 94.37, 91.61, 94.37, 87.06, 89.76),
+        ("cifar100", 73.51, 73.49, 73.51, 61.41, 64.14),
+        ("imagenet16-120", 47.31, 46.73, 46.20, 33.59, 36.22),
+    ],
+)
+def test_known_answers_of_the_real_table(
+    real: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, test: float, valid: float, ceiling: float,
+    encodings: float, classes: float,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(real))
+    truth = opened(dataset).truth("mean")
+    assert truth.valid is not None
+    assert round(float(truth.final.max()), 2) == test
+    assert round(float(truth.valid.max()), 2) == valid
+    assert round(float(truth.final[truth.valid.argmax()]), 2) == ceiling
+    assert round(truth.mean_std("encodings")[0], 2) == encodings
+    assert round(truth.mean_std("classes")[0], 2) == classes
+
+
+def test_the_share_of_equal_splits_is_recorded_and_small(real: Path) -> None:
+    shares = open_table(real / "nasbench201").meta.facts["equal_share"]
+    assert set(shares) == {f"{d}_e{e}" for d in ("cifar10", "cifar100", "imagenet16_120") for e in (12, 200)}
+    assert all(0 <= share < 0.04 for share in shares.values())
+
+
+def test_scores_are_the_files(invented: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
+    with invented[1].open(newline="") as stream:
+        rows = list(csv.DictReader(stream))[::79]
+    archs = [SPACE.parse(row["arch"]) for row in rows]
+    for dataset in DATASETS:
+        evaluator = opened(dataset)
+        prefix = dataset.replace("-", "_")
+        for column, split in (("validation", "valid"), ("test", "test")):
+            validator = evaluator.validator(column)
+            assert [(f.name, f.epochs, f.resumable) for f in validator.fidelities] == [
+                ("12 epochs", 12, False), ("200 epochs", 200, False),
+            ]  # fmt: skip
+            for fidelity in validator.fidelities:
+                expected = [float(row[f"{prefix}_{split}_{fidelity.epochs}ep"]) for row in rows]
+                found = validator.validate(archs, fidelity=fidelity)
+                assert found.valid.tolist() == expected
+                assert found.seconds is None
+                assert found.trainings is None
+                assert found.measured["latency"].tolist() == [0.0125] * len(rows)
+                for arch, value in zip(archs, expected, strict=True):
+                    reading = validator.read(arch, validator.row(arch), fidelity, None)
+                    assert (reading.valid, reading.trainings, reading.missing) == (value, 1, False)
+                    assert type(reading.valid) is float
+                    assert np.isnan(reading.seconds)
+        final = evaluator.final(archs, final="mean").scores
+        assert final.tolist() == [float(row[f"{prefix}_test_200ep"]) for row in rows]
+        costs = evaluator.validator().costs(archs)
+        assert costs["params"] == pytest.approx([1e6 * float(row[f"{prefix}_params_m"]) for row in rows], abs=0.5)
+
+
+def test_a_validator_answers_only_what_the_task_records(
+    invented: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
+    evaluator = opened()
+    validator = evaluator.validator()
+    assert validator.repeats == ()
+    assert not validator.records_seconds
+    assert validator.known_after == ("latency",)
+    assert set(validator.costs([])) == {"params", "flops"}
+    assert validator.rows == 15_625
+    assert validator.identity(ARCHS).tolist() == list(range(15_625))
+    with pytest.raises(ValueError, match="unknown repeat 777"):
+        validator.validate(ARCHS[:1], fidelity=validator.fidelities[1], repeat=777)
+    with pytest.raises(InvalidArchitecture):
+        validator.row((0, 0, 0, 0, 0, 5))
+    with pytest.raises(HarnessError, match="repeat:777"):
+        evaluator.final(ARCHS[:1], final="repeat:777")
+
+
+def test_no_final_score_can_be_reached_from_a_validator(
+    invented: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
+    evaluator = opened()
+    evaluator.final(ARCHS[:1], final="mean")
+    table = open_table(invented[0] / "nasbench201")
+    finals = [np.array(table[name]) for name in table.meta.columns if "_test" in name and "run" not in name]
+    assert paths_to(evaluator.validator(), finals) == []
+    assert paths_to(evaluator.space, finals) == []
+    assert paths_to(evaluator, finals) != []
+
+
+def test_provenance_names_splits_source_and_shares(
+    invented: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
+    found = opened("cifar100").provenance()
+    assert found["splits"] == {"validation": "cifar100 x-valid", "test": "cifar100 x-test"}
+    assert found["source"] == "invented.csv"
+    assert len(found["source_sha256"]) == 64
+    assert set(found["validation_equals_test"]) == {"cifar100_e12", "cifar100_e200"}
+
+
+def test_a_query_costs_about_a_microsecond(invented: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row and score together against ten plain dict look-ups of the same architectures in the same run."""
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
+    validator = opened().validator()
+    archs = SPACE.sample(np.random.default_rng(0), 2000)
+    full, scores = validator.fidelities[-1], dict.fromkeys(ARCHS, 1.0)
+
+    def ask() -> None:
+        for arch in archs:
+            validator.read(arch, validator.row(arch), full, None)
+
+    def look_up() -> None:
+        for arch in archs:
+            scores[arch]
+
+    asked, plain = (min(timeit.repeat(f, number=1, repeat=15)) for f in (ask, look_up))
+    assert asked < 20 * plain
+
+
+def test_without_a_table_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    assert [t.finals for t in PROTOCOL.tasks()] == [("mean",)] * 3
+    with pytest.raises(DataMissing, match="nas-harness data import nasbench201 PATH"):
+        opened()
+
+
+def test_a_damaged_table_does_not_hide_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    (tmp_path / "nasbench201").mkdir()
+    (tmp_path / "nasbench201" / "meta.json").write_text("{")
+    assert len(list(PROTOCOL.tasks())) == 3
+    with pytest.raises(DataError, match=r"meta\.json"):
+        opened()
+
+
+def mislabelled(index: int, row: dict[str, str]) -> None:
+    if index % 4 == 0:
+        row["cifar100_valid_200ep"] = row["cifar100_test_200ep"]
+
+
+def wrong_costs(index: int, row: dict[str, str]) -> None:
+    if index == 77:
+        row["cifar10_params_m"] = "0.500000"
+
+
+def nan(index: int, row: dict[str, str]) -> None:
+    if index == 5:
+        row["cifar10_valid_200ep"] = ""
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (mislabelled, "cifar100 after 200 epochs: validation equals test accuracy in 25%"),
+        (wrong_costs, "index 77: cifar10_params_m is 0.5"),
+        (nan, "line 7"),
+    ],
+)
+def test_a_file_that_cannot_be_trusted_is_refused_and_a_good_table_stays(
+    invented: tuple[Path, Path], tmp_path: Path, edit: Edit, message: str
+) -> None:
+    source = write_csv(tmp_path / "bad.csv", edit)
+    before = open_table(invented[0] / "nasbench201").digest
+    with pytest.raises(DataError, match=message) as caught:
+        import_table(source, invented[0])
+    assert "bad.csv" in str(caught.value)
+    open_table(invented[0] / "nasbench201").verify()
+    assert open_table(invented[0] / "nasbench201").digest == before
+    assert [p.name for p in invented[0].iterdir()] == ["nasbench201"]
+    with pytest.raises(DataError, match=message):
+        import_table(source, tmp_path / "new")
+    assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
+
+
+def test_import_reports_its_progress(invented: tuple[Path, Path], tmp_path: Path) -> None:
+    seen: list[float] = []
+    folder = import_table(invented[1], tmp_path, lambda what, done: seen.append(done))
+    assert folder == tmp_path / "nasbench201"
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (0.0, 1.0)
+
+
+def test_the_data_set_is_announced(invented: tuple[Path, Path], tmp_path: Path) -> None:
+    (data,) = PROTOCOL.datasets()
+    assert data.present(invented[0])
+    assert not data.present(tmp_path)
+    assert data.make is import_table
+    assert set(data.tasks) == {f"nasbench201/{d}" for d in DATASETS}
+    assert data_dir(tmp_path) == tmp_path
