@@ -1,0 +1,175 @@
+"""Anytime curves: what the runs of a row had found after each cost, from their records alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.matched import Unit, cost_of
+from harness.analysis.results import Results, Runs, TaskRuns
+from harness.errors import HarnessError, UnknownName
+from harness.records import Incumbent, Record
+from harness.statistics import t_interval
+
+MOST_POINTS = 500
+UNITS: tuple[Unit, ...] = ("queries", "epochs", "seconds")
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """A row's mean score over what had been paid, with the pointwise 95 % t interval of the mean.
+
+    cost: [points] in ``unit``. Each other list has a value a point; null where not every run had found something, where
+    it is not known, or (intervals) for one run. A run that ended early keeps what it had; a failed run stands at random
+    sampling's mean throughout. searched_on: the column that chose the incumbents; ``valid`` is null where it is test.
+    """
+
+    task: str
+    search_task: str
+    constraints: list[str]
+    strategy: str
+    label: str
+    mode: str
+    role: str
+    searched_on: str
+    n: int
+    failed: int
+    unit: str
+    cost: list[float]
+    final: list[float | None]
+    final_low: list[float | None]
+    final_high: list[float | None]
+    valid: list[float | None]
+    valid_low: list[float | None]
+    valid_high: list[float | None]
+
+
+def curves_of(
+    results: Results,
+    *,
+    tasks: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    at: Sequence[float] | None = None,
+    unit: str = "queries",
+) -> list[Curve]:
+    """A curve for each row and each matched random search, those of a task on one grid of costs.
+
+    tasks, rows: names and labels to keep (default all). at: the costs wanted; default every cost at which a run of the
+    task improved, thinned to 500. Raises UnknownName, HarnessError where the records do not count ``unit``.
+    """
+    if unit not in UNITS:
+        raise UnknownName("cost", unit, UNITS)
+    _check_names("task", tasks, {t.task for t in results.tasks})
+    _check_names("row", rows, {r.label for t in results.tasks for r in (*t.rows, *t.references)})
+    found: list[Curve] = []
+    for task in results.tasks:
+        if tasks and task.task not in tasks:
+            continue
+        wanted = [r for r in (*task.rows, *task.references) if not rows or r.label in rows]
+        grid = np.asarray(sorted(at), dtype=np.float64) if at is not None else _grid(task, wanted, unit)
+        found += [_curve(task, row, grid, unit) for row in wanted]
+    return found
+
+
+def _check_names(kind: str, given: Sequence[str], known: set[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise UnknownName(kind, name, known)
+
+
+def _grid(task: TaskRuns, rows: Sequence[Runs], unit: Unit) -> NDArray[np.float64]:
+    """Every cost at which a run improved or ended, at most 500 of them, the first and the last among them."""
+    costs: set[float] = set()
+    for row in rows:
+        for r in row.counted:
+            for cost in (*(cost_of(i, unit) for i in r.incumbents), cost_of(r.paid, unit)):
+                if cost is None:
+                    raise HarnessError(f"the records of {task.task} do not count {unit}")
+                costs.add(cost)
+    grid = np.array(sorted(costs))
+    if len(grid) > MOST_POINTS:
+        # Evenly in the logarithm of their position: early changes lie close together.
+        chosen = np.unique(np.geomspace(1, len(grid), MOST_POINTS).round().astype(int)) - 1
+        grid = grid[chosen]
+    return grid
+
+
+def _curve(task: TaskRuns, row: Runs, grid: NDArray[np.float64], unit: Unit) -> Curve:
+    baseline = task.baseline
+    on_test = row.settings.get("oracle") == "test"
+    finals = _matrix(row.records, grid, unit, _final, baseline.mean if baseline else None)
+    valids = _matrix(row.records, grid, unit, lambda r, i: i.valid, baseline.valid_mean if baseline else None)
+    if on_test:
+        valids[:] = np.nan
+    final, final_low, final_high = _means(finals)
+    valid, valid_low, valid_high = _means(valids)
+    return Curve(
+        task=task.task,
+        search_task=task.search_task,
+        constraints=list(task.constraints),
+        strategy=row.strategy,
+        label=row.label,
+        mode=row.mode,
+        role=row.records[0].role,
+        searched_on="test" if on_test else "validation",
+        n=len(row.records),
+        failed=len(row.failed),
+        unit=unit,
+        cost=grid.tolist(),
+        final=final,
+        final_low=final_low,
+        final_high=final_high,
+        valid=valid,
+        valid_low=valid_low,
+        valid_high=valid_high,
+    )
+
+
+def _final(record: Record, incumbent: Incumbent) -> float | None:
+    """Final score of an incumbent; where only what is reported was scored, that of the last one."""
+    if incumbent.final is None and incumbent is record.incumbents[-1]:
+        return record.final.score
+    return incumbent.final
+
+
+def _matrix(
+    records: Sequence[Record],
+    grid: NDArray[np.float64],
+    unit: Unit,
+    of: Callable[[Record, Incumbent], float | None],
+    sampling: float | None,
+) -> NDArray[np.float64]:
+    """float64 [runs, points]; NaN where nothing had been found or it is not known."""
+    matrix = np.full((len(records), len(grid)), np.nan)
+    for line, r in zip(matrix, records, strict=True):
+        if r.final.score is None:
+            line[:] = math.nan if sampling is None else sampling
+            continue
+        costs = np.array([cost_of(i, unit) for i in r.incumbents], dtype=np.float64)
+        values = np.array([of(r, i) for i in r.incumbents], dtype=np.float64)
+        position = np.searchsorted(costs, grid, side="right") - 1
+        line[position >= 0] = values[position[position >= 0]]
+    return matrix
+
+
+def _means(
+    matrix: NDArray[np.float64],
+) -> tuple[list[float | None], list[float | None], list[float | None]]:
+    """Mean of each point and the ends of its interval; None where a run has no value."""
+    mean: list[float | None] = []
+    low: list[float | None] = []
+    high: list[float | None] = []
+    for column in matrix.T:
+        if np.isnan(column).any():
+            mean.append(None)
+            low.append(None)
+            high.append(None)
+            continue
+        ends = t_interval(column)
+        mean.append(float(column.mean()))
+        low.append(None if ends is None else ends.low)
+        high.append(None if ends is None else ends.high)
+    return mean, low, high

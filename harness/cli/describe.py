@@ -1,0 +1,34 @@
+"""``nas-harness describe``: one thing in full; for a strategy its parameters with types, defaults and meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def describe(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A strategy, task, protocol, space, executor or metric.", metavar="NAME")],
+    kind: Annotated[str, typer.Option("--kind", help="Which kind, where several share the name.")] = "",
+    form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
+) -> None:
+    """Describe a strategy with its parameters, modes and ablations, or a task, a protocol, a space.
+
+    \b
+    Examples:
+      nas-harness describe regularized-evolution
+      nas-harness describe nasbench-graph/cora
+    """
+    from harness.report.description import describe_name, print_description
+
+    description = describe_name(open_registry(ctx), name, kind or None)
+    if form is TextOrJson.json:
+        print_json(description)
+    else:
+        print_description(description, open_console())

@@ -1,0 +1,64 @@
+"""``nas-harness report``: a study's tables and compliance, or one of its sections, in several formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.settings import open_output
+from harness.errors import HarnessError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR")],
+    section: Annotated[
+        list[str] | None,
+        typer.Option("--section", help="table, compliance, curves or ktau; may be repeated; default the first two."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="text, json, markdown or csv.")] = "text",
+    wide: Annotated[bool, typer.Option("--wide", help="All columns, p-values before correction among them.")] = False,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="Curves and KTau of this task only; may be repeated.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option("--strategy", help="Curves and KTau of this row only; may be repeated.")
+    ] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
+    unit: Annotated[str, typer.Option("--cost", help="Curves over queries, epochs or seconds.")] = "queries",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+) -> None:
+    """Print the tables of a study with random sampling, intervals, tests and the compliance list; or export them.
+
+    \b
+    Examples:
+      nas-harness report results/quickstart
+      nas-harness report results/quickstart --format json
+      nas-harness report results/quickstart --section curves --format csv --output curves.csv
+    """
+    from harness.report.sections import Choice, write_report
+
+    choice = Choice(
+        sections=tuple(section or ()),
+        form=form,
+        wide=wide,
+        tasks=tuple(task or ()),
+        rows=tuple(strategy or ()),
+        at=_numbers(at),
+        unit=unit,
+    )
+    with open_output(output) as console:
+        write_report(folder, choice, console)
+
+
+def _numbers(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise HarnessError(f"--at {text!r}: costs are numbers with commas between them, such as 100,500,1000") from None

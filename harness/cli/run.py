@@ -1,0 +1,118 @@
+"""``nas-harness run``: carry out a study, from a file or from options, and print its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.settings import open_console, open_registry, warn_of_broken
+from harness.errors import StudyError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+INTERRUPTED = 130
+_Texts = list[str] | None
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="The study file.", metavar="STUDY.toml")] = None,
+    strategy: Annotated[_Texts, typer.Option("--strategy", "-s", help="A strategy; repeatable.")] = None,
+    task: Annotated[_Texts, typer.Option("--task", "-t", help="A task; repeatable.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="Search seeds; fewer than 8 is non-compliant.")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="100 (queries), or queries=100,seconds=2e4.")] = None,
+    mode: Annotated[str | None, typer.Option("--mode", help="Of every strategy named; default strict.")] = None,
+    param: Annotated[_Texts, typer.Option("--param", "-p", help="key=value of the one strategy; repeatable.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The study's name, and its folder's.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The study's own seed; default 0.")] = None,
+    tuning_queries: Annotated[
+        int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; unstated is non-compliant.")
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
+    executor: Annotated[str, typer.Option("--executor", help="process, serial, or a plugin's.")] = "process",
+    run_timeout: Annotated[float, typer.Option("--run-timeout", help="Seconds after which a run is killed.")] = 3600.0,
+    keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+) -> None:
+    """Run a study, or what is missing of it, and print its report. The study is a file, or said by options.
+
+    \b
+    Examples:
+      nas-harness run quickstart.toml --jobs 2
+      nas-harness run --strategy regularized-evolution --strategy random-search \\
+          --task nasbench-graph/cora --seeds 8 --budget 100 --name first
+      nas-harness run --strategy regularized-evolution --param sample=5 \\
+          --task nasbench201/cifar10 --seeds 8 --budget queries=100,seconds=2e4
+
+    Exit status: 0 done; 1 some runs failed; 2 bad input; 130 interrupted (run it again to resume).
+    """
+    from harness.campaign import run_study
+    from harness.cli.progress import open_progress, outcome_line
+    from harness.cli.study_options import study_of
+    from harness.study import load_study
+
+    if file is not None:
+        said = {
+            "--strategy": strategy,
+            "--task": task,
+            "--seeds": seeds,
+            "--budget": budget,
+            "--mode": mode,
+            "--param": param,
+            "--name": name,
+            "--seed": seed,
+            "--tuning-queries": tuning_queries,
+        }
+        extra = ", ".join(option for option, value in said.items() if value is not None)
+        if extra:
+            raise StudyError(f"{extra} stands beside the study file {file}; write it into the file")
+        study, text = load_study(file), file.read_text(encoding="utf-8")
+    else:
+        study, text = (
+            study_of(
+                strategies=strategy or (),
+                tasks=task or (),
+                budget=budget,
+                seeds=seeds,
+                mode=mode,
+                params=param or (),
+                name=name,
+                seed=seed,
+                tuning_queries=tuning_queries,
+            ),
+            None,
+        )
+    registry = open_registry(ctx)
+    warn_of_broken(registry)
+    with open_progress(quiet) as listener:
+        summary = run_study(
+            study,
+            registry=registry,
+            results=results,
+            executor=executor,
+            jobs=jobs,
+            run_timeout=run_timeout,
+            keep_queries=keep_queries,
+            listener=listener,
+            text=text,
+        )
+    if summary.interrupted:
+        done = summary.already + summary.finished
+        typer.echo(
+            f"interrupted: {done} of {summary.total} runs are kept in {summary.folder}; the same command again resumes",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED)
+    if not quiet:
+        from harness.report import print_report
+
+        print_report(summary.folder, open_console())
+        typer.echo(f"{summary.total} runs in {summary.folder} ({summary.finished} new)")
+    for record in summary.failed:
+        typer.echo(outcome_line(record), err=True)
+    if summary.failed:
+        raise typer.Exit(1)

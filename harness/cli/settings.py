@@ -1,0 +1,79 @@
+"""What the options before the command say, and what commands share of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.registry import Registry
+
+
+class TextOrJson(StrEnum):
+    """How a command prints."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options that every command obeys."""
+
+    debug: bool = False
+    strict_plugins: bool = False
+
+
+def open_registry(ctx: typer.Context) -> Registry:
+    """The installed plugins. Raises PluginError for a broken one under ``--strict-plugins``."""
+    from harness.registry import Registry, default_registry
+
+    return Registry(strict=True) if ctx.obj.strict_plugins else default_registry()
+
+
+def warn_of_broken(registry: Registry) -> None:
+    """One line on standard error for each plugin that could not be registered."""
+    for b in registry.broken:
+        typer.echo(f"warning: plugin {b.plugin!r} of {b.distribution} {b.version} is left out: {b.error}", err=True)
+
+
+def open_console(file: TextIO | None = None) -> Console:
+    """Standard output, or ``file``, as a console of 100 columns where it is no terminal. Nothing is read as markup."""
+    import shutil
+
+    from rich.console import Console
+
+    width = 100 if file is not None else max(shutil.get_terminal_size((100, 24)).columns, 60)
+    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[Console]:
+    """A console on ``path``, or on standard output. Raises HarnessError where it cannot be written."""
+    if path is None:
+        yield open_console()
+        return
+    text = StringIO()
+    yield open_console(text)
+    try:
+        path.write_text(text.getvalue(), encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def print_json(value: Any) -> None:
+    """``value`` as indented JSON on standard output."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

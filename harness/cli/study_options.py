@@ -1,0 +1,93 @@
+"""A study from command-line options: what a study file would say, as the same `Study`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness.errors import StudyError
+from harness.study import Study, check_shape
+
+_LIMITS = ("queries", "epochs", "seconds")
+
+
+def study_of(
+    *,
+    strategies: Sequence[str],
+    tasks: Sequence[str],
+    budget: str | None,
+    seeds: int | None = None,
+    mode: str | None = None,
+    params: Sequence[str] = (),
+    name: str | None = None,
+    seed: int | None = None,
+    tuning_queries: int | None = None,
+) -> Study:
+    """The study that the options say. Raises StudyError naming the option that is wrong or missing."""
+    if not strategies or not tasks or budget is None:
+        wanted = {"--strategy": strategies, "--task": tasks, "--budget": budget}
+        missing = ", ".join(option for option, value in wanted.items() if not value)
+        raise StudyError(f"name a study file, or give {missing} (nas-harness run --help)")
+    if params and len(set(strategies)) > 1:
+        raise StudyError("--param needs exactly one --strategy; a study file gives each its own")
+    given: dict[str, Any] = {"params": dict(_param(p) for p in params)}
+    if mode is not None:
+        given["mode"] = mode
+    if tuning_queries is not None:
+        given["tuning_queries"] = tuning_queries
+    data: dict[str, Any] = {
+        "name": name or default_name(strategies, tasks),
+        "budget": parse_budget(budget),
+        "tasks": [{"name": task} for task in tasks],
+        "strategies": [{"name": strategy, **given} for strategy in strategies],
+    }
+    data |= {key: value for key, value in (("seeds", seeds), ("seed", seed)) if value is not None}
+    try:
+        study = msgspec.convert(data, Study)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"the options do not make a study: {error}") from None
+    check_shape(study)
+    return study
+
+
+def parse_budget(text: str) -> dict[str, float]:
+    """``100`` or ``queries=100,seconds=2e4``. Raises StudyError."""
+    limits: dict[str, float] = {}
+    for part in text.split(","):
+        key, sign, value = part.rpartition("=")
+        key = key.strip() if sign else "queries"
+        if key not in _LIMITS or key in limits:
+            known = ", ".join(_LIMITS)
+            raise StudyError(f"--budget {text!r}: limits are {known}, each once, such as queries=100,seconds=2e4")
+        try:
+            number = float(value)
+        except ValueError:
+            raise StudyError(f"--budget {text!r}: {value.strip()!r} is no number") from None
+        if key == "queries" and number != int(number if abs(number) < 1e18 else 0):
+            raise StudyError(f"--budget {text!r}: a number of queries is whole")
+        limits[key] = int(number) if key == "queries" else number
+    return limits
+
+
+def default_name(strategies: Sequence[str], tasks: Sequence[str]) -> str:
+    """A folder's name for a study without one: its first strategy and task, and how many more there are."""
+
+    def short(names: Sequence[str]) -> str:
+        return names[0] + (f"-and-{len(names) - 1}-more" if len(names) > 1 else "")
+
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{short(strategies)}-on-{short(tasks)}").strip("-.")
+
+
+def _param(text: str) -> tuple[str, Any]:
+    """``key=value``; the value as TOML reads it, else as a string."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise StudyError(f"--param {text!r} is not of the form key=value")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

@@ -1,0 +1,237 @@
+"""What one installed thing is: a plain structure, and its print-out."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness.errors import DataMissing, UnknownName
+from harness.hookspecs import KINDS, Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.registry import Item, Registry
+
+_ALWAYS = ("name", "default")
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def describe_name(registry: Registry, name: str, kind: str | None = None) -> dict[str, Any]:
+    """The description of what is called ``name``, of any kind where ``kind`` is None.
+
+    Raises UnknownName with the nearest names of all kinds, PluginError where it does not load.
+    """
+    kinds = (*KINDS, "task")
+    if kind is not None and kind not in kinds:
+        raise UnknownName("kind", kind, kinds)
+    if kind == "task":
+        return _task(registry, name)
+    if kind is not None:
+        return _item(registry, registry.find(typing.cast(Kind, kind), name))
+    for k in KINDS:
+        if (k, name) in registry.items:
+            return _item(registry, registry.items[k, name])
+    tasks = registry.tasks()
+    if name in tasks:
+        return _task(registry, name)
+    raise UnknownName("name", name, {*tasks, *(n for _, n in registry.items)}, hint="nas-harness list")
+
+
+def _item(registry: Registry, item: Item) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": item.kind,
+        "name": item.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "status": item.status,
+        "summary": item.provides.summary,
+    }
+    if item.status != "ok":
+        return found
+    target = item.load()
+    if item.kind == "strategy":
+        return found | _strategy(target)
+    if item.kind == "space":
+        return found | _space(target())
+    found["documentation"] = inspect.getdoc(target) or ""
+    if item.kind == "protocol":
+        protocol = registry.protocol(item.name)
+        found["tasks"] = [
+            {"name": t.name, "status": protocol.missing(t) or "ok", "summary": t.summary} for t in protocol.tasks()
+        ]
+    return found
+
+
+def _strategy(cls: Any) -> dict[str, Any]:
+    return {
+        "documentation": inspect.getdoc(cls) or "",
+        "needs": sorted(cls.needs),
+        "parameters": parameters(cls.Params),
+        "modes": {name: msgspec.to_builtins(mode) for name, mode in cls.modes.items()},
+        "ablations": {name: dict(changes) for name, changes in cls.ablations.items()},
+    }
+
+
+def parameters(params: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    """Name, type, default, bounds and meaning of each field of a strategy's parameters, in their order."""
+    hints = typing.get_type_hints(params, include_extras=True)
+    found = []
+    for field in msgspec.structs.fields(params):
+        metas = _metas(hints[field.name])
+        required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
+        default = (
+            None if required else (field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
+        )
+        bounds = [
+            f"{sign} {value}" for m in metas for key, sign in _BOUNDS.items() if (value := getattr(m, key)) is not None
+        ]
+        found.append(
+            {
+                "name": field.name,
+                "type": _type_text(hints[field.name]),
+                "required": required,
+                "default": msgspec.to_builtins(default),
+                "bounds": ", ".join(bounds),
+                "meaning": " ".join(m.description for m in metas if m.description),
+            }
+        )
+    return found
+
+
+def _metas(hint: Any) -> list[msgspec.Meta]:
+    """Every `msgspec.Meta` in an annotation, the outermost first."""
+    own = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
+    return own + [m for arg in typing.get_args(hint) if not isinstance(arg, msgspec.Meta) for m in _metas(arg)]
+
+
+def _type_text(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _type_text(args[0])
+    if origin is typing.Literal:
+        return " | ".join(repr(a) for a in args)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(_type_text(a) for a in args)
+    if hint is type(None):
+        return "none"
+    if origin is not None:
+        inside = ", ".join("..." if a is Ellipsis else _type_text(a) for a in args)
+        return f"{getattr(origin, '__name__', origin)}[{inside}]"
+    return getattr(hint, "__name__", str(hint))
+
+
+def _space(space: Any) -> dict[str, Any]:
+    return {
+        "documentation": inspect.getdoc(type(space)) or "",
+        "size": space.size,
+        "choices": [{"name": c.name, "options": [str(o) for o in c.options]} for c in space.choices],
+        "law": getattr(space, "default_law", None),
+        "laws": list(space.laws),
+        "scripts": sorted(space.scripts),
+    }
+
+
+def _task(registry: Registry, name: str) -> dict[str, Any]:
+    task = registry.task(name)
+    item = registry.find("protocol", task.protocol)
+    found: dict[str, Any] = {
+        "kind": "task",
+        "name": task.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "status": "ok",
+        "summary": task.summary,
+        "protocol": task.protocol,
+        "finals": list(task.finals),
+        "recorded": task.recorded,
+        "searchable": task.searchable,
+    }
+    try:
+        evaluator = registry.protocol(task.protocol).open(task)
+    except DataMissing as missing:
+        return found | {"status": str(missing)}
+    found |= {
+        "space": evaluator.space.name,
+        "law": evaluator.law,
+        "laws": list(evaluator.space.laws),
+        "score": msgspec.to_builtins(evaluator.score),
+        "split": evaluator.final_score,
+        "columns": list(evaluator.columns),
+        "data_digest": evaluator.data_digest,
+        "provenance": evaluator.provenance(),
+    }
+    if task.searchable:
+        validator = evaluator.validator()
+        found |= {
+            "fidelities": [msgspec.to_builtins(f) for f in validator.fidelities],
+            "rows": validator.rows,
+            "repeats": list(validator.repeats),
+            "records_seconds": validator.records_seconds,
+        }
+    truth = evaluator.truth(task.finals[0])
+    if truth is not None:
+        mean, std = truth.mean_std(evaluator.law)
+        found["random_sampling"] = {"law": evaluator.law, "mean": mean, "std": std}
+    return found
+
+
+def print_description(description: Mapping[str, Any], console: Console) -> None:
+    """Head line, documentation, then each part; tables for lists of like things."""
+    d = dict(description)
+    head = f"{d.pop('kind')} {d.pop('name')}  ({d.pop('distribution')} {d.pop('version')})"
+    console.print(head, style="bold")
+    documentation = d.pop("documentation", "") or d["summary"]
+    d.pop("summary")
+    for paragraph in documentation.split("\n\n"):
+        console.print(" ".join(paragraph.split()))
+    for key, value in d.items():
+        if key == "status" and value == "ok":
+            continue
+        title = key.replace("_", " ")
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            console.print(f"\n{title}", style="bold")
+            _print_table(value, console)
+        elif isinstance(value, dict) and value and all(isinstance(v, dict) for v in value.values()):
+            console.print(f"\n{title}", style="bold")
+            _print_table([{"name": name, **_flat(v)} for name, v in value.items()], console)
+        else:
+            console.print(f"{title}: {_text(value)}", soft_wrap=True)
+
+
+def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A mode in columns; an ablation, whose keys differ, in one."""
+    if "oracle" in changes:
+        return dict(changes)
+    return {"changes": ", ".join(f"{k} = {v}" for k, v in changes.items())}
+
+
+def _print_table(lines: list[dict[str, Any]], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    columns = [c for c in lines[0] if c in _ALWAYS or any(line.get(c) not in ("", None, False) for line in lines)]
+    for column in columns:
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
+    for line in lines:
+        table.add_row(*("required" if c == "default" and line.get("required") else _text(line.get(c)) for c in columns))
+    console.print(table)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_text(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(v) for v in value) or "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)

@@ -1,0 +1,43 @@
+"""A study's tables and compliance in Markdown, for pages that show a real report."""
+
+from __future__ import annotations
+
+from harness.compliance import Finding
+from harness.report.collapse import collapsed, scopes_text
+from harness.report.study import StudyReport
+from harness.report.table import TaskTable, task_table
+
+
+def tables(report: StudyReport, *, wide: bool = False) -> str:
+    parts = [_table(task_table(task, wide=wide)) for task in report.tasks]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(table: TaskTable) -> str:
+    lines = [f"**{_escape(table.title)}**: {_escape('. '.join(table.notes))}.", ""]
+    lines.append("| " + " | ".join(header for header, _ in table.columns) + " |")
+    lines.append("|" + "|".join("---:" if right else "---" for _, right in table.columns) + "|")
+    for line in table.lines:
+        cells = [_escape(cell) for cell in line.cells]
+        if line.kind == "reference":
+            cells = [f"*{cell}*" if cell else "" for cell in cells]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += [f"\n{_escape(note)}" for note in table.footnotes]
+    return "\n".join(lines)
+
+
+def compliance(findings: list[Finding]) -> str:
+    """The rules that fail or do not apply, each with why and where; then those that hold."""
+    lines = ["| rule | ok | why | where |", "|---|---|---|---|"]
+    for ok, word in ((False, "no"), (None, "n/a")):
+        for rule, why, scopes in collapsed([f for f in findings if f.ok is ok]):
+            lines.append(f"| {rule} | {word} | {_escape(why)} | {_escape(scopes_text(scopes))} |")
+    decided = {f.rule for f in findings if f.ok is not True}
+    held = sorted({f.rule for f in findings} - decided)
+    if held:
+        lines.append(f"| {', '.join(held)} | yes | | everywhere |")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

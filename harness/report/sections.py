@@ -1,0 +1,172 @@
+"""The sections of a report and the formats that each can be had in. A new section is a `Section` in `SECTIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness.analysis import Results, read_results
+from harness.errors import HarnessError, UnknownName
+from harness.report.study import StudyReport, report_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT = ("table", "compliance")
+FORMATS = ("text", "json", "markdown", "csv")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a report is wanted. wide: every column. tasks, rows (labels), at, unit: of curves and KTau alone."""
+
+    sections: tuple[str, ...] = ()
+    form: str = "text"
+    wide: bool = False
+    tasks: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    at: tuple[float, ...] | None = None
+    unit: str = "queries"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a section is made from."""
+
+    results: Results
+    choice: Choice
+
+    @cached_property
+    def report(self) -> StudyReport:
+        return report_of(self.results)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report. data: its keys of the JSON object; markdown, csv: where it has them."""
+
+    data: Callable[[Source], dict[str, Any]]
+    text: Callable[[Source, Console], None]
+    markdown: Callable[[Source], str] | None = None
+    csv: Callable[[Source], str] | None = None
+
+
+def write_report(folder: Path, choice: Choice, console: Console) -> None:
+    """Print the chosen sections of the study in ``folder``; JSON without a section is the one object of a report.
+
+    Raises RecordError where the folder holds no study, UnknownName and HarnessError for a choice that does not exist.
+    """
+    check_choice(choice)
+    source = Source(read_results(folder), choice)
+    sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
+    if choice.form == "json":
+        console.out(_json(source, sections), highlight=False)
+        return
+    for position, section in enumerate(sections):
+        if position:
+            console.print()
+        if choice.form == "text":
+            section.text(source, console)
+        else:
+            written = section.markdown if choice.form == "markdown" else section.csv
+            assert written is not None
+            console.out(written(source).rstrip("\n"), highlight=False)
+
+
+def check_choice(choice: Choice) -> None:
+    """Raises UnknownName or HarnessError."""
+    if choice.form not in FORMATS:
+        raise UnknownName("format", choice.form, FORMATS)
+    if choice.form == "csv" and len(choice.sections) != 1:
+        raise HarnessError("--format csv takes exactly one --section, such as curves")
+    for name in choice.sections or DEFAULT:
+        if name not in SECTIONS:
+            raise UnknownName("section", name, SECTIONS)
+        if choice.form in ("markdown", "csv") and getattr(SECTIONS[name], choice.form) is None:
+            raise HarnessError(f"section {name!r} has no format {choice.form!r}")
+
+
+def _json(source: Source, sections: list[Section]) -> str:
+    value: Any = source.report
+    if source.choice.sections:
+        value = {"study": source.results.study}
+        for section in sections:
+            value |= section.data(source)
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _tables_text(source: Source, console: Console) -> None:
+    from harness.report.terminal import print_tables
+
+    print_tables(source.report, console, wide=source.choice.wide)
+
+
+def _tables_markdown(source: Source) -> str:
+    from harness.report.markdown import tables
+
+    return tables(source.report, wide=source.choice.wide)
+
+
+def _compliance_text(source: Source, console: Console) -> None:
+    from harness.report.terminal import print_compliance
+
+    print_compliance(source.report.compliance, console)
+
+
+def _compliance_markdown(source: Source) -> str:
+    from harness.report.markdown import compliance
+
+    return compliance(source.report.compliance)
+
+
+def _curves(source: Source) -> Any:
+    from harness.analysis.curves import curves_of
+
+    c = source.choice
+    return curves_of(source.results, tasks=c.tasks, rows=c.rows, at=c.at, unit=c.unit)
+
+
+def _curves_text(source: Source, console: Console) -> None:
+    from harness.report.curves import print_curves
+
+    print_curves(_curves(source), console)
+
+
+def _curves_csv(source: Source) -> str:
+    from harness.report.curves import curves_csv
+
+    return curves_csv(_curves(source))
+
+
+def _ktau_lines(source: Source) -> list[dict[str, Any]]:
+    from harness.report.ktau import ktau_lines
+
+    return ktau_lines(source.report, source.choice.tasks, source.choice.rows)
+
+
+def _ktau_text(source: Source, console: Console) -> None:
+    from harness.report.ktau import print_ktau
+
+    print_ktau(_ktau_lines(source), console)
+
+
+def _ktau_csv(source: Source) -> str:
+    from harness.report.ktau import ktau_csv
+
+    return ktau_csv(_ktau_lines(source))
+
+
+SECTIONS: dict[str, Section] = {
+    "table": Section(lambda s: {"tasks": s.report.tasks}, _tables_text, markdown=_tables_markdown),
+    "compliance": Section(
+        lambda s: {"compliance": s.report.compliance}, _compliance_text, markdown=_compliance_markdown
+    ),
+    "curves": Section(lambda s: {"curves": _curves(s)}, _curves_text, csv=_curves_csv),
+    "ktau": Section(lambda s: {"ktau": _ktau_lines(s)}, _ktau_text, csv=_ktau_csv),
+}
+"""Every section by name, in the order of the help."""

@@ -1,0 +1,63 @@
+"""A study's report on a terminal of 100 columns."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.compliance import Finding
+from harness.report.collapse import collapsed, scopes_text
+from harness.report.study import StudyReport
+from harness.report.table import TaskTable, task_table
+
+_LEGEND = (
+    "± standard deviation over runs (ddof 1); RI = 100 (mean - random sampling) / random sampling, with its 95 % t "
+    "interval; vs sampling, vs search: Mann-Whitney against random sampling and against matched random search at the "
+    "same cost, p after Holm over the rows of a task; 'not shown' is not 'equal'."
+)
+_WIDE = 200
+_STYLES = {"strict": "", "other": "yellow", "reference": "dim italic"}
+
+
+def print_tables(report: StudyReport, console: Console, *, wide: bool = False) -> None:
+    if wide:
+        console.width = max(console.width, _WIDE)
+    console.print(Text(f"study {report.study}", style="bold"))
+    for task in report.tasks:
+        console.print()
+        _print_table(task_table(task, wide=wide), console)
+    console.print()
+    console.print(Text(_LEGEND, style="dim"))
+    for problem in report.problems:
+        console.print(Text(f"note: {problem}", style="yellow"))
+
+
+def _print_table(table: TaskTable, console: Console) -> None:
+    console.print(Text(table.title, style="bold cyan"))
+    for note in table.notes:
+        console.print(Text(note))
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for header, right in table.columns:
+        shown.add_column(header, justify="right" if right else "left", overflow="fold", no_wrap=header != "strategy")
+    for line in table.lines:
+        shown.add_row(*(Text(cell) for cell in line.cells), style=_STYLES[line.kind])
+    console.print(shown)
+    for note in table.footnotes:
+        console.print(Text(note, style="yellow"))
+
+
+def print_compliance(findings: list[Finding], console: Console) -> None:
+    """What fails first, each with why and where; then what does not apply; what holds in one line."""
+    failed = [f for f in findings if f.ok is False]
+    open_ones = [f for f in findings if f.ok is None]
+    held = sorted({f.rule for f in findings} - {f.rule for f in failed} - {f.rule for f in open_ones})
+    console.print(Text("compliance", style="bold"))
+    for mark, style, group in (("fails", "red", failed), ("n/a  ", "dim", open_ones)):
+        for rule, why, scopes in collapsed(group):
+            line = Text(f"{mark} ", style=style)
+            line.append(f"{rule}: ", style="bold" if mark == "fails" else "dim")
+            line.append(f"{why} ({scopes_text(scopes)})", style="" if mark == "fails" else "dim")
+            console.print(line)
+    if held:
+        console.print(Text("holds ", style="green").append(", ".join(held), style="default"))
