@@ -7,8 +7,6 @@ set, proteins, has scores for 2,021 architectures of another operation set only 
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
-from harness.tables import DataSet, Table, data_dir, open_table, sha256, table_exists, write_table
+from harness import DataError, Fidelity, Task, TrainingProtocol
+from harness.tables import DataSet, Table, data_dir
+from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 
 NAME = "nasbench-graph"
-INSTALL = "pip install nas-harness[graph]"
-LICENCE = "Apache-2.0"
-IMPORTER = "nasbench-graph/1"
+PACKAGE = Packaged(
+    NAME, "nas_bench_graph", "nas-bench-graph", "pip install nas-harness[graph]", "Apache-2.0", "nasbench-graph/1"
+)
 FULL = Fidelity("full")
 TASKS = {
     "cora": "citations, 7 classes",
@@ -36,7 +35,6 @@ TASKS = {
     "computers": "co-purchases, 10 classes",
     "arxiv": "citations, 40 classes",
 }
-_PACKAGE, _DISTRIBUTION = "nas_bench_graph", "nas-bench-graph"
 _FIELDS = ("valid_perf", "perf", "latency", "para")
 _MOST_BYTES = 16 << 20
 _LAYOUT = Layout(
@@ -48,19 +46,7 @@ _LAYOUT = Layout(
 )
 
 
-def package_folder() -> Path | None:
-    """Where the package with the data is installed; None where it is not. Does not import it."""
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def package_version() -> str:
-    return importlib.metadata.version(_DISTRIBUTION)
-
-
-def read_bench(path: Path, space: NASBenchGraphSpace) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+def read_bench(path: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     """The columns of one ``.bench`` file, float64 [26206], rows in the order of the official hash.
 
     valid, test: accuracy in percent. latency: seconds. params: count. Raises DataError with file, hash and reason.
@@ -68,7 +54,7 @@ def read_bench(path: Path, space: NASBenchGraphSpace) -> dict[str, np.ndarray[An
     from harness_nasbench.formats import safe_pickle
 
     found = safe_pickle.load_path(path, max_bytes=_MOST_BYTES)
-    hashes = space.hashes.tolist()
+    hashes = NASBenchGraphSpace().hashes.tolist()
     if not isinstance(found, dict) or set(found) != set(hashes):
         count = f"{len(found):,} entries" if isinstance(found, dict) else f"a {type(found).__name__}"
         raise DataError(f"{path}: {count} instead of the {len(hashes):,} architectures of NAS-Bench-Graph")
@@ -101,9 +87,7 @@ class NASBenchGraph(TrainingProtocol):
         ]
 
     def missing(self, task: Task) -> str | None:
-        if package_folder() is not None or table_exists(self.folder(task)):
-            return None
-        return f"the package {_DISTRIBUTION} is not installed: {INSTALL}"
+        return PACKAGE.missing(self.folder(task))
 
     def folder(self, task: Task) -> Path:
         return data_dir() / NAME / task.name.partition("/")[2]
@@ -116,25 +100,14 @@ class NASBenchGraph(TrainingProtocol):
 
     def table(self, task: Task) -> Table:
         """The task's table, written from the installed package when it is not there or of another version."""
-        package, folder = package_folder(), self.folder(task)
-        if table_exists(folder):
-            table = open_table(folder)
-            if package is None or table.meta.version == package_version():
-                return table
-        if package is None:
-            raise DataMissing(f"{task.name}: {self.missing(task)}")
-        source = package / "light" / f"{task.name.partition('/')[2]}.bench"
-        return write_table(
-            folder, read_bench(source, NASBenchGraphSpace()), benchmark=NAME, source=source.name,
-            source_sha256=sha256(source), version=package_version(), licence=LICENCE, importer=IMPORTER,
-            facts={"unit": "percent; latency in seconds"},
-        )  # fmt: skip
+        source = f"light/{task.name.partition('/')[2]}.bench"
+        return PACKAGE.table(self.folder(task), source, read_bench, {"unit": "percent; latency in seconds"})
 
     def datasets(self) -> tuple[DataSet, ...]:
         return (
             DataSet(
                 name=NAME, summary="NAS-Bench-Graph: 26,206 graph neural networks on eight data sets", size=16_300_000,
-                licence=LICENCE, source="https://pypi.org/project/nas-bench-graph/", install=INSTALL,
+                licence=PACKAGE.licence, source="https://pypi.org/project/nas-bench-graph/", install=PACKAGE.install,
                 folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS), tasks=tuple(t.name for t in self.tasks()),
             ),
         )  # fmt: skip

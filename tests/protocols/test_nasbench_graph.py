@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,8 @@ import pytest
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
 from harness.testing.reachability import paths_to
 from harness_nasbench import nasbench_graph
-from harness_nasbench.nasbench_graph import NASBenchGraph, read_bench
+from harness_nasbench.nasbench_graph import PACKAGE, NASBenchGraph, read_bench
+from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import RecordedEvaluator
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 
@@ -21,7 +22,7 @@ SPACE = NASBenchGraphSpace()
 PROTOCOL = NASBenchGraph()
 TASKS = {task.name: task for task in PROTOCOL.tasks()}
 
-needs_data = pytest.mark.skipif(nasbench_graph.package_folder() is None, reason="nas-bench-graph is not installed")
+needs_data = pytest.mark.skipif(PACKAGE.folder() is None, reason="nas-bench-graph is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_every_task_opens_with_its_own_scores(name: str) -> None:
     assert 0 < truth.final.min() < truth.final.max() <= 100
     assert truth.valid is not None
     assert np.corrcoef(truth.valid, truth.final)[0, 1] > 0.3
-    assert evaluator.provenance()["source"] == f"{name}.bench"
+    assert evaluator.provenance()["source"] == f"light/{name}.bench"
     assert [SPACE.key(truth.architectures[row]) for row in (0, 26_205)] == [SPACE.enumeration.keys[r] for r in (0, -1)]
 
 
@@ -145,14 +146,14 @@ def test_no_final_score_can_be_reached_from_a_validator() -> None:
 
 @needs_data
 def test_a_table_of_another_package_version_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert opened("photo").provenance()["version"] == nasbench_graph.package_version()
-    monkeypatch.setattr(nasbench_graph, "package_version", lambda: "99.0")
+    assert opened("photo").provenance()["version"] == PACKAGE.version()
+    monkeypatch.setattr(Packaged, "version", lambda self: "99.0")
     assert opened("photo").provenance()["version"] == "99.0"
 
 
 def test_without_package_and_table_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
-    monkeypatch.setattr(nasbench_graph, "package_folder", lambda: None)
+    monkeypatch.setattr(nasbench_graph, "PACKAGE", replace(PACKAGE, package="no_such_package"))
     task = TASKS["nasbench-graph/cora"]
     assert "pip install nas-harness[graph]" in (PROTOCOL.missing(task) or "")
     with pytest.raises(DataMissing, match=r"pip install nas-harness\[graph\]"):
@@ -163,7 +164,7 @@ def test_without_package_and_table_the_command_is_named(tmp_path: Path, monkeypa
 @needs_data
 def test_a_written_table_does_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = opened().data_digest
-    monkeypatch.setattr(nasbench_graph, "package_folder", lambda: None)
+    monkeypatch.setattr(nasbench_graph, "PACKAGE", replace(PACKAGE, package="no_such_package"))
     assert PROTOCOL.missing(TASKS["nasbench-graph/cora"]) is None
     assert opened().data_digest == expected
 
@@ -180,7 +181,7 @@ class Hostile:
 def test_torn_foreign_and_hostile_files_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, official: dict[int, dict[str, float]]
 ) -> None:
-    package = nasbench_graph.package_folder()
+    package = PACKAGE.folder()
     assert package is not None
     whole = (package / "light" / "cora.bench").read_bytes()
     first = next(iter(official))
@@ -196,11 +197,12 @@ def test_torn_foreign_and_hostile_files_are_refused(
         "field": pickle.dumps(official | {first: {"valid_perf": 0.5}}),
         "text": pickle.dumps(official | {first: official[first] | {"para": "1.7"}}),
     }
-    fake = tmp_path / "package"
+    fake = tmp_path / "imported_by_nobody"
     (fake / "light").mkdir(parents=True)
-    shutil.copy(package / "__init__.py", fake)
+    (fake / "__init__.py").write_text("raise AssertionError('imported')")
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(nasbench_graph, "package_folder", lambda: fake)
+    monkeypatch.syspath_prepend(fake.parent)
+    monkeypatch.setattr(nasbench_graph, "PACKAGE", replace(PACKAGE, package=fake.name))
     for name, content in cases.items():
         (fake / "light" / "cora.bench").write_bytes(content)
         with pytest.raises(DataError, match=r"cora\.bench"):
@@ -210,7 +212,7 @@ def test_torn_foreign_and_hostile_files_are_refused(
             (tmp_path / "data" / "nasbench-graph").iterdir()
         ), name
     (fake / "light" / "cora.bench").write_bytes(whole)
-    assert read_bench(fake / "light" / "cora.bench", SPACE)["valid"].max() < 100
+    assert read_bench(fake / "light" / "cora.bench")["valid"].max() < 100
 
 
 @needs_data
