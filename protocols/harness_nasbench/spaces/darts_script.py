@@ -1,0 +1,135 @@
+"""Building DARTS cells decision by decision, as ENAS-like controllers do, and their graphs on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.spaces import PAD, Architecture, CellBatch, Decision, Script
+from harness_nasbench.spaces.darts_costs import CELL_NODES, OPS
+
+_OUTPUT_NODE: Final = CELL_NODES - 1
+_OUTPUT_OP: Final = 2 + len(OPS)
+_NODES: Final = 4
+
+Ints = npt.NDArray[np.int64]
+
+
+def state_nodes(state: int) -> tuple[int, ...]:
+    """The graph nodes that make up what a pointer's option names: an input, or the two operations of a node."""
+    return (state,) if state < 2 else (2 * state - 2, 2 * state - 1)
+
+
+def wired_batches(preds: Ints, ops: Ints) -> tuple[CellBatch, CellBatch]:
+    """Graphs of both cells without costs; preds, ops: int64 [n, cell, node, 2], -1 where undecided.
+
+    The output is a node once its cell is complete; an operation leads to it as soon as it has a predecessor.
+    """
+    n = len(preds)
+    found = []
+    for cell in range(2):
+        wires, chosen = preds[:, cell].reshape(n, 8), ops[:, cell].reshape(n, 8)
+        labels = np.full((n, CELL_NODES), PAD, dtype=np.int64)
+        labels[:, :2] = 0, 1
+        labels[:, 2:_OUTPUT_NODE] = np.where(chosen >= 0, chosen + 2, PAD)
+        labels[:, _OUTPUT_NODE] = np.where((chosen >= 0).all(axis=1), _OUTPUT_OP, PAD)
+        adjacency = np.zeros((n, CELL_NODES, CELL_NODES), dtype=np.bool_)
+        for state in range(2 + _NODES - 1):
+            for source in state_nodes(state):
+                adjacency[:, source, 2:_OUTPUT_NODE] |= wires == state
+        adjacency[:, 2:_OUTPUT_NODE, _OUTPUT_NODE] = wires >= 0
+        found.append(CellBatch(labels, adjacency))
+    return found[0], found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class CellsSoFar:
+    """preds, ops: int64 [n, cell, node, first or second], -1 where undecided; slot: the next decision."""
+
+    preds: Ints
+    ops: Ints
+    slot: int
+    masked: bool
+
+
+class DartsScript(Script):
+    """For each node 2 to 5, normal cell first: two pointers to what it reads, then the operation on each.
+
+    A pointer's options are the numbers of the states before the node: 0 and 1 the inputs, 2 and on the earlier nodes
+    (`state_nodes` gives the graph nodes they stand for). ``Decision.node`` is the graph node of the operation that
+    reads it, for pointers and operations alike. Masked, the second pointer differs from the first. The order of the
+    two is free and forgotten: the encoding puts the lower predecessor first.
+
+    A node that reads one predecessor twice (unmasked only) is one violation; it has no encoding, so its genes are -1.
+    """
+
+    slots = max_decisions = 2 * _NODES * 4
+
+    def start(self, n: int, *, masked: bool = True) -> CellsSoFar:
+        empty = np.full((n, 2, _NODES, 2), -1, dtype=np.int64)
+        return CellsSoFar(empty, empty, 0, masked)
+
+    @staticmethod
+    def _place(slot: int) -> tuple[int, int, bool, int]:
+        """Cell, node counted from 0, whether an operation, first or second."""
+        cell, rest = divmod(slot, 4 * _NODES)
+        node, step = divmod(rest, 4)
+        return cell, node, step >= 2, step % 2
+
+    def decision(self, state: CellsSoFar) -> Decision | None:
+        n = len(state.preds)
+        if state.slot == self.slots or n == 0:
+            return None
+        cell, node, is_op, which = self._place(state.slot)
+        graph_node, done = 2 + 2 * node + which, np.zeros(n, dtype=np.bool_)
+        if is_op:
+            legal = np.ones((n, len(OPS)), dtype=np.bool_)
+            return Decision(
+                "op", cell, graph_node, len(OPS), state.slot, legal, done, option_ops=np.arange(2, 2 + len(OPS))
+            )
+        options = node + 2
+        legal = np.ones((n, options), dtype=np.bool_)
+        if which and state.masked:
+            legal[np.arange(n), state.preds[:, cell, node, 0]] = False
+        return Decision("pointer", cell, graph_node, options, state.slot, legal, done)
+
+    def apply(self, state: CellsSoFar, actions: Ints) -> CellsSoFar:
+        decision = self.decision(state)
+        if decision is None:
+            raise ValueError("the script is finished")
+        actions = np.asarray(actions, dtype=np.int64)
+        inside = (actions >= 0) & (actions < decision.options)
+        if not inside.all() or not decision.legal[np.arange(len(actions)), actions].all():
+            raise ValueError(f"an illegal action at slot {state.slot} ({decision.kind} of graph node {decision.node})")
+        cell, node, is_op, which = self._place(state.slot)
+        taken = (state.ops if is_op else state.preds).copy()
+        taken[:, cell, node, which] = actions
+        if is_op:
+            return replace(state, ops=taken, slot=state.slot + 1)
+        return replace(state, preds=taken, slot=state.slot + 1)
+
+    def partial(self, state: CellsSoFar) -> tuple[CellBatch, ...]:
+        return wired_batches(state.preds, state.ops)
+
+    def finish(self, state: CellsSoFar) -> tuple[list[Architecture], Ints]:
+        if self.decision(state) is not None:
+            raise ValueError(f"{self.slots - state.slot} decisions are still open")
+        order = np.argsort(state.preds, axis=3, kind="stable")
+        preds, ops = np.take_along_axis(state.preds, order, 3), np.take_along_axis(state.ops, order, 3)
+        twice = preds[..., 0] == preds[..., 1]
+        ops = np.where(twice[..., None], -1, ops)
+        columns = []
+        for cell in range(2):
+            for node in range(_NODES):
+                if node:
+                    option = np.full((node + 2, node + 2), -1, dtype=np.int64)
+                    for i, (a, b) in enumerate(combinations(range(node + 2), 2)):
+                        option[a, b] = i
+                    columns.append(option[preds[:, cell, node, 0], preds[:, cell, node, 1]])
+                columns += [ops[:, cell, node, 0], ops[:, cell, node, 1]]
+        found: Ints = twice.sum(axis=(1, 2)).astype(np.int64)
+        return [tuple(row) for row in np.stack(columns, axis=1).tolist()], found
