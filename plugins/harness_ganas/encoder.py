@@ -1,0 +1,78 @@
+"""The k-GNN that discriminator and generator encode cells with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness import CellBatch
+from harness_ganas.dense import graph_conv
+
+
+class Graphs(NamedTuple):
+    """n architectures as arrays. ops: int64 [n, cells, v], -1 undecided or padding; adjacency: bool [n, cells, v, v]."""
+
+    ops: npt.NDArray[np.int64]
+    adjacency: npt.NDArray[np.bool_]
+
+    def __getitem__(self, index: object) -> Graphs:  # type: ignore[override]
+        return Graphs(self.ops[index], self.adjacency[index])  # type: ignore[index]
+
+
+def stack(batches: Sequence[CellBatch]) -> Graphs:
+    """The distinct cells side by side, padded at the end to the widest."""
+    n, v = len(batches[0]), max(b.ops.shape[1] for b in batches)
+    ops = np.full((n, len(batches), v), -1, dtype=np.int64)
+    adjacency = np.zeros((n, len(batches), v, v), dtype=np.bool_)
+    for c, b in enumerate(batches):
+        width = b.ops.shape[1]
+        ops[:, c, :width] = b.ops
+        adjacency[:, c, :width, :width] = b.adjacency
+    return Graphs(ops, adjacency)
+
+
+def join(parts: Sequence[Graphs]) -> Graphs:
+    return Graphs(np.concatenate([p.ops for p in parts]), np.concatenate([p.adjacency for p in parts]))
+
+
+class KGNN(nn.Module):
+    """Node and graph embeddings of cells, the same weights for every distinct cell.
+
+    Each layer convolves over predecessors and over successors with weights of their own and joins the two halves, so
+    that direction is kept. Input features: one-hot operation (one more for nodes without one) and the node's
+    normalised place in topological order. Readout: mean and maximum over nodes.
+
+    ``padding``: whether a node of operation -1 is padding, left out of convolution and readout; else it is a node
+    that is not yet decided, with a feature of its own.
+    """
+
+    def __init__(self, operations: int, cells: int, *, hidden: int, layers: int, padding: bool) -> None:
+        super().__init__()
+        if hidden % 2:
+            raise ValueError(f"hidden is {hidden}, want an even number")
+        self.operations, self.padding = operations, padding
+        self.node_size, self.graph_size = hidden, 2 * hidden * cells
+        widths = [operations + 2] + [hidden] * layers
+        self.predecessors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
+        self.successors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
+
+    def forward(self, graphs: Graphs) -> tuple[Tensor, Tensor]:
+        """Node embeddings float32 [n, cells, v, node_size] and graph embeddings float32 [n, graph_size]."""
+        n, cells, v = graphs.ops.shape
+        ops = torch.from_numpy(graphs.ops).view(n * cells, v)
+        adjacency = torch.from_numpy(graphs.adjacency).view(n * cells, v, v).float()
+        place = torch.linspace(0.0, 1.0, v).expand(n * cells, v).unsqueeze(2)
+        x = torch.cat([functional.one_hot(ops + 1, self.operations + 1).float(), place], dim=2)
+        mask = (ops >= 0).unsqueeze(2).float() if self.padding else torch.ones(n * cells, v, 1)
+        into = adjacency.transpose(1, 2)
+        for from_predecessors, from_successors in zip(self.predecessors, self.successors, strict=True):
+            x = torch.cat([from_predecessors(x, into), from_successors(x, adjacency)], dim=2).relu() * mask
+        # ReLU leaves nothing below 0, so masked nodes never are the maximum unless all are 0.
+        graph = torch.cat([x.sum(dim=1) / mask.sum(dim=1).clamp(min=1.0), x.amax(dim=1)], dim=1)
+        return x.view(n, cells, v, -1), graph.view(n, -1)

@@ -1,0 +1,108 @@
+"""Proximal policy optimisation (Schulman et al. 2017) of the generator, with generalised advantage estimation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from harness_ganas.episodes import Bools, Episodes
+from harness_ganas.generator import Generator, Judged
+
+Floats = npt.NDArray[np.float32]
+
+
+def gae(
+    rewards: Floats, values: Floats, active: Bools, *, gamma: float, lam: float
+) -> npt.NDArray[np.float32]:
+    """Advantages, float32 [T, n] (Schulman et al. 2016, eq. 16); 0 where an episode is not active.
+
+    Inactive decisions are passed over: an episode's next state is that of its next active decision; after its last
+    one the value is 0.
+    """
+    advantage = np.zeros_like(values)
+    next_value = np.zeros(values.shape[1], dtype=np.float32)
+    running = np.zeros(values.shape[1], dtype=np.float32)
+    for t in range(len(values) - 1, -1, -1):
+        delta = rewards[t] + gamma * next_value - values[t]
+        running = np.where(active[t], delta + gamma * lam * running, running)
+        next_value = np.where(active[t], values[t], next_value)
+        advantage[t] = np.where(active[t], running, 0.0)
+    return advantage
+
+
+def rewards_of(episodes: Episodes, final: npt.NDArray[np.float64], *, step: float, max_decisions: int) -> Floats:
+    """R_step = +- step / L_max for each valid or invalid action, and ``final`` [n] on each last one: float32 [T, n]."""
+    share = step / max_decisions
+    rewards = np.where(episodes.active, np.where(episodes.good, share, -share), 0.0)
+    last = len(episodes.steps) - 1 - episodes.active[::-1].argmax(axis=0)
+    rewards[last, np.arange(len(episodes))] += final
+    return rewards.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PPOSettings:
+    """clip: of the probability ratio. epochs, minibatches: passes over a batch of episodes and parts of each."""
+
+    lr: float
+    clip: float
+    gamma: float
+    lam: float
+    entropy: float
+    value: float
+    grad_norm: float
+    epochs: int
+    minibatches: int
+
+
+class PPO:
+    """The optimiser of one generator; its state persists between iterations."""
+
+    def __init__(self, generator: Generator, settings: PPOSettings) -> None:
+        self._g, self._s = generator, settings
+        self._optimizer = torch.optim.Adam(generator.parameters(), lr=settings.lr, fused=True)
+
+    def update(self, episodes: Episodes, rewards: Floats, rng: np.random.Generator) -> float:
+        """Learn from episodes rolled out under the present policy; the mean entropy of its decisions."""
+        s = self._s
+        now: Judged | None = self._g.judge(episodes)
+        assert now is not None
+        old, value = now.log_p.detach(), now.value.detach().numpy()
+        advantage = gae(rewards, value, episodes.active, gamma=s.gamma, lam=s.lam)
+        returns = advantage + value
+        spread = advantage[episodes.active]
+        advantage = (advantage - spread.mean()) / (spread.std() + 1e-8)
+        entropy = 0.0
+        if s.minibatches > 1:
+            now = None
+        for _ in range(s.epochs):
+            order = [np.arange(len(episodes))]
+            if s.minibatches > 1:
+                order = np.array_split(rng.permutation(len(episodes)), s.minibatches)
+            for at in order:
+                part = episodes if s.minibatches == 1 else episodes.take(at)
+                # The first pass over the whole batch is the one that the advantages came from.
+                entropy = self._learn(
+                    part, now or self._g.judge(part), old[:, at], torch.from_numpy(advantage[:, at]),
+                    torch.from_numpy(returns[:, at]),
+                )  # fmt: skip
+                now = None
+        return entropy
+
+    def _learn(self, episodes: Episodes, now: Judged, old: Tensor, advantage: Tensor, returns: Tensor) -> float:
+        s = self._s
+        weight = torch.from_numpy(episodes.active).float()
+        total = weight.sum()
+        ratio = (now.log_p - old).exp()
+        gain = torch.minimum(ratio * advantage, ratio.clamp(1 - s.clip, 1 + s.clip) * advantage)
+        error = (now.value - returns).square()
+        entropy = (now.entropy * weight).sum() / total
+        loss = ((s.value * error - gain) * weight).sum() / total - s.entropy * entropy
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._g.parameters(), s.grad_norm)
+        self._optimizer.step()
+        return float(entropy.detach())

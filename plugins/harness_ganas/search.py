@@ -1,0 +1,206 @@
+"""GA-NAS's Algorithm 2: importance sampling of ever better cells by a generative adversarial network.
+
+Source: "Generative Adversarial Neural Architecture Search" (Rezaei et al., IJCAI 2021; arXiv 2105.09356). Symbols are
+the paper's. The paper's main text leaves sizes and constants open; `harness_ganas.params` says whose each one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+
+from harness import STRICT, Architecture, InvalidArchitecture, Mode, SearchSpace, StudyError, Strategy
+from harness_ganas.discriminator import Discriminator, Floats
+from harness_ganas.episodes import Episodes, roll_out
+from harness_ganas.generator import Generator, Sampler
+from harness_ganas.params import GANASParams
+from harness_ganas.ppo import PPO, PPOSettings, rewards_of
+from harness_ganas.truth import Pool
+
+if TYPE_CHECKING:
+    from harness import Oracle
+
+Reward = Callable[[Sequence[Architecture]], Floats]
+_DRAWS_PER_START = 100
+"""How many random cells are looked at for each of X_0 where constraints refuse most."""
+_BLOCKS = 8
+"""Batches an unmasked generator may take to give the valid cells asked for."""
+
+
+class GANAS(Strategy):
+    """Sample from a generator that learns to produce what a discriminator cannot tell from the best cells so far."""
+
+    name: ClassVar[str] = "ga-nas"
+    summary: ClassVar[str] = "generator and pairwise discriminator, importance sampling (Rezaei et al. 2021)"
+    Params: ClassVar[type[GANASParams]] = GANASParams
+    params: GANASParams
+    modes: ClassVar[dict[str, Mode]] = {
+        "strict": STRICT,
+        "paper": Mode(
+            oracle="test", note="searches on test accuracy, as the paper does on NAS-Bench-201: the test is optimised"
+        ),
+    }
+    ablations: ClassVar[dict[str, dict[str, object]]] = {
+        "pointwise-discriminator": {"discriminator": "pointwise"},
+        "no-discriminator": {"discriminator": "none"},
+        "no-entropy": {"entropy": 0.0},
+    }
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        with torch.random.fork_rng(devices=[]):  # initial weights and dropout
+            torch.manual_seed(int(rng.integers(0, 2**63)))
+            run = _Run(self, oracle, rng)
+            try:
+                return run.search()
+            finally:
+                run.write_notes()
+
+
+class _Run:
+    """One search: the networks, the pool, and the clock."""
+
+    def __init__(self, strategy: GANAS, oracle: Oracle, rng: np.random.Generator) -> None:
+        p = self.p = strategy.params
+        space = self.space = oracle.space
+        if p.script not in space.scripts:
+            raise StudyError(f"{space.name} has no script {p.script!r}; it has {', '.join(space.scripts)}")
+        self.strategy, self.oracle, self.rng = strategy, oracle, rng
+        self.script, self.pool, self.t = space.scripts[p.script], Pool(oracle), 0
+        self.generator = Generator(self.script, *_sizes(space), hidden=p.hidden, layers=p.layers)
+        self.ppo = PPO(
+            self.generator,
+            PPOSettings(
+                p.lr, p.clip, p.gamma, p.gae_lambda, p.entropy, p.value_weight, p.grad_norm, p.ppo_epochs,
+                p.minibatches,
+            ),
+        )  # fmt: skip
+        self.discriminator: Discriminator | None = None
+        if p.discriminator != "none":
+            self.discriminator = Discriminator(
+                space.graphs, len(space.operations), space.cells, pairwise=p.discriminator == "pairwise",
+                hidden=p.disc_hidden, layers=p.disc_layers, dropout=p.disc_dropout, lr=p.disc_lr,
+                weight_decay=p.disc_weight_decay,
+            )  # fmt: skip
+        self.entropy = 0.0
+
+    # -- Algorithm 2 -------------------------------------------------------------------------------------------------
+
+    def search(self) -> list[Architecture]:
+        sets = self.p.sets
+        self._initial(sets.initial)  # X_0
+        for t in range(1, sets.iterations + 1):
+            self.t = t
+            truth = self.pool.truth(sets.truth)  # T: the best K of X_0, ..., X_{t-1}; hard constraints
+            if self.discriminator is not None:
+                with _Clock(self.strategy.seconds, "discriminator"):
+                    generated = self._sample(len(truth))  # F ~ G(theta_{t-1})
+                    self._train_discriminator(self.discriminator, truth, generated)
+            with _Clock(self.strategy.seconds, "generator"):
+                self._train_generator(self._reward())
+                x_t = self._sample(sets.size(t))  # X_t ~ G(theta_t)
+            with _Clock(self.strategy.seconds, "queries"):
+                self.pool.add(x_t)
+        return self.pool.best()
+
+    def _initial(self, n: int) -> None:
+        """X_0: the given cells, or n random ones that the constraints allow; more where these all failed to train."""
+        with _Clock(self.strategy.seconds, "queries"):
+            if self.p.start:
+                self.pool.add(self._parsed(self.p.start))
+            else:
+                missing, looked = n, 0
+                while missing > 0 and looked < _DRAWS_PER_START * n:
+                    drawn = self.space.sample(self.rng, missing)
+                    looked += len(drawn)
+                    self.pool.add(drawn)
+                    missing = n - self.pool.asked
+            while not len(self.pool):
+                self.pool.add(self.space.sample(self.rng, n))
+
+    def _parsed(self, texts: Sequence[str]) -> list[Architecture]:
+        try:
+            return [self.space.parse(text) for text in texts]
+        except InvalidArchitecture as error:
+            raise StudyError(f"ga-nas: start: {error}") from error
+
+    def _train_discriminator(
+        self, discriminator: Discriminator, truth: list[Architecture], generated: list[Architecture]
+    ) -> None:
+        p = self.p
+        discriminator.train(
+            truth, generated, self.rng, epochs=p.disc_epochs, pairs=p.disc_pairs, batch=p.disc_batch
+        )
+        self.strategy.ranker = discriminator
+
+    def _train_generator(self, reward: Reward) -> None:
+        """PPO on rewards that cost no query."""
+        p = self.p
+        for _ in range(p.updates):
+            episodes = self._roll_out(p.episodes)
+            final = -np.minimum(1.0, p.violation_penalty * episodes.violations.astype(np.float64))
+            final[episodes.violations == 0] = reward(episodes.valid) - p.final_offset
+            rewards = rewards_of(episodes, final, step=p.step_reward, max_decisions=self.script.max_decisions)
+            self.entropy = self.ppo.update(episodes, rewards, self.rng)
+
+    # -- sampling and rewards ----------------------------------------------------------------------------------------
+
+    def _roll_out(self, n: int) -> Episodes:
+        return roll_out(self.script, Sampler(self.generator), n, self.rng, masked=self.p.mask_invalid)
+
+    def _sample(self, n: int) -> list[Architecture]:
+        """n valid cells from the generator; random ones where it gives too few in eight attempts."""
+        found: list[Architecture] = []
+        for _ in range(_BLOCKS):
+            found += self._roll_out(n).valid[: n - len(found)]
+            if len(found) == n:
+                return found
+        return found + self.space.sample(self.rng, n - len(found))
+
+    def _reward(self) -> Reward:
+        """D, or without a discriminator the paid score's place among all paid scores, in [0, 1]."""
+        return self._quantile if self.discriminator is None else self.discriminator.score
+
+    def _quantile(self, archs: Sequence[Architecture]) -> Floats:
+        self.pool.add(archs)
+        paid = np.sort(self.pool.scores())
+        scores = np.array([self.pool.score(a) for a in archs], dtype=np.float64)
+        place = np.searchsorted(paid, scores, side="right") / max(len(paid), 1)
+        return np.where(np.isnan(scores), 0.0, place)
+
+    # -- what the record keeps ---------------------------------------------------------------------------------------
+
+    def write_notes(self) -> None:
+        incumbents = self.oracle.incumbents
+        self.strategy.notes |= {
+            "iterations": self.t,
+            "queries_total": self.oracle.paid[0],
+            "queries_to_best": incumbents[-1] + 1 if incumbents else None,
+            "generated": self.pool.generated,
+            "repeats": self.pool.repeats,
+            "twins": self.pool.twins,
+            "refused": self.pool.refused,
+            "entropy": round(self.entropy, 4),
+        }
+
+
+def _sizes(space: SearchSpace) -> tuple[int, int, int]:
+    """Operations that a partial cell may show, distinct cells, and options of the largest decision."""
+    widest = max(max(space.radices), space.max_nodes, len(space.operations))
+    return max(len(space.operations), max(space.radices)), space.cells, widest
+
+
+class _Clock:
+    """Adds the wall seconds of a ``with`` block to an account."""
+
+    def __init__(self, accounts: dict[str, float], name: str) -> None:
+        self._accounts, self._name = accounts, name
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+
+    def __exit__(self, *raised: object) -> None:
+        self._accounts[self._name] = self._accounts.get(self._name, 0.0) + perf_counter() - self._started
