@@ -1,0 +1,81 @@
+"""analog-nasbench: NAS-Bench-201's cells on CIFAR-10 under five training protocols.
+
+The data comes with the package `analog-nasbench`, which states no licence: it stays where the user installed it, and
+is read from there without importing it. It has one accuracy a cell and protocol, on the same test images, and no
+validation split. A task is therefore a final only: it is searched through another task on the same space, be it
+``nasbench201/cifar10`` or another variant, never through itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from harness import Fidelity, Task, TrainingProtocol
+from harness.tables import DataSet, data_dir
+from harness_nasbench.packaged import Packaged
+from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
+from harness_nasbench.spaces.nasbench201 import NASBench201Space
+
+NAME = "analog-nasbench"
+PACKAGE = Packaged(
+    NAME, "analognasbench", "analog-nasbench", "pip install nas-harness[analog]", "none stated", "analog-nasbench/1"
+)
+VARIANTS = {
+    "baseline": "floating point",
+    "ptq": "post-training quantisation",
+    "qat": "quantisation-aware training",
+    "noisy": "noise-aware training",
+    "analog": "analog hardware",
+}
+FULL = Fidelity("full")
+
+
+def read_columns(path: Path) -> Mapping[str, npt.NDArray[Any]]:
+    """Accuracy in percent of each variant, float64 [15625], in the order of the space's encodings."""
+    from harness_nasbench.formats import analog
+
+    return analog.read(path).accuracy
+
+
+class AnalogNASBench(TrainingProtocol):
+    """Five tasks ``analog-nasbench/<variant>``, each a final for a search on another task."""
+
+    name = NAME
+
+    def tasks(self) -> Iterable[Task]:
+        return [
+            Task(
+                f"{NAME}/{variant}", NAME, f"CIFAR-10 test accuracy of NAS-Bench-201's cells: {what}; no validation",
+                finals=("single",), searchable=False,
+            )
+            for variant, what in VARIANTS.items()
+        ]  # fmt: skip
+
+    def folder(self) -> Path:
+        return data_dir() / NAME
+
+    def missing(self, task: Task) -> str | None:
+        return PACKAGE.missing(self.folder())
+
+    def open(self, task: Task) -> RecordedEvaluator:
+        """The variant. Its validator answers with that same accuracy: for searches whose final is another variant."""
+        variant = task.name.partition("/")[2]
+        table = PACKAGE.table(self.folder(), "data.anb", read_columns, {"unit": "percent"})
+        space = NASBench201Space()
+        layout = Layout(validation={FULL: Columns(variant)}, finals={"single": variant})
+        split = "accuracy on CIFAR-10's test images"
+        about = {"splits": {"validation": f"none: {split}", "test": split}, "repeats": "one training"}
+        return RecordedEvaluator(task, space, table, layout, Rows.of_space(space), about=about)
+
+    def datasets(self) -> tuple[DataSet, ...]:
+        return (
+            DataSet(
+                name=NAME, summary="NAS-Bench-201's cells on CIFAR-10 under five training protocols", size=5_610_467,
+                licence=PACKAGE.licence, source="https://pypi.org/project/analog-nasbench/", folders=(NAME,),
+                tasks=tuple(t.name for t in self.tasks()), install=PACKAGE.install,
+            ),
+        )  # fmt: skip
