@@ -130,8 +130,11 @@ def test_known_hashes() -> None:
     assert SPACE.key(README) == SPACE.key(README_TWIN) == README_HASH
 
 
-def test_numpy_genes_hash_alike() -> None:
+def test_numpy_genes_and_float_matrices_hash_alike() -> None:
+    """The official code hashes a float matrix to a key that no record has (google-research/nasbench#32)."""
     assert SPACE.key(tuple(np.array(RECORD))) == RECORD_HASH
+    floats = as_matrix(README).astype(float)
+    assert SPACE.key(SPACE.from_matrix(floats, ["input", C1, C3, C3, C3, MP, "output"])) == README_HASH
 
 
 @given(valid_encodings)
@@ -238,6 +241,8 @@ def test_reads_the_records_own_fields_and_smaller_cells() -> None:
         ("0" * 64 + "|" + ",".join(["input", *[C3] * 6, "output"]), "2 to 7"),
         ("0111111001111100011110000111000001100000010000000|input," + ",".join([C3] * 5) + ",output", "21 edges"),
         ('{"matrix": 3, "ops": []}', "not an adjacency matrix"),
+        ('{"matrix": [[0, 0.9], [0, 0]], "ops": ["input", "output"]}', "0 and 1"),
+        ('{"matrix": [[0, "1"], [0, 0]], "ops": ["input", "output"]}', "0 and 1"),
         ("{}", "JSON"),
         ("{", "JSON"),
     ],

@@ -129,9 +129,9 @@ class NASBench101Space(SearchSpace):
     def from_matrix(self, matrix: Any, ops: Any) -> Architecture:
         """The encoding of an adjacency matrix and operation names of 2 to 7 vertices. Raises InvalidArchitecture."""
         try:
-            matrix = [[int(bit) for bit in row] for row in matrix]
+            matrix = [list(row) for row in matrix]
             ops = [str(op) for op in ops]
-        except (TypeError, ValueError):
+        except TypeError:
             raise InvalidArchitecture(f"not an adjacency matrix with operations: {matrix!r}, {ops!r}") from None
         n = len(matrix)
         if not 2 <= n <= VERTICES or any(len(row) != n for row in matrix) or len(ops) != n:
