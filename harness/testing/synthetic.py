@@ -55,13 +55,14 @@ class SyntheticValidator(Validator):
         nan_share: float,
         missing_share: float,
         records_seconds: bool,
+        noise: float,
     ) -> None:
         self.space, self.fidelities, self.score = space, fidelities, score
         self.rows = None if rows is None else len(rows)
         self.repeats = (0, 1)
         self.records_seconds = records_seconds
         self._secret, self._identify, self._row_of = secret, identify, rows
-        self._nan_share, self._missing_share = nan_share, missing_share
+        self._nan_share, self._missing_share, self._noise = nan_share, missing_share, noise
 
     @property
     def known_after(self) -> tuple[str, ...]:
@@ -99,7 +100,7 @@ class SyntheticValidator(Validator):
             return Reading(nan, seconds, len(exist))
         values = [
             _LEVEL[level] + _SPREAD * self.quality(name)
-            + _NOISE[level] * (_unit(self._secret, f"noise|{name}|{level}|{r}") - 0.5)
+            + self._noise * _NOISE[level] * (_unit(self._secret, f"noise|{name}|{level}|{r}") - 0.5)
             for r in exist
         ]
         return Reading(oriented(sum(values) / len(values), self.score), seconds, len(exist))
@@ -148,7 +149,8 @@ class SyntheticEvaluator(Evaluator):
 
     lower_is_better: the score is an error. nan_share: rows whose training fails, at every fidelity. missing_share: rows
     whose second repeat was never run. resumable: a higher fidelity goes on from a lower one. rows: what a score
-    belongs to, the isomorphism class (``key``) or each encoding (``architecture``, as in NAS-Bench-201).
+    belongs to, the isomorphism class (``key``) or each encoding (``architecture``, as in NAS-Bench-201). noise: how far
+    fidelities, repeats and final score lie apart; near 0 they agree on the order.
 
     The final scores come from a secret that the evaluator alone holds; a validator has no reference to it. Both secrets
     are one-way digests of ``seed``, so nothing reachable gives the seed away; it is no protection against code
@@ -170,16 +172,18 @@ class SyntheticEvaluator(Evaluator):
         resumable: bool = False,
         records_seconds: bool = True,
         rows: Literal["key", "architecture"] = "key",
+        noise: float = 1.0,
         enumerate_up_to: int = 20_000,
     ) -> None:
         self.space = space
         self.law = space.default_law
         self.score = Score("error", "%", higher_is_better=False) if lower_is_better else Score()
         self.task = Task(name or f"synthetic/{space.name}", "synthetic", "made-up scores", ("single",))
-        options = (seed, lower_is_better, nan_share, missing_share, resumable, records_seconds, rows, space.name)
-        self.data_digest = blake2b(repr(options).encode(), digest_size=32).hexdigest()
-        self._final_secret = _secret(seed, "final")
+        options = (seed, lower_is_better, nan_share, missing_share, resumable, records_seconds, rows, noise)
+        self.data_digest = blake2b(repr((space.name, *options)).encode(), digest_size=32).hexdigest()
+        self._final_secret, self._noise = _secret(seed, "final"), noise
         self._enumerable = prod(space.radices) <= enumerate_up_to
+        self.sampling_draws = None if self._enumerable else 10_000
         self._identify: Identify = _architecture_names if rows == "architecture" else space.keys
         self._validator = SyntheticValidator(
             space,
@@ -193,6 +197,7 @@ class SyntheticEvaluator(Evaluator):
             nan_share=nan_share,
             missing_share=missing_share,
             records_seconds=records_seconds,
+            noise=noise,
         )
 
     @cached_property
@@ -213,7 +218,7 @@ class SyntheticEvaluator(Evaluator):
         """The final score of a row, by its name; NaN where its training fails."""
         if self._validator.failed(name):
             return nan
-        noise = _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
+        noise = self._noise * _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
         return oriented(_LEVEL[-1] + _SPREAD * self._validator.quality(name) + noise, self.score)
 
     def final(self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None) -> Final:

@@ -1,0 +1,110 @@
+"""Conformance: what every strategy, space and training protocol must keep to, checked without reading its code.
+
+In a plugin's own tests, one line::
+
+    def test_conformance():
+        assert_conforms(MyStrategy)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harness.environment import worker_environment
+from harness.errors import HarnessError, UnknownName
+from harness.protocol import TrainingProtocol
+from harness.registry import Registry, default_registry
+from harness.spaces import SearchSpace
+from harness.strategy import Strategy
+from harness.testing.conformance.report import CHECKS, Check, Report, Result, run_checks
+
+
+def check_strategy(
+    cls: type[Strategy],
+    *,
+    params: Any = None,
+    registry: Registry | None = None,
+    limit: float = 30.0,
+    only: Iterable[str] = (),
+) -> Report:
+    """All strategy checks of ``cls``, with its cheapest parameters unless ``params`` are given.
+
+    registry: where the spaces to try come from; default: everything installed. limit: seconds for one search.
+    only: the beginnings of the names of the checks to run; default: all.
+    """
+    from harness.testing.conformance import determinism, honesty, payment, tasks  # noqa: F401
+    from harness.testing.conformance.subjects import StrategySubject
+
+    with worker_environment():
+        subject = StrategySubject(
+            cls, cls.Params.smallest() if params is None else params, registry or default_registry(), limit
+        )
+        return run_checks("strategy", str(getattr(cls, "name", cls.__name__)), subject, only)
+
+
+def check_space(space: Any, *, only: Iterable[str] = ()) -> Report:
+    """All space checks of a search space, or of what a callable without arguments gives."""
+    from harness.testing.conformance import scripts, spaces  # noqa: F401
+
+    found: SearchSpace = space if isinstance(space, SearchSpace) else space()
+    return run_checks("space", found.name, spaces.SpaceSubject(found), only)
+
+
+def check_protocol(
+    protocol: Any, *, tasks: Iterable[str] | None = None, only: Iterable[str] = ()
+) -> Report:
+    """All protocol checks of a protocol or its class, on all of its tasks or those named."""
+    from harness.testing.conformance import protocols
+
+    found: TrainingProtocol = protocol if isinstance(protocol, TrainingProtocol) else protocol()
+    subject = protocols.ProtocolSubject(found, None if tasks is None else frozenset(tasks))
+    return run_checks("protocol", found.name, subject, only)
+
+
+def check_named(name: str, *, registry: Registry | None = None) -> list[Report]:
+    """Reports of everything of that name: strategies, spaces, protocols, and tasks (``protocol/data set``).
+
+    Raises UnknownName with the nearest known ones, PluginError or DataMissing where it does not load.
+    """
+    registry = registry or default_registry()
+    reports = []
+    if ("strategy", name) in registry.items:
+        reports.append(check_strategy(registry.load("strategy", name), registry=registry))
+    if ("space", name) in registry.items:
+        reports.append(check_space(registry.load("space", name)))
+    if ("protocol", name) in registry.items:
+        reports.append(check_protocol(registry.protocol(name)))
+    if not reports and "/" in name:
+        task = registry.task(name)
+        reports.append(check_protocol(registry.protocol(task.protocol), tasks=[name]))
+    if not reports:
+        known = sorted({n for kind in ("strategy", "space", "protocol") for n in registry.names(kind)})
+        raise UnknownName("strategy, space or protocol", name, known, hint="nas-harness list")
+    return reports
+
+
+def check_any(subject: Any, **options: Any) -> Report:
+    """`check_strategy`, `check_space` or `check_protocol`, by what ``subject`` is: a class or an instance."""
+    kind = subject if isinstance(subject, type) else type(subject)
+    if issubclass(kind, Strategy):
+        return check_strategy(kind, **options)
+    if issubclass(kind, SearchSpace):
+        return check_space(subject, **options)
+    if issubclass(kind, TrainingProtocol):
+        return check_protocol(subject, **options)
+    raise HarnessError(f"{subject!r} is no strategy, search space or training protocol")
+
+
+def assert_conforms(subject: Any, **options: Any) -> Report:
+    """`check_any`, as an assertion that shows the whole report: for a plugin's own tests."""
+    report = check_any(subject, **options)
+    if not report.ok:
+        raise AssertionError(str(report))
+    return report
+
+
+__all__ = [
+    "CHECKS", "Check", "Report", "Result", "assert_conforms", "check_any", "check_named", "check_protocol",
+    "check_space", "check_strategy",
+]  # fmt: skip

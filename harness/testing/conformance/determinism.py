@@ -1,0 +1,136 @@
+"""Strategy checks: the seed decides the search, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from harness.environment import WORKER_VARIABLES
+from harness.testing.conformance.report import Failed, Skipped, check, expect
+from harness.testing.conformance.subjects import StrategySubject
+
+_SEEDS = (1, 2, 3)
+
+
+@check("strategy", "two fresh processes with different hash seeds give the same trajectory")
+def fresh_processes(subject: StrategySubject) -> None:
+    """Queries, answers, result, notes and learned order agree between two new processes, with PYTHONHASHSEED 1 and 2,
+    and with this one.
+    """
+    cls = subject.cls
+    if "training" in cls.needs:
+        raise Skipped("the strategy trains networks itself: it needs a live task")
+    if "<locals>" in cls.__qualname__:
+        raise Skipped("the class is defined inside a function, where another process cannot import it from")
+    module = sys.modules.get(cls.__module__)
+    order = {
+        "module": cls.__module__, "file": getattr(module, "__file__", None), "name": cls.__qualname__,
+        "params": subject.encoded_params, "limit": subject.limit,
+    }  # fmt: skip
+    children = [_start(order, hash_seed) for hash_seed in ("1", "2")]
+    answers = [_answer(child, 2 * subject.limit + 30) for child in children]
+    for answer in answers:
+        subject.hung |= bool(answer.get("hung"))
+        if "trajectory" not in answer:
+            raise Failed(f"in a fresh process: {answer['error']}")
+    found = [answer["trajectory"] for answer in answers]
+    expect(found[0] == found[1], "the two processes gave different trajectories: something depends on hash order")
+    here = subject.trial(subject.task()).trajectory
+    expect(found[0] == here, "a fresh process gave another trajectory than this one: something outlives a search")
+
+
+def _start(order: dict[str, Any], hash_seed: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, **WORKER_VARIABLES, "PYTHONHASHSEED": hash_seed}
+    environment["PYTHONPATH"] = os.pathsep.join(p or os.getcwd() for p in sys.path)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harness.testing.conformance._child"],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(order))
+    child.stdin.close()
+    child.stdin = None
+    return child
+
+
+def _answer(child: subprocess.Popen[str], limit: float) -> dict[str, Any]:
+    """What the child printed last: its ``trajectory``, or an ``error`` and whether it ``hung``."""
+    try:
+        out, err = child.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        return {"error": "the search hung and had to be killed", "hung": True}
+    lines = out.strip().splitlines()
+    if lines and lines[-1].startswith("{"):
+        return dict(json.loads(lines[-1]))
+    return {"error": err.strip()[-500:] or f"no answer, exit status {child.returncode}"}
+
+
+@check("strategy", "the same seed gives the same trajectory")
+def same_seed(subject: StrategySubject) -> None:
+    """Two searches in this process agree, the second under other states of the global random generators."""
+    first = subject.trial(subject.task()).trajectory
+    with _global_state_restored():
+        _disturb(17)
+        second = subject.trial(subject.task()).trajectory
+    expect(first == second, "a second search with the same seed gave another trajectory")
+
+
+@check("strategy", "another seed gives another trajectory")
+def other_seeds(subject: StrategySubject) -> None:
+    """Of three seeds, at least two query other architectures, or in another order."""
+    found = {subject.trial(subject.task(), seed=s).oracle.digest() for s in _SEEDS}
+    expect(len(found) > 1, f"seeds {_SEEDS} all gave the same queries: the search does not draw from its generator")
+
+
+@check("strategy", "global random state is left as found")
+def global_state(subject: StrategySubject) -> None:
+    """`random`, numpy's global generator and torch's, if imported by then, are the same after a search."""
+    subject.trial(subject.task())  # what is imported late is imported now
+    with _global_state_restored():
+        _disturb(23)
+        before = _state()
+        subject.trial(subject.task())
+        after = _state()
+    changed = [name for name in before if before[name] != after.get(name)]
+    expect(not changed, f"the search changed the global state of {', '.join(changed)}")
+
+
+def _state() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    found: dict[str, Any] = {"random": random.getstate(), "numpy.random": (kind, np.asarray(keys).tobytes(), *rest)}
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        found["torch"] = bytes(torch.get_rng_state().numpy())
+    return found
+
+
+@contextmanager
+def _global_state_restored() -> Iterator[None]:
+    torch: Any = sys.modules.get("torch")
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch_state = None if torch is None else torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        if torch_state is not None:
+            torch.set_rng_state(torch_state)
+
+
+def _disturb(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)

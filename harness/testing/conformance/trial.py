@@ -1,0 +1,143 @@
+"""One short search by a strategy, as the runner does it, with a meter on what the validator answers."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from harness.constraints import Constraint
+from harness.environment import single_thread
+from harness.errors import BudgetExhausted
+from harness.identity import stream
+from harness.oracle import Budget, Oracle
+from harness.protocol import Fidelity, Floats, Reading, Validation, Validator
+from harness.spaces import Architecture
+from harness.strategy import Strategy
+from harness.testing.conformance.report import Failed
+
+
+class Hung(BaseException):
+    """A search that took longer than its limit. Not an Exception, so that a strategy does not swallow it."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises Hung in the block after ``seconds``; without effect outside the main thread, or without SIGALRM.
+
+    A timer that was running goes on with what is left of it.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise Hung
+
+    before = signal.signal(signal.SIGALRM, stop)
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if remaining:
+            signal.setitimer(signal.ITIMER_REAL, max(remaining - (time.monotonic() - started), 0.001), interval)
+
+
+class MeteredValidator(Validator):
+    """``inner``, noting every (row, fidelity, repeat) that it answers, to whomever."""
+
+    def __init__(self, inner: Validator) -> None:
+        self._inner = inner
+        self.space, self.fidelities, self.score = inner.space, inner.fidelities, inner.score
+        self.rows, self.repeats, self.records_seconds = inner.rows, inner.repeats, inner.records_seconds
+        self.answered: set[tuple[int, int, int | None]] = set()
+
+    @property
+    def known_after(self) -> tuple[str, ...]:
+        return self._inner.known_after
+
+    def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
+        return self._inner.identity(archs)
+
+    def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
+        return self._inner.costs(archs)
+
+    def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
+        found = self._inner.validate(archs, fidelity=fidelity, repeat=repeat)
+        missing = np.zeros(len(archs), dtype=np.bool_) if found.missing is None else found.missing
+        level = self.fidelities.index(fidelity)
+        rows = self.identity(archs)
+        self.answered |= {(int(row), level, repeat) for row, gone in zip(rows, missing, strict=True) if not gone}
+        return found
+
+    def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
+        found = self._inner.read(arch, row, fidelity, repeat)
+        if not found.missing:
+            self.answered.add((row, self.fidelities.index(fidelity), repeat))
+        return found
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished search. ``returned``: as the runner would take it, the incumbent where BudgetExhausted propagated."""
+
+    strategy: Strategy
+    oracle: Oracle
+    validator: MeteredValidator
+    returned: list[Any]
+
+    @property
+    def overspent(self) -> int:
+        """Validation scores that were answered and not paid."""
+        paid = {(e.row, e.fidelity, e.repeat) for e in self.oracle.ledger}
+        return len(self.validator.answered - paid)
+
+    @property
+    def trajectory(self) -> str:
+        """Digest of what a record would hold of this search: queries, answers, calls, result, notes, learned order."""
+        h = hashlib.sha256(self.oracle.digest().encode())
+        h.update(msgspec.json.encode([self.oracle.asked, self.oracle.ended_by, self.returned, self.strategy.notes]))
+        if self.strategy.ranker is not None:
+            archs = self.oracle.space.sample(np.random.default_rng(0), 16)
+            h.update(np.asarray(self.strategy.ranker.rank(archs), dtype=np.float64).tobytes())
+        return h.hexdigest()
+
+
+def run_trial(
+    cls: type[Strategy],
+    validator: Validator,
+    budget: Budget,
+    *,
+    params: Any,
+    seed: int = 0,
+    limit: float = 30.0,
+    constraints: Sequence[str] = (),
+) -> Trial:
+    """One search. Raises what the strategy raises, Failed for an answer that is no list of architectures, Hung."""
+    metered = MeteredValidator(validator)
+    oracle = Oracle(metered, budget, constraints=[Constraint.parse(c) for c in constraints])
+    strategy = cls(params)
+    rng = stream(0, "conformance", cls.name, seed)
+    try:
+        with single_thread(), time_limit(limit):
+            returned: Any = strategy.search(oracle, rng)
+    except BudgetExhausted:
+        if oracle.ended_by is None:
+            raise Failed("search raised BudgetExhausted though the oracle had not ended it") from None
+        incumbent = oracle.incumbent
+        returned = [] if incumbent is None else [incumbent.arch]
+    if isinstance(returned, str) or not isinstance(returned, Sequence):
+        raise Failed(f"search returned {type(returned).__name__}, not a sequence of architectures")
+    return Trial(strategy, oracle, metered, list(returned))

@@ -1,0 +1,177 @@
+"""Strategy conformance: a sound strategy passes, and every check fails on a strategy that breaks its rule."""
+
+from __future__ import annotations
+
+import bad_strategies as bad
+import numpy as np
+import pytest
+
+from harness.errors import HarnessError, StudyError
+from harness.registry import Registry
+from harness.testing import Report, assert_conforms, check_strategy
+from harness.testing.conformance import CHECKS
+from harness.testing.conformance.honesty import best_of, fisher
+
+EMPTY = Registry(only=frozenset())
+
+FRESH = "two fresh processes"
+SAME, OTHER, STATE = "the same seed", "another seed", "global random state"
+BUDGET, END, VALID, SPACE = "the budget is never", "a budget that cannot", "only valid", "it searches the space"
+TASK, CONSTRAINT, LEARNED, COMPLETE = "it copes with the task", "it copes with a hard", "its learned order", "the class"
+REACH, SHUFFLED = "no final score is reachable", "on shuffled scores"
+
+CAUGHT_BY = {
+    bad.Raises: [FRESH, SAME, BUDGET, END, VALID, TASK, SPACE, REACH, SHUFFLED],
+    bad.ReadsPastTheOracle: [BUDGET],
+    bad.SecondOracle: [BUDGET],
+    bad.RaisesTheLimit: [BUDGET],
+    bad.NewBudget: [BUDGET],
+    bad.ReturnsForeign: [BUDGET, VALID, SPACE],
+    bad.ReturnsNothing: [BUDGET, END],
+    bad.ReturnsText: [FRESH, SAME, BUDGET],
+    bad.InventsTheEnd: [SAME, BUDGET],
+    bad.QueriesInvalid: [VALID],
+    bad.GlobalRandom: [FRESH, SAME, STATE],
+    bad.GlobalNumpy: [STATE],
+    bad.HashOrder: [FRESH],
+    bad.Outlives: [SAME],
+    bad.SameForAllSeeds: [OTHER],
+    bad.BreaksOnNaN: [TASK],
+    bad.BreaksOnOneQuery: [BUDGET],
+    bad.NeedsSeconds: [TASK],
+    bad.KnowsOneSpace: [SPACE],
+    bad.GivesUpOnConstraints: [CONSTRAINT],
+    bad.LeaksEvaluator: [REACH],
+    bad.LeaksFinals: [REACH],
+    bad.ReportsByFinal: [SHUFFLED],
+    bad.PaysElsewhere: [SHUFFLED],
+    bad.BadRank: [LEARNED],
+    bad.PayingRank: [LEARNED],
+    bad.NotesAnObject: [LEARNED],
+    bad.NoSummary: [COMPLETE],
+    bad.NoStrictMode: [COMPLETE],
+    bad.CheatsInStrict: [COMPLETE],
+    bad.IdleAblation: [COMPLETE],
+}
+
+
+def failures(report: Report, start: str) -> list[str]:
+    return [r.why for r in report.failed if r.check.startswith(start)]
+
+
+def test_a_sound_strategy_conforms():
+    report = assert_conforms(bad.Sound, registry=EMPTY)
+    assert report.ok
+    assert [r.check for r in report.skipped] == ["its learned order and notes can be recorded"]
+    assert len(report.ran) == 23
+    assert report.seconds < 30
+
+
+@pytest.mark.parametrize(("cls", "checks"), CAUGHT_BY.items(), ids=lambda x: x.name if isinstance(x, type) else "")
+def test_catches(cls, checks):
+    report = check_strategy(cls, registry=EMPTY, only=checks)
+    assert not report.ok
+    for start in checks:
+        assert failures(report, start), f"{start!r} did not fail:\n{report}"
+
+
+def test_catches_use_of_torch_s_global_generator():
+    pytest.importorskip("torch")
+    assert failures(check_strategy(bad.GlobalTorch, registry=EMPTY, only=[STATE]), STATE) == [
+        "the search changed the global state of torch"
+    ]
+
+
+@pytest.mark.parametrize("cls", [bad.Hangs, bad.SwallowsTheEnd, bad.NeverReturns], ids=lambda c: c.name)
+def test_stops_what_hangs(cls):
+    report = check_strategy(cls, registry=EMPTY, limit=1.0)
+    assert not report.ok
+    assert [r.why for r in report.failed if "still running after 1 s" in r.why]
+    assert {r.why for r in report.skipped} >= {"not run: an earlier search hung"}
+    assert report.seconds < 40
+
+
+def test_every_check_is_shown_to_fail():
+    names = {c.name for c in CHECKS if c.kind == "strategy"}
+    shown = {start for starts in CAUGHT_BY.values() for start in starts} | {END}
+    assert all(any(name.startswith(start) for start in shown) for name in names)
+
+
+def test_messages_name_the_reason():
+    report = check_strategy(bad.ReturnsForeign, registry=EMPTY, only=[BUDGET])
+    assert "search returned (99, 99, 99, 99, 99, 99, 99, 99), which is not an architecture of toy-nodes" in str(report)
+    report = check_strategy(bad.Raises, registry=EMPTY, only=[SAME])
+    assert "ZeroDivisionError: a plain bug (bad_strategies.py:" in str(report)
+
+
+def test_a_report_fails_when_nothing_ran():
+    report = Report("strategy", "x", ())
+    assert not report.ok
+    assert "nothing ran" in report.summary
+
+
+def test_a_strategy_that_trains_is_checked_as_far_as_it_can_be():
+    report = check_strategy(bad.Trains, registry=EMPTY)
+    assert [r.check for r in report.ran] == ["the class is complete"]
+    assert {r.why for r in report.skipped} == {"the strategy trains networks itself: it needs a live task"}
+
+
+class RefusesToyEdges(bad.Sound):
+    name = "refuses-toy-edges"
+
+    def search(self, oracle, rng):
+        if oracle.space.name == "toy-edges":
+            raise StudyError("toy-edges has no nodes")
+        return super().search(oracle, rng)
+
+
+def test_a_refused_space_is_skipped_with_the_strategy_s_reason():
+    report = check_strategy(RefusesToyEdges, registry=EMPTY, only=[FRESH, SPACE])
+    assert report.ok
+    assert [r.why for r in report.skipped if "[toy-edges]" in r.check] == [
+        "the strategy refuses the task: toy-edges has no nodes"
+    ]
+
+
+def test_a_local_class_skips_fresh_processes():
+    class Local(bad.Sound):
+        name = "local"
+
+    report = check_strategy(Local, registry=EMPTY, only=[FRESH, SAME])
+    assert report.ok
+    assert [r.why for r in report.skipped if r.check.startswith(FRESH)]
+
+
+def test_assert_conforms_shows_the_report():
+    with pytest.raises(AssertionError, match=r"(?s)no-summary does not conform.*failed  the class is complete: it has no"):
+        assert_conforms(bad.NoSummary, registry=EMPTY, only=[COMPLETE])
+    with pytest.raises(HarnessError, match="no strategy, search space or training protocol"):
+        assert_conforms(3)
+
+
+def test_best_of_is_the_probability_of_the_best_rank():
+    # the best of two of four rows is the first with probability 1/2, first or second with 5/6
+    assert [best_of(r, 4, 2) for r in (1, 2, 3, 4)] == pytest.approx([1 / 2, 5 / 6, 1, 1])
+    assert best_of(1, 1296, 13) == pytest.approx(13 / 1296)
+
+
+def test_fisher_joins_independent_tests():
+    from scipy.stats import combine_pvalues
+
+    ps = [0.01, 0.3, 0.7, 0.04]
+    assert fisher(float(np.log(ps).sum()), 4) == pytest.approx(combine_pvalues(ps).pvalue)
+    assert fisher(0.0, 0) == 1.0
+
+
+def test_honest_search_is_seldom_accused():
+    """The check's p-value is that of a search that reports the best of its rows by final score, at the very limit."""
+    rng = np.random.default_rng(0)
+    ps = []
+    for _ in range(4000):
+        ranks = [1 + int(rng.choice(1296, size=13, replace=False).min()) for _ in range(12)]
+        ps.append(fisher(sum(np.log(best_of(r, 1296, 13)) for r in ranks), 12))
+    ps = np.array(ps)
+    for level in (0.5, 0.1, 0.01):  # at most the level: the test is conservative, ranks being discrete
+        assert (ps <= level).mean() <= level + 3 * np.sqrt(level / len(ps))
+    assert (ps < 0.001).mean() < 0.004
+    assert (ps <= 0.5).mean() > 0.4  # and not far below it
