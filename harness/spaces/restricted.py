@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from harness.errors import HarnessError, InvalidArchitecture
 from harness.spaces.base import SearchSpace
 from harness.spaces.graphs import CellBatch, CellGraph
-from harness.spaces.script import Architecture
+from harness.spaces.script import Architecture, ChoiceScript, Script
 
 
 class RestrictedSpace(SearchSpace):
@@ -58,6 +59,22 @@ class RestrictedSpace(SearchSpace):
     def mutate(self, arch: Architecture, rng: random.Random) -> Architecture:
         near = self.neighbours(arch)
         return near[int(rng.random() * len(near))] if near else self._rows[int(rng.random() * len(self._rows))]
+
+    @cached_property
+    def scripts(self) -> Mapping[str, Script]:
+        """``default`` alone: one decision a choice, masked to the prefixes of the given architectures."""
+        live: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in self.radices]
+        for arch in self._members:
+            for step, option in enumerate(arch):
+                live[step].setdefault(arch[:step], np.zeros(self.radices[step], dtype=np.bool_))[option] = True
+
+        def dead(prefixes: np.ndarray, step: int) -> np.ndarray:
+            masks = [~live[step][tuple(p)] for p in prefixes.tolist()]
+            return np.array(masks, dtype=np.bool_).reshape(len(masks), self.radices[step])
+
+        return {
+            "default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.parent.partial_graphs, dead=dead)
+        }
 
     def enumerate(self) -> Iterator[Architecture]:
         return iter(sorted(self._members))
