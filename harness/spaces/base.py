@@ -64,6 +64,8 @@ class SearchSpace(ABC):
     """Nodes of the largest cell graph."""
     laws: tuple[str, ...] = ("encodings",)
     default_law: str = "encodings"
+    key_differs: str = ""
+    """Where a benchmark's own key merges or splits more than isomorphism of the pruned graphs does: how, and why."""
     all_valid: bool = True
     """Whether every encoding is valid; lets the fast paths skip `is_valid`."""
 

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 from harness.spaces import CellGraph
 
 _IDENTITIES = frozenset({"skip", "skip_connect", "skip-connect", "identity"})
 
 
-def _mix(*parts: object) -> str:
-    return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+class Colouring:
+    """Colour refinement (Weisfeiler and Leman 1968), with one table of colours for all graphs that are compared."""
+
+    def __init__(self) -> None:
+        self._names: dict[Any, int] = {}
+
+    def __call__(self, cell: CellGraph) -> list[int]:
+        """A colour for each node: nodes that an isomorphism may exchange, also between cells, have equal ones."""
+        v = cell.nodes
+        edges = cell.adjacency.tolist()
+        into = [[j for j in range(v) if edges[j][i]] for i in range(v)]
+        out = [[j for j in range(v) if edges[i][j]] for i in range(v)]
+        found = [self._name(o) for o in cell.ops.tolist()]
+        for _ in range(v):
+            count = len(set(found))
+            found = [
+                self._name((found[i], tuple(sorted(found[j] for j in a)), tuple(sorted(found[j] for j in b))))
+                for i, (a, b) in enumerate(zip(into, out, strict=True))
+            ]
+            if len(set(found)) == count:
+                break
+        return found
+
+    def _name(self, signature: Any) -> int:
+        return self._names.setdefault(signature, len(self._names))
 
 
-def colours(cell: CellGraph) -> list[str]:
-    """Colour refinement (Weisfeiler and Leman 1968): nodes that an isomorphism may exchange have equal colours."""
-    v = cell.nodes
-    found = [str(int(o)) for o in cell.ops]
-    for _ in range(v):
-        found = [
-            _mix(
-                found[i],
-                sorted(found[j] for j in range(v) if cell.adjacency[j, i]),
-                sorted(found[j] for j in range(v) if cell.adjacency[i, j]),
-            )
-            for i in range(v)
-        ]
-    return found
-
-
-def invariant(cells: Sequence[CellGraph]) -> str:
-    """Equal for isomorphic cells; seldom equal for others."""
-    return _mix(*(sorted(colours(c)) for c in cells))
-
-
-def isomorphic(a: CellGraph, b: CellGraph) -> bool:
-    """Exact, by backtracking within equal colours."""
-    x, y = colours(a), colours(b)
+def isomorphic(a: CellGraph, b: CellGraph, x: Sequence[int], y: Sequence[int]) -> bool:
+    """Exact, by backtracking among nodes of equal colour; x, y: the cells' colours, of one `Colouring`."""
     if sorted(x) != sorted(y):
         return False
     v = a.nodes
@@ -61,6 +63,10 @@ def isomorphic(a: CellGraph, b: CellGraph) -> bool:
         return False
 
     return extend(0)
+
+
+def _mix(*parts: object) -> str:
+    return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
 def computation(cell: CellGraph, operations: Sequence[str]) -> str:
