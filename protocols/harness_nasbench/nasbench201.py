@@ -110,6 +110,6 @@ class NASBench201(TrainingProtocol):
                 name=NAME, summary="NAS-Bench-201 / NATS-Bench topology space: 15,625 cells on three image data sets",
                 licence=LICENCE, source="https://github.com/D-X-Y/NATS-Bench", size=2_300_000_000, folders=(NAME,),
                 tasks=tuple(t.name for t in self.tasks()), make=import_table,
-                accepts="a .csv in the documented column layout",
+                accepts="NAS-Bench-201's .pth, NATS-tss's .pickle.pbz2 or -simple folder, or a .csv of means",
             ),
         )  # fmt: skip

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import bz2
 import csv
+import pickle
 import timeit
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +14,11 @@ import pytest
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
 from harness.tables import data_dir, open_table
 from harness.testing.reachability import paths_to
+from harness_nasbench.formats import nasbench201 as nasbench201_formats
+from harness_nasbench.formats.nasbench201 import OfficialTable
 from harness_nasbench.formats.nasbench201_csv import HEADER, RUN_COLUMNS
 from harness_nasbench.nasbench201 import NASBench201
-from harness_nasbench.nasbench201_import import import_table
+from harness_nasbench.nasbench201_import import SPLITS, import_table, official_columns
 from harness_nasbench.recorded import RecordedEvaluator
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
@@ -228,7 +233,7 @@ def nan(index: int, row: dict[str, str]) -> None:
     ("edit", "message"),
     [
         (mislabelled, "cifar100 after 200 epochs: validation equals test accuracy in 25%"),
-        (wrong_costs, "index 77: cifar10_params_m is 0.5"),
+        (wrong_costs, "index 77: 0.5 million cifar10 parameters"),
         (nan, "line 7"),
     ],
 )
@@ -246,6 +251,186 @@ def test_a_file_that_cannot_be_trusted_is_refused_and_a_good_table_stays(
     with pytest.raises(DataError, match=message):
         import_table(source, tmp_path / "new")
     assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
+
+
+def official(seed: int = 0) -> OfficialTable:
+    """Invented results as published: half of the cells lack seed 999, and 12 epochs have other seeds than 200."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(ARCHS))
+    operations = np.array(ARCHS, dtype=np.int8)[order]
+    archs = [ARCHS[i] for i in order]
+    table = OfficialTable(tuple(map(SPACE.describe, archs)), operations, np.ones(len(archs), dtype=bool))
+    half = np.arange(len(archs)) % 2 == 0
+    for prefix, splits in SPLITS.items():
+        space = NASBench201Space(prefix.replace("_", "-"))
+        for dataset, split in splits:
+            table.params[dataset] = space.costs(archs)["params"] / 1e6
+            table.latency[dataset] = rng.uniform(0.01, 0.02, len(archs))
+            for epochs, seeds in ((12, (777, 111) if dataset == "cifar10-valid" else (111,)), (200, (777, 888, 999))):
+                for s in seeds:
+                    value, took = rng.uniform(10, 90, len(archs)), rng.uniform(100, 200, len(archs))
+                    if s == 999:
+                        value[half] = np.nan
+                        took[half] = np.nan
+                    table.final[(epochs, dataset, split, s)] = value
+                    table.train_seconds[(epochs, dataset, s)] = took
+    return table
+
+
+@pytest.fixture
+def from_official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OfficialTable:
+    """The protocol over a table made from `official`."""
+    found = official()
+    monkeypatch.setattr(nasbench201_formats, "read_official", lambda path, progress: found)
+    source = tmp_path / "NATS-tss-v9_9-test.pickle.pbz2"
+    source.write_bytes(b"invented")
+    import_table(source, tmp_path / "data")
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
+    return found
+
+
+def test_seeds_are_kept_apart_and_absent_ones_stay_absent(from_official: OfficialTable) -> None:
+    archs = [SPACE.parse(text) for text in from_official.architectures]
+    evaluator = opened("cifar10")
+    validator = evaluator.validator()
+    short, full = validator.fidelities
+    assert set(validator.repeats) == {777, 888, 999, 111}
+    for seed in (777, 888, 999):
+        expected = from_official.final[(200, "cifar10-valid", "x-valid", seed)]
+        found = validator.validate(archs, fidelity=full, repeat=seed)
+        np.testing.assert_array_equal(found.valid, expected)
+        np.testing.assert_array_equal(found.missing, np.isnan(expected))
+    alone = validator.validate(archs, fidelity=short, repeat=888)
+    assert alone.missing is not None
+    assert alone.missing.all()
+    absent, present = archs[0], archs[1]
+    reading = validator.read(absent, validator.row(absent), full, 999)
+    assert reading.missing
+    assert np.isnan(reading.valid)
+    reading = validator.read(present, validator.row(present), full, 999)
+    assert reading.valid == from_official.final[(200, "cifar10-valid", "x-valid", 999)][1]
+    assert reading.seconds == from_official.train_seconds[(200, "cifar10-valid", 999)][1]
+    assert not reading.missing
+
+
+def test_the_mean_is_over_the_seeds_that_exist_and_pays_for_each(from_official: OfficialTable) -> None:
+    archs = [SPACE.parse(text) for text in from_official.architectures]
+    for dataset, prefix in (("cifar10", "cifar10"), ("imagenet16-120", "imagenet16_120")):
+        evaluator = opened(dataset)
+        validator = evaluator.validator()
+        (training, split), (tested, test_split) = SPLITS[prefix]
+        seeds = (777, 888, 999)
+        valid = np.array([from_official.final[(200, training, split, s)] for s in seeds])
+        found = validator.validate(archs, fidelity=validator.fidelities[1])
+        np.testing.assert_allclose(found.valid, np.nanmean(valid, axis=0), rtol=1e-12)
+        assert found.trainings is not None
+        assert found.trainings[:4].tolist() == [2, 3, 2, 3]
+        took = np.array([from_official.train_seconds[(200, training, s)] for s in seeds])
+        np.testing.assert_allclose(found.seconds, np.nansum(took, axis=0), rtol=1e-12)
+        np.testing.assert_allclose(found.measured["train_seconds"], np.nanmean(took, axis=0), rtol=1e-12)
+        reading = validator.read(archs[1], validator.row(archs[1]), validator.fidelities[1], None)
+        assert (reading.trainings, reading.missing) == (3, False)
+        assert reading.seconds == pytest.approx(took[:, 1].sum(), rel=1e-12)
+        test = np.array([from_official.final[(200, tested, test_split, s)] for s in seeds])
+        np.testing.assert_allclose(evaluator.final(archs, final="mean").scores, np.nanmean(test, axis=0), rtol=1e-12)
+        assert validator.records_seconds
+        assert set(validator.known_after) == {"latency", "train_seconds"}
+
+
+def test_a_single_seed_is_a_final_only_where_every_row_has_it(from_official: OfficialTable) -> None:
+    evaluator = opened("cifar10")
+    assert evaluator.task.finals == ("mean", "repeat:777")
+    archs = [SPACE.parse(text) for text in from_official.architectures]
+    expected = from_official.final[(200, "cifar10", "ori-test", 777)]
+    assert evaluator.final(archs, final="repeat:777").scores.tolist() == expected.tolist()
+    with pytest.raises(HarnessError, match="repeat:999"):
+        evaluator.final(archs[:1], final="repeat:999")
+
+
+def test_validation_seeds_of_an_official_table_reach_no_final(from_official: OfficialTable) -> None:
+    evaluator = opened("cifar100")
+    evaluator.final(ARCHS[:1], final="mean")
+    table = open_table(data_dir() / "nasbench201")
+    finals = [np.array(table[name]) for name in table.meta.columns if "_test" in name]
+    assert paths_to(evaluator.validator(), finals) == []
+
+
+def no_time(table: OfficialTable) -> None:
+    del table.train_seconds[(200, "cifar10-valid", 888)]
+
+
+def test_seconds_are_recorded_only_where_every_training_has_them() -> None:
+    found = official()
+    no_time(found)
+    columns = official_columns(Path("some.pth"), found)
+    assert "cifar10_e200_seconds" not in columns
+    assert "cifar10_e12_seconds" in columns
+    assert "cifar100_e200_seconds" in columns
+
+
+def no_cifar100(table: OfficialTable) -> None:
+    for key in [key for key in table.final if key[1] == "cifar100"]:
+        del table.final[key]
+
+
+def no_repeat(table: OfficialTable) -> None:
+    table.final[(12, "ImageNet16-120", "x-test", 111)][7] = np.nan
+
+
+def other_network(table: OfficialTable) -> None:
+    table.params["cifar10-valid"][3] += 0.01
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (no_cifar100, "architecture 0: no cifar100 x-valid after 12 epochs"),
+        (no_repeat, "architecture 7: no ImageNet16-120 x-test after 12 epochs"),
+        (other_network, "index 3: .* million cifar10 parameters"),
+    ],
+)
+def test_an_official_file_that_is_not_whole_is_refused(
+    damage: Callable[[OfficialTable], None], message: str
+) -> None:
+    found = official()
+    damage(found)
+    with pytest.raises(DataError, match=message) as caught:
+        official_columns(Path("some.pth"), found)
+    assert "some.pth" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_whole_file_in_the_official_layout_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 15,625 architectures as NATS-Bench pickles them, with last-epoch accuracies only."""
+    found = official()
+    infos: dict[int, Any] = {
+        i: {epochs: {"arch_index": i, "all_results": {}} for epochs in ("12", "200")} for i in range(len(ARCHS))
+    }
+    for (epochs, dataset, split, seed), column in found.final.items():
+        for i, (value, params) in enumerate(zip(column.tolist(), found.params[dataset].tolist(), strict=True)):
+            if value == value:
+                new = {"epochs": epochs, "params": params, "flop": 1.0, "latency": [], "eval_acc1es": {}}
+                training = infos[i][str(epochs)]["all_results"].setdefault((dataset, seed), new)
+                training["eval_acc1es"][f"{split}@{epochs - 1}"] = value
+    source = tmp_path / "NATS-tss-v9_9-test.pickle.pbz2"
+    with bz2.open(source, "wb", compresslevel=1) as stream:
+        pickle.dump({"meta_archs": list(found.architectures), "arch2infos": infos}, stream)
+    import_table(source, tmp_path / "data")
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
+    evaluator = opened("cifar100")
+    archs = [SPACE.parse(text) for text in found.architectures]
+    expected = np.nanmean([found.final[(200, "cifar100", "x-test", s)] for s in (777, 888, 999)], axis=0)
+    np.testing.assert_allclose(evaluator.final(archs, final="mean").scores, expected, rtol=1e-12)
+    assert evaluator.provenance()["version"] == "NATS-tss-v9_9-test"
+    assert not evaluator.validator().records_seconds
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text("{}")
+    with pytest.raises(DataError, match=r"table\.json: nasbench201 is imported from"):
+        import_table(tmp_path / "table.json", tmp_path)
+    with pytest.raises(DataError, match="does not exist"):
+        import_table(tmp_path / "no.json", tmp_path)
 
 
 def test_import_reports_its_progress(invented: tuple[Path, Path], tmp_path: Path) -> None:
