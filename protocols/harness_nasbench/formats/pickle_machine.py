@@ -6,7 +6,7 @@ import bz2
 import io
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from harness.errors import DataError
 from harness_nasbench.formats.pickle_globals import set_state
@@ -30,7 +30,7 @@ class Machine:
 
     def __init__(
         self,
-        stream: BinaryIO | bz2.BZ2File,
+        stream: IO[bytes] | bz2.BZ2File,
         name: str,
         max_bytes: int,
         allowed: Globals,

@@ -14,7 +14,7 @@ import io
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from harness.errors import DataError
 from harness_nasbench.formats.pickle_globals import STANDARD, Stub
@@ -34,7 +34,7 @@ def load_path(
     on_entry: Mapping[str, OnEntry] | None = None,
     max_objects: int = 20_000_000,
 ) -> Any:
-    """The object in a pickle file, ``.pbz2`` and ``.bz2`` decompressed on the way; `max_bytes` counts what comes out."""
+    """The object in a pickle file, ``.pbz2`` and ``.bz2`` decompressed; `max_bytes` counts what comes out."""
     opened = bz2.open if path.suffix in (".pbz2", ".bz2") else open
     try:
         with opened(path, "rb") as stream:
@@ -51,7 +51,7 @@ def load_bytes(data: bytes, *, name: str, allow: Globals | None = None, max_obje
 
 
 def load_stream(
-    stream: BinaryIO | bz2.BZ2File,
+    stream: IO[bytes] | bz2.BZ2File,
     *,
     name: str,
     max_bytes: int,

@@ -1,0 +1,74 @@
+"""The object in a file that torch.save wrote, zip or legacy, without torch and without running code from it.
+
+Tensors are not read: each is a `Stub`. A zip member must be stored uncompressed, as torch writes it, so that no small
+file can unfold into a large one. Source: torch/serialization.py.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from harness.errors import DataError
+from harness_nasbench.formats import safe_pickle
+
+__all__ = ["load_torch"]
+
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_TENSOR = safe_pickle.Stub.named("tensor")
+_GLOBALS: dict[tuple[str, str], Callable[..., Any]] = {
+    **{("torch._utils", name): _TENSOR for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")},
+    **{
+        ("torch", f"{kind}Storage"): _TENSOR
+        for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
+    },
+}
+
+
+def load_torch(
+    path: Path,
+    *,
+    max_bytes: int,
+    max_objects: int,
+    on_entry: Mapping[str, Callable[[Any, Any], Any]] | None = None,
+) -> Any:
+    """The saved object. Raises `DataError` naming the file, the place and the reason; see `safe_pickle.load_stream`."""
+    options: dict[str, Any] = {"max_bytes": max_bytes, "max_objects": max_objects, "on_entry": on_entry}
+    try:
+        with path.open("rb") as stream:
+            if stream.read(2) == b"PK":
+                return _zipped(stream, path, options)
+            stream.seek(0)
+            return _legacy(stream, path, options)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: damaged zip file: {error}") from error
+
+
+def _zipped(stream: BinaryIO, path: Path, options: dict[str, Any]) -> Any:
+    with zipfile.ZipFile(stream) as archive:
+        members = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
+        if len(members) != 1:
+            raise DataError(f"{path}: a zip file that torch did not write: {len(members)} members data.pkl")
+        if members[0].compress_type != zipfile.ZIP_STORED:
+            raise DataError(f"{path}: member {members[0].filename} is compressed, which torch never does")
+        with archive.open(members[0]) as member:
+            name = f"{path}: {members[0].filename}"
+            return safe_pickle.load_stream(member, name=name, allow=_GLOBALS, persistent=_TENSOR, **options)
+
+
+def _legacy(stream: BinaryIO, path: Path, options: dict[str, Any]) -> Any:
+    small: dict[str, Any] = {"name": str(path), "max_bytes": safe_pickle.GIB, "max_objects": 1000, "exact": False}
+    if safe_pickle.load_stream(stream, **small) != _MAGIC or safe_pickle.load_stream(stream, **small) != _PROTOCOL:
+        raise DataError(f"{path}: not a file that torch.save wrote")
+    system = safe_pickle.load_stream(stream, **small)
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise DataError(f"{path}: not written on a little-endian machine")
+    value = safe_pickle.load_stream(stream, name=str(path), allow=_GLOBALS, persistent=_TENSOR, exact=False, **options)
+    if not isinstance(safe_pickle.load_stream(stream, **{**small, "max_objects": 10**7}), list):
+        raise DataError(f"{path}: ends without the list of its tensors")
+    return value
