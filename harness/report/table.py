@@ -89,10 +89,12 @@ def _notes(task: TaskSummary) -> tuple[str, ...]:
 def _columns(task: TaskSummary, wide: bool) -> list[_Column]:
     found = _score_columns(task, wide)
     if task.score.ratio_scale is not False:
-        found.append(_Column("RI %", True, lambda r: numbers.number(r.ri, signed=True)))
-        found.append(_Column("95 % of RI", False, lambda r: numbers.interval(r.ri_low, r.ri_high, signed=True)))
+        large = any(r.ri is not None and abs(r.ri) >= 10 for r in task.rows)
+        places = 1 if large and not wide else 2
+        found.append(_Column("RI %", True, lambda r: numbers.number(r.ri, places, signed=True)))
+        found.append(_Column("95 % of RI", False, lambda r: numbers.interval(r.ri_low, r.ri_high, places, signed=True)))
         if wide:
-            found.append(_Column("RI paper", True, lambda r: numbers.number(r.ri_paper, signed=True)))
+            found.append(_Column("RI paper", True, lambda r: numbers.number(r.ri_paper, places, signed=True)))
     found.append(_Column("vs sampling", False, lambda r: numbers.verdict(r.verdict_vs_sampling, r.p_vs_sampling)))
     found.append(_Column("vs search", False, lambda r: numbers.verdict(r.verdict_vs_search, r.p_vs_search)))
     if wide:
@@ -109,17 +111,17 @@ def _score_columns(task: TaskSummary, wide: bool) -> list[_Column]:
         return numbers.number(value, places)
 
     def spread(of: RowSummary | ReferenceSummary) -> str:
-        return score(of.final_mean) if of.final_std is None else f"{score(of.final_mean)} ± {score(of.final_std)}"
+        return score(of.final_mean) if of.final_std is None else f"{score(of.final_mean)}±{score(of.final_std)}"
 
     def sampled(t: TaskSummary) -> str:
-        return f"{score(t.random_sampling.mean)} ± {score(t.random_sampling.std)}"
+        return f"{score(t.random_sampling.mean)}±{score(t.random_sampling.std)}"
 
     def ends(of: RowSummary | ReferenceSummary) -> str:
         return numbers.interval(of.final_low, of.final_high, places)
 
     found = [
         _Column("strategy", False, _name, lambda r: r.strategy, lambda t: "random sampling"),
-        _Column("final ± std", True, spread, spread, sampled),
+        _Column("final±std", True, spread, spread, sampled),
     ]
     if wide:
         found += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +19,7 @@ _LEGEND = (
     "same cost, p after Holm over the rows of a task; 'not shown' is not 'equal'."
 )
 _WIDE = 200
+_SHORTEST_NAME = 12
 _STYLES = {"strict": "", "other": "yellow", "reference": "dim italic"}
 
 
@@ -39,12 +42,26 @@ def _print_table(table: TaskTable, console: Console) -> None:
         console.print(Text(note))
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for header, right in table.columns:
-        shown.add_column(header, justify="right" if right else "left", overflow="fold", no_wrap=header != "strategy")
+        shown.add_column(header, justify="right" if right else "left", no_wrap=True)
+    longest = _room_for_names(table, console.width)
+    strict = True
     for line in table.lines:
-        shown.add_row(*(Text(cell) for cell in line.cells), style=_STYLES[line.kind])
+        if strict and line.kind == "other":
+            strict = False
+            shown.add_row(Text("not strict:"), style="yellow")
+        name, *cells = line.cells
+        name = "\n".join(textwrap.wrap(name, longest))
+        shown.add_row(*(Text(cell) for cell in (name, *cells)), style=_STYLES[line.kind])
     console.print(shown)
     for note in table.footnotes:
         console.print(Text(note, style="yellow"))
+
+
+def _room_for_names(table: TaskTable, width: int) -> int:
+    """Characters left for the first column where every other one has what it needs."""
+    widths = [max(len(cell) for cell in column) for column in zip(*(line.cells for line in table.lines), strict=True)]
+    needed = [max(w, len(header)) for w, (header, _) in zip(widths, table.columns, strict=True)]
+    return max(_SHORTEST_NAME, width - sum(needed[1:]) - len(needed))
 
 
 def print_compliance(findings: list[Finding], console: Console) -> None:
