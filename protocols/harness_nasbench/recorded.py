@@ -69,6 +69,16 @@ class Rows:
         weights = {law: space.law_weights(law) for law in space.laws}
         return cls(space.row_index.__getitem__, space.row_architectures, weights)
 
+    @classmethod
+    def of_encodings(cls, space: SearchSpace) -> Rows:
+        """One row for each encoding of a space, in the order of `SearchSpace.enumerate`."""
+        archs = list(space.enumerate())
+        weights: dict[str, Floats | None] = {"encodings": None}
+        if "classes" in space.laws:
+            _, members, sizes = np.unique(space.keys(archs), return_inverse=True, return_counts=True)
+            weights["classes"] = 1.0 / (len(sizes) * sizes[members])
+        return cls({arch: i for i, arch in enumerate(archs)}.__getitem__, archs, weights)
+
 
 class _Level:
     """The opened columns of one fidelity."""

@@ -1,0 +1,97 @@
+"""NAS-Bench-Macro: 6,561 chains of eight layers, each trained three times on CIFAR-10.
+
+Source: Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search" (CVPR 2021). The benchmark publishes
+test accuracies only. So run 0 plays validation, and the mean of runs 1 and 2 is final: the two share no training, but
+they do share the test images, which every record says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
+from harness.tables import DataSet, Progress, SourceFile, data_dir, open_table, sha256, table_exists, write_table
+from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
+from harness_nasbench.spaces.chain import ChainSpace
+
+NAME = "nasbench-macro"
+TASK = f"{NAME}/cifar10"
+LICENCE = "Apache-2.0"
+COMMAND = f"nas-harness data import {NAME} PATH"
+SPLITS = {
+    "validation": "run 0 on CIFAR-10's test images; no validation split is published",
+    "test": "mean of runs 1 and 2 on CIFAR-10's test images",
+}
+FULL = Fidelity("full")
+_LAYOUT = Layout(validation={FULL: Columns("valid")}, finals={"mean": "test"}, test={FULL: Columns("test")})
+
+
+def import_table(source: Path, where: Path, progress: Progress | None = None) -> Path:
+    """Write the table under ``where`` from the official ``.json``, or its ``.csv`` form; returns its folder.
+
+    Raises DataError with the file, the place and the reason; an existing table stays untouched then.
+    """
+    from harness_nasbench.formats import macro
+
+    report = progress or (lambda what, done: None)
+    readers = {".json": macro.read_json, ".csv": macro.read_csv}
+    if source.suffix not in readers:
+        raise DataError(f"{source}: {NAME} is imported from its official .json, or a .csv with the same content")
+    report(f"reading {source.name}", 0.0)
+    found = readers[source.suffix](source)
+    archs = [tuple(blocks) for blocks in found.blocks.tolist()]
+    costs = ChainSpace().costs(archs)
+    for name, column in (("params", found.params), ("flops", found.flops)):
+        if (differs := costs[name] != column).any():
+            i = int(differs.argmax())
+            place = f"{source}: architecture {found.architectures[i]}"
+            raise DataError(f"{place}: {name} is {column[i]}, its layers have {costs[name][i]:.0f}")
+    report("writing", 0.9)
+    folder = where / NAME
+    write_table(
+        folder, {"valid": found.test[:, 0].copy(), "test": found.test[:, 1:].mean(axis=1)},
+        benchmark=NAME, source=source.name, source_sha256=sha256(source), version=source.stem, licence=LICENCE,
+        importer=f"{NAME}/1", facts={"splits": SPLITS, "repeats": "three runs: one validates, two are final"},
+    )  # fmt: skip
+    report("done", 1.0)
+    return folder
+
+
+class NASBenchMacro(TrainingProtocol):
+    """One task, ``nasbench-macro/cifar10``; no validation split, so one run validates and the others are final."""
+
+    name = NAME
+
+    def tasks(self) -> Iterable[Task]:
+        return [Task(TASK, NAME, "CIFAR-10 test accuracy; run 0 validates, the mean of runs 1 and 2 is final")]
+
+    def folder(self) -> Path:
+        return data_dir() / NAME
+
+    def missing(self, task: Task) -> str | None:
+        return None if table_exists(self.folder()) else f"NAS-Bench-Macro is not imported: {COMMAND}"
+
+    def open(self, task: Task) -> RecordedEvaluator:
+        if (why := self.missing(task)) is not None:
+            raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
+        table = open_table(self.folder())
+        about = {"splits": table.meta.facts["splits"], "repeats": table.meta.facts["repeats"]}
+        space = ChainSpace()
+        return RecordedEvaluator(task, space, table, _LAYOUT, Rows.of_encodings(space), about=about)
+
+    def datasets(self) -> tuple[DataSet, ...]:
+        return (
+            DataSet(
+                name=NAME, summary="NAS-Bench-Macro: 6,561 chains of eight layers on CIFAR-10", licence=LICENCE,
+                source="https://github.com/xiusu/NAS-Bench-Macro", tasks=(TASK,), folders=(NAME,), make=import_table,
+                accepts="the official .json, or a .csv with the columns arch, test_run0..2, params, flops",
+                files=(
+                    SourceFile(
+                        "nas-bench-macro_cifar10.json",
+                        "https://raw.githubusercontent.com/xiusu/NAS-Bench-Macro/HEAD/data/nas-bench-macro_cifar10.json",
+                    ),
+                ),
+            ),
+        )  # fmt: skip
+
