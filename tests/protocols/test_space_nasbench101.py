@@ -587,7 +587,7 @@ def test_saved_index_reads_back_memory_mapped(index: CellIndex, tmp_path: Path) 
     start = time.perf_counter()
     opened = CellIndex.open(tmp_path)
     assert time.perf_counter() - start < 1
-    assert isinstance(opened.matrices, np.memmap)
+    assert isinstance(opened.matrices.base, np.memmap)
     assert opened.hashes is None
     assert opened.cell(RECORD) == index.cell(RECORD)
     np.save(tmp_path / "cells_encodings.npy", np.zeros(3))

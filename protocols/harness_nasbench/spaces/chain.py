@@ -79,8 +79,8 @@ class ChainSpace(SearchSpace):
     network. The key therefore keeps a stage's first digit and, after it, the order of those that are not 0: 3,969
     classes of 6,561 encodings. The benchmark trained each encoding by itself, so the row is the encoding.
 
-    The graph is a chain of ten nodes, one position each: the input, which carries the costs of the stem; the layers; the
-    output, which carries those of the 1x1 convolution to 1,280 channels and of the dense layer. FLOPs are
+    The graph is a chain of ten nodes, one position each: the input, which carries the costs of the stem; the layers;
+    the output, which carries those of the 1x1 convolution to 1,280 channels and of the dense layer. FLOPs are
     multiply-adds of convolutions and dense layer, as the benchmark counts; node costs sum to its two columns exactly.
     """
 
