@@ -28,6 +28,9 @@ COMMANDS = {
 }
 """Command -> what it does, in the order of ``--help``."""
 
+_MODULE = {"list": "listing"}
+"""Where the module is not called as its command: a submodule's name is a name in this module too."""
+
 BAD_INPUT = 2
 INTERRUPTED = 130
 _ANYWHERE = ("--debug", "--strict-plugins")
@@ -44,7 +47,7 @@ class Commands(typer.core.TyperGroup):
         """Raises UnknownName, offering the nearest command."""
         if cmd_name not in COMMANDS:
             raise UnknownName("command", cmd_name, COMMANDS, hint="nas-harness --help")
-        command = typer.main.get_command(import_module(f"harness.cli.{cmd_name}").app)
+        command = typer.main.get_command(import_module(f"harness.cli.{_MODULE.get(cmd_name, cmd_name)}").app)
         command.name = cmd_name
         return command
 

@@ -1,0 +1,112 @@
+"""``list`` and ``describe``: everything that is installed, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+
+from harness import Params
+from harness.cli import main
+from harness.registry import Registry, default_registry
+from harness.report.description import parameters
+
+
+@pytest.fixture(autouse=True)
+def fresh_registry(toy: Registry) -> None:
+    default_registry.cache_clear()
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main([*words, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown(capsys, "list")
+    sampler = next(x for x in found if x["name"] == "toy-sampler")
+    assert sampler == {
+        "kind": "strategy", "name": "toy-sampler", "distribution": "toy-plugin", "version": "1.0", "status": "ok",
+        "why": "", "summary": "Draws and queries until the budget ends",
+    }  # fmt: skip
+    assert {x["kind"] for x in found} == {"strategy", "protocol", "space"}
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out.splitlines()
+    assert text[0].split() == ["kind", "name", "distribution", "version", "status", "summary"]
+    assert any(x.split()[:5] == ["strategy", "toy-sampler", "toy-plugin", "1.0", "ok"] for x in text)
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("protocols", ["toy"]),
+        ("spaces", ["toy-edges", "toy-nodes"]),
+        ("tasks", ["toy/edges", "toy/nodes", "toy/error", "toy/absent"]),
+        ("plugins", ["toy"]),
+        ("executors", []),
+    ],
+)
+def test_list_of_one_kind(capsys: pytest.CaptureFixture[str], what: str, names: list[str]) -> None:
+    assert [x["name"] for x in shown(capsys, "list", what)] == names
+    assert main(["list", what]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in names) if names else "no executors installed" in out
+
+
+def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown(capsys, "describe", "toy-sampler")
+    assert found["parameters"] == [
+        {
+            "name": "size", "type": "int", "required": False, "default": 8, "bounds": ">= 1, <= 64",
+            "meaning": "How many to draw at once",
+        }
+    ]  # fmt: skip
+    assert found["modes"]["paper"] == {"oracle": "test", "report": "first", "top": 1, "note": "searches on test"}
+    assert found["ablations"] == {"single": {"size": 1}}
+    assert main(["describe", "toy-sampler"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("strategy toy-sampler (toy-plugin 1.0)", "size int 8 >= 1, <= 64 How many to draw at once"):
+        assert part in text
+    assert "single size = 1" in text
+
+
+def test_describe_a_task_a_protocol_and_a_space(capsys: pytest.CaptureFixture[str]) -> None:
+    task = shown(capsys, "describe", "toy/edges")
+    assert (task["kind"], task["protocol"], task["space"], task["split"]) == ("task", "toy", "toy-edges", "test")
+    assert [f["name"] for f in task["fidelities"]]
+    mean = task["random_sampling"]["mean"]
+    assert isinstance(mean, float)
+    protocol = shown(capsys, "describe", "toy")
+    assert [t["name"] for t in protocol["tasks"]] == ["toy/edges", "toy/nodes", "toy/error", "toy/absent"]
+    space = shown(capsys, "describe", "toy-edges")
+    assert space["size"] == len(space["choices"][0]["options"]) ** len(space["choices"])
+    for name in ("toy/edges", "toy", "toy-edges"):
+        assert main(["describe", name]) == 0
+        assert capsys.readouterr().out.startswith(("task", "protocol", "space"))
+
+
+def test_describe_a_task_whose_data_is_not_here_says_how_to_get_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "toy-download" in shown(capsys, "describe", "toy/absent")["status"]
+    assert main(["describe", "toy/absent"]) == 0
+    assert "toy-download" in capsys.readouterr().out
+
+
+class Many(Params, frozen=True, kw_only=True):
+    needed: int
+    rate: Annotated[float, msgspec.Meta(gt=0, lt=1, description="a share")] = 0.5
+    kind: Literal["a", "b"] = "a"
+    maybe: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    sizes: list[int] = msgspec.field(default_factory=lambda: [1, 2])
+
+
+def test_parameters_of_every_shape_are_described() -> None:
+    found = {p.pop("name"): p for p in parameters(Many)}
+    assert found["needed"] == {"type": "int", "required": True, "default": None, "bounds": "", "meaning": ""}
+    assert found["rate"] == {
+        "type": "float", "required": False, "default": 0.5, "bounds": "> 0, < 1", "meaning": "a share",
+    }  # fmt: skip
+    assert found["kind"]["type"] == "'a' | 'b'"
+    assert (found["maybe"]["type"], found["maybe"]["bounds"]) == ("int | none", ">= 2")
+    assert (found["sizes"]["type"], found["sizes"]["default"]) == ("list[int]", [1, 2])
