@@ -161,8 +161,8 @@ def drawable(subject: SpaceSubject) -> str:
 def keys(subject: SpaceSubject) -> str:
     """On all architectures of a small space, else on drawn ones and neighbours: isomorphic pruned graphs (exact test)
     have equal keys; equal keys have isomorphic graphs, or graphs that compute the same once identities are contracted
-    and shared nodes unfolded. Cells that carry nothing are left out. Says nothing of pairs that it did not see. Where
-    the space says in ``key_differs`` why a benchmark's own key merges or splits more, the pairs are counted, not judged.
+    and shared nodes unfolded. Cells that carry nothing are left out. Says nothing of pairs that it did not see.
+    Where the space says in ``key_differs`` how a benchmark's own key differs, the pairs are counted, not judged.
     """
     space = subject.space
     found = space.keys(subject.pool)
