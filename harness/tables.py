@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,20 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A published number, and the same from a table. ``holds``: they differ by at most ``within``."""
+
+    what: str
+    published: float
+    found: float
+    within: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        return abs(self.found - self.published) <= self.within + 1e-9
+
+
+@dataclass(frozen=True, slots=True)
 class DataSet:
     """What a protocol's tables are made from, for ``nas-harness data``; what `TrainingProtocol.datasets` returns.
 
@@ -86,7 +100,7 @@ class DataSet:
     folders: its tables, relative to the data folder; present when all are. accepts: what `make` reads, in words.
     make: writes the table from a file or folder of the user's, given the data folder and a progress callback, and
     returns its folder; None where the tables are made by themselves from an installed package (``install``).
-    files: what can be downloaded, the first by default.
+    files: what can be downloaded, the first by default. answers: what is known of the data, beside what a table has.
     """
 
     name: str
@@ -100,6 +114,7 @@ class DataSet:
     make: Callable[[Path, Path, Progress | None], Path] | None = None
     files: tuple[SourceFile, ...] = ()
     install: str = ""
+    answers: Callable[[Table], Sequence[Answer]] | None = None
 
     def present(self, where: Path | None = None) -> bool:
         """Whether all its tables stand in the data folder."""

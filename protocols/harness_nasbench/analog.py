@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from harness import Fidelity, Task, TrainingProtocol
 from harness.tables import DataSet, data_dir
+from harness_nasbench.datasets import ANALOG_NASBENCH as OFFICIAL
 from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
 NAME = "analog-nasbench"
 PACKAGE = Packaged(
-    NAME, "analognasbench", "analog-nasbench", "pip install nas-harness[analog]", "none stated", "analog-nasbench/1"
+    NAME, "analognasbench", "analog-nasbench", "pip install nas-harness[analog]", OFFICIAL.licence, "analog-nasbench/1"
 )
 VARIANTS = {
     "baseline": "floating point",
@@ -74,8 +75,8 @@ class AnalogNASBench(TrainingProtocol):
     def datasets(self) -> tuple[DataSet, ...]:
         return (
             DataSet(
-                name=NAME, summary="NAS-Bench-201's cells on CIFAR-10 under five training protocols", size=5_610_467,
-                licence=PACKAGE.licence, source="https://pypi.org/project/analog-nasbench/", folders=(NAME,),
-                tasks=tuple(t.name for t in self.tasks()), install=PACKAGE.install,
+                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
+                size=OFFICIAL.size, install=PACKAGE.install, folders=(NAME,),
+                tasks=tuple(t.name for t in self.tasks()),
             ),
         )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from harness import Architecture, DataError
 from harness.tables import Progress, sha256, write_table
+from harness_nasbench.datasets import NASBENCH201
 from harness_nasbench.formats.nasbench201_cells import DATASETS
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from harness_nasbench.formats.nasbench201 import OfficialTable
 
 NAME = "nasbench201"
-LICENCE = "MIT"
 EPOCHS = (12, 200)
 SEEDS = (777, 888, 999, 111)
 MOST_EQUAL = 0.2
@@ -59,7 +59,7 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
     folder = where / NAME
     write_table(
         folder, columns, benchmark=NAME, source=source.name, source_sha256=sha256_of(source),
-        version=source.name.split(".")[0], licence=LICENCE, importer=f"{NAME}/1", facts=facts,
+        version=source.name.split(".")[0], licence=NASBENCH201.licence, importer=f"{NAME}/1", facts=facts,
     )  # fmt: skip
     report("done", 1.0)
     return folder

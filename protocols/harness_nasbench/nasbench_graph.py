@@ -16,13 +16,14 @@ import numpy as np
 
 from harness import DataError, Fidelity, Task, TrainingProtocol
 from harness.tables import DataSet, Table, data_dir
+from harness_nasbench.datasets import NASBENCH_GRAPH as OFFICIAL
 from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 
 NAME = "nasbench-graph"
 PACKAGE = Packaged(
-    NAME, "nas_bench_graph", "nas-bench-graph", "pip install nas-harness[graph]", "Apache-2.0", "nasbench-graph/1"
+    NAME, "nas_bench_graph", "nas-bench-graph", "pip install nas-harness[graph]", OFFICIAL.licence, "nasbench-graph/1"
 )
 FULL = Fidelity("full")
 TASKS = {
@@ -106,8 +107,8 @@ class NASBenchGraph(TrainingProtocol):
     def datasets(self) -> tuple[DataSet, ...]:
         return (
             DataSet(
-                name=NAME, summary="NAS-Bench-Graph: 26,206 graph neural networks on eight data sets", size=16_300_000,
-                licence=PACKAGE.licence, source="https://pypi.org/project/nas-bench-graph/", install=PACKAGE.install,
-                folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS), tasks=tuple(t.name for t in self.tasks()),
+                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
+                size=OFFICIAL.size, install=PACKAGE.install, folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS),
+                tasks=tuple(t.name for t in self.tasks()),
             ),
         )  # fmt: skip

@@ -16,6 +16,14 @@ def nas_harness_protocols() -> list[Provides]:
             "nasbench201", "harness_nasbench.nasbench201:NASBench201",
             "recorded: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120 after 12 and 200 epochs",
         ),
+        Provides(
+            "nasbench-macro", "harness_nasbench.macro:NASBenchMacro",
+            "recorded: 6,561 chains of eight layers on CIFAR-10; one run validates, two are final",
+        ),
+        Provides(
+            "analog-nasbench", "harness_nasbench.analog:AnalogNASBench",
+            "recorded: NAS-Bench-201's cells under five training protocols; finals only",
+        ),
     ]  # fmt: skip
 
 
@@ -27,7 +35,19 @@ def nas_harness_spaces() -> list[Provides]:
             "NAS-Bench-Graph: nine graphs of four nodes, nine operations",
         ),
         Provides(
+            "nasbench101", "harness_nasbench.spaces.nasbench101:NASBench101Space",
+            "NAS-Bench-101: cells of at most seven vertices and nine edges",
+        ),
+        Provides(
             "nasbench201", "harness_nasbench.spaces.nasbench201:NASBench201Space",
             "NAS-Bench-201: five operations on the six edges of a cell",
+        ),
+        Provides(
+            "darts", "harness_nasbench.spaces.darts:DartsSpace",
+            "DARTS, as NAS-Bench-301 has it: two cells of four nodes, two inputs each, seven operations",
+        ),
+        Provides(
+            "nasbench-macro", "harness_nasbench.spaces.chain:ChainSpace",
+            "NAS-Bench-Macro: a chain of eight layers, three blocks each",
         ),
     ]  # fmt: skip

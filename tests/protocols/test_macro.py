@@ -49,6 +49,9 @@ def test_the_best_of_the_real_table(shared_data: Path, tmp_path: Path, monkeypat
     assert truth.valid is not None
     three = (truth.valid + 2 * truth.final) / 3
     assert round(float(three.max()), 2) == 93.13
+    (data,) = PROTOCOL.datasets()
+    assert data.answers is not None
+    assert all(a.holds for a in data.answers(open_table(tmp_path / "nasbench-macro")))
     with open(shared_data / "nasbench_macro.csv", encoding="utf-8", newline="") as stream:
         for row in list(csv.DictReader(stream))[::101]:
             arch = SPACE.parse(row["arch"])

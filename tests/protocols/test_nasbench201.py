@@ -98,6 +98,17 @@ def test_known_answers_of_the_real_table(
     assert round(truth.mean_std("classes")[0], 2) == classes
 
 
+def test_the_announced_answers_hold_on_the_real_table_and_not_on_another(
+    real: Path, invented: tuple[Path, Path]
+) -> None:
+    (data,) = PROTOCOL.datasets()
+    assert data.answers is not None
+    answers = data.answers(open_table(real / "nasbench201"))
+    assert [a.published for a in answers] == [91.61, 94.37, 73.49, 73.51, 46.73, 47.31]
+    assert all(a.holds and a.found == a.published for a in answers)
+    assert not any(a.holds for a in data.answers(open_table(invented[0] / "nasbench201")))
+
+
 def test_the_share_of_equal_splits_is_recorded_and_small(real: Path) -> None:
     shares = open_table(real / "nasbench201").meta.facts["equal_share"]
     assert set(shares) == {f"{d}_e{e}" for d in ("cifar10", "cifar100", "imagenet16_120") for e in (12, 200)}

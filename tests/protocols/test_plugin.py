@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from harness import Provides, SearchSpace, TrainingProtocol
+from harness.tables import DataSet
+from harness_nasbench import plugin
+
+
+def load(item: Provides) -> Callable[[], Any]:
+    module, _, name = item.load.partition(":")
+    found: Callable[[], Any] = getattr(import_module(module), name)
+    return found
+
+
+@pytest.mark.parametrize("item", plugin.nas_harness_spaces(), ids=lambda p: p.name)
+def test_every_space_is_made_without_arguments_and_bears_its_name(item: Provides) -> None:
+    space = load(item)()
+    assert isinstance(space, SearchSpace)
+    assert space.name == item.name
+
+
+@pytest.mark.parametrize("item", plugin.nas_harness_protocols(), ids=lambda p: p.name)
+def test_every_protocol_lists_tasks_and_data_of_its_own(item: Provides) -> None:
+    protocol = load(item)()
+    assert isinstance(protocol, TrainingProtocol)
+    assert protocol.name == item.name
+    names = [task.name for task in protocol.tasks()]
+    assert names
+    assert all(task.protocol == item.name and task.name.startswith(f"{item.name}/") for task in protocol.tasks())
+    data: tuple[DataSet, ...] = protocol.datasets()  # type: ignore[attr-defined]
+    assert [name for d in data for name in d.tasks] == names
+    for d in data:
+        assert d.licence
+        assert d.source.startswith("https://")
+        assert (d.make is not None and d.accepts) or d.install.startswith("pip install nas-harness[")
+
+
+def test_the_plugin_module_imports_nothing_heavy() -> None:
+    code = "import sys, harness_nasbench.plugin; print(sorted({'numpy', 'msgspec', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
