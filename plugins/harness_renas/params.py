@@ -1,0 +1,101 @@
+"""ReNAS's parameters: the paper's variants, and the project's choices where the paper leaves one open."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from harness import Params
+
+Variant = Literal["renas-1", "renas-2", "renas-3", "renas-4", "renas-5", "renas-6"]
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "renas-1": {"objective": "mse", "costs": False},
+    "renas-2": {"objective": "mse", "costs": True},
+    "renas-3": {"objective": "rank", "costs": False},
+    "renas-4": {"objective": "rank", "costs": True},
+    "renas-5": {"objective": "rank+continuity", "costs": False},
+    "renas-6": {"objective": "rank+continuity", "costs": True},
+}
+"""Table 1 of the paper: the loss, and whether the tensor holds FLOPs and parameters beside operation types."""
+
+PUBLISHED: dict[str, Any] = {
+    "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all",
+}  # fmt: skip
+"""What reproduces the paper's feature tensors and its augmentation; on NAS-Bench-201 with ``layout = "edge"``."""
+
+
+def _said(text: str, **limits: Any) -> Any:
+    return msgspec.Meta(description=text, **limits)
+
+
+class ReNASParams(Params, frozen=True, kw_only=True):
+    variant: Annotated[Variant, _said("loss and features, by the rows of the paper's Table 1")] = "renas-6"
+    # what is labelled
+    labels: Annotated[int | None, _said("architectures to label; none: the budget less what is verified")] = None
+    verify: Annotated[
+        int, _said("queries that choose among the best predicted, at most half the budget; 0: none (the paper)", ge=0)
+    ] = 10
+    choose: Annotated[
+        Literal["random", "params", "flops"], _said("labels at random, or evenly spaced by a cost (Table 3)")
+    ] = "random"
+    law: Annotated[str | None, _said("law that random labels are drawn by; none: the task's")] = None
+    # features (section 2.2)
+    layout: Annotated[Literal["node", "edge"], _said("operations on nodes, or on edges where the space has them")] = (
+        "node"
+    )
+    types: Annotated[
+        Literal["ordinal", "onehot"], _said("one channel of ordinal operation types (the paper), or one an operation")
+    ] = "onehot"
+    pruned: Annotated[bool, _said("drop parts on no input-output path first; the paper takes cells as written")] = True
+    repeats: Annotated[
+        bool, _said("a channel pair for every repetition of the cell (the paper), or for those that cost differently")
+    ] = False
+    trimmed: Annotated[
+        bool, _said("without the first column and the last row of the matrix, which are always zero")
+    ] = True
+    orders: Annotated[
+        Literal["all", "drawn", "canonical"],
+        _said("node orders: all as training samples (the paper), one drawn an epoch, or the canonical one"),
+    ] = "drawn"
+    most_orders: Annotated[int, _said("node orders of an architecture at most", ge=1)] = 24
+    # training (sections 2.3 and 4.1)
+    phi: Annotated[
+        Literal["hinge", "logistic", "exponential"],
+        _said("the ranking loss's function; the released code's is logistic"),
+    ] = "logistic"
+    margin: Annotated[float, _said("a of the hinge, which the paper does not give")] = 1.0
+    continuity: Annotated[float, _said("weight of the continuity loss, which the paper does not give", ge=0.0)] = 0.5
+    triplets: Annotated[int | None, _said("triplets a step in the continuity loss; none: all")] = 20_000
+    targets: Annotated[
+        Literal["minmax", "ranks"], _said("labels scaled by minimum and maximum (the released code), or their ranks")
+    ] = "minmax"
+    epochs: Annotated[int, _said("passes over the labels", ge=1)] = 200
+    lr: Annotated[float, _said("Adam's learning rate", gt=0.0)] = 1e-3
+    weight_decay: Annotated[float, _said("Adam's L2 penalty", ge=0.0)] = 5e-4
+    batch: Annotated[int, _said("training samples a step at most", ge=2)] = 1024
+    # search (section 4)
+    whole: Annotated[
+        int,
+        _said("spaces of at most this many architectures are scored whole (as the paper does on NAS-Bench-201)", ge=0),
+    ] = 20_000
+    population: Annotated[int, _said("individuals of the evolution", ge=2)] = 64
+    generations: Annotated[int, _said("generations of the evolution", ge=0)] = 500
+    selection: Annotated[float, _said("probability that a slot is a copy", ge=0.0)] = 0.5
+    crossover: Annotated[float, _said("probability that a slot is a crossover", ge=0.0)] = 0.3
+    mutation: Annotated[float, _said("probability that a slot is a mutation", ge=0.0)] = 0.2
+    tournament: Annotated[int, _said("individuals in a tournament; the paper does not say", ge=1)] = 5
+    top: Annotated[int, _said("how many architectures are returned", ge=1)] = 10
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.labels < 1:
+            raise ValueError(f"labels ({self.labels}) must be at least 1")
+        if self.triplets is not None and self.triplets < 1:
+            raise ValueError(f"triplets ({self.triplets}) must be at least 1, or none for all")
+        if self.selection + self.crossover + self.mutation <= 0.0:
+            raise ValueError("selection, crossover and mutation are all 0")
+
+    @classmethod
+    def smallest(cls) -> ReNASParams:
+        return cls(verify=3, epochs=3, population=8, generations=3, triplets=100, most_orders=4)
