@@ -24,10 +24,10 @@ _FEWEST = 8
 def paths_to(root: Any, targets: Iterable[Any], *, name: str = "root", limit: int = 5_000_000) -> list[str]:
     """The attribute paths that lead from ``root`` to one of ``targets``; empty where none does.
 
-    Followed: instance attributes and slots, class attributes, mappings, sequences and sets, closures and default
-    arguments, ``__self__`` of bound methods, `functools.partial`, properties' functions, generators' locals, weak
-    references, bases of arrays and of memory views, and what other C objects refer to. Not followed: module globals,
-    classes of the standard library and of numpy, torch and the like.
+    Followed: instance attributes, slots and msgspec fields, class attributes, mappings, sequences and sets, closures
+    and default arguments, ``__self__`` of bound methods, `functools.partial`, properties' functions, generators'
+    locals, weak references, bases of arrays and of memory views, and what other C objects refer to. Not followed:
+    module globals, classes of the standard library and of numpy, torch and the like.
 
     A target array is also found as any array or container of numbers that shares its memory, or holds the same
     values, or the same in another order or up to scale and offset (a fraction for a percentage), be it as a column
@@ -123,6 +123,9 @@ def _function(obj: types.FunctionType) -> Iterator[tuple[str, Any]]:
 
 def _attributes(obj: Any) -> list[tuple[str, Any]]:
     found = [(f".{name}", value) for name, value in list(getattr(obj, "__dict__", {}).items())]
+    if not isinstance(obj, type):  # a msgspec Struct's own fields
+        for field in getattr(type(obj), "__struct_fields__", ()):
+            found.append((f".{field}", getattr(obj, field, None)))
     for cls in type(obj).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for slot in (slots,) if isinstance(slots, str) else tuple(slots):

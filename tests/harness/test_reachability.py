@@ -7,6 +7,7 @@ import weakref
 from collections import deque
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -33,6 +34,14 @@ class Mangled:
 
     def __init__(self, inner):
         self.__inner = inner
+
+
+class Fields(msgspec.Struct, gc=False):
+    inner: object
+
+
+class MoreFields(Fields, gc=False):
+    other: int = 1
 
 
 class OnClass:
@@ -92,6 +101,7 @@ HIDDEN = {
     "memory view's object": [memoryview(FINAL.copy())[:2]],
     "slots": Slotted(FINAL),
     "mangled slot": Mangled(FINAL),
+    "field of a struct": MoreFields(FINAL),
     "class attribute": OnClass(),
     "closure": _closure(FINAL),
     "default argument": lambda x=FINAL: x,

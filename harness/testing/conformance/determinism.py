@@ -42,7 +42,7 @@ def fresh_processes(subject: StrategySubject) -> None:
         if "trajectory" not in answer:
             raise Failed(f"in a fresh process: {answer['error']}")
     found = [answer["trajectory"] for answer in answers]
-    expect(found[0] == found[1], "the two processes gave different trajectories: something depends on hash order, or on the process")
+    expect(found[0] == found[1], "the two processes gave different trajectories: it depends on hash order or process")
     here = subject.trial(subject.task()).trajectory
     expect(found[0] == here, "a fresh process gave another trajectory than this one: something outlives a search")
 
