@@ -37,6 +37,27 @@ def test_keys_are_the_official_strings() -> None:
         assert unique_string(arch) == SPACE.key(arch)
 
 
+def without_absent(arch: tuple[int, ...]) -> str:
+    """The official string, but absent summands are left out instead of written as ``#``."""
+    nodes: list[str] = ["0"]
+    at = iter(arch)
+    for target in (1, 2, 3):
+        terms = []
+        for source in range(target):
+            op = next(at)
+            if op != NONE and nodes[source]:
+                terms.append(nodes[source] if op == SKIP else f"({nodes[source]})@{op}")
+        nodes.append("+".join(sorted(terms)))
+    return nodes[-1]
+
+
+def test_without_the_official_mark_of_absence_5390_classes_would_remain() -> None:
+    found = [without_absent(arch) for arch in ARCHS]
+    assert len(set(found)) == 5_390
+    (batch,) = SPACE.graphs(ARCHS)
+    assert [not text for text in found] == (~batch.adjacency.any(axis=(1, 2))).tolist()
+
+
 def test_describe_and_parse_are_inverse() -> None:
     assert SPACE.parse(BEST) == (CONV3, CONV3, CONV3, SKIP, CONV3, CONV1)
     for arch in ARCHS[::37]:

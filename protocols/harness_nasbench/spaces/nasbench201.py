@@ -121,6 +121,10 @@ class NASBench201Space(EnumeratedSpace):
     choices = tuple(Choice(f"{source}->{target}", OPERATIONS) for source, target in EDGES)
     operations = ("input", *OPERATIONS, "output")
     max_nodes = _NODES
+    key_differs = (
+        "the official string keeps a '#' for every absent summand, so that cells of equal graphs without their absent "
+        "edges may have several keys; it merges cells that differ in skip connections only"
+    )
     laws = ("encodings", "classes")
     default_law = "encodings"
 
