@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, partial
-from itertools import combinations, permutations
-from operator import index
+from itertools import permutations
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,16 +13,15 @@ import numpy.typing as npt
 
 from harness.errors import InvalidArchitecture
 from harness.spaces import Architecture, CellBatch, CellGraph, Choice, Script, SearchSpace
+from harness_nasbench.formats import darts_cells
 from harness_nasbench.spaces.darts_costs import CELL_NODES, OPS, cell_costs, network, skeleton_costs
 from harness_nasbench.spaces.darts_script import DartsScript, wired_batches
 
 CELLS: Final = ("normal", "reduce")
 NODES: Final = (2, 3, 4, 5)
-PAIRS: Final = {node: tuple(combinations(range(node), 2)) for node in NODES}
+PAIRS: Final = dict(zip(NODES, darts_cells.PAIRS, strict=True))
 """The predecessors that a node may have; node 2 has no choice."""
 CELL_GENES: Final = 11
-_PREFIX: Final = "NetworkSelectorDatasetInfo:darts:"
-_FIRST_EDGE: Final = {2: 0, 3: 2, 4: 5, 5: 9}
 
 Cell = tuple[int, ...]
 Edges = list[tuple[str, int]]
@@ -44,15 +42,6 @@ def _cell_choices(cell: str) -> list[Choice]:
         if node > 2:
             found.append(Choice(f"{cell}_inputs_{node}", tuple(f"{a}_{b}" for a, b in PAIRS[node])))
         found += [Choice(f"{cell}_op_{node}_{end}", OPS) for end in ("low", "high")]
-    return found
-
-
-def _wired(genes: Sequence[int]) -> list[tuple[tuple[int, int], int, int]]:
-    """Of one cell's 11 genes: predecessors, operation on the lower, operation on the higher, for each node."""
-    found = [(PAIRS[2][0], genes[0], genes[1])]
-    for i, node in enumerate(NODES[1:]):
-        pair, low, high = genes[2 + 3 * i : 5 + 3 * i]
-        found.append((PAIRS[node][pair], low, high))
     return found
 
 
@@ -93,9 +82,10 @@ class DartsSpace(SearchSpace):
     has it, so every encoding is valid: (180 x 7^8)^2 of them. ``low`` and ``high`` name the operations on the edge from
     the predecessor of smaller and of larger number.
 
-    The graph of a cell has 11 nodes: both inputs, one node per operation (low before high, node by node), the
-    output. An operation that reads intermediate node k has edges from both operations that k adds up; all eight lead to
-    the output, which concatenates, so nothing is ever pruned. Costs are those of the network that NAS-Bench-301
+    The graph of a cell has 15 nodes: both inputs; for each intermediate node its operations, low before high, and the
+    addition of the two; the output, which concatenates the four additions, so that nothing is ever pruned. (CTNAS's
+    graph of the inputs and eight operations alone cannot tell which two operations are added in a node that no other
+    reads, and so gives different networks one graph.) Costs are those of the network that NAS-Bench-301
     trains, 8 cells (6 normal, 2 reduction) and 32 initial channels: multiply-adds, and parameters without the
     auxiliary head.
 
@@ -104,7 +94,7 @@ class DartsSpace(SearchSpace):
 
     name = "darts"
     choices = (*_cell_choices("normal"), *_cell_choices("reduce"))
-    operations = ("c_{k-2}", "c_{k-1}", *OPS, "output")
+    operations = ("c_{k-2}", "c_{k-1}", *OPS, "add", "output")
     cells = 2
     max_nodes = CELL_NODES
 
@@ -138,12 +128,8 @@ class DartsSpace(SearchSpace):
 
     def genotype(self, arch: Architecture) -> Genotype:
         """In DARTS's notation, each node's lower predecessor first."""
-        cells: list[Edges] = []
-        for genes in (arch[:CELL_GENES], arch[CELL_GENES:]):
-            cells.append([])
-            for (a, b), low, high in _wired(genes):
-                cells[-1] += [(OPS[low], a), (OPS[high], b)]
-        return Genotype(cells[0], range(2, 6), cells[1], range(2, 6))
+        cells = darts_cells.to_genotype(self.as_cells([arch])[0])
+        return Genotype(cells["normal"], range(2, 6), cells["reduce"], range(2, 6))
 
     def from_genotype(self, genotype: Mapping[str, Any] | Any) -> Architecture:
         """The encoding of a mapping, or an object with attributes, of a genotype's four fields.
@@ -151,102 +137,59 @@ class DartsSpace(SearchSpace):
         Raises InvalidArchitecture where a node names one predecessor twice (which the official converter would lose
         without a word), reads a later node, uses another operation, or where not all four nodes are concatenated.
         """
-        genes: list[int] = []
-        for cell in CELLS:
-            field = genotype.get if isinstance(genotype, Mapping) else partial(getattr, genotype)
-            given: Any = field(cell, None)
-            try:
-                edges = [(str(op), index(source)) for op, source in given]
-                concat = sorted(map(index, field(f"{cell}_concat", ())))
-            except (TypeError, ValueError):
-                raise InvalidArchitecture(f"{cell} cell: want (operation, node) pairs, found {given!r}") from None
-            if len(edges) != 8 or concat != list(NODES):
-                raise InvalidArchitecture(f"{cell} cell: want 8 edges and nodes 2 to 5 concatenated: {edges}, {concat}")
-            for i, node in enumerate(NODES):
-                genes += self._node_genes(cell, node, {source: op for op, source in edges[2 * i : 2 * i + 2]})
-        return tuple(genes)
-
-    @staticmethod
-    def _node_genes(cell: str, node: int, ops: Mapping[int, str]) -> list[int]:
-        """One node's genes, given the operation on each of its predecessors."""
-        sources = tuple(sorted(ops))
-        if sources not in PAIRS[node]:
-            named = ", ".join(map(str, sources))
-            raise InvalidArchitecture(f"{cell} cell: node {node} needs two different nodes below it, found {named}")
-        unknown = [op for op in ops.values() if op not in OPS]
-        if unknown:
-            raise InvalidArchitecture(f"{cell} cell: node {node} has {unknown[0]!r}; operations are {', '.join(OPS)}")
-        pair = [PAIRS[node].index((sources[0], sources[1]))] if node > 2 else []
-        return [*pair, *(OPS.index(ops[source]) for source in sources)]
+        field = genotype.get if isinstance(genotype, Mapping) else partial(getattr, genotype)
+        try:
+            for cell in CELLS:
+                concat = field(f"{cell}_concat", None)
+                if concat is None or sorted(concat) != list(NODES):
+                    raise ValueError(f"{cell} cell: nodes 2 to 5 are to be concatenated, found {concat}")
+            return self._encoding(darts_cells.from_genotype(field("normal", ()), field("reduce", ())))
+        except (TypeError, ValueError) as error:
+            raise InvalidArchitecture(f"not a genotype of {self.name}: {error}") from None
 
     def config(self, arch: Architecture) -> dict[str, str]:
         """NAS-Bench-301's own configuration: operation of each active edge, inputs of nodes 3 to 5."""
-        found: dict[str, str] = {}
-        for cell, genes in zip(CELLS, (arch[:CELL_GENES], arch[CELL_GENES:]), strict=True):
-            for node, ((a, b), low, high) in zip(NODES, _wired(genes), strict=True):
-                found[f"{_PREFIX}edge_{cell}_{_FIRST_EDGE[node] + a}"] = OPS[low]
-                found[f"{_PREFIX}edge_{cell}_{_FIRST_EDGE[node] + b}"] = OPS[high]
-                if node > 2:
-                    found[f"{_PREFIX}inputs_node_{cell}_{node}"] = f"{a}_{b}"
-        return found
+        return darts_cells.to_config(self.as_cells([arch])[0])
 
     def from_config(self, config: Mapping[str, Any]) -> Architecture:
         """The inverse of `config`. Other keys of a full configuration (training settings) are passed over.
 
         Raises InvalidArchitecture where an active edge lacks its operation or an inactive one has one.
         """
-        left = {
-            name: str(value) for name, value in config.items()
-            if name.startswith((f"{_PREFIX}edge_", f"{_PREFIX}inputs_node_"))
-        }  # fmt: skip
-        genes: list[int] = []
-        for cell in CELLS:
-            for node in NODES:
-                pairs = {f"{a}_{b}": (a, b) for a, b in PAIRS[node]}
-                inputs = left.pop(f"{_PREFIX}inputs_node_{cell}_{node}", None) if node > 2 else "0_1"
-                if inputs not in pairs:
-                    known = ", ".join(pairs)
-                    raise InvalidArchitecture(f"{cell} cell: inputs of node {node} are {inputs!r}, want one of {known}")
-                ops: dict[int, str] = {}
-                for source in pairs[inputs]:
-                    edge = _FIRST_EDGE[node] + source
-                    op = left.pop(f"{_PREFIX}edge_{cell}_{edge}", None)
-                    if op is None:
-                        raise InvalidArchitecture(f"{cell} cell: edge {edge} ({source} to {node}) has no operation")
-                    ops[source] = op
-                genes += self._node_genes(cell, node, ops)
-        if left:
-            raise InvalidArchitecture(f"set, but inactive or unknown: {', '.join(sorted(left))}")
-        return tuple(genes)
+        try:
+            return self._encoding(darts_cells.from_config(config))
+        except (TypeError, ValueError) as error:
+            raise InvalidArchitecture(f"not a configuration of {self.name}: {error}") from None
 
-    def edges(self, archs: Sequence[Architecture]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """`config` of each as numbers: the operation of every edge, int64 [n, 2, 14], -1 where inactive; and the option
-        of the inputs of nodes 3, 4, 5, int64 [n, 2, 3]."""
-        preds, ops = self._wiring(archs)
-        found = np.full((len(archs), 2, 14), -1, dtype=np.int64)
-        edge = preds + np.array(list(_FIRST_EDGE.values()))[:, None]
-        n, c = np.ogrid[: len(archs), :2]
-        found[n[..., None], c[..., None], edge.reshape(len(archs), 2, 8)] = ops.reshape(len(archs), 2, 8)
-        return found, self.as_array(archs).reshape(-1, 2, CELL_GENES)[:, :, [2, 5, 8]]
+    def as_cells(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int8]:
+        """(operation, predecessor) of both cells of each, int8 [n, cell, node, low or high, 2], as surrogates take."""
+        genes = self.as_array(archs).reshape(-1, 2, CELL_GENES)
+        found = np.zeros((len(genes), 2, len(NODES), 2, 2), dtype=np.int8)
+        found[..., 0] = genes[:, :, [0, 1, 3, 4, 6, 7, 9, 10]].reshape(-1, 2, len(NODES), 2)
+        found[:, :, 0, :, 1] = PAIRS[2][0]
+        for i, node in enumerate(NODES[1:]):
+            found[:, :, 1 + i, :, 1] = np.array(PAIRS[node])[genes[:, :, 2 + 3 * i]]
+        return found
+
+    @staticmethod
+    def _encoding(cells: npt.NDArray[np.int8]) -> Architecture:
+        """Of one architecture's checked cells [2, 4, 2, 2]."""
+        genes: list[int] = []
+        for cell in cells.tolist():
+            for node, edges in zip(NODES, cell, strict=True):
+                (low_op, low), (high_op, high) = sorted(edges, key=lambda edge: edge[1])
+                genes += [PAIRS[node].index((low, high))] if node > 2 else []
+                genes += [low_op, high_op]
+        return tuple(genes)
 
     # -- what strategies learn from ---------------------------------------------------------------------------------
 
-    def _wiring(self, archs: Sequence[Architecture]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Predecessors and operations (indices into `OPS`), int64 [n, cell, node, low or high] each."""
-        genes = self.as_array(archs).reshape(-1, 2, CELL_GENES)
-        preds = np.zeros((len(genes), 2, 4, 2), dtype=np.int64)
-        preds[:, :, 0] = PAIRS[2][0]
-        for i, node in enumerate(NODES[1:]):
-            preds[:, :, 1 + i] = np.array(PAIRS[node])[genes[:, :, 2 + 3 * i]]
-        return preds, genes[:, :, [0, 1, 3, 4, 6, 7, 9, 10]].reshape(-1, 2, 4, 2)
-
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
-        preds, ops = self._wiring(archs)
+        cells = self.as_cells(archs).astype(np.int64)
+        ops, preds = cells[..., 0], cells[..., 1]
         found = []
         for batch, positions, cell in zip(wired_batches(preds, ops), self._positions, range(2), strict=True):
-            flops, params = cell_costs(
-                ops[:, cell].reshape(-1, 8), preds[:, cell].reshape(-1, 8) < 2, positions
-            )  # fmt: skip
+            flops, params = cell_costs(ops[:, cell].reshape(-1, 8), preds[:, cell].reshape(-1, 8) < 2, positions)
             found.append(CellBatch(batch.ops, batch.adjacency, flops, params))
         return tuple(found)
 

@@ -14,11 +14,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-OPS: Final = (
-    "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
-)  # fmt: skip
-CELL_NODES: Final = 11
-"""Two inputs, eight operations, the output."""
+from harness_nasbench.formats.darts_cells import OPERATIONS
+
+OPS: Final = OPERATIONS
+CELL_NODES: Final = 15
+"""Two inputs; two operations and their addition for each of four nodes; the output."""
+OPERATION_NODES: Final = np.array([2, 3, 5, 6, 8, 9, 11, 12])
 _STEM_WIDTH, _CLASSES, _IMAGE = 3, 10, 32
 
 Floats = npt.NDArray[np.float64]
@@ -78,10 +79,10 @@ def _input_costs(at: Position) -> tuple[Floats, Floats]:
 
 
 def cell_costs(ops: Ints, strided: npt.NDArray[np.bool_], positions: list[Position]) -> tuple[Floats, Floats]:
-    """FLOPs and parameters of each node at each position, float64 [n, positions, 11].
+    """FLOPs and parameters of each node at each position, float64 [n, positions, 15].
 
     ops: int64 [n, 8], indices into `OPS`; strided: bool [n, 8], whether the operation reads an input of the cell. The
-    1x1 convolution on an input is charged to the input's node; the output concatenates and costs nothing.
+    1x1 convolution on an input is charged to the input's node; additions and the output cost nothing.
     """
     flops = np.zeros((len(ops), len(positions), CELL_NODES))
     params = np.zeros_like(flops)
@@ -89,7 +90,7 @@ def cell_costs(ops: Ints, strided: npt.NDArray[np.bool_], positions: list[Positi
         stride = (strided & at.reduction).astype(np.int64)
         for array, of_op, of_input in zip((flops, params), _operation_costs(at), _input_costs(at), strict=True):
             array[:, i, :2] = of_input
-            array[:, i, 2:10] = of_op[ops, stride]
+            array[:, i, OPERATION_NODES] = of_op[ops, stride]
     return flops, params
 
 

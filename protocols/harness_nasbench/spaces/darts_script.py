@@ -10,24 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.spaces import PAD, Architecture, CellBatch, Decision, Script
-from harness_nasbench.spaces.darts_costs import CELL_NODES, OPS
+from harness_nasbench.spaces.darts_costs import CELL_NODES, OPERATION_NODES, OPS
 
 _OUTPUT_NODE: Final = CELL_NODES - 1
-_OUTPUT_OP: Final = 2 + len(OPS)
+_ADD_OP: Final = 2 + len(OPS)
+_OUTPUT_OP: Final = _ADD_OP + 1
 _NODES: Final = 4
+_ADDITIONS: Final = np.array([4, 7, 10, 13])
 
 Ints = npt.NDArray[np.int64]
 
 
-def state_nodes(state: int) -> tuple[int, ...]:
-    """The graph nodes that make up what a pointer's option names: an input, or the two operations of a node."""
-    return (state,) if state < 2 else (2 * state - 2, 2 * state - 1)
+def state_node(state: int) -> int:
+    """The graph node that a pointer's option names: an input, or the addition of an intermediate node."""
+    return state if state < 2 else 3 * state - 2
 
 
 def wired_batches(preds: Ints, ops: Ints) -> tuple[CellBatch, CellBatch]:
     """Graphs of both cells without costs; preds, ops: int64 [n, cell, node, 2], -1 where undecided.
 
-    The output is a node once its cell is complete; an operation leads to it as soon as it has a predecessor.
+    An addition is a node once both its operations are decided, the output once all are. An operation has its edges,
+    to its predecessor and to its addition, from the pointer on; an addition leads to the output once it is a node.
     """
     n = len(preds)
     found = []
@@ -35,13 +38,15 @@ def wired_batches(preds: Ints, ops: Ints) -> tuple[CellBatch, CellBatch]:
         wires, chosen = preds[:, cell].reshape(n, 8), ops[:, cell].reshape(n, 8)
         labels = np.full((n, CELL_NODES), PAD, dtype=np.int64)
         labels[:, :2] = 0, 1
-        labels[:, 2:_OUTPUT_NODE] = np.where(chosen >= 0, chosen + 2, PAD)
-        labels[:, _OUTPUT_NODE] = np.where((chosen >= 0).all(axis=1), _OUTPUT_OP, PAD)
+        complete = (chosen[:, ::2] >= 0) & (chosen[:, 1::2] >= 0)
+        labels[:, OPERATION_NODES] = np.where(chosen >= 0, chosen + 2, PAD)
+        labels[:, _ADDITIONS] = np.where(complete, _ADD_OP, PAD)
+        labels[:, _OUTPUT_NODE] = np.where(complete.all(axis=1), _OUTPUT_OP, PAD)
         adjacency = np.zeros((n, CELL_NODES, CELL_NODES), dtype=np.bool_)
         for state in range(2 + _NODES - 1):
-            for source in state_nodes(state):
-                adjacency[:, source, 2:_OUTPUT_NODE] |= wires == state
-        adjacency[:, 2:_OUTPUT_NODE, _OUTPUT_NODE] = wires >= 0
+            adjacency[:, state_node(state), OPERATION_NODES] = wires == state
+        adjacency[:, OPERATION_NODES, np.repeat(_ADDITIONS, 2)] = wires >= 0
+        adjacency[:, _ADDITIONS, _OUTPUT_NODE] = complete
         found.append(CellBatch(labels, adjacency))
     return found[0], found[1]
 
@@ -60,7 +65,7 @@ class DartsScript(Script):
     """For each node 2 to 5, normal cell first: two pointers to what it reads, then the operation on each.
 
     A pointer's options are the numbers of the states before the node: 0 and 1 the inputs, 2 and on the earlier nodes
-    (`state_nodes` gives the graph nodes they stand for). ``Decision.node`` is the graph node of the operation that
+    (`state_node` gives the graph node it stands for). ``Decision.node`` is the graph node of the operation that
     reads it, for pointers and operations alike. Masked, the second pointer differs from the first. The order of the
     two is free and forgotten: the encoding puts the lower predecessor first.
 
@@ -85,7 +90,7 @@ class DartsScript(Script):
         if state.slot == self.slots or n == 0:
             return None
         cell, node, is_op, which = self._place(state.slot)
-        graph_node, done = 2 + 2 * node + which, np.zeros(n, dtype=np.bool_)
+        graph_node, done = 2 + 3 * node + which, np.zeros(n, dtype=np.bool_)
         if is_op:
             legal = np.ones((n, len(OPS)), dtype=np.bool_)
             return Decision(

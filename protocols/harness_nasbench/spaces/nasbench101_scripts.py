@@ -80,8 +80,11 @@ def _checked(decision: Decision | None, actions: npt.ArrayLike) -> tuple[Decisio
 
 
 def violations(edges: Bools, output: Ints) -> Ints:
-    """Faults of cells as written, int64 [n]: interior vertices without predecessor, interior vertices with no path to
-    the output, more than 9 edges, an output that the input does not reach. Pruning forgives some of them."""
+    """Faults of cells as written, int64 [n]; 0 where the cell is valid, for what is wrong with it is then pruned away.
+
+    Each interior vertex without predecessor, each interior vertex with no path to the output, more than 9 edges, and
+    an output that the input does not reach count one.
+    """
     vertex = np.arange(VERTICES)
     interior = (vertex[None] > 0) & (vertex[None] < output[:, None])
     backward = vertex[None] == output[:, None]
@@ -90,7 +93,13 @@ def violations(edges: Bools, output: Ints) -> Ints:
     orphans = (interior & ~edges.any(axis=1)).sum(axis=1)
     lost = (interior & ~backward).sum(axis=1)
     crowded = edges.sum(axis=(1, 2)) > MAX_EDGES
-    found: Ints = (orphans + lost + crowded + ~backward[:, 0]).astype(np.int64)
+    forward = vertex[None] == np.zeros_like(output)[:, None]
+    for v in range(1, VERTICES):
+        forward[:, v] |= (edges[:, :v, v] & forward[:, :v]).any(axis=1)
+    kept = forward & backward
+    pruned_edges = (edges & kept[:, :, None] & kept[:, None, :]).sum(axis=(1, 2))
+    valid = kept[:, 0] & (pruned_edges <= MAX_EDGES)
+    found: Ints = np.where(valid, 0, orphans + lost + crowded + ~backward[:, 0]).astype(np.int64)
     return found
 
 
@@ -98,8 +107,7 @@ class VertexScript(Script):
     """Vertex by vertex: its operation (or: it is the output), then an edge or none from each earlier vertex.
 
     After five interior vertices the next is the output without asking. Masked, every vertex ends on a path from input
-    to output with at most 9 edges in all, and every such cell can be built. Unmasked cells are valid where they have
-    no `violations`.
+    to output with at most 9 edges in all, and every such cell can be built. Unmasked, `violations` are counted.
     """
 
     slots = max_decisions = _INTERIOR + BITS
@@ -177,8 +185,8 @@ class CTNASScript(Script):
 
     The number n of interior vertices (1 to 5); for each vertex one predecessor among the earlier ones and, but for the
     output, an operation; then 8 - n extra edges by their two endpoints among all n + 2 vertices, equal endpoints being
-    no edge and duplicates collapsing. Always 18 decisions, always at most 9 edges and input connected to output, so
-    masking changes nothing; vertices left dangling are pruned.
+    no edge and duplicates collapsing. Always 18 decisions, always at most 9 edges and input connected to output;
+    vertices left dangling are pruned. Unmasked, an endpoint may name a vertex that the cell has not: no edge either.
 
     Cells of different n differ in which decisions they take, so a batch passes through up to 26 slots and a cell
     is ``done`` at those that it does not take; each cell's own 18 stand in the controller's order. The slot of an
@@ -219,7 +227,7 @@ class CTNASScript(Script):
         if slot == 0:
             return Decision("count", 0, -1, _INTERIOR, 0, np.ones((n, _INTERIOR), dtype=np.bool_), done)
         if slot >= self._first_endpoint:
-            legal = np.arange(VERTICES)[None] <= state.output[:, None]
+            legal = (np.arange(VERTICES)[None] <= state.output[:, None]) | (not state.masked)
             return Decision("pointer", 0, -1, VERTICES, slot, legal, done)
         vertex, is_op = divmod(slot - 1, 2)
         options = len(OPS) if is_op else vertex + 1
@@ -246,7 +254,7 @@ class CTNASScript(Script):
         else:
             edges = edges.copy()
             low, high = np.minimum(picked, taken)[rows], np.maximum(picked, taken)[rows]
-            edges[rows, low, high] |= low != high
+            edges[rows, low, high] |= (low != high) & (high <= output[rows])
         return CellsSoFar(labels, output, edges, self._next(slot + 1, output - 1), state.masked, picked)
 
     def partial(self, state: CellsSoFar) -> tuple[CellBatch, ...]:
