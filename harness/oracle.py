@@ -363,6 +363,6 @@ class Oracle:
         }
 
     def digest(self) -> str:
-        """SHA-256 of the paid queries and their answers, in order, as JSON: ``[[arch, fidelity, repeat, score], ...]``."""
+        """SHA-256 of the paid queries in order, as JSON: ``[[arch, fidelity, repeat, score], ...]``."""
         paid = [(e.arch, e.fidelity, e.repeat, e.score) for e in self._ledger]
         return hashlib.sha256(msgspec.json.encode(paid)).hexdigest()
