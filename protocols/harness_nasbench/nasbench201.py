@@ -116,6 +116,7 @@ class NASBench201(TrainingProtocol):
         shares = {k: v for k, v in facts["equal_share"].items() if k.startswith(f"{prefix}_e")}
         return {
             "splits": facts["splits"][prefix], "repeats": facts["repeats"], "validation_equals_test": shares,
+            "epoch": "final",
         }  # fmt: skip
 
     def datasets(self) -> tuple[DataSet, ...]:

@@ -95,7 +95,7 @@ class NASBenchGraph(TrainingProtocol):
 
     def open(self, task: Task) -> RecordedEvaluator:
         table = self.table(task)
-        about = {"splits": {"validation": "valid_perf", "test": "perf"}, "repeats": "one training"}
+        about = {"splits": {"validation": "valid_perf", "test": "perf"}, "repeats": "mean of three trainings"}
         space = NASBenchGraphSpace()
         return RecordedEvaluator(task, space, table, _LAYOUT, Rows.of_space(space), about=about)
 

@@ -70,14 +70,15 @@ class Rows:
         return cls(space.row_index.__getitem__, space.row_architectures, weights)
 
     @classmethod
-    def of_encodings(cls, space: SearchSpace) -> Rows:
-        """One row for each encoding of a space, in the order of `SearchSpace.enumerate`."""
+    def of_keys(cls, space: SearchSpace) -> Rows:
+        """One row for each key of a small space, in the order in which `SearchSpace.enumerate` first meets it."""
         archs = list(space.enumerate())
-        weights: dict[str, Floats | None] = {"encodings": None}
-        if "classes" in space.laws:
-            _, members, sizes = np.unique(space.keys(archs), return_inverse=True, return_counts=True)
-            weights["classes"] = 1.0 / (len(sizes) * sizes[members])
-        return cls({arch: i for i, arch in enumerate(archs)}.__getitem__, archs, weights)
+        number: dict[str, int] = {}
+        rows = [number.setdefault(key, len(number)) for key in space.keys(archs)]
+        first = dict(zip(reversed(rows), reversed(archs), strict=True))
+        weights: dict[str, Floats | None] = dict.fromkeys(space.laws)
+        weights["encodings"] = np.bincount(rows) / len(archs)
+        return cls(dict(zip(archs, rows, strict=True)).__getitem__, [first[row] for row in range(len(number))], weights)
 
 
 class _Level:

@@ -25,8 +25,9 @@ def write_json(path: Path, **changes: Any) -> Path:
     rng = np.random.default_rng(0)
     costs = SPACE.costs(ARCHS)
     data = {}
+    scores: dict[str, list[float]] = {}
     for i in rng.permutation(len(ARCHS)):
-        runs = rng.uniform(80, 93, 3).round(2).tolist()
+        runs = scores.setdefault(SPACE.key(ARCHS[i]), rng.uniform(80, 93, 3).round(2).tolist())
         data[SPACE.describe(ARCHS[i])] = {
             "test_acc": runs, "mean_acc": sum(runs) / 3, "std": 0.1, "params": int(costs["params"][i]),
             "flops": int(costs["flops"][i]),
@@ -78,8 +79,22 @@ def test_json_and_what_records_say(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert splits["validation"].startswith("run 0")
     assert splits["test"].startswith("mean of runs 1 and 2")
     truth = evaluator.truth("mean")
-    assert truth.mean_std("encodings")[0] == pytest.approx(truth.final.mean())
+    assert len(truth.final) == 3_969
+    every = [np.mean(entry["test_acc"][1:]) for entry in data.values()]
+    assert truth.mean_std("encodings")[0] == pytest.approx(np.mean(every))
+    assert evaluator.provenance()["epoch"] == "best"
     assert paths_to(evaluator.validator(), [truth.final]) == []
+
+
+def test_isomorphic_chains_are_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_table(write_json(tmp_path / "official.json"), tmp_path / "data")
+    validator = opened(tmp_path / "data", monkeypatch).validator()
+    assert validator.rows == 3_969
+    assert validator.row(SPACE.parse("11102001")) == validator.row(SPACE.parse("11120010"))
+    assert validator.row(SPACE.parse("11102001")) != validator.row(SPACE.parse("11012001"))
+    rows = validator.identity(ARCHS)
+    keys = SPACE.keys(ARCHS)
+    assert len(set(zip(rows.tolist(), keys, strict=True))) == 3_969
 
 
 def test_without_a_table_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +108,7 @@ def test_without_a_table_the_command_is_named(tmp_path: Path, monkeypatch: pytes
         ({"params": 1000}, "00000001: params is 1000"),
         ({"flops": 1000}, "00000001: flops is 1000"),
         ({"test_acc": [90.0, 91.0]}, "00000001"),
+        ({"test_acc": [90.0, 90.0, 90.0], "mean_acc": 90.0}, "00000001 and 000000?10 are one network"),
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

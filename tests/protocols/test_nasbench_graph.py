@@ -72,6 +72,14 @@ def test_scores_are_the_packages_in_percent(official: dict[int, dict[str, float]
 
 
 @needs_data
+def test_coras_scores_are_means_of_three_trainings() -> None:
+    """Cora is tested on 1,000 nodes, so that the scores are multiples of a third of a thousandth, and of no more."""
+    counts = opened().truth("single").final / 100 * 3000
+    assert np.abs(counts - counts.round()).max() < 1e-6
+    assert np.abs(counts / 3 - (counts / 3).round()).max() > 0.3
+
+
+@needs_data
 def test_isomorphic_architectures_share_a_row() -> None:
     validator = opened().validator()
     a, b = SPACE.parse("[0,0,0,1]|gcn,gat,fc,sage"), SPACE.parse("[0,0,0,1]|gcn,fc,gat,sage")
