@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from harness.analysis.matched import Unit, cost_of
 from harness.analysis.results import Results, Runs, TaskRuns
 from harness.errors import HarnessError, UnknownName
 from harness.records import Incumbent, Record
-from harness.statistics import t_interval
 
 MOST_POINTS = 500
 UNITS: tuple[Unit, ...] = ("queries", "epochs", "seconds")
@@ -158,18 +158,15 @@ def _matrix(
 def _means(
     matrix: NDArray[np.float64],
 ) -> tuple[list[float | None], list[float | None], list[float | None]]:
-    """Mean of each point and the ends of its interval; None where a run has no value."""
-    mean: list[float | None] = []
-    low: list[float | None] = []
-    high: list[float | None] = []
-    for column in matrix.T:
-        if np.isnan(column).any():
-            mean.append(None)
-            low.append(None)
-            high.append(None)
-            continue
-        ends = t_interval(column)
-        mean.append(float(column.mean()))
-        low.append(None if ends is None else ends.low)
-        high.append(None if ends is None else ends.high)
-    return mean, low, high
+    """Mean of each point and the ends of its interval, `statistics.t_interval` of each column; None for NaN."""
+    n = len(matrix)
+    mean = matrix.mean(axis=0)
+    if n < 2:
+        half = np.full(mean.shape, np.nan)
+    else:
+        half = stdtrit(n - 1, 0.975) * matrix.std(axis=0, ddof=1) / math.sqrt(n)
+    return _nullable(mean), _nullable(mean - half), _nullable(mean + half)
+
+
+def _nullable(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if math.isnan(v) else v for v in values.tolist()]

@@ -65,7 +65,7 @@ def write_report(folder: Path, choice: Choice, console: Console) -> None:
     source = Source(read_results(folder), choice)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
     if choice.form == "json":
-        console.out(_json(source, sections), highlight=False)
+        console.file.write(_json(source, sections) + "\n")  # as it is: Rich is slow on megabytes
         return
     for position, section in enumerate(sections):
         if position:
@@ -75,7 +75,7 @@ def write_report(folder: Path, choice: Choice, console: Console) -> None:
         else:
             written = section.markdown if choice.form == "markdown" else section.csv
             assert written is not None
-            console.out(written(source).rstrip("\n"), highlight=False)
+            console.file.write(written(source).rstrip("\n") + "\n")
 
 
 def check_choice(choice: Choice) -> None:

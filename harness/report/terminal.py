@@ -40,6 +40,9 @@ def _print_table(table: TaskTable, console: Console) -> None:
     console.print(Text(table.title, style="bold cyan"))
     for note in table.notes:
         console.print(Text(note))
+    if not table.lines:
+        console.print(Text("no row has a score yet", style="yellow"))
+        return
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for header, right in table.columns:
         shown.add_column(header, justify="right" if right else "left", no_wrap=True)
