@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.compliance import Finding
-from harness.report.collapse import collapsed, scopes_text
+from harness.report.collapse import collapsed, held
 from harness.report.study import StudyReport
 from harness.report.table import TaskTable, task_table
 
@@ -30,12 +30,11 @@ def compliance(findings: list[Finding]) -> str:
     """The rules that fail or do not apply, each with why and where; then those that hold."""
     lines = ["| rule | ok | why | where |", "|---|---|---|---|"]
     for ok, word in ((False, "no"), (None, "n/a")):
-        for rule, why, scopes in collapsed([f for f in findings if f.ok is ok]):
-            lines.append(f"| {rule} | {word} | {_escape(why)} | {_escape(scopes_text(scopes))} |")
-    decided = {f.rule for f in findings if f.ok is not True}
-    held = sorted({f.rule for f in findings} - decided)
-    if held:
-        lines.append(f"| {', '.join(held)} | yes | | everywhere |")
+        lines += [
+            f"| {rule} | {word} | {_escape(why)} | {_escape(where)} |" for rule, why, where in collapsed(findings, ok)
+        ]
+    if rules := held(findings):
+        lines.append(f"| {', '.join(rules)} | yes | | everywhere |")
     return "\n".join(lines) + "\n"
 
 

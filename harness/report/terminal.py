@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.compliance import Finding
-from harness.report.collapse import collapsed, scopes_text
+from harness.report.collapse import collapsed, held
 from harness.report.study import StudyReport
 from harness.report.table import TaskTable, task_table
 
@@ -69,15 +69,13 @@ def _room_for_names(table: TaskTable, width: int) -> int:
 
 def print_compliance(findings: list[Finding], console: Console) -> None:
     """What fails first, each with why and where; then what does not apply; what holds in one line."""
-    failed = [f for f in findings if f.ok is False]
-    open_ones = [f for f in findings if f.ok is None]
-    held = sorted({f.rule for f in findings} - {f.rule for f in failed} - {f.rule for f in open_ones})
     console.print(Text("compliance", style="bold"))
-    for mark, style, group in (("fails", "red", failed), ("n/a  ", "dim", open_ones)):
-        for rule, why, scopes in collapsed(group):
+    for ok, mark, style in ((False, "fails", "red"), (None, "n/a  ", "dim")):
+        for rule, why, where in collapsed(findings, ok):
             line = Text(f"{mark} ", style=style)
-            line.append(f"{rule}: ", style="bold" if mark == "fails" else "dim")
-            line.append(f"{why} ({scopes_text(scopes)})", style="" if mark == "fails" else "dim")
+            line.append(f"{rule}: ", style="bold" if ok is False else "dim")
+            line.append(f"{why} ({where})", style="default" if ok is False else "dim")
             console.print(line)
-    if held:
-        console.print(Text("holds ", style="green").append(", ".join(held), style="default"))
+    rules = held(findings)
+    if rules:
+        console.print(Text("holds ", style="green").append(", ".join(rules), style="default"))

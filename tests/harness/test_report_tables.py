@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 from written_records import TEST_ORACLE, baseline, record, reference, row, write_study
 
+from harness.compliance import Finding
 from harness.errors import HarnessError, UnknownName
 from harness.records import Baseline, Paid, RankQuality, Record
 from harness.report import numbers
+from harness.report.collapse import collapsed, held
 from harness.report.sections import Choice, write_report
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
@@ -228,3 +230,16 @@ def test_a_format_that_a_section_does_not_have_is_refused(tmp_path: Path) -> Non
 )
 def test_how_numbers_are_written(written_as: str, text: str) -> None:
     assert written_as == text
+
+
+def test_a_finding_that_holds_of_every_scope_is_told_once() -> None:
+    def found(scope: str, why: str, ok: bool | None = False) -> Finding:
+        return Finding("rule", ok, why, scope)
+
+    scopes = [f"task {i}" for i in range(5)]
+    assert collapsed([found(s, "same") for s in scopes], False) == [("rule", "same", "everywhere")]
+    four = [*(found(s, "same") for s in scopes[:4]), found("task 4", "", True)]
+    assert collapsed(four, False) == [("rule", "same", "task 0, task 1, task 2 and 1 more")]
+    assert collapsed([found("study", "alone")], False) == [("rule", "alone", "study")]
+    assert held(four) == []
+    assert held([found(s, "", True) for s in scopes]) == ["rule"]
