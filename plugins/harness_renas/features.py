@@ -110,8 +110,8 @@ class Features:
         names = self.space.operations
         if self.layout.types == "onehot":
             inner = [k for k, name in enumerate(names) if not name.startswith("input")]
-            found: npt.NDArray[np.float64] = np.equal(ops[:, None, :], np.array(inner)[None, :, None]).astype(np.float64)
-            return found
+            found: npt.NDArray[np.bool_] = np.equal(ops[:, None, :], np.array(inner)[None, :, None])
+            return found.astype(np.float64)
         first = 1 if self._edges is not None else -1  # of edges, the first option; padding, which is -1, is always 0
         return np.where(ops >= 0, ops - first, 0.0)[:, None, :].astype(np.float64)
 

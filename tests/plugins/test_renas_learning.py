@@ -51,7 +51,7 @@ def test_ranking_loss_is_equation_3(kind: str, at: object) -> None:
 
 def test_ranking_loss_of_equal_labels_has_no_gradient() -> None:
     e = torch.tensor([1.0, 2.0], requires_grad=True)
-    ranking(e, torch.tensor([0.5, 0.5]), LOGISTIC).backward()
+    ranking(e, torch.tensor([0.5, 0.5]), LOGISTIC).backward()  # type: ignore[no-untyped-call]
     assert e.grad is not None
     assert e.grad.tolist() == [0.0, 0.0]
 
@@ -85,7 +85,7 @@ def test_sampled_continuity_agrees_with_the_full_sum_in_expectation() -> None:
 
 def test_distance_of_equal_rows_has_a_finite_gradient() -> None:
     eta = torch.ones(3, 4, requires_grad=True)
-    distances(eta).sum().backward()
+    distances(eta).sum().backward()  # type: ignore[no-untyped-call]
     assert eta.grad is not None
     assert torch.isfinite(eta.grad).all()
 

@@ -1,0 +1,62 @@
+"""E2EPP: a random forest that predicts an architecture's score.
+
+Source: Sun, Wang, Xue, Jin, Yen and Zhang, "Surrogate-Assisted Evolutionary Deep Learning Using an End-to-End Random
+Forest-Based Performance Predictor" (IEEE Transactions on Evolutionary Computation 24, 2020). The ReNAS paper compares
+itself with it. Here the forest regresses scores on one-hot choices; proposals and verification are the harness's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from harness import Architecture, Params, Ranker, SearchSpace
+from harness.labelled import Labelled
+from harness_rankers.encodings import Encoding, Floats, vectors
+from harness_rankers.search import RankingParams, RankingStrategy, said
+
+
+class E2EPPParams(RankingParams, frozen=True, kw_only=True):
+    encoding: Annotated[Encoding, said("one-hot choices, or the cells' operations and edges")] = "choices"
+    trees: Annotated[int, said("regression trees", ge=1)] = 500
+    features: Annotated[float, said("share of the features that a split chooses among", gt=0.0, le=1.0)] = 1 / 3
+
+    @classmethod
+    def smallest(cls) -> Any:
+        return cls(verify=3, population=8, generations=3, trees=10)
+
+
+@dataclass(frozen=True)
+class ForestRanker:
+    """The mean prediction of the trees."""
+
+    space: SearchSpace
+    params: E2EPPParams
+    forest: Any
+
+    def rank(self, archs: Sequence[Architecture]) -> Floats:
+        x = vectors(self.space, archs, self.params.encoding, pruned=self.params.pruned)
+        return np.asarray(self.forest.predict(x) if len(archs) else np.zeros(0))
+
+
+class E2EPP(RankingStrategy):
+    """Regress validation scores on one-hot choices by a random forest."""
+
+    name: ClassVar[str] = "e2epp"
+    summary: ClassVar[str] = "a random forest that predicts scores (Sun et al. 2020), the best predicted verified"
+    Params: ClassVar[type[Params]] = E2EPPParams
+    ablations: ClassVar[dict[str, dict[str, Any]]] = {**RankingStrategy.ablations, "cells": {"encoding": "cells"}}
+    params: E2EPPParams
+
+    def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
+        from sklearn.ensemble import RandomForestRegressor
+
+        p = self.params
+        forest = RandomForestRegressor(
+            p.trees, max_features=p.features, random_state=int(rng.integers(2**32 - 1)), n_jobs=1
+        )
+        forest.fit(vectors(space, known.archs, p.encoding, pruned=p.pruned), known.scores)
+        return ForestRanker(space, p, forest)

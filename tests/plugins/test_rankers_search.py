@@ -1,0 +1,78 @@
+"""The rankers as strategies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness import Budget, Oracle, Strategy
+from harness.testing.conformance import assert_conforms
+from harness.testing.synthetic import SyntheticEvaluator
+from harness_nasbench.spaces.nasbench201 import NASBench201Space
+from harness_rankers.forest import E2EPP
+from harness_rankers.gin import GINRanker
+from harness_rankers.ridge import Ridge
+
+STRATEGIES: list[type[Strategy]] = [GINRanker, E2EPP, Ridge]
+QUICK: dict[str, dict[str, Any]] = {
+    "gin-ranker": {"epochs": 2, "members": 2, "width": 4}, "e2epp": {"trees": 5}, "ridge": {}
+}  # fmt: skip
+
+
+def run(cls: type[Strategy], queries: int = 30, **params: Any) -> tuple[Strategy, Oracle, list[tuple[int, ...]]]:
+    oracle = Oracle(SyntheticEvaluator(NASBench201Space()).validator(), Budget(queries=queries))
+    strategy = cls(msgspec.convert({**QUICK[cls.name], **params}, cls.Params))
+    return strategy, oracle, list(strategy.search(oracle, np.random.default_rng(0)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
+def test_conformance(cls: type[Strategy]) -> None:
+    assert_conforms(cls)
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
+def test_budget_is_divided_and_the_best_validated_stands(cls: type[Strategy]) -> None:
+    strategy, oracle, returned = run(cls)
+    assert strategy.notes["labels"] == 20
+    assert len(oracle.history) == 30
+    assert len(set(oracle.space.keys([o.arch for o in oracle.history]))) == 30
+    assert returned[0] == max(oracle.history, key=lambda o: o.score).arch
+    assert strategy.ranker is not None
+    assert np.isfinite(strategy.ranker.rank(returned)).all()
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
+def test_verified_are_the_best_predicted(cls: type[Strategy]) -> None:
+    strategy, oracle, _ = run(cls)
+    assert strategy.ranker is not None
+    verified = strategy.ranker.rank([o.arch for o in oracle.history[20:]])
+    every = strategy.ranker.rank(oracle.space.sample(np.random.default_rng(5), 300))
+    assert verified.min() >= np.quantile(every, 0.9)
+    assert (np.diff(verified) <= 1e-9).all()
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
+def test_without_verification_nothing_more_is_paid(cls: type[Strategy]) -> None:
+    _, oracle, returned = run(cls, verify=0)
+    assert len(oracle.history) == 30
+    assert not {o.arch for o in oracle.history} & set(returned)
+
+
+@pytest.mark.parametrize(("rounds", "sizes"), [(1, [10]), (3, [4, 3, 3]), (10, [1] * 10), (50, [1] * 10)])
+def test_rounds_share_the_verification(rounds: int, sizes: list[int]) -> None:
+    """Each round scores every key that was not known before it."""
+    strategy, oracle, returned = run(Ridge, rounds=rounds)
+    assert len(oracle.history) == 30
+    assert returned[0] == max(oracle.history, key=lambda o: o.score).arch
+    keys = len(set(oracle.space.keys(list(oracle.space.enumerate()))))
+    known = np.cumsum([20, *sizes[:-1]])
+    assert strategy.notes["predicted"] == int((keys - known).sum())
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
+def test_same_seed_same_search(cls: type[Strategy]) -> None:
+    assert run(cls)[1].digest() == run(cls)[1].digest()

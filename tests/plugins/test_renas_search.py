@@ -1,0 +1,127 @@
+"""ReNAS as a strategy: what it pays, what it returns, what its parameters mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness import Budget, Oracle, StudyError
+from harness.testing.conformance import assert_conforms
+from harness.testing.spaces import ToyNodeSpace
+from harness.testing.synthetic import SyntheticEvaluator
+from harness_nasbench.spaces.nasbench201 import NASBench201Space
+from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
+from harness_renas.search import ReNAS
+
+QUICK: dict[str, Any] = {"epochs": 2, "population": 8, "generations": 2, "triplets": 50}
+
+
+def run(queries: int = 20, space: Any = None, **params: Any) -> tuple[ReNAS, Oracle, list[tuple[int, ...]]]:
+    oracle = Oracle(SyntheticEvaluator(space or NASBench201Space()).validator(), Budget(queries=queries))
+    strategy = ReNAS(msgspec.convert({**QUICK, **params}, ReNASParams))
+    return strategy, oracle, list(strategy.search(oracle, np.random.default_rng(0)))
+
+
+@pytest.mark.slow
+def test_conformance() -> None:
+    assert_conforms(ReNAS)
+
+
+def test_budget_is_divided_into_labels_and_verification() -> None:
+    strategy, oracle, returned = run(30)
+    assert strategy.notes["labels"] == 20
+    assert len(oracle.history) == 30
+    best = max(oracle.history, key=lambda o: o.score)
+    assert returned[0] == best.arch
+    assert len(returned) == 10
+
+
+def test_without_verification_the_ten_best_predicted_are_returned_unpaid() -> None:
+    strategy, oracle, returned = run(20, verify=0)
+    assert len(oracle.history) == 20
+    assert strategy.ranker is not None
+    predicted = strategy.ranker.rank(returned)
+    assert (np.diff(predicted) <= 0).all()
+    paid = {o.arch for o in oracle.history}
+    assert len(set(returned) - paid) == 10
+    every = strategy.ranker.rank(list(oracle.space.enumerate()))
+    others = np.sort(every)[::-1]
+    assert predicted[0] >= others[21 * 20]  # nothing but labelled keys and twins is ranked above
+
+
+def test_verified_architectures_have_keys_that_were_not_labelled() -> None:
+    _, oracle, _ = run(30)
+    keys = oracle.space.keys([o.arch for o in oracle.history])
+    assert len(set(keys)) == 30
+
+
+def test_budgets_and_variants_share_their_labels() -> None:
+    _, few, _ = run(20, variant="renas-1")
+    _, many, _ = run(30, variant="renas-6")
+    assert [o.arch for o in few.history[:10]] == [o.arch for o in many.history[:10]]
+
+
+def test_table_1() -> None:
+    """Odd rows know operation types alone, even rows the tensor; two rows for each loss."""
+    assert [v["costs"] for v in VARIANTS.values()] == [False, True] * 3
+    assert [v["objective"] for v in VARIANTS.values()] == ["mse"] * 2 + ["rank"] * 2 + ["rank+continuity"] * 2
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_runs_as_published(variant: str) -> None:
+    strategy, oracle, returned = run(variant=variant, layout="edge", verify=0, **PUBLISHED)
+    assert len(returned) == 10
+    assert len(oracle.history) == 20
+    assert strategy.ranker is not None
+
+
+def test_variants_differ() -> None:
+    archs = NASBench201Space().sample(np.random.default_rng(1), 50)
+    orders = set()
+    for variant in VARIANTS:
+        ranker = run(variant=variant)[0].ranker
+        assert ranker is not None
+        orders.add(np.argsort(ranker.rank(archs)).tobytes())
+    assert len(orders) == len(VARIANTS)
+
+
+@pytest.mark.parametrize("phi", ["hinge", "logistic", "exponential"])
+@pytest.mark.parametrize("orders", ["all", "drawn", "canonical"])
+def test_losses_and_orders_run(phi: str, orders: str) -> None:
+    strategy, _, _ = run(phi=phi, orders=orders, targets="ranks")
+    assert strategy.ranker is not None
+    assert np.isfinite(strategy.ranker.rank(NASBench201Space().sample(np.random.default_rng(0), 20))).all()
+
+
+def test_labels_by_cost_span_it() -> None:
+    _, oracle, _ = run(22, choose="flops", labels=12)
+    flops = oracle.space.costs([o.arch for o in oracle.history[:12]])["flops"]
+    every = oracle.space.costs(list(oracle.space.enumerate()))["flops"]
+    assert (flops.min(), flops.max()) == (every.min(), every.max())
+
+
+def test_edge_layout_is_refused_by_name() -> None:
+    with pytest.raises(StudyError, match="toy-nodes has no edge layout"):
+        run(space=ToyNodeSpace(), layout="edge")
+
+
+def test_evolution_serves_spaces_that_are_too_large() -> None:
+    strategy, _, returned = run(whole=100, population=16, generations=5)
+    assert strategy.notes["predicted"] < 16 * 6 + 1
+    assert len(returned) == 10
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"labels": 0}, {"triplets": 0}, {"selection": 0, "crossover": 0, "mutation": 0}, {"variant": "renas-7"}]
+)
+def test_impossible_parameters_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(wrong, ReNASParams)
+
+
+def test_phases_are_timed() -> None:
+    strategy, _, _ = run()
+    assert set(strategy.seconds) == {"label", "train", "propose"}
