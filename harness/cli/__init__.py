@@ -1,6 +1,6 @@
 """The command line ``nas-harness``. One module a command, imported when the command is used; no logic of its own.
 
-A new command is one line in `COMMANDS` and a module of that name in this package with an ``app``. Nothing imported
+A new command is one line in `COMMANDS` and a module of that name in this package with a Typer ``app``. Nothing imported
 here, or at the top of a command's module, is heavier than Typer: ``--help`` answers as fast as the interpreter starts.
 """
 
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -101,6 +102,9 @@ def options(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; its exit status. What is wrong is one message on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without the plus-minus sign still shows the report
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)
     first = [w for w in words[:end] if w in _ANYWHERE]

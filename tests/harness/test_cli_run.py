@@ -164,3 +164,16 @@ def test_options_make_the_study_that_a_file_would() -> None:
 def test_parameters_need_one_strategy() -> None:
     with pytest.raises(StudyError, match="exactly one --strategy"):
         study_of(strategies=["a", "b"], tasks=["c"], budget="5", params=["size=4"])
+
+
+def test_a_terminal_that_cannot_write_every_sign_still_shows_the_report(tmp_path: Path) -> None:
+    from written_records import baseline, row, write_study
+
+    folder = write_study(tmp_path, row("alpha", [80.0, 82.0]), [baseline()])
+    code = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
+    found = subprocess.run(
+        [sys.executable, "-c", code, "report", str(folder)], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "81.00?1.41" in found.stdout
