@@ -11,7 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from harness.errors import BudgetExhausted
 from harness.oracle import Budget, Oracle
+from harness.registry import Registry
 from harness.testing.reachability import paths_to
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
@@ -169,3 +171,21 @@ def test_no_way_from_the_oracle_to_a_synthetic_final_score(space, lower):
     # The walk is not blind: the validator's own scores are there, as is the evaluator on the paper mode's column.
     assert paths_to(oracle, [evaluator.validator()._secret]) == ["root._validator._secret"]
     assert paths_to(Oracle(evaluator.validator("test"), Budget(queries=1)), targets)
+
+
+def test_no_way_from_a_search_to_a_real_final_score():
+    """NAS-Bench-Graph, after a search of 100 queries: oracle, strategy and space hold validation scores alone."""
+    pytest.importorskip("nas_bench_graph")
+    registry = Registry(only=frozenset({"nasbench", "baselines"}))
+    evaluator = registry.protocol("nasbench-graph").open(registry.task("nasbench-graph/cora"))
+    truth = evaluator.truth("single")
+    oracle = Oracle(evaluator.validator(), Budget(queries=100))
+    strategy = registry.load("strategy", "regularized-evolution")()
+    with pytest.raises(BudgetExhausted):
+        strategy.search(oracle, np.random.default_rng(0))
+    targets = [evaluator, truth, truth.final]
+    for root in (oracle, strategy, oracle.space, evaluator.validator()):
+        assert paths_to(root, targets) == []
+    # The walk sees as far as the scores: those of validation, which the oracle answers from, are found.
+    assert paths_to(oracle, [truth.valid])
+    assert paths_to(evaluator, [truth.final])

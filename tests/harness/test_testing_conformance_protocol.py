@@ -248,6 +248,25 @@ def test_tasks_can_be_chosen():
     assert {r.check.partition("[")[2] for r in report.results} == {"", "sound/two]"}
 
 
+class FinalOnly(Sound):
+    """No validation split: its validator answers with final scores, and no search may ask it."""
+
+    def tasks(self):
+        return [replace(t, searchable=False) for t in super().tasks()]
+
+    def evaluator(self, task):
+        evaluator = super().evaluator(task)
+        evaluator._validator = evaluator.validator("test")
+        return evaluator
+
+
+def test_a_task_that_cannot_be_searched_may_answer_with_final_scores():
+    report = check_protocol(FinalOnly, only=["validation is free"])
+    assert not report.failed
+    assert len(report.skipped) == 2
+    assert "no validation split" in report.skipped[0].why
+
+
 class Live(Sound):
     """Whoever validates here, trains."""
 

@@ -254,6 +254,8 @@ def free_of_test(subject: ProtocolSubject, case: str) -> None:
     """
     opened = subject.opened(case)
     evaluator = opened.evaluator
+    if not opened.task.searchable:
+        raise Skipped("the task has no validation split: it only says the final score of searches on another task")
     targets: list[Any] = [evaluator]
     if opened.truth is not None and evaluator.final_score == "test":
         targets += [opened.truth, opened.truth.final]
