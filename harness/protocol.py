@@ -10,13 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from harness.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from harness.tables import DataSet
 
 Floats = npt.NDArray[np.float64]
 
@@ -208,6 +211,10 @@ class TrainingProtocol(ABC):
     @abstractmethod
     def open(self, task: Task) -> Evaluator:
         """The opened task. Raises DataMissing, naming the command that gets the data."""
+
+    def datasets(self) -> Sequence[DataSet]:
+        """What its tables are made from, for ``nas-harness data``. Cheap."""
+        return ()
 
     def missing(self, task: Task) -> str | None:
         """Why the task cannot be opened here (one sentence with the command that mends it), or None. Cheap."""
