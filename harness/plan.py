@@ -125,11 +125,12 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
 def _open(spec: TaskSpec, evaluators: Evaluators) -> OpenTask:
     evaluator = evaluators(spec.name)
     task = evaluator.task
-    if spec.search_task is None and not task.searchable:
-        raise StudyError(f"task {spec.name!r} has no validation scores; name a search_task on the same space")
     search = evaluators(spec.search_task) if spec.search_task else evaluator
-    if search is not evaluator and not search.task.searchable:
-        raise StudyError(f"search_task {spec.search_task!r} has no validation scores of its own to search on")
+    if search is evaluator and not task.searchable:
+        raise StudyError(
+            f"task {spec.name!r} has no validation scores of its own, so it is not searched and scored at once; "
+            "name another task on the same space as its search_task"
+        )
     if search.space.name != evaluator.space.name or search.space.radices != evaluator.space.radices:
         raise StudyError(
             f"search_task {spec.search_task!r} is on the space {search.space.name}, "

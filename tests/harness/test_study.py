@@ -35,7 +35,10 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_a_study_expands_to_rows_times_tasks_times_seeds_and_a_reference(tmp_path: Path, toy: Registry) -> None:
     plan = make_plan(load_study(write(tmp_path, GOOD)), toy)
     assert [(r.role, r.label, r.search_seed) for r in plan.runs] == [
-        ("row", "toy-sampler", 0), ("row", "toy-sampler", 1), ("reference", MATCHED, 0), ("reference", MATCHED, 1),
+        ("row", "toy-sampler", 0),
+        ("row", "toy-sampler", 1),
+        ("reference", MATCHED, 0),
+        ("reference", MATCHED, 1),
     ]
     assert plan.runs[0].params == {"size": 4}
     assert plan.runs[0].final == "single"
@@ -51,8 +54,11 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
     assert ids(GOOD.replace('"first"', '"second"')) == base
     assert ids(GOOD.replace("seeds = 2", "seeds = 3"))[:2] == base
     for before, after in (
-        ("queries = 10", "queries = 11"), ("size = 4", "size = 5"), ("toy/edges", "toy/nodes"),
-        ("seeds = 2", "seeds = 2\nseed = 1"), ("tuning_queries = 0", 'mode = "paper"'),
+        ("queries = 10", "queries = 11"),
+        ("size = 4", "size = 5"),
+        ("toy/edges", "toy/nodes"),
+        ("seeds = 2", "seeds = 2\nseed = 1"),
+        ("tuning_queries = 0", 'mode = "paper"'),
     ):
         assert not set(ids(GOOD.replace(before, after))) & set(base), (before, after)
 
@@ -64,7 +70,10 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str` \(field seeds\)"),
         (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`"),
         (('name = "toy/edges"', 'nmae = "toy/edges"'), r"study.toml:[67]: .*(nmae|name)"),
-        (("tuning_queries = 0", "tuning_queries = 0\n[[strategies]]\nmode = 3"), r"study.toml:1[34]: .*field strategies\[1\]"),
+        (
+            ("tuning_queries = 0", "tuning_queries = 0\n[[strategies]]\nmode = 3"),
+            r"study.toml:1[34]: .*field strategies\[1\]",
+        ),
         (("queries = 10", "queries = 0"), "positive"),
         (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
         (("seeds = 2", "seeds = 0"), "at least 1"),
@@ -96,10 +105,21 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
         (("tuning_queries = 0", 'ablations = ["none"]'), StudyError, "no ablation 'none'; it declares: single"),
         (('name = "toy/edges"', 'name = "toy/edges"\nfinal = "mean"'), StudyError, "no final 'mean'; it has single"),
         (('name = "toy/edges"', 'name = "toy/edges"\nlaw = "rows"'), StudyError, "no law 'rows'"),
-        (('name = "toy/edges"', 'name = "toy/edges"\nsearch_task = "toy/nodes"'), StudyError, "is on the space toy-nodes"),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nsearch_task = "toy/nodes"'),
+            StudyError,
+            "is on the space toy-nodes",
+        ),
+        (('name = "toy/edges"', 'name = "toy/final"'), StudyError, "not searched and scored at once"),
+        (
+            ('name = "toy/edges"', 'name = "toy/final"\nsearch_task = "toy/final"'),
+            StudyError,
+            "not searched and scored at once",
+        ),
         (
             ("tuning_queries = 0", '[[strategies]]\nname = "toy-sampler"\nparams = { size = 5 }'),
-            StudyError, "give one of them a label",
+            StudyError,
+            "give one of them a label",
         ),
     ],
 )
@@ -115,7 +135,8 @@ def test_a_contradictory_study_is_refused_before_anything_runs(
 def test_ablations_become_rows_of_their_own(tmp_path: Path, toy: Registry) -> None:
     rows = resolve_rows(load_study(write(tmp_path, GOOD.replace("tuning_queries = 0", "ablations = true"))), toy)
     assert [(r.label, r.ablation, r.params) for r in rows] == [
-        ("toy-sampler", None, {"size": 4}), ("toy-sampler [single]", "single", {"size": 1}),
+        ("toy-sampler", None, {"size": 4}),
+        ("toy-sampler [single]", "single", {"size": 1}),
     ]
 
 
@@ -134,3 +155,10 @@ def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> N
     toy.register(module, "late", "late-dist", "1")
     with pytest.raises(PluginError, match="needs no_such_library: pip install that"):
         toy.load("strategy", "absent")
+
+
+@pytest.mark.parametrize("search_task", ["toy/edges", "toy/final2"])
+def test_a_task_without_validation_is_searched_through_another(tmp_path: Path, toy: Registry, search_task: str) -> None:
+    text = GOOD.replace('name = "toy/edges"', f'name = "toy/final"\nsearch_task = "{search_task}"')
+    plan = make_plan(load_study(write(tmp_path, text)), toy)
+    assert {(r.task, r.search_task) for r in plan.runs} == {("toy/final", search_task)}

@@ -137,6 +137,8 @@ class ToyProtocol(TrainingProtocol):
             Task("toy/edges", "toy", "edges", ("single",)),
             Task("toy/nodes", "toy", "nodes", ("single",)),
             Task("toy/error", "toy", "lower is better", ("single",)),
+            Task("toy/final", "toy", "no validation split", ("single",), searchable=False),
+            Task("toy/final2", "toy", "no validation split", ("single",), searchable=False),
             Task("toy/absent", "toy", "its data is not here", ("single",)),
         ]
 
@@ -144,13 +146,24 @@ class ToyProtocol(TrainingProtocol):
         if task.name == "toy/absent":
             raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
         space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
-        return SyntheticEvaluator(space, name=task.name, lower_is_better=task.name == "toy/error")
+        evaluator = SyntheticEvaluator(space, name=task.name, lower_is_better=task.name == "toy/error")
+        evaluator.task = task
+        return evaluator
 
 
 @hookimpl
 def nas_harness_strategies():
     return [
-        Sampler, Returner, BadRanker, Raiser, Hanger, Killer, Foreigner, Nothing, Overspender, Slow,
+        Sampler,
+        Returner,
+        BadRanker,
+        Raiser,
+        Hanger,
+        Killer,
+        Foreigner,
+        Nothing,
+        Overspender,
+        Slow,
     ]
 
 
