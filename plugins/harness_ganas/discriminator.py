@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness import Architecture, CellBatch
-from harness_ganas.encoder import Graphs, KGNN, join, stack
+from harness_ganas.encoder import KGNN, Inputs, stack
 
 Floats = npt.NDArray[np.float64]
 GraphsOf = Callable[[Sequence[Architecture]], tuple[CellBatch, ...]]
@@ -73,7 +73,7 @@ class Discriminator:
 
     def encode(self, archs: Sequence[Architecture]) -> Tensor:
         """Graph embeddings, float32 [n, graph_size]."""
-        embedding: Tensor = self.encoder(stack(self._graphs(archs)))[1]
+        embedding: Tensor = self.encoder(self.encoder.inputs(stack(self._graphs(archs))))[1]
         return embedding
 
     def train(
@@ -90,8 +90,8 @@ class Discriminator:
 
         ``pairs``: positives an epoch. tau' differs from tau wherever there are two truth cells.
         """
-        real, fake = stack(self._graphs(truth)), stack(self._graphs(generated))
-        both, k = join([real, fake]), len(truth)
+        both = self.encoder.inputs(stack(self._graphs([*truth, *generated])))
+        k = len(truth)
         self.head.train()
         loss = 0.0
         for _ in range(epochs):
@@ -107,13 +107,13 @@ class Discriminator:
             loss = float(np.mean(losses))
         self.head.eval()
         with torch.no_grad():
-            self._truth = self.encoder(real)[1]
+            self._truth = self.encoder(both.take(np.arange(k)))[1]
         self._known = {}
         return loss
 
-    def _step(self, both: Graphs, first: Any, second: Any, label: Any) -> float:
+    def _step(self, both: Inputs, first: Any, second: Any, label: Any) -> float:
         used, position = np.unique(np.concatenate([first, second]), return_inverse=True)
-        embedding = self.encoder(both[used])[1]
+        embedding = self.encoder(both.take(used))[1]
         at = torch.from_numpy(position)
         logits = self.head(embedding[at[: len(first)]], embedding[at[len(first) :]])
         loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(label).float())

@@ -16,13 +16,16 @@ from harness_ganas.dense import graph_conv
 
 
 class Graphs(NamedTuple):
-    """n architectures as arrays. ops: int64 [n, cells, v], -1 undecided or padding; adjacency: bool [n, cells, v, v]."""
+    """n architectures as arrays.
+
+    ops: int64 [n, cells, v], -1 undecided or padding. adjacency: bool [n, cells, v, v], row = source.
+    """
 
     ops: npt.NDArray[np.int64]
     adjacency: npt.NDArray[np.bool_]
 
-    def __getitem__(self, index: object) -> Graphs:  # type: ignore[override]
-        return Graphs(self.ops[index], self.adjacency[index])  # type: ignore[index]
+    def take(self, index: npt.NDArray[np.int64]) -> Graphs:
+        return Graphs(self.ops[index], self.adjacency[index])
 
 
 def stack(batches: Sequence[CellBatch]) -> Graphs:
@@ -39,6 +42,23 @@ def stack(batches: Sequence[CellBatch]) -> Graphs:
 
 def join(parts: Sequence[Graphs]) -> Graphs:
     return Graphs(np.concatenate([p.ops for p in parts]), np.concatenate([p.adjacency for p in parts]))
+
+
+class Inputs(NamedTuple):
+    """Graphs as tensors. x: float32 [n * cells, v, features]; into, out_of: float32 [n * cells, v, v], row = target and
+    row = source; mask: float32 [n * cells, v, 1], or None where every node counts."""
+
+    x: Tensor
+    into: Tensor
+    out_of: Tensor
+    mask: Tensor | None
+    cells: int
+
+    def take(self, index: npt.NDArray[np.int64]) -> Inputs:
+        """The chosen ones of n single-cell or multi-cell architectures."""
+        at = torch.from_numpy((index[:, None] * self.cells + np.arange(self.cells)).ravel())
+        mask = None if self.mask is None else self.mask[at]
+        return Inputs(self.x[at], self.into[at], self.out_of[at], mask, self.cells)
 
 
 class KGNN(nn.Module):
@@ -62,17 +82,24 @@ class KGNN(nn.Module):
         self.predecessors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
         self.successors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
 
-    def forward(self, graphs: Graphs) -> tuple[Tensor, Tensor]:
-        """Node embeddings float32 [n, cells, v, node_size] and graph embeddings float32 [n, graph_size]."""
+    def inputs(self, graphs: Graphs) -> Inputs:
+        """What `forward` takes, made once for graphs that are embedded several times."""
         n, cells, v = graphs.ops.shape
         ops = torch.from_numpy(graphs.ops).view(n * cells, v)
         adjacency = torch.from_numpy(graphs.adjacency).view(n * cells, v, v).float()
         place = torch.linspace(0.0, 1.0, v).expand(n * cells, v).unsqueeze(2)
         x = torch.cat([functional.one_hot(ops + 1, self.operations + 1).float(), place], dim=2)
-        mask = (ops >= 0).unsqueeze(2).float() if self.padding else torch.ones(n * cells, v, 1)
-        into = adjacency.transpose(1, 2)
+        mask = (ops >= 0).unsqueeze(2).float() if self.padding else None
+        return Inputs(x, adjacency.transpose(1, 2).contiguous(), adjacency, mask, cells)
+
+    def forward(self, given: Inputs) -> tuple[Tensor, Tensor]:
+        """Node embeddings float32 [n, cells, v, node_size] and graph embeddings float32 [n, graph_size]."""
+        x, mask = given.x, given.mask
         for from_predecessors, from_successors in zip(self.predecessors, self.successors, strict=True):
-            x = torch.cat([from_predecessors(x, into), from_successors(x, adjacency)], dim=2).relu() * mask
+            x = torch.cat([from_predecessors(x, given.into), from_successors(x, given.out_of)], dim=2).relu()
+            x = x if mask is None else x * mask
         # ReLU leaves nothing below 0, so masked nodes never are the maximum unless all are 0.
-        graph = torch.cat([x.sum(dim=1) / mask.sum(dim=1).clamp(min=1.0), x.amax(dim=1)], dim=1)
-        return x.view(n, cells, v, -1), graph.view(n, -1)
+        mean = x.mean(dim=1) if mask is None else x.sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        graph = torch.cat([mean, x.amax(dim=1)], dim=1)
+        n = len(x) // given.cells
+        return x.view(n, given.cells, x.shape[1], -1), graph.view(n, -1)

@@ -21,7 +21,7 @@ class Step:
 
     recurrent: decided by the edge decoder (kinds edge and pointer), else by the operator head. encodes: the partial
     graph is embedded anew; otherwise the embeddings of the block's first decision serve on. opens: first decision
-    of a run of the edge decoder. A block is a series of decisions on one node of one cell.
+    of a run of the edge decoder. A block is a series of decisions on one node of one cell, or of pointers in one cell.
     """
 
     kind: str
@@ -64,7 +64,7 @@ class Episodes:
         """The chosen episodes, with the graphs that they need."""
         used, rows = np.unique(self.rows[:, index], return_inverse=True)
         return Episodes(
-            self.steps, self.graphs[used], rows.reshape(len(self.steps), len(index)), self.actions[:, index],
+            self.steps, self.graphs.take(used), rows.reshape(len(self.steps), len(index)), self.actions[:, index],
             self.legal[:, index], self.active[:, index], self.block_op[:, index], self.good[:, index],
             [self.archs[i] for i in index.tolist()], self.violations[index],
         )  # fmt: skip
@@ -97,13 +97,14 @@ def roll_out(script: Script, policy: Policy, n: int, rng: np.random.Generator, *
     columns: dict[str, list[Any]] = {k: [] for k in ("rows", "actions", "legal", "active", "block_op", "good")}
     while (decision := script.decision(state)) is not None:
         before = steps[-1] if steps else None
-        same_block = before is not None and (before.cell, before.node) == (decision.cell, decision.node)
-        if not same_block:
+        if before is not None and not _same_block(before, decision):
+            before = None
+        if before is None:
             block_op = np.full(n, -1, dtype=np.int64)
-        step = _step(decision, before if same_block else None)
+        step = _step(decision, before)
         if step.encodes:
             _, first, again = np.unique(prefix, return_index=True, return_inverse=True)
-            some = stack(script.partial(state))[first]
+            some = stack(script.partial(state)).take(first)
             rows = embedded + again.reshape(n)
             policy.embed(some, again.reshape(n))
             graphs.append(some)
@@ -128,6 +129,12 @@ def roll_out(script: Script, policy: Policy, n: int, rng: np.random.Generator, *
         legal[t, :, : column.shape[1]] = column
     stacked = {name: np.stack(column) for name, column in columns.items()}
     return Episodes(tuple(steps), join(graphs), legal=legal, archs=archs, violations=violations, **stacked)
+
+
+def _same_block(before: Step, d: Decision) -> bool:
+    """Decisions on one node of one cell; successive pointers too, since some scripts name each by a node of its own."""
+    pointers = before.kind == d.kind == "pointer"
+    return before.cell == d.cell and (before.node == d.node or pointers)
 
 
 def _step(d: Decision, before: Step | None) -> Step:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import Script
-from harness_ganas.encoder import Graphs, KGNN
+from harness_ganas.encoder import KGNN, Graphs, Inputs
 from harness_ganas.episodes import Bools, Episodes, Ints, Step
 
 _NEVER = -1e9
@@ -31,8 +31,9 @@ class Generator(nn.Module):
     slot (spaces of fixed topology must be told which node it is; in one that grows it is the last). Its outputs
     are operations of the space's vocabulary, so that all nodes share them, and plain options for decisions
     that name no operations. Edge decoder: h_0 = tanh(W [graph; operation of the node; slot]); for each earlier node v
-    in order a GRU step on [h_v; previous decision], then the logit of the edge; for pointers, attention over the nodes
-    plus a bias per slot and option. Critic: an MLP on graph and slot embeddings.
+    in order a GRU step on [h_v; previous decision], then the logit of the edge. For pointers, attention of the state
+    over [h_v plus a learned vector per option] plus a bias per slot and option, since an option's number need not
+    be that of a node of the graph. Critic: an MLP on graph and slot embeddings.
     """
 
     def __init__(
@@ -51,12 +52,15 @@ class Generator(nn.Module):
         self.gru = nn.GRUCell(hidden + 1, hidden)
         self.edge = nn.Linear(hidden, 1)
         self.query = nn.Linear(hidden, hidden, bias=False)
+        self.option = nn.Embedding(widest, hidden)
         self.pointer_bias = nn.Embedding(script.slots, widest)
         self.critic = nn.Sequential(nn.Linear(graph + hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         with torch.no_grad():  # so that the first policy is close to uniform
             for last in (self.operator[2], self.edge, self.query, self.critic[2]):
                 assert isinstance(last, nn.Linear)
                 last.weight.mul_(0.01)
+                if last.bias is not None:
+                    last.bias.zero_()
             self.pointer_bias.weight.zero_()
 
     # -- the parts ---------------------------------------------------------------------------------------------------
@@ -64,11 +68,11 @@ class Generator(nn.Module):
     def _operator_logits(self, nodes: Tensor, graph: Tensor, slots: Tensor, steps: list[Step]) -> Tensor:
         """float32 [s, n, widest] for s decisions; nodes [s, n, hidden], graph [s, n, ...], slots [s, 1, hidden]."""
         out = self.operator(torch.cat([graph, nodes, slots.expand(-1, graph.shape[1], -1)], dim=2))
-        pick = torch.zeros(len(steps), 1, self.widest, dtype=torch.int64)
+        pick = np.zeros((len(steps), 1, self.widest), dtype=np.int64)
         for i, step in enumerate(steps):
             named = step.option_ops or range(self.vocabulary, self.vocabulary + step.options)
-            pick[i, 0, : step.options] = torch.tensor(list(named))
-        return torch.gather(out, 2, pick.expand(-1, graph.shape[1], -1))
+            pick[i, 0, : step.options] = named
+        return torch.gather(out, 2, torch.from_numpy(pick).expand(-1, graph.shape[1], -1))
 
     def _first_state(self, graph: Tensor, block_op: Tensor, slots: Tensor) -> Tensor:
         chosen = self.operation(torch.where(block_op < 0, self.vocabulary, block_op))
@@ -104,10 +108,11 @@ class Generator(nn.Module):
                 yes = self.edge(state[i])
                 logits = torch.cat([torch.zeros_like(yes), yes], dim=1)
             else:
-                v = min(step.options, nodes[i].shape[1])
-                match = (nodes[i][:, :v] @ asked[i].unsqueeze(2)).squeeze(2) / self.hidden**0.5
-                bias = self.pointer_bias.weight[step.slot, : step.options]
-                logits = nn.functional.pad(match, (0, step.options - v)) + bias
+                missing = max(0, step.options - nodes[i].shape[1])
+                shown = nn.functional.pad(nodes[i][:, : step.options], (0, 0, 0, missing))
+                keys = shown + self.option.weight[: step.options]
+                match = (keys @ asked[i].unsqueeze(2)).squeeze(2) / self.hidden**0.5
+                logits = match + self.pointer_bias.weight[step.slot, : step.options]
             rows.append(nn.functional.pad(logits, (0, self.widest - logits.shape[1])))
         return state, torch.stack(rows)
 
@@ -120,10 +125,13 @@ class Generator(nn.Module):
 
     # -- given episodes ----------------------------------------------------------------------------------------------
 
-    def judge(self, episodes: Episodes) -> Judged:
-        """Log-probability of each action taken, entropy of each decision, and the critic's value."""
+    def judge(self, episodes: Episodes, inputs: Inputs) -> Judged:
+        """Log-probability of each action taken, entropy of each decision, and the critic's value.
+
+        ``inputs``: of the episodes' graphs, as `KGNN.inputs` makes them.
+        """
         steps, n = episodes.steps, len(episodes)
-        nodes, graph = self.encoder(episodes.graphs)
+        nodes, graph = self.encoder(inputs)
         rows = torch.from_numpy(episodes.rows)
         seen = graph[rows]
         slots = self.slot(torch.tensor([[s.slot] for s in steps]))
@@ -184,7 +192,7 @@ class Sampler:
 
     def embed(self, graphs: Graphs, rows: Ints) -> None:
         with torch.no_grad():
-            self._nodes, graph = self._g.encoder(graphs)
+            self._nodes, graph = self._g.encoder(self._g.encoder.inputs(graphs))
         self._rows = torch.from_numpy(rows)
         self._graph = graph[self._rows]
 
@@ -214,4 +222,5 @@ def draw(logits: npt.NDArray[np.float64], rng: np.random.Generator) -> Ints:
     u = rng.random((len(p), 1)) * total[:, -1:]
     found = (u >= total).sum(axis=1)
     last_open = p.shape[1] - 1 - (p[:, ::-1] > 0).argmax(axis=1)  # by rounding, u may reach the very end
-    return np.minimum(found, last_open).astype(np.int64)
+    chosen: Ints = np.minimum(found, last_open).astype(np.int64)
+    return chosen

@@ -68,7 +68,8 @@ class PPO:
     def update(self, episodes: Episodes, rewards: Floats, rng: np.random.Generator) -> float:
         """Learn from episodes rolled out under the present policy; the mean entropy of its decisions."""
         s = self._s
-        now: Judged | None = self._g.judge(episodes)
+        inputs = self._g.encoder.inputs(episodes.graphs)
+        now: Judged | None = self._g.judge(episodes, inputs)
         assert now is not None
         old, value = now.log_p.detach(), now.value.detach().numpy()
         advantage = gae(rewards, value, episodes.active, gamma=s.gamma, lam=s.lam)
@@ -83,10 +84,13 @@ class PPO:
             if s.minibatches > 1:
                 order = np.array_split(rng.permutation(len(episodes)), s.minibatches)
             for at in order:
-                part = episodes if s.minibatches == 1 else episodes.take(at)
+                part, seen = episodes, inputs
+                if s.minibatches > 1:
+                    part = episodes.take(at)
+                    seen = self._g.encoder.inputs(part.graphs)
                 # The first pass over the whole batch is the one that the advantages came from.
                 entropy = self._learn(
-                    part, now or self._g.judge(part), old[:, at], torch.from_numpy(advantage[:, at]),
+                    part, now or self._g.judge(part, seen), old[:, at], torch.from_numpy(advantage[:, at]),
                     torch.from_numpy(returns[:, at]),
                 )  # fmt: skip
                 now = None

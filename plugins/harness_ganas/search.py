@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from harness import STRICT, Architecture, InvalidArchitecture, Mode, SearchSpace, StudyError, Strategy
+from harness import STRICT, Architecture, InvalidArchitecture, Mode, SearchSpace, Strategy, StudyError
 from harness_ganas.discriminator import Discriminator, Floats
 from harness_ganas.episodes import Episodes, roll_out
 from harness_ganas.generator import Generator, Sampler

@@ -1,0 +1,186 @@
+"""GA-NAS's generator: roll-outs through scripts, and the same episodes judged at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import harness_ganas.generator as generator_module
+from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
+from harness_ganas.episodes import roll_out
+from harness_ganas.generator import Generator, Sampler, draw
+from harness_ganas.ppo import PPO, PPOSettings, gae, rewards_of
+from harness_ganas.search import _sizes
+from harness_nasbench.spaces.chain import ChainSpace
+from harness_nasbench.spaces.darts import DartsSpace
+from harness_nasbench.spaces.nasbench101 import NASBench101Space
+from harness_nasbench.spaces.nasbench201 import CONV3, NASBench201Space
+from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
+
+SPACES = [
+    ToyEdgeSpace(), ToyNodeSpace(), NASBench101Space(), NASBench201Space(), NASBenchGraphSpace(), ChainSpace(),
+    DartsSpace(),
+]  # fmt: skip
+SETTINGS = PPOSettings(
+    lr=3e-3, clip=0.2, gamma=1.0, lam=0.95, entropy=0.01, value=0.5, grad_norm=0.5, epochs=4, minibatches=1
+)
+each_space = pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+    torch.set_num_threads(threads)
+
+
+def make(space, *, spread=0.0):
+    """A small generator; ``spread`` shakes its weights so that its policy is far from uniform."""
+    g = Generator(space.scripts["default"], *_sizes(space), hidden=8, layers=2)
+    with torch.no_grad():
+        for weight in g.parameters():
+            weight += spread * torch.randn_like(weight)
+    return g
+
+
+@each_space
+def test_masked_episodes_end_in_valid_architectures(space) -> None:
+    g = make(space, spread=0.5)
+    episodes = roll_out(space.scripts["default"], Sampler(g), 40, np.random.default_rng(0), masked=True)
+    assert len(episodes) == 40
+    assert all(space.is_valid(a) for a in episodes.archs)
+    assert not episodes.violations.any()
+    assert episodes.good.all()
+    assert len(episodes.graphs.ops) == episodes.rows.max() + 1
+
+
+@each_space
+def test_what_is_judged_at_once_is_what_was_drawn_step_by_step(space, monkeypatch) -> None:
+    g, seen = make(space, spread=0.3), []
+
+    def recording(logits, rng):
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        actions = draw(logits, rng)
+        plogp = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
+        seen.append((np.log(p[np.arange(len(p)), actions]), -plogp.sum(axis=1)))
+        return actions
+
+    monkeypatch.setattr(generator_module, "draw", recording)
+    episodes = roll_out(space.scripts["default"], Sampler(g), 30, np.random.default_rng(1), masked=True)
+    judged = g.judge(episodes, g.encoder.inputs(episodes.graphs))
+    for row, name in enumerate(("log_p", "entropy")):
+        drawn = np.stack([x[row] for x in seen])
+        at_once = getattr(judged, name).detach().numpy()
+        np.testing.assert_allclose(at_once[episodes.active], drawn[episodes.active], atol=2e-5)
+    assert np.unique(judged.log_p.detach().numpy().sum(axis=0).round(4)).size > 5, "the policy tells cells apart"
+
+
+@each_space
+def test_chosen_episodes_are_judged_as_among_all(space) -> None:
+    g = make(space, spread=0.3)
+    episodes = roll_out(space.scripts["default"], Sampler(g), 20, np.random.default_rng(2), masked=True)
+    index = np.array([17, 3, 4, 11])
+    part = episodes.take(index)
+    whole = g.judge(episodes, g.encoder.inputs(episodes.graphs))
+    some = g.judge(part, g.encoder.inputs(part.graphs))
+    for one, other in zip(whole, some, strict=True):
+        torch.testing.assert_close(one[:, index], other, atol=1e-5, rtol=1e-4)
+    assert part.archs == [episodes.archs[i] for i in index]
+
+
+@each_space
+def test_the_first_policy_is_close_to_uniform(space) -> None:
+    g = make(space)
+    episodes = roll_out(space.scripts["default"], Sampler(g), 20, np.random.default_rng(3), masked=True)
+    judged = g.judge(episodes, g.encoder.inputs(episodes.graphs))
+    most = np.log(episodes.legal.sum(axis=2))
+    got = judged.entropy.detach().numpy()
+    assert (got[episodes.active] > 0.98 * most[episodes.active] - 1e-6).all()
+
+
+@pytest.mark.parametrize("space", [ToyNodeSpace(), NASBench101Space(), NASBenchGraphSpace()], ids=lambda s: s.name)
+def test_an_unmasked_episode_of_good_actions_is_valid(space) -> None:
+    g = make(space)
+    episodes = roll_out(space.scripts["default"], Sampler(g), 300, np.random.default_rng(4), masked=False)
+    bad = (~episodes.good).sum(axis=0)
+    assert bad.max() == 1, "after its first bad action an episode has nothing to be judged by"
+    assert not episodes.violations[bad == 0].any()
+    assert len(episodes.valid) == int((episodes.violations == 0).sum())
+    if space.name != "nasbench-graph":  # there only four skips, 1 of 6,561, are invalid
+        assert (episodes.violations > 0).any()
+        assert bad[episodes.violations > 0].all()
+
+
+def test_draw_follows_the_logits_and_never_takes_what_is_closed() -> None:
+    logits = np.tile([0.0, -np.inf, np.log(3.0), -np.inf], (40_000, 1))
+    found = np.bincount(draw(logits, np.random.default_rng(0)), minlength=4)
+    assert found[1] == found[3] == 0
+    assert found[2] / 40_000 == pytest.approx(0.75, abs=0.01)
+
+
+# -- PPO -------------------------------------------------------------------------------------------------------------
+
+
+def test_gae_with_lambda_one_is_the_return_less_the_value_and_with_zero_the_td_error() -> None:
+    rewards = np.array([[1.0], [0.0], [2.0]], dtype=np.float32)
+    values = np.array([[0.5], [0.25], [1.0]], dtype=np.float32)
+    active = np.ones((3, 1), dtype=np.bool_)
+    np.testing.assert_allclose(gae(rewards, values, active, gamma=1.0, lam=1.0)[:, 0], [2.5, 1.75, 1.0])
+    np.testing.assert_allclose(gae(rewards, values, active, gamma=1.0, lam=0.0)[:, 0], [0.75, 0.75, 1.0])
+    np.testing.assert_allclose(
+        gae(rewards, values, active, gamma=0.5, lam=0.5)[:, 0], [1 + 0.125 - 0.5 + 0.25 * 0.5, 0.5, 1.0]
+    )
+
+
+def test_gae_passes_over_decisions_that_an_episode_does_not_take() -> None:
+    rng = np.random.default_rng(0)
+    rewards, values = rng.normal(size=(2, 6, 1)).astype(np.float32)
+    active = np.array([1, 0, 1, 1, 0, 0], dtype=np.bool_)[:, None]
+    kept = active[:, 0]
+    whole = gae(rewards, values, active, gamma=0.9, lam=0.8)
+    alone = gae(rewards[kept], values[kept], active[kept], gamma=0.9, lam=0.8)
+    np.testing.assert_allclose(whole[kept], alone, rtol=1e-5)
+    assert not whole[~kept].any()
+
+
+def test_step_rewards_spread_over_the_episode_and_the_final_one_ends_it() -> None:
+    space = NASBench101Space()
+    script = space.scripts["default"]
+    episodes = roll_out(script, Sampler(make(space)), 50, np.random.default_rng(0), masked=True)
+    final = np.arange(50, dtype=np.float64)
+    rewards = rewards_of(episodes, final, step=0.5, max_decisions=script.max_decisions)
+    taken = episodes.active.sum(axis=0)
+    assert taken.min() < taken.max() <= script.max_decisions
+    np.testing.assert_allclose(rewards.sum(axis=0), final + 0.5 * taken / script.max_decisions, rtol=1e-5)
+    for i in range(50):
+        last = np.flatnonzero(episodes.active[:, i])[-1]
+        assert rewards[last, i] == pytest.approx(final[i] + 0.5 / script.max_decisions, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("space", "reward", "best"),
+    [
+        (NASBench201Space(), lambda a: sum(o == CONV3 for o in a) / 6, 1.0),  # operator head
+        (ToyNodeSpace(), lambda a: 1.0 - abs(sum(a) - 2) / 6, 1.0),  # edge decoder: few edges, first operation
+        (NASBenchGraphSpace(), lambda a: float(a[0] == 8), 1.0),  # pointers: the chain of four
+    ],
+    ids=["op", "edge", "pointer"],
+)
+@pytest.mark.parametrize("minibatches", [1, 4])
+def test_ppo_raises_the_reward(space, reward, best, minibatches) -> None:
+    torch.manual_seed(1)
+    g = Generator(space.scripts["default"], *_sizes(space), hidden=16, layers=2)
+    ppo = PPO(g, SETTINGS.__class__(5e-3, 0.2, 1.0, 0.95, 0.01, 0.5, 0.5, 4, minibatches))
+    rng, means = np.random.default_rng(0), []
+    for _ in range(40):
+        episodes = roll_out(space.scripts["default"], Sampler(g), 64, rng, masked=True)
+        final = np.array([reward(a) for a in episodes.archs])
+        means.append(final.mean())
+        ppo.update(episodes, rewards_of(episodes, final, step=0.5, max_decisions=len(episodes.steps)), rng)
+    assert np.mean(means[-5:]) > 0.9 * best
+    assert np.mean(means[-5:]) > means[0] + 0.1
