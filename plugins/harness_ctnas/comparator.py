@@ -1,0 +1,147 @@
+"""The neural architecture comparator (NAC): Pr[R(a) >= R(a')] of two architectures (poster, Eq. 3 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from harness import Architecture, SearchSpace
+from harness_ctnas.encoder import GCN, Inputs, encode
+from harness_ctnas.training import Training
+
+Floats = npt.NDArray[np.float64]
+
+
+class NAC(nn.Module):
+    """p = sigmoid([Z_a ; Z_a'] W_FC + c).
+
+    The logit separates, u(a) + v(a') + c with [u ; v] = W_FC: u alone orders architectures, whatever they are
+    compared with.
+    """
+
+    def __init__(self, operations: int, cells: int, layers: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.gcn = GCN(operations, cells, layers, generator)
+        bound = (2 * self.gcn.size) ** -0.5
+        self.w = nn.Parameter(torch.empty(self.gcn.size, 2).uniform_(-bound, bound, generator=generator))
+        self.c = nn.Parameter(torch.empty(1).uniform_(-bound, bound, generator=generator))
+
+    def forward(self, given: Inputs) -> Tensor:
+        """u and v, float32 [n, 2]."""
+        found: Tensor = self.gcn(given) @ self.w
+        return found
+
+
+class Pairs(NamedTuple):
+    """Ordered pairs with labels. first, second: n architectures each; y: float32 [n], 1 where R(first) >= R(second)."""
+
+    first: Inputs
+    second: Inputs
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def joined(a: Pairs | None, b: Pairs) -> Pairs:
+    if a is None:
+        return b
+    return Pairs(
+        Inputs(torch.cat([a.first.ops, b.first.ops]), torch.cat([a.first.flow, b.first.flow])),
+        Inputs(torch.cat([a.second.ops, b.second.ops]), torch.cat([a.second.flow, b.second.flow])),
+        torch.cat([a.y, b.y]),
+    )
+
+
+class Comparator:
+    """A NAC in training, and the order that it has learned."""
+
+    def __init__(
+        self, space: SearchSpace, layers: int, pruned: bool, training: Training, generator: torch.Generator
+    ) -> None:
+        self._space, self._pruned, self._training, self._generator = space, pruned, training, generator
+        self.nac = NAC(len(space.operations), space.cells, layers, generator)
+        self._optimiser = training.adam(self.nac)
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def halves(self, archs: Sequence[Architecture]) -> Floats:
+        """u(a) and v(a) of each, float64 [n, 2]."""
+        with torch.inference_mode():
+            parts = [self.nac(self.encode(archs[at : at + 512])) for at in range(0, len(archs), 512)]
+            return torch.cat(parts).double().numpy() if parts else np.zeros((0, 2))
+
+    def rank(self, archs: Sequence[Architecture]) -> Floats:
+        """u of each, float64 [n]: by it the architectures are ordered, whichever one they are compared with."""
+        return self.halves(archs)[:, 0]
+
+    def against(self, beta: Architecture) -> Callable[[Sequence[Architecture]], Floats]:
+        """a -> NAC(a, beta) = Pr[R(a) >= R(beta)]: the reward."""
+        v = self.halves([beta])[0, 1]
+        return lambda archs: self.probability(self.rank(archs), v)
+
+    def probability(self, u: Floats, v: Floats | np.float64) -> Floats:
+        """sigmoid(u + v + c)."""
+        with np.errstate(over="ignore"):
+            return np.asarray(1.0 / (1.0 + np.exp(-(u + v + self.nac.c.item()))))
+
+    def encode(self, archs: Sequence[Architecture]) -> Inputs:
+        return encode(self._space, archs, pruned=self._pruned)
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def fit(self, labelled: Inputs, scores: Tensor, epochs: int, pseudo: Pairs | None = None) -> float:
+        """Train on labelled architectures (scores: float64 [n]) and pseudo-labelled pairs; the last epoch's mean loss.
+
+        Each batch of labelled architectures is joined with ``pseudo_ratio`` times as many pseudo-labelled pairs, drawn
+        without replacement within an epoch.
+        """
+        loss = torch.zeros(())
+        for _ in range(epochs):
+            losses = []
+            queue = None if pseudo is None else torch.randperm(len(pseudo), generator=self._generator)
+            for rows in self._training.batches(len(scores), self._generator):
+                logits, y = self._pairs(self.nac(labelled.take(rows)), scores[rows])
+                if pseudo is not None and queue is not None:
+                    size = int(len(rows) * self._training.pseudo_ratio)
+                    drawn, queue = queue[:size], queue[size:]
+                    ours = self._pseudo(pseudo, drawn)
+                    logits, y = torch.cat([logits, ours]), torch.cat([y, pseudo.y[drawn]])
+                if not len(y):
+                    continue
+                loss = binary_cross_entropy_with_logits(logits, y)
+                self._optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                self._optimiser.step()
+                losses.append(loss.detach())
+            loss = torch.stack(losses).mean() if losses else loss
+        return float(loss)
+
+    def _pairs(self, halves: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and labels of a batch's pairs; never an architecture with itself.
+
+        ``permutation``: each with its place in one random permutation (the released code). ``all``: every ordered
+        pair, the poster's C, in batches.
+        """
+        u, v, c = halves[:, 0], halves[:, 1], self.nac.c
+        if self._training.pairs == "all":
+            apart = ~torch.eye(len(u), dtype=torch.bool)
+            logits, y = u[:, None] + v[None] + c, scores[:, None] >= scores[None]
+            return logits[apart], y[apart].float()
+        other = torch.randperm(len(u), generator=self._generator)
+        (kept,) = torch.nonzero(other != torch.arange(len(u)), as_tuple=True)
+        other = other[kept]
+        return u[kept] + v[other] + c, (scores[kept] >= scores[other]).float()
+
+    def _pseudo(self, pairs: Pairs, rows: Tensor) -> Tensor:
+        first, second = pairs.first.take(rows), pairs.second.take(rows)
+        both = Inputs(torch.cat([first.ops, second.ops]), torch.cat([first.flow, second.flow]))
+        halves = self.nac(both)
+        logits: Tensor = halves[: len(rows), 0] + halves[len(rows) :, 1] + self.nac.c
+        return logits

@@ -1,0 +1,106 @@
+"""Parameters of CTNAS and of its rival, with whose choice each default is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from harness import Params
+
+PUBLISHED: dict[str, Any] = {
+    "verify": 0, "pruned": False, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "per_update": 1,
+    "controller_lr": 2e-4,
+}  # fmt: skip
+"""The poster's method with the released code's values, where the defaults here differ."""
+RELEASED: dict[str, Any] = {**PUBLISHED, "layers": 4, "pseudo_labels": "released", "baseline": "released"}
+"""The released code's method where it differs from the poster's too."""
+
+
+def _said(text: str, **limits: Any) -> Any:
+    return msgspec.Meta(description=text, **limits)
+
+
+class SearchParams(Params, frozen=True, kw_only=True):
+    """What both strategies share: the labelled set, the network and its training, the controller."""
+
+    # labels and queries
+    labels: Annotated[
+        int | None, _said("architectures to label; none: the budget less what is verified (the paper: 423)")
+    ] = None
+    verify: Annotated[
+        int, _said("queries that choose among the best predicted, at most half the budget; 0: none (the paper)", ge=0)
+    ] = 10
+    law: Annotated[str | None, _said("law that labelled architectures are drawn by; none: the task's")] = None
+    # network
+    layers: Annotated[int, _said("graph convolutions: 2 in the poster, 4 in the released code", ge=1)] = 2
+    pruned: Annotated[
+        bool, _said("drop parts on no input-output path first (ours); false: cells as written (the released code)")
+    ] = True
+    # its training
+    epochs: Annotated[int, _said("passes over the labels before the search (released code: 1000)", ge=1)] = 400
+    batch: Annotated[int, _said("labelled architectures a step at most (released code)", ge=2)] = 256
+    lr: Annotated[float, _said("Adam's learning rate (released code: 2e-4, with its 1000 epochs)", gt=0.0)] = 5e-4
+    beta1: Annotated[float, _said("Adam's, for network and controller (released code)", ge=0.0, lt=1.0)] = 0.5
+    weight_decay: Annotated[float, _said("Adam's L2, for network and controller (released code)", ge=0.0)] = 5e-4
+    # controller
+    script: Annotated[
+        str | None, _said("which of the space's scripts the controller follows; none: `ctnas` where there is one")
+    ] = None
+    samples: Annotated[int, _said("architectures drawn for policy updates in all (released code)", ge=1)] = 10_000
+    per_update: Annotated[
+        int, _said("N, architectures an update; the released code takes 1 and so 10,000 updates", ge=1)
+    ] = 10
+    controller_lr: Annotated[float, _said("Adam's for the controller (released code: 2e-4, with N = 1)", gt=0.0)] = 2e-3
+    entropy: Annotated[float, _said("weight of the policy's entropy in the objective (released code)", ge=0.0)] = 5e-4
+    top: Annotated[int, _said("how many architectures are returned", ge=1)] = 10
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.labels < 2:
+            raise ValueError(f"labels ({self.labels}) must be at least 2")
+
+
+class CTNASParams(SearchParams, frozen=True, kw_only=True):
+    pairs: Annotated[
+        Literal["all", "permutation"],
+        _said("each batch's pairs: all (the poster's set C), or one random permutation (the released code)"),
+    ] = "all"
+    # data exploration
+    pseudo_labels: Annotated[
+        Literal["confident", "released", "off"],
+        _said("keep the pairs that the comparator is surest of (the poster), or of the largest p (the released code)"),
+    ] = "confident"
+    explore_every: Annotated[
+        int, _said("samples between two extensions of the pseudo-labelled set, each with one epoch", ge=1)
+    ] = 100
+    explored_first: Annotated[
+        int, _said("architectures paired the first time; half the pairs are kept (released code)", ge=2)
+    ] = 512
+    explored: Annotated[
+        int, _said("architectures paired each later time; half the pairs are kept (released code)", ge=2)
+    ] = 200
+    pseudo_ratio: Annotated[
+        float, _said("pseudo-labelled pairs a batch for each labelled architecture (released code)", ge=0.0)
+    ] = 1.0
+    # curriculum
+    baseline: Annotated[
+        Literal["curriculum", "released", "random", "fixed"],
+        _said("Algorithm 2 over B and S; the best of S alone (the released code); a random one of S; the first"),
+    ] = "curriculum"
+    baseline_every: Annotated[int, _said("samples between two updates of the baseline (released code)", ge=1)] = 500
+    baseline_samples: Annotated[int, _said("|S|, architectures drawn for an update (released code)", ge=1)] = 10
+
+    @classmethod
+    def smallest(cls) -> CTNASParams:
+        return cls(verify=3, epochs=2, samples=40, explore_every=20, explored_first=16, explored=8, baseline_every=20)
+
+
+class RegressionNASParams(SearchParams, frozen=True, kw_only=True):
+    targets: Annotated[
+        Literal["minmax", "ranks"],
+        _said("what is regressed: scores scaled by minimum and maximum of the labels, or their ranks, scaled"),
+    ] = "minmax"
+
+    @classmethod
+    def smallest(cls) -> RegressionNASParams:
+        return cls(verify=3, epochs=2, samples=40)

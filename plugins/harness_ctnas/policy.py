@@ -1,0 +1,88 @@
+"""Policy gradient: the controller learns to draw what a reward prefers (poster, Alg. 1, lines 8 to 11)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness import Architecture, Oracle, StudyError
+from harness_ctnas.controller import Controller
+from harness_ctnas.params import SearchParams
+from harness_ctnas.training import Training
+
+Reward = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
+_ATTEMPTS = 20
+
+
+class PolicySearch:
+    """pi(theta) in training, and every architecture that it drew.
+
+    What breaks a constraint is rewarded 0 and is never a candidate.
+    """
+
+    def __init__(self, oracle: Oracle, params: SearchParams, generator: torch.Generator) -> None:
+        scripts = oracle.space.scripts
+        name = params.script or ("ctnas" if "ctnas" in scripts else "default")
+        if name not in scripts:
+            raise StudyError(f"{oracle.space.name} has no script {name!r}; it has {', '.join(scripts)}")
+        self._oracle, self._entropy_weight = oracle, params.entropy
+        self._controller = Controller(scripts[name], generator)
+        self._optimiser = Training(params.controller_lr, params.beta1, params.weight_decay).adam(self._controller)
+        self.drawn: dict[Architecture, None] = {}
+        """Feasible architectures in the order they were first drawn."""
+        self.entropy = 0.0
+        """Of the policy at its last update, in nats, mean over samples."""
+        self.seconds = 0.0
+
+    def sample(self, n: int) -> list[Architecture]:
+        """n feasible architectures from pi; fewer, down to none, where it hardly draws any."""
+        started, found = time.perf_counter(), list[Architecture]()
+        for _ in range(_ATTEMPTS):
+            archs = self._controller.sample(n)
+            found += [a for a, ok in zip(archs, self._feasible(archs), strict=True) if ok]
+            if len(found) >= n:
+                break
+        self.drawn.update(dict.fromkeys(found[:n]))
+        self.seconds += time.perf_counter() - started
+        return found[:n]
+
+    def update(self, n: int, reward: Reward) -> None:
+        """One REINFORCE step: maximise mean_j r_j log pi(a_j) + weight * entropy, without a reward baseline."""
+        started = time.perf_counter()
+        archs, log_p, entropy = self._controller.roll_out(n)
+        feasible = self._feasible(archs)
+        r = torch.from_numpy((reward(archs) * feasible).astype(np.float32))
+        loss = -(log_p * r).mean() - self._entropy_weight * entropy.mean()
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        self.entropy = float(entropy.detach().mean())
+        self.drawn.update((a, None) for a, ok in zip(archs, feasible, strict=True) if ok)
+        self.seconds += time.perf_counter() - started
+
+    def _feasible(self, archs: Sequence[Architecture]) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._oracle.violation(archs) == 0.0)
+
+    def best(self, rank: Reward, n: int, exclude: set[str]) -> list[Architecture]:
+        """The n highest ranked of all that was drawn, of distinct keys that are not in ``exclude``."""
+        archs = list(self.drawn)
+        found: dict[str, Architecture] = {}
+        for i in np.argsort(-rank(archs), kind="stable") if archs else []:
+            if len(found) == n:
+                break
+            key = self._oracle.space.key(archs[i])
+            if key not in exclude:
+                found.setdefault(key, archs[i])
+        return list(found.values())
+
+    def vertices(self, limit: int = 1000) -> dict[str, int]:
+        """Nodes of the pruned cells of the last ``limit`` distinct architectures: how many have how many."""
+        counts: dict[int, int] = {}
+        for arch in list(self.drawn)[-limit:]:
+            nodes = sum(cell.nodes for cell in self._oracle.space.graph(arch))
+            counts[nodes] = counts.get(nodes, 0) + 1
+        return {str(nodes): counts[nodes] for nodes in sorted(counts)}

@@ -1,0 +1,63 @@
+"""The rival: the comparator's network, trained to predict absolute scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from harness import Architecture, SearchSpace
+from harness_ctnas.encoder import GCN, Inputs, encode
+from harness_ctnas.training import Training
+
+Floats = npt.NDArray[np.float64]
+
+
+def scaled(scores: Floats, targets: Literal["minmax", "ranks"]) -> Floats:
+    """Labels in [0, 1]: by minimum and maximum, or by rank with the mean rank for ties."""
+    if targets == "ranks":
+        _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+        scores = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+    return np.asarray((scores - scores.min()) / (np.ptp(scores) or 1.0))
+
+
+class Regressor:
+    """R(a) = Z_a w + c, fitted by mean squared error."""
+
+    def __init__(
+        self, space: SearchSpace, layers: int, pruned: bool, training: Training, generator: torch.Generator
+    ) -> None:
+        self._space, self._pruned, self._training, self._generator = space, pruned, training, generator
+        self.gcn = GCN(len(space.operations), space.cells, layers, generator)
+        bound = self.gcn.size**-0.5
+        self.w = nn.Parameter(torch.empty(self.gcn.size).uniform_(-bound, bound, generator=generator))
+        self.c = nn.Parameter(torch.empty(1).uniform_(-bound, bound, generator=generator))
+        network = nn.ParameterList([*self.gcn.parameters(), self.w, self.c])
+        self._optimiser = training.adam(network)
+
+    def rank(self, archs: Sequence[Architecture]) -> Floats:
+        """The predicted score of each, float64 [n], scaled as the labels were."""
+        with torch.inference_mode():
+            parts = [self._predict(self.encode(archs[at : at + 512])) for at in range(0, len(archs), 512)]
+            return torch.cat(parts).double().numpy() if parts else np.zeros(0)
+
+    def encode(self, archs: Sequence[Architecture]) -> Inputs:
+        return encode(self._space, archs, pruned=self._pruned)
+
+    def _predict(self, given: Inputs) -> Tensor:
+        found: Tensor = self.gcn(given) @ self.w + self.c
+        return found
+
+    def fit(self, labelled: Inputs, targets: Tensor, epochs: int) -> None:
+        """targets: float32 [n]."""
+        for _ in range(epochs):
+            for rows in self._training.batches(len(targets), self._generator):
+                loss = mse_loss(self._predict(labelled.take(rows)), targets[rows])
+                self._optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                self._optimiser.step()
