@@ -87,14 +87,13 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
     for _ in range(settings.generations):
         population.sort(key=lambda a: (-archive.fitness[a], a))
         children = {archive.name(a): a for a in population[: settings.elite]}
-        fresh = iter(space.sample(rng, settings.population))
         for _slot in range(settings.population - len(children)):
             for _attempt in range(settings.redraws):
                 child = _offspring(oracle, archive, population, draw, settings)
                 if archive.name(child) not in children:
                     break
             else:
-                child = next(fresh)
+                child = space.sample(rng, 1)[0]
             children.setdefault(archive.name(child), child)
         population = list(children.values())
         archive.score(population)

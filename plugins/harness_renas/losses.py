@@ -67,7 +67,8 @@ def sampled_continuity(
     low, high = torch.minimum(a, b), torch.maximum(a, b)
     c = c + (c >= low)
     c = c + (c >= high)
-    i, j, k = torch.stack([a, b, c]).sort(dim=0).values
+    i, k = torch.minimum(low, c), torch.maximum(high, c)
+    j = a + b + c - i - k
     d = distances(eta).reshape(-1)
     near = (y[i] - y[j]).abs() - (y[i] - y[k]).abs()
     return of((d[i * n + j] - d[i * n + k]) * torch.sign(near)).mean()
