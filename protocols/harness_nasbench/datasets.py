@@ -49,9 +49,11 @@ NASBENCH301 = Official(
     "NAS-Bench-301: surrogates of the DARTS space on CIFAR-10",
     "Apache-2.0",
     "https://github.com/automl/nasbench301",
-    None,
+    1_850_000_000,
     (SourceFile("nasbench301_models_v1.0.zip", "https://ndownloader.figshare.com/files/24992018"),),
 )
+"""The size is that of the official ensembles, version 1.0. YAHPO Gym's surrogate has 2.6 MB and the same licence:
+https://github.com/slds-lmu/yahpo_data, folder nb301."""
 NASBENCH_MACRO = Official(
     "NAS-Bench-Macro: 6,561 chains of eight layers on CIFAR-10, three trainings each",
     "Apache-2.0",

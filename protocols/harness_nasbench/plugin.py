@@ -17,6 +17,10 @@ def nas_harness_protocols() -> list[Provides]:
             "recorded: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120 after 12 and 200 epochs",
         ),
         Provides(
+            "nasbench301", "harness_nasbench.nasbench301:NASBench301",
+            "surrogate: the DARTS space on CIFAR-10, 10^18 architectures; validation scores only",
+        ),
+        Provides(
             "nasbench-macro", "harness_nasbench.macro:NASBenchMacro",
             "recorded: 6,561 chains of eight layers on CIFAR-10; one run validates, two are final",
         ),

@@ -57,9 +57,13 @@ class Surrogate:
     `batch` is the number of rows evaluated at once: `BATCH`, or 1 where this machine's kernels round batches otherwise.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read and check the file. Raises `DataError` naming it and the reason; ImportError without onnxruntime."""
-        model = _model(path)
+    def __init__(self, path: Path, raw: bytes | None = None) -> None:
+        """Read and check the file, or ``raw``, its bytes, where they are kept elsewhere.
+
+        Raises `DataError` naming the file and the reason; ImportError without onnx and onnxruntime.
+        """
+        self.raw = _read(path) if raw is None else raw
+        model = _model(path, self.raw)
         single = _session(model.SerializeToString(), path)
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -107,9 +111,7 @@ class Surrogate:
         return BATCH if np.array_equal(alone, together) else 1
 
 
-def _model(path: Path) -> Any:
-    import onnx
-
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             raw = stream.read(_MAX_BYTES + 1)
@@ -117,6 +119,12 @@ def _model(path: Path) -> Any:
         raise DataError(f"{path}: cannot be read: {error}") from error
     if len(raw) > _MAX_BYTES:
         raise DataError(f"{path}: more than {_MAX_BYTES:,} bytes, which is not YAHPO's nb301 surrogate")
+    return raw
+
+
+def _model(path: Path, raw: bytes) -> Any:
+    import onnx
+
     try:
         model = onnx.load_model_from_string(raw)
         onnx.checker.check_model(model)

@@ -1,0 +1,70 @@
+"""NAS-Bench-301: surrogates that predict the scores of all 10^18 architectures of the DARTS space on CIFAR-10.
+
+Source: Zela et al. (ICLR 2022); YAHPO Gym (Pfisterer et al., AutoML 2022) for its own surrogate of the same trainings.
+No surrogate predicts a test score, so that what is reported is the validation score, and every record says so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness import DataMissing, Task, TrainingProtocol
+from harness.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
+from harness_nasbench.datasets import NASBENCH301 as OFFICIAL
+from harness_nasbench.nasbench301_import import ACCEPTS, INSTALL, NAME, import_table
+from harness_nasbench.surrogate import SurrogateEvaluator
+
+COMMAND = f"nas-harness data import {NAME} PATH"
+SPLITS = {"validation": "predicted validation accuracy (%) on CIFAR-10", "test": "none: no surrogate predicts it"}
+_SUMMARIES = {"yahpo": "validation accuracy on CIFAR-10 as YAHPO Gym's surrogate predicts it, after 12 to 98 epochs"}
+
+
+def known_answers(table: Table) -> list[Answer]:
+    """Whether the file is the published one."""
+    if "published" not in table.meta.facts:
+        return []
+    found = float(table.meta.facts["published"])
+    return [Answer("SHA-256 is that of the file published with YAHPO Gym v1 (1: yes)", 1.0, found)]
+
+
+class NASBench301(TrainingProtocol):
+    """One task a surrogate, ``nasbench301/yahpo``; final ``single``."""
+
+    name = NAME
+
+    def tasks(self) -> Iterable[Task]:
+        return [Task(f"{NAME}/{which}", NAME, what, finals=("single",)) for which, what in _SUMMARIES.items()]
+
+    def folder(self, task: Task) -> Path:
+        return data_dir() / NAME / task.name.partition("/")[2]
+
+    def missing(self, task: Task) -> str | None:
+        folder = self.folder(task)
+        if not table_exists(folder):
+            return f"NAS-Bench-301's surrogate {folder.name!r} is not imported: {COMMAND}"
+        absent = [m for m in ("onnx", "onnxruntime") if importlib.util.find_spec(m) is None]
+        return f"{' and '.join(absent)} not installed: {INSTALL}" if absent else None
+
+    def open(self, task: Task) -> SurrogateEvaluator:
+        if (why := self.missing(task)) is not None:
+            raise DataMissing(f"{task.name}: {why}; looked in {self.folder(task)}")
+        from harness_nasbench.nasbench301_models import Yahpo
+
+        table = open_table(self.folder(task))
+        predictor = Yahpo(table)
+        about: dict[str, Any] = {"splits": SPLITS, "repeats": "none: one prediction", "epoch": "final", "noise": "none"}
+        return SurrogateEvaluator(task, predictor, table.meta, about)
+
+    def datasets(self) -> tuple[DataSet, ...]:
+        every = tuple(f"{NAME}/{which}" for which in _SUMMARIES)
+        return (
+            DataSet(
+                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
+                size=OFFICIAL.size, files=OFFICIAL.files, tasks=tuple(t.name for t in self.tasks()), make=import_table,
+                folders=tuple(f for f in every if table_exists(data_dir() / f)) or every,  # each is of use alone
+                accepts=ACCEPTS, answers=known_answers,
+            ),
+        )  # fmt: skip

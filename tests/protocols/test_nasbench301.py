@@ -1,0 +1,204 @@
+"""NAS-Bench-301 as a protocol: the YAHPO surrogate where the data is, else a small model with the same interface."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_surrogate import build
+
+from harness.cli import main
+from harness.errors import DataMissing, HarnessError, InvalidArchitecture
+from harness.oracle import Budget, Oracle
+from harness.tables import open_table
+from harness.testing.conformance import check_protocol
+from harness_nasbench.formats import darts_cells
+from harness_nasbench.nasbench301 import NASBench301
+from harness_nasbench.nasbench301_import import import_table
+from harness_nasbench.spaces.darts import DartsSpace
+from harness_nasbench.surrogate import SurrogateEvaluator, row_of
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+PROTOCOL = NASBench301()
+SPACE = DartsSpace()
+TASKS = {task.name: task for task in PROTOCOL.tasks()}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model with invented answers."""
+    folder = tmp_path_factory.mktemp("yahpo")
+    (folder / "surrogate.onnx").write_bytes(build().SerializeToString())
+    return folder
+
+
+@pytest.fixture
+def opened(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SurrogateEvaluator:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    import_table(small, tmp_path)
+    return PROTOCOL.open(TASKS["nasbench301/yahpo"])
+
+
+def sample(n: int, seed: int = 0) -> list[tuple[int, ...]]:
+    return SPACE.sample(np.random.default_rng(seed), n)
+
+
+def swapped(arch: tuple[int, ...]) -> tuple[int, ...]:
+    """A normal cell whose nodes 2 and 3 both read the two inputs, with those two nodes exchanged, and so all that
+    reads them: another encoding of the same network."""
+    g = SPACE.genotype(arch)
+    assert [p for _, p in g.normal[:4]] == [0, 1, 0, 1]
+    other = {2: 3, 3: 2}
+    rest = [(op, other.get(p, p)) for op, p in g.normal[4:]]
+    return SPACE.from_genotype(g._replace(normal=[*g.normal[2:4], *g.normal[:2], *rest])._asdict())
+
+
+def test_answers_are_those_of_the_unchanged_file(shared_data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    source = shared_data / "nasbench301_yahpo"
+    import_table(source, tmp_path)
+    evaluator = PROTOCOL.open(TASKS["nasbench301/yahpo"])
+    validator = evaluator.validator()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = onnxruntime.InferenceSession(str(source / "surrogate.onnx"), options, providers=["CPUExecutionProvider"])
+    encoding = json.loads((source / "encoding.json").read_text())
+    names = [f"edge_{kind}_{i}" for kind in ("normal", "reduce") for i in range(14)]
+    names += [f"inputs_node_{kind}_{i}" for kind in ("normal", "reduce") for i in (3, 4, 5)]
+    archs = sample(20)
+    for arch in archs:
+        config = SPACE.config(arch)
+        row = [
+            encoding[(darts_cells.PREFIX + name).replace(":", "_COLON_")][config.get(darts_cells.PREFIX + name, "#na#")]
+            for name in names
+        ]
+        for fidelity in validator.fidelities:
+            assert fidelity.epochs is not None
+            inputs = {"x_cat": np.array([row], dtype=np.int32), "x_cont": np.array([[fidelity.epochs]], np.float32)}
+            ((accuracy, seconds),) = model.run(None, inputs)[0].tolist()
+            reading = validator.read(arch, validator.row(arch), fidelity, None)
+            assert (reading.valid, reading.seconds) == (accuracy, seconds)
+    full = validator.fidelities[-1]
+    final = evaluator.final(archs, final="single").scores
+    assert final.tolist() == validator.validate(archs, fidelity=full).valid.tolist()
+    assert evaluator.provenance()["version"] == "YAHPO Gym v1"
+    (data,) = PROTOCOL.datasets()
+    assert data.answers is not None
+    assert all(a.holds for a in data.answers(open_table(tmp_path / "nasbench301" / "yahpo")))
+
+
+def test_it_conforms(opened: SurrogateEvaluator) -> None:
+    report = check_protocol(PROTOCOL, tasks=["nasbench301/yahpo"])
+    assert report.ok, str(report)
+
+
+def test_no_test_score_exists_and_it_says_so(opened: SurrogateEvaluator) -> None:
+    assert opened.final_score == "valid"
+    assert opened.columns == ("validation",)
+    assert opened.truth("single") is None
+    assert opened.sampling_draws == 10_000
+    assert opened.provenance()["splits"]["test"].startswith("none")
+    assert opened.provenance()["version"].startswith("unknown")
+    with pytest.raises(HarnessError, match="cannot be searched on 'test'"):
+        opened.validator("test")
+
+
+def test_a_row_is_a_network_up_to_isomorphism(opened: SurrogateEvaluator) -> None:
+    validator = opened.validator()
+    archs = [a for a in sample(3000) if a[2] == 0][:200]
+    rows = validator.identity(archs)
+    twins = [swapped(a) for a in archs]
+    assert validator.identity(twins).tolist() == rows.tolist()
+    keys = SPACE.keys(archs)
+    assert len(set(zip(keys, rows.tolist(), strict=True))) == len(set(keys)) == len(set(rows.tolist()))
+    largest = max(row_of(tuple(len(c.options) - 1 for c in SPACE.choices)), int(rows.max()))
+    assert 0 <= int(rows.min()) <= largest < 1_076_746_950_455_072_400
+    oracle = Oracle(validator, Budget(queries=10))
+    differing = next((a, t) for a, t in zip(archs, twins, strict=True) if a != t)
+    assert oracle.query(differing[0]) == oracle.query(differing[1])
+    assert oracle.paid[0] == 1
+
+
+def test_epochs_and_seconds_resume(opened: SurrogateEvaluator) -> None:
+    validator = opened.validator()
+    (arch,) = sample(1)
+    first, *_, full = validator.fidelities
+    seconds = [float(validator.validate([arch], fidelity=f).seconds[0]) for f in (first, full)]  # type: ignore[index]
+    oracle = Oracle(validator, Budget(seconds=1e9))
+    oracle.query(arch, fidelity=first)
+    assert oracle.paid == (1, 12.0, pytest.approx(seconds[0]))
+    oracle.query(arch)
+    assert oracle.paid == (2, 98.0, pytest.approx(max(seconds)))
+
+
+def test_wrong_architectures_are_refused(opened: SurrogateEvaluator) -> None:
+    validator = opened.validator()
+    for bad in ((0,) * 21, (*(0,) * 21, 9), "x"):
+        with pytest.raises(InvalidArchitecture):
+            validator.row(bad)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArchitecture):
+            opened.final([bad], final="single")  # type: ignore[list-item]
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    with pytest.raises(DataMissing, match="nas-harness data import nasbench301 PATH"):
+        PROTOCOL.open(TASKS["nasbench301/yahpo"])
+
+
+def damaged(folder: Path, small: Path) -> dict[str, Path]:
+    """Files that are not what they say, by what is wrong with them."""
+    good = (small / "surrogate.onnx").read_bytes()
+    found = {name: folder / name for name in ("cut.onnx", "text.onnx", "table.csv", "empty.onnx", "bomb.zip")}
+    found["cut.onnx"].write_bytes(good[: len(good) // 2])
+    found["text.onnx"].write_bytes(b"PK\x03\x04 not a model")
+    found["table.csv"].write_text("arch,test\n")
+    found["empty.onnx"].write_bytes(b"")
+    with zipfile.ZipFile(found["bomb.zip"], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("nb_models/xgb_v1.0/surrogate_model.model", bytes(1 << 24))
+    found["other"] = folder / "other"
+    found["other"].mkdir()
+    shutil.copy(small / "surrogate.onnx", found["other"])
+    (found["other"] / "encoding.json").write_text('{"edge_normal_0": {"#na#": 0}}')
+    found["nothing"] = folder / "nothing"
+    found["nothing"].mkdir()
+    return found
+
+
+def test_bad_imports_change_nothing(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(data))
+    assert main(["data", "import", "nasbench301", str(small)]) == 0
+    before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name, path in damaged(folder, small).items():
+        assert main(["data", "import", "nasbench301", str(path)]) == 2, name
+        said = capsys.readouterr().err
+        assert str(path) in said.replace("\n", ""), said
+        assert "Traceback" not in said
+        assert {p: p.read_bytes() for p in data.rglob("*") if p.is_file()} == before, name
+        assert [p.name for p in (data / "nasbench301").iterdir()] == ["yahpo"]
+
+
+def test_the_model_of_another_number_of_categories_is_refused(tmp_path: Path, shared_data: Path) -> None:
+    source = shared_data / "nasbench301_yahpo"
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shutil.copy(source / "surrogate.onnx", folder)
+    encoding = json.loads((source / "encoding.json").read_text())
+    key = next(k for k in encoding if k.endswith("edge_reduce_3"))
+    encoding[key]["skip_connect"], encoding[key]["sep_conv_5x5"] = 6, 7
+    (folder / "encoding.json").write_text(json.dumps(encoding))
+    with pytest.raises(HarnessError, match="edge_reduce_3 has the categories"):
+        import_table(folder, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
