@@ -9,8 +9,8 @@ import msgspec
 from harness import Params
 
 PUBLISHED: dict[str, Any] = {
-    "verify": 0, "pruned": False, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "per_update": 1,
-    "controller_lr": 2e-4,
+    "verify": 0, "pruned": False, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "samples": 10_000,
+    "per_update": 1, "controller_lr": 2e-4,
 }  # fmt: skip
 """The poster's method with the released code's values, where the defaults here differ."""
 RELEASED: dict[str, Any] = {**PUBLISHED, "layers": 4, "pseudo_labels": "released", "baseline": "released"}
@@ -47,11 +47,9 @@ class SearchParams(Params, frozen=True, kw_only=True):
     script: Annotated[
         str | None, _said("which of the space's scripts the controller follows; none: `ctnas` where there is one")
     ] = None
-    samples: Annotated[int, _said("architectures drawn for policy updates in all (released code)", ge=1)] = 10_000
-    per_update: Annotated[
-        int, _said("N, architectures an update; the released code takes 1 and so 10,000 updates", ge=1)
-    ] = 10
-    controller_lr: Annotated[float, _said("Adam's for the controller (released code: 2e-4, with N = 1)", gt=0.0)] = 2e-3
+    samples: Annotated[int, _said("architectures drawn for policy updates in all (released code: 10,000)", ge=1)] = 4000
+    per_update: Annotated[int, _said("N, architectures an update (released code: 1, and so 10,000 updates)", ge=1)] = 20
+    controller_lr: Annotated[float, _said("Adam's for the controller (released code: 2e-4, with N = 1)", gt=0.0)] = 5e-3
     entropy: Annotated[float, _said("weight of the policy's entropy in the objective (released code)", ge=0.0)] = 5e-4
     top: Annotated[int, _said("how many architectures are returned", ge=1)] = 10
 

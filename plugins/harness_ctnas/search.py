@@ -27,6 +27,8 @@ from harness_ctnas.training import Training
 if TYPE_CHECKING:
     from harness import Oracle
 
+Found = tuple[list[Architecture], Architecture | None]
+
 _PAPER = Mode(note="labels and reports as strict does; the paper pays nothing beyond the labels: set verify = 0")
 
 
@@ -46,12 +48,15 @@ class _LabelledSearch(Strategy):
         if not known.informative:
             return best_first(oracle, p.top)
         policy = PolicySearch(oracle, p, self._generator())
-        found = self._found(oracle, policy, known)
+        found, last = self._found(oracle, policy, known)
         self.seconds["controller"] = policy.seconds
         self.notes |= {"drawn": len(policy.drawn), "entropy": round(policy.entropy, 4)}
         self.notes["vertices"] = policy.vertices()
+        self.notes["recommended"] = None if last is None else oracle.space.describe(last)
         if p.verify == 0:
-            return found[: p.top] or best_first(oracle, p.top)
+            if last is None:
+                return best_first(oracle, p.top)
+            return [last, *(a for a in found if a != last)][: p.top]
         started = time.perf_counter()
         best = verify(oracle, found[: p.verify], p.top)
         self.seconds["verify"] = time.perf_counter() - started
@@ -60,8 +65,8 @@ class _LabelledSearch(Strategy):
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(int(self._rng.integers(2**62)))
 
-    def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> list[Architecture]:
-        """What the search recommends, best first: to be verified, or reported as it is."""
+    def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
+        """The search itself: the best ranked new architectures, to be verified, and the one reported without."""
         raise NotImplementedError
 
 
@@ -86,8 +91,8 @@ class CTNAS(_LabelledSearch):
     }
     params: CTNASParams
 
-    def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> list[Architecture]:
-        """Algorithm 1, and the last baseline before the others."""
+    def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
+        """Algorithm 1; without verification its last baseline is reported."""
         p, started = self.params, time.perf_counter()
         # Lines 1 and 2: labelled architectures, and C, the pairs of them.
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch, p.pairs, p.pseudo_ratio)
@@ -98,7 +103,7 @@ class CTNAS(_LabelledSearch):
         self.ranker = comparator
         first = policy.sample(1)
         if not first:
-            return []
+            return [], None
         baseline = Baseline(comparator, p.baseline, first[0])  # Line 3: beta ~ pi; B is empty
         pseudo: Pairs | None = None  # D, all of it so far
         done = explored = 0
@@ -130,10 +135,7 @@ class CTNAS(_LabelledSearch):
             "baseline_changes": baseline.changes,
         }
         others = policy.best(comparator.rank, max(p.top, p.verify), set(oracle.space.keys(known.archs)))
-        if p.verify:
-            return others
-        last = baseline.best or baseline.beta
-        return [last, *(a for a in others if a != last)]
+        return others, baseline.best or baseline.beta
 
 
 class RegressionNAS(_LabelledSearch):
@@ -155,7 +157,7 @@ class RegressionNAS(_LabelledSearch):
     }
     params: RegressionNASParams
 
-    def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> list[Architecture]:
+    def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         p, started = self.params, time.perf_counter()
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch)
         regressor = Regressor(oracle.space, p.layers, p.pruned, training, self._generator())
@@ -165,4 +167,5 @@ class RegressionNAS(_LabelledSearch):
         self.ranker = regressor
         for done in range(0, p.samples, p.per_update):
             policy.update(min(p.per_update, p.samples - done), regressor.rank)
-        return policy.best(regressor.rank, max(p.top, p.verify), set(oracle.space.keys(known.archs)))
+        others = policy.best(regressor.rank, max(p.top, p.verify), set(oracle.space.keys(known.archs)))
+        return others, next(iter(policy.best(regressor.rank, 1, set())), None)
