@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ __all__ = [
     "std",
     "t_interval",
     "verdict",
+    "welch_intervals",
 ]
 
 ALPHA = 0.05
@@ -78,8 +79,36 @@ def t_interval(scores: ArrayLike, *, confidence: float = 0.95) -> Interval | Non
     runs = finite_vector(scores, "scores")
     if runs.size < 2:
         return None
-    mean, half = float(runs.mean()), _t(runs.size - 1, confidence) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
+    mean = float(runs.mean())
+    half = float(_t(runs.size - 1, confidence)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
     return Interval(mean - half, mean + half)
+
+
+def welch_intervals(
+    ours: ArrayLike, theirs: ArrayLike, *, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Pointwise difference of two mean curves with Welch's interval: (difference, low, high), each float64 [points].
+
+    `ours`: [m, points], `theirs`: [n, points], a run a row, the runs independent. The interval is the difference
+    `-+ t(df) * sqrt(s1^2 / m + s2^2 / n)`, df by Welch and Satterthwaite; a point of width 0 where no run differs on
+    either side. NaN where a run has no value; low and high NaN throughout for one run on a side.
+    """
+    a, b = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not (len(a) and len(b)):
+        raise ValueError(f"curves must be [n, points] on one grid, not of shapes {a.shape} and {b.shape}")
+    difference: NDArray[np.float64] = a.mean(axis=0) - b.mean(axis=0)
+    if len(a) < 2 or len(b) < 2:
+        return difference, np.full(difference.shape, np.nan), np.full(difference.shape, np.nan)
+    va, vb = a.var(axis=0, ddof=1) / len(a), b.var(axis=0, ddof=1) / len(b)
+    total = va + vb
+    spread = np.where(total > 0, total, 1.0)
+    share, rest = va / spread, vb / spread
+    inverse_df = share**2 / (len(a) - 1) + rest**2 / (len(b) - 1)
+    half = np.zeros_like(difference)
+    half[np.isnan(total)] = np.nan
+    varied = total > 0
+    half[varied] = _t(1 / inverse_df[varied], confidence) * np.sqrt(total[varied])
+    return difference, difference - half, difference + half
 
 
 def ri_interval(
@@ -116,7 +145,7 @@ def ri_interval_estimated(
         return _ri_of_ratios(ratio, ratio, higher_is_better)
     # In shares of the spread, so that tiny variances do not underflow.
     df = 1 / ((vx / spread) ** 2 / (runs.size - 1) + (ratio**2 * vy / spread) ** 2 / (drawn.size - 1))
-    t2 = _t(df, confidence) ** 2
+    t2 = float(_t(df, confidence)) ** 2
     a = y * y - t2 * vy
     if a <= 0:
         return None
@@ -239,13 +268,13 @@ def bootstrap_iqm(
     return Interval(float(low), float(high))
 
 
-def _t(df: float, confidence: float) -> float:
-    """Two-sided quantile of Student's t."""
+def _t(df: Any, confidence: float) -> Any:
+    """Two-sided quantile of Student's t, of a number or of an array of degrees of freedom."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}, not between 0 and 1")
     from scipy.special import stdtrit
 
-    return float(stdtrit(df, (1 + confidence) / 2))
+    return stdtrit(df, (1 + confidence) / 2)
 
 
 def _tails(confidence: float) -> list[float]:

@@ -62,26 +62,32 @@ def curves_of(
     """
     if unit not in UNITS:
         raise UnknownName("cost", unit, UNITS)
-    _check_names("task", tasks, {t.task for t in results.tasks})
-    _check_names("row", rows, {r.label for t in results.tasks for r in (*t.rows, *t.references)})
+    check_names(results, tasks, rows)
     found: list[Curve] = []
     for task in results.tasks:
         if tasks and task.task not in tasks:
             continue
         wanted = [r for r in (*task.rows, *task.references) if not rows or r.label in rows]
-        grid = np.asarray(sorted(at), dtype=np.float64) if at is not None else _grid(task, wanted, unit)
+        grid = grid_of(at) if at is not None else thinned(costs_of(task, wanted, unit))
         found += [_curve(task, row, grid, unit) for row in wanted]
     return found
 
 
-def _check_names(kind: str, given: Sequence[str], known: set[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise UnknownName(kind, name, known)
+def check_names(results: Results, tasks: Sequence[str], rows: Sequence[str]) -> None:
+    """Raises UnknownName for a task or a label that the study does not have."""
+    labels = {r.label for t in results.tasks for r in (*t.rows, *t.references)}
+    for kind, given, known in (("task", tasks, {t.task for t in results.tasks}), ("row", rows, labels)):
+        for name in given:
+            if name not in known:
+                raise UnknownName(kind, name, known)
 
 
-def _grid(task: TaskRuns, rows: Sequence[Runs], unit: Unit) -> NDArray[np.float64]:
-    """Every cost at which a run improved or ended, at most 500 of them, the first and the last among them."""
+def grid_of(at: Sequence[float]) -> NDArray[np.float64]:
+    return np.asarray(sorted(at), dtype=np.float64)
+
+
+def costs_of(task: TaskRuns, rows: Sequence[Runs], unit: Unit) -> NDArray[np.float64]:
+    """Every cost at which a run improved or ended, ascending. Raises HarnessError where ``unit`` is not counted."""
     costs: set[float] = set()
     for row in rows:
         for r in row.counted:
@@ -89,21 +95,20 @@ def _grid(task: TaskRuns, rows: Sequence[Runs], unit: Unit) -> NDArray[np.float6
                 if cost is None:
                     raise HarnessError(f"the records of {task.task} do not count {unit}")
                 costs.add(cost)
-    grid = np.array(sorted(costs))
-    if len(grid) > MOST_POINTS:
-        # Evenly in the logarithm of their position: early changes lie close together.
-        chosen = np.unique(np.geomspace(1, len(grid), MOST_POINTS).round().astype(int)) - 1
-        grid = grid[chosen]
-    return grid
+    return np.array(sorted(costs))
+
+
+def thinned(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most 500 of the costs, the first and the last among them."""
+    if len(grid) <= MOST_POINTS:
+        return grid
+    # Evenly in the logarithm of their position: early changes lie close together.
+    chosen: NDArray[np.float64] = grid[np.unique(np.geomspace(1, len(grid), MOST_POINTS).round().astype(int)) - 1]
+    return chosen
 
 
 def _curve(task: TaskRuns, row: Runs, grid: NDArray[np.float64], unit: Unit) -> Curve:
-    baseline = task.baseline
-    on_test = row.settings.get("oracle") == "test"
-    finals = _matrix(row.records, grid, unit, _final, baseline.mean if baseline else None)
-    valids = _matrix(row.records, grid, unit, lambda r, i: i.valid, baseline.valid_mean if baseline else None)
-    if on_test:
-        valids[:] = np.nan
+    finals, valids = scores_along(task, row, grid, unit)
     final, final_low, final_high = _means(finals)
     valid, valid_low, valid_high = _means(valids)
     return Curve(
@@ -114,7 +119,7 @@ def _curve(task: TaskRuns, row: Runs, grid: NDArray[np.float64], unit: Unit) -> 
         label=row.label,
         mode=row.mode,
         role=row.records[0].role,
-        searched_on="test" if on_test else "validation",
+        searched_on="test" if row.settings.get("oracle") == "test" else "validation",
         n=len(row.records),
         failed=len(row.failed),
         unit=unit,
@@ -126,6 +131,21 @@ def _curve(task: TaskRuns, row: Runs, grid: NDArray[np.float64], unit: Unit) -> 
         valid_low=valid_low,
         valid_high=valid_high,
     )
+
+
+def scores_along(
+    task: TaskRuns, row: Runs, grid: NDArray[np.float64], unit: Unit
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Final and validation score of each run's incumbent, float64 [runs, points]; NaN where there is none.
+
+    Validation is NaN throughout where the incumbents were chosen on test scores.
+    """
+    b = task.baseline
+    finals = _matrix(row.records, grid, unit, _final, b.mean if b else None)
+    valids = _matrix(row.records, grid, unit, lambda r, i: i.valid, b.valid_mean if b else None)
+    if row.settings.get("oracle") == "test":
+        valids[:] = np.nan
+    return finals, valids
 
 
 def _final(record: Record, incumbent: Incumbent) -> float | None:
@@ -165,8 +185,9 @@ def _means(
         half = np.full(mean.shape, np.nan)
     else:
         half = stdtrit(n - 1, 0.975) * matrix.std(axis=0, ddof=1) / math.sqrt(n)
-    return _nullable(mean), _nullable(mean - half), _nullable(mean + half)
+    return nullable(mean), nullable(mean - half), nullable(mean + half)
 
 
-def _nullable(values: NDArray[np.float64]) -> list[float | None]:
+def nullable(values: NDArray[np.float64]) -> list[float | None]:
+    """None for NaN."""
     return [None if math.isnan(v) else v for v in values.tolist()]

@@ -40,7 +40,7 @@ def print_curves(curves: Sequence[Curve], console: Console) -> None:
     tasks = dict.fromkeys((c.task, c.search_task, tuple(c.constraints)) for c in curves)
     for key in tasks:
         members = [c for c in curves if (c.task, c.search_task, tuple(c.constraints)) == key]
-        places = _spread_over(len(members[0].cost))
+        places = spread_over(len(members[0].cost))
         console.print(Text(f"{key[0]}: mean final score after {members[0].unit} paid", style="bold cyan"))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         table.add_column("strategy", no_wrap=True)
@@ -52,7 +52,7 @@ def print_curves(curves: Sequence[Curve], console: Console) -> None:
         console.print(table)
 
 
-def _spread_over(points: int) -> list[int]:
+def spread_over(points: int) -> list[int]:
     """Up to six positions of a grid, evenly, the last among them."""
     if points <= _SHOWN:
         return list(range(points))

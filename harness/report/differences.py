@@ -1,0 +1,61 @@
+"""Differences of anytime curves: as CSV, and as a short table for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.analysis.differences import Difference
+from harness.report import numbers
+from harness.report.curves import spread_over
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_ABOUT = (
+    "task", "search_task", "constraints", "label", "against", "mode", "role", "n", "n_against", "unit", "ahead_from",
+    "ahead_from_valid",
+)  # fmt: skip
+_POINT = ("cost", "final", "final_low", "final_high", "valid", "valid_low", "valid_high")
+
+
+def differences_csv(differences: Sequence[Difference]) -> str:
+    """A line for each point of each difference; empty where there is no value."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_ABOUT, *_POINT])
+    for d in differences:
+        about = [" and ".join(d.constraints) if name == "constraints" else getattr(d, name) for name in _ABOUT]
+        about = ["" if value is None else value for value in about]
+        for point in zip(*(getattr(d, name) for name in _POINT), strict=True):
+            writer.writerow([*about, *("" if value is None else repr(value) for value in point)])
+    return text.getvalue()
+
+
+def print_differences(differences: Sequence[Difference], console: Console) -> None:
+    """For each task and mode, each row's difference with its interval at up to six costs, a line a cost."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not differences:
+        console.print("no other row searched under the same settings")
+    shown: tuple[object, ...] | None = None
+    for d in differences:
+        key = (d.task, d.search_task, tuple(d.constraints), d.mode)
+        if key != shown:
+            if shown is not None:
+                console.print()
+            what = f"{d.task}: final score less that of {d.against} (n {d.n_against}), 95 % interval, by {d.unit} paid"
+            console.print(Text(what, style="bold cyan"))
+            shown = key
+        name = d.label if d.mode == "strict" else f"{d.label} ({d.mode})"
+        ahead = "nowhere to the end" if d.ahead_from is None else f"from {numbers.count(d.ahead_from)} {d.unit}"
+        console.print(Text(f"{name} (n {d.n}): ahead {ahead}", style="bold"))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        for place in spread_over(len(d.cost)):
+            cells = [numbers.count(d.cost[place]), numbers.number(d.final[place], signed=True)]
+            cells.append(numbers.interval(d.final_low[place], d.final_high[place], signed=True))
+            table.add_row(*(Text(cell, justify="right") for cell in cells))
+        console.print(table)
