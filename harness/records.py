@@ -69,14 +69,21 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class RankQuality(msgspec.Struct, frozen=True):
-    """Kendall's tau of a learned order on rows the run never queried: tau-b against final (``test``) and validation
-    scores, Eq. 13 of ReNAS and CTNAS's sign(0) = +1 variant against final scores; n rows."""
+    """Kendall's tau of a learned order on architectures the run never queried.
+
+    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none; eq13,
+    ctnas: Eq. 13 of ReNAS and CTNAS's sign(0) = +1 variant, against final scores, on the same. test_rows: tau-b against
+    final scores on n_rows rows that the run did not pay for, isomorphic twins of those it did among them; null where
+    each key has one row, so that it would be ``test``, and in older records.
+    """
 
     test: float | None
     valid: float | None
     eq13: float | None
     ctnas: float | None
     n: int
+    test_rows: float | None = None
+    n_rows: int | None = None
 
 
 class Incumbent(msgspec.Struct, frozen=True, array_like=True):
