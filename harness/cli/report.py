@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.settings import open_output
+from harness.cli.settings import open_output, open_registry
 from harness.errors import HarnessError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -15,21 +15,33 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR")],
+    ctx: typer.Context,
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="The study's folder, such as results/quickstart; several for KTau.", metavar="DIR..."),
+    ],
     section: Annotated[
         list[str] | None,
-        typer.Option("--section", help="table, compliance, curves or ktau; may be repeated; default the first two."),
+        typer.Option(
+            "--section",
+            help="table, compliance, curves, ktau or correlation (which needs the tasks' data); may be repeated; "
+            "default the first two.",
+        ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json, markdown or csv.")] = "text",
     wide: Annotated[bool, typer.Option("--wide", help="All columns, p-values before correction among them.")] = False,
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="Curves and KTau of this task only; may be repeated.")
+        list[str] | None,
+        typer.Option("--task", help="Curves, KTau and correlation of this task only; may be repeated."),
     ] = None,
     strategy: Annotated[
         list[str] | None, typer.Option("--strategy", help="Curves and KTau of this row only; may be repeated.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
     unit: Annotated[str, typer.Option("--cost", help="Curves over queries, epochs or seconds.")] = "queries",
+    against: Annotated[
+        str | None, typer.Option("--against", help="Curves of each row less that of the row of this label.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Print the tables of a study with random sampling, intervals, tests and the compliance list; or export them.
@@ -39,6 +51,9 @@ def report(
       nas-harness report results/quickstart
       nas-harness report results/quickstart --format json
       nas-harness report results/quickstart --section curves --format csv --output curves.csv
+      nas-harness report results/quickstart --section curves --against matched-random-search --at 50,100
+      nas-harness report results/labels-90 results/labels-423 --section ktau
+      nas-harness report results/quickstart --section correlation
     """
     from harness.report.sections import Choice, write_report
 
@@ -50,9 +65,11 @@ def report(
         rows=tuple(strategy or ()),
         at=_numbers(at),
         unit=unit,
+        against=against,
+        merged=tuple(folders[1:]),
     )
     with open_output(output) as console:
-        write_report(folder, choice, console)
+        write_report(folders[0], choice, console, lambda: open_registry(ctx))
 
 
 def _numbers(text: str | None) -> tuple[float, ...] | None:

@@ -14,15 +14,15 @@ def tables(report: StudyReport, *, wide: bool = False) -> str:
 
 
 def _table(table: TaskTable) -> str:
-    lines = [f"**{_escape(table.title)}**: {_escape('. '.join(table.notes))}.", ""]
+    lines = [f"**{escaped(table.title)}**: {escaped('. '.join(table.notes))}.", ""]
     lines.append("| " + " | ".join(header for header, _ in table.columns) + " |")
     lines.append("|" + "|".join("---:" if right else "---" for _, right in table.columns) + "|")
     for line in table.lines:
-        cells = [_escape(cell) for cell in line.cells]
+        cells = [escaped(cell) for cell in line.cells]
         if line.kind == "reference":
             cells = [f"*{cell}*" if cell else "" for cell in cells]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += [f"\n{_escape(note)}" for note in table.footnotes]
+    lines += [f"\n{escaped(note)}" for note in table.footnotes]
     return "\n".join(lines)
 
 
@@ -31,12 +31,13 @@ def compliance(findings: list[Finding]) -> str:
     lines = ["| rule | ok | why | where |", "|---|---|---|---|"]
     for ok, word in ((False, "no"), (None, "n/a")):
         lines += [
-            f"| {rule} | {word} | {_escape(why)} | {_escape(where)} |" for rule, why, where in collapsed(findings, ok)
+            f"| {rule} | {word} | {escaped(why)} | {escaped(where)} |" for rule, why, where in collapsed(findings, ok)
         ]
     if rules := held(findings):
         lines.append(f"| {', '.join(rules)} | yes | | everywhere |")
     return "\n".join(lines) + "\n"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """On one line, with nothing that ends a cell."""
     return " ".join(text.replace("|", "\\|").split())

@@ -12,10 +12,14 @@ import msgspec
 
 from harness.analysis import Results, read_results
 from harness.errors import HarnessError, UnknownName
+from harness.registry import Registry, default_registry
 from harness.report.study import StudyReport, report_of
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from harness.analysis.correlation import TaskCorrelation
+    from harness.analysis.orders import Order
 
 DEFAULT = ("table", "compliance")
 FORMATS = ("text", "json", "markdown", "csv")
@@ -23,7 +27,11 @@ FORMATS = ("text", "json", "markdown", "csv")
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a report is wanted. wide: every column. tasks, rows (labels), at, unit: of curves and KTau alone."""
+    """What of a report is wanted.
+
+    wide: every column. tasks, rows (labels): of curves, KTau and correlation alone. at, unit, against (a label): of
+    curves. merged: more studies' folders, which KTau alone sets beside the first.
+    """
 
     sections: tuple[str, ...] = ()
     form: str = "text"
@@ -32,14 +40,18 @@ class Choice:
     rows: tuple[str, ...] = ()
     at: tuple[float, ...] | None = None
     unit: str = "queries"
+    against: str | None = None
+    merged: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a section is made from."""
+    """What a section is made from. merged: the other studies; registry: made when a section needs the tasks' data."""
 
     results: Results
     choice: Choice
+    merged: tuple[Results, ...] = ()
+    registry: Callable[[], Registry] = default_registry
 
     @cached_property
     def report(self) -> StudyReport:
@@ -56,13 +68,15 @@ class Section:
     csv: Callable[[Source], str] | None = None
 
 
-def write_report(folder: Path, choice: Choice, console: Console) -> None:
+def write_report(
+    folder: Path, choice: Choice, console: Console, registry: Callable[[], Registry] = default_registry
+) -> None:
     """Print the chosen sections of the study in ``folder``; JSON without a section is the one object of a report.
 
     Raises RecordError where the folder holds no study, UnknownName and HarnessError for a choice that does not exist.
     """
     check_choice(choice)
-    source = Source(read_results(folder), choice)
+    source = Source(read_results(folder), choice, tuple(read_results(f) for f in choice.merged), registry)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
     if choice.form == "json":
         console.file.write(_json(source, sections) + "\n")  # as it is: Rich is slow on megabytes
@@ -89,6 +103,10 @@ def check_choice(choice: Choice) -> None:
             raise UnknownName("section", name, SECTIONS)
         if choice.form in ("markdown", "csv") and getattr(SECTIONS[name], choice.form) is None:
             raise HarnessError(f"section {name!r} has no format {choice.form!r}")
+    if choice.merged and set(choice.sections) != {"ktau"}:
+        raise HarnessError("several studies are merged by --section ktau alone; name one folder for the other sections")
+    if choice.against is not None and "curves" not in choice.sections:
+        raise HarnessError("--against belongs to --section curves")
 
 
 def _json(source: Source, sections: list[Section]) -> str:
@@ -131,34 +149,88 @@ def _curves(source: Source) -> Any:
     return curves_of(source.results, tasks=c.tasks, rows=c.rows, at=c.at, unit=c.unit)
 
 
+def _differences(source: Source, against: str) -> Any:
+    from harness.analysis.differences import differences_of
+
+    c = source.choice
+    return differences_of(source.results, against, tasks=c.tasks, rows=c.rows, at=c.at, unit=c.unit)
+
+
+def _curves_data(source: Source) -> dict[str, Any]:
+    against = source.choice.against
+    return {"curves": _curves(source)} if against is None else {"differences": _differences(source, against)}
+
+
 def _curves_text(source: Source, console: Console) -> None:
     from harness.report.curves import print_curves
+    from harness.report.differences import print_differences
 
-    print_curves(_curves(source), console)
+    if source.choice.against is None:
+        print_curves(_curves(source), console)
+    else:
+        print_differences(_differences(source, source.choice.against), console)
 
 
 def _curves_csv(source: Source) -> str:
     from harness.report.curves import curves_csv
+    from harness.report.differences import differences_csv
 
-    return curves_csv(_curves(source))
+    against = source.choice.against
+    return curves_csv(_curves(source)) if against is None else differences_csv(_differences(source, against))
 
 
-def _ktau_lines(source: Source) -> list[dict[str, Any]]:
-    from harness.report.ktau import ktau_lines
+def _orders(source: Source) -> list[Order]:
+    from harness.analysis.orders import orders_of
 
-    return ktau_lines(source.report, source.choice.tasks, source.choice.rows)
+    return orders_of((source.results, *source.merged), tasks=source.choice.tasks, rows=source.choice.rows)
+
+
+def _ktau_data(source: Source) -> dict[str, Any]:
+    merged = {"merged": [study.study for study in source.merged]} if source.merged else {}
+    return {**merged, "ktau": _orders(source)}
 
 
 def _ktau_text(source: Source, console: Console) -> None:
-    from harness.report.ktau import print_ktau
+    from harness.report.ktau import print_ktau, print_ktau_by_labels
 
-    print_ktau(_ktau_lines(source), console)
+    (print_ktau_by_labels if source.merged else print_ktau)(_orders(source), console)
+
+
+def _ktau_markdown(source: Source) -> str:
+    from harness.report.ktau import ktau_markdown
+
+    return ktau_markdown(_orders(source))
 
 
 def _ktau_csv(source: Source) -> str:
     from harness.report.ktau import ktau_csv
 
-    return ktau_csv(_ktau_lines(source))
+    return ktau_csv(_orders(source))
+
+
+def _correlation(source: Source) -> list[TaskCorrelation]:
+    from harness.analysis.correlation import correlations_of
+    from harness.plan import Evaluators
+
+    return correlations_of(source.results, Evaluators(source.registry()), tasks=source.choice.tasks)
+
+
+def _correlation_text(source: Source, console: Console) -> None:
+    from harness.report.correlation import print_correlation
+
+    print_correlation(_correlation(source), console)
+
+
+def _correlation_markdown(source: Source) -> str:
+    from harness.report.correlation import correlation_markdown
+
+    return correlation_markdown(_correlation(source))
+
+
+def _correlation_csv(source: Source) -> str:
+    from harness.report.correlation import correlation_csv
+
+    return correlation_csv(_correlation(source))
 
 
 SECTIONS: dict[str, Section] = {
@@ -166,7 +238,11 @@ SECTIONS: dict[str, Section] = {
     "compliance": Section(
         lambda s: {"compliance": s.report.compliance}, _compliance_text, markdown=_compliance_markdown
     ),
-    "curves": Section(lambda s: {"curves": _curves(s)}, _curves_text, csv=_curves_csv),
-    "ktau": Section(lambda s: {"ktau": _ktau_lines(s)}, _ktau_text, csv=_ktau_csv),
+    "curves": Section(_curves_data, _curves_text, csv=_curves_csv),
+    "ktau": Section(_ktau_data, _ktau_text, markdown=_ktau_markdown, csv=_ktau_csv),
+    "correlation": Section(
+        lambda s: {"correlation": _correlation(s)}, _correlation_text, markdown=_correlation_markdown,
+        csv=_correlation_csv,
+    ),
 }
 """Every section by name, in the order of the help."""
