@@ -17,6 +17,7 @@ from harness_nasbench.formats import darts_cells, yahpo
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("yahpo") / "surrogate.onnx"
