@@ -13,6 +13,10 @@ def nas_harness_protocols() -> list[Provides]:
             "recorded: 26,206 graph neural networks on eight data sets, as installed with nas-bench-graph",
         ),
         Provides(
+            "nasbench101", "harness_nasbench.nasbench101:NASBench101",
+            "recorded: 423,624 cells on CIFAR-10, three trainings each after 108 and, if there, 4, 12, 36 epochs",
+        ),
+        Provides(
             "nasbench201", "harness_nasbench.nasbench201:NASBench201",
             "recorded: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120 after 12 and 200 epochs",
         ),

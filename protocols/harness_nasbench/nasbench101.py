@@ -1,0 +1,158 @@
+"""NAS-Bench-101: 423,624 cells trained three times each on CIFAR-10, for 108 epochs and, in the full file, 4, 12, 36.
+
+Source: Ying et al. (ICML 2019). The user brings ``nasbench_only108.tfrecord`` or ``nasbench_full.tfrecord`` and imports
+it once. Isomorphic encodings are one cell and one row. A file with a part of the cells gives a task on a space
+restricted to these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from harness import (
+    Architecture,
+    DataError,
+    DataMissing,
+    Fidelity,
+    SearchSpace,
+    Task,
+    TrainingProtocol,
+    UnknownArchitecture,
+)
+from harness.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
+from harness_nasbench.datasets import NASBENCH101 as OFFICIAL
+from harness_nasbench.formats.nasbench101 import EPOCHS, REPEATS
+from harness_nasbench.nasbench101_import import NAME, import_table
+from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
+from harness_nasbench.spaces.nasbench101 import NASBench101Space
+from harness_nasbench.spaces.nasbench101_index import CELLS, CellIndex, PackedArchitectures
+from harness_nasbench.spaces.nasbench101_table import open_index
+
+TASK = f"{NAME}/cifar10"
+FOLDERS = (f"{NAME}/scores", f"{NAME}/index")
+FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
+"""Each a training of its own, with its own learning-rate schedule: not resumable."""
+COMMAND = f"nas-harness data import {NAME} PATH"
+
+
+def known_answers(table: Table) -> list[Answer]:
+    """The number of cells, and the best mean validation and test accuracy after 108 epochs: one minus the errors
+    .0494457682 and .0568242470 of automl/nas_benchmarks' ``nas_cifar10.py``."""
+    if table.meta.benchmark != NAME or "e108_valid" not in table:
+        return []
+    return [
+        Answer("cells", CELLS, table.meta.rows),
+        Answer("best mean validation accuracy after 108 epochs", 95.0554, float(table["e108_valid"].max()), 1e-4),
+        Answer("best mean test accuracy after 108 epochs", 94.3176, float(table["e108_test"].max()), 1e-4),
+    ]
+
+
+def columns_of(epochs: int, split: str) -> Columns:
+    """The columns of one split after one number of epochs."""
+    stem = f"e{epochs}"
+    return Columns(
+        f"{stem}_{split}",
+        {k: f"{stem}_{split}_r{k}" for k in range(REPEATS)},
+        f"{stem}_seconds",
+        {k: f"{stem}_seconds_r{k}" for k in range(REPEATS)},
+        f"{stem}_trainings",
+    )
+
+
+class NASBench101(TrainingProtocol):
+    """One task, ``nasbench101/cifar10``; fidelities and repeats as the imported file has them."""
+
+    name = NAME
+
+    def tasks(self) -> Iterable[Task]:
+        return [Task(TASK, NAME, "CIFAR-10 test accuracy after 108 epochs", finals=self._finals())]
+
+    def _finals(self) -> tuple[str, ...]:
+        """What the imported file has; a damaged table says so when it is opened."""
+        if not table_exists(data_dir() / FOLDERS[0]):
+            return ("mean",)
+        try:
+            return tuple(open_table(data_dir() / FOLDERS[0]).meta.facts["finals"])
+        except DataError:
+            return ("mean",)
+
+    def missing(self, task: Task) -> str | None:
+        if all(table_exists(data_dir() / folder) for folder in FOLDERS):
+            return None
+        return f"NAS-Bench-101 is not imported: {COMMAND}"
+
+    def open(self, task: Task) -> RecordedEvaluator:
+        if (why := self.missing(task)) is not None:
+            raise DataMissing(f"{task.name}: {why}; looked in {data_dir() / NAME}")
+        table, of_index = (open_table(data_dir() / folder) for folder in FOLDERS)
+        facts = table.meta.facts
+        space, rows = _space_and_rows(table, of_index)
+        layout = Layout(
+            validation={FIDELITIES[e]: columns_of(e, "valid") for e in facts["epochs"]},
+            test={FIDELITIES[e]: columns_of(e, "test") for e in facts["epochs"]},
+            finals={f: "e108_test" + f.replace("mean", "").replace("repeat:", "_r") for f in task.finals},
+            costs={"params": "params"},
+        )
+        about = {
+            "splits": facts["splits"], "split_sizes": facts["split_sizes"], "epoch": "final", "cells": facts["cells"],
+            "repeats": "three trainings kept apart; mean of those that exist",
+            "validation_equals_test": facts["equal_share"],
+        }  # fmt: skip
+        return RecordedEvaluator(task, space, table, layout, rows, about=about)
+
+    def datasets(self) -> tuple[DataSet, ...]:
+        return (
+            DataSet(
+                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
+                size=OFFICIAL.size, files=OFFICIAL.files, folders=FOLDERS, tasks=(TASK,), make=import_table,
+                accepts="nasbench_only108.tfrecord or nasbench_full.tfrecord", answers=known_answers,
+            ),
+        )  # fmt: skip
+
+
+def _space_and_rows(table: Table, of_index: Table) -> tuple[SearchSpace, Rows]:
+    """The whole space where the table has every cell, else the space of the cells that it has."""
+    archs = PackedArchitectures(np.asarray(table["code"]))
+    if table.meta.rows == CELLS:
+        index = open_index(of_index, table["hash"])
+        share = index.encodings / index.encodings.sum()
+        weights = {"rows": None, "classes": None, "encodings": share, "official": share}
+        return NASBench101Space(index=index, rows=archs), Rows(_WholeTable(index), archs, weights)
+    index = open_index(of_index)
+    space = NASBench101Space(index=index, rows=archs)
+    return space.restrict(list(archs)), Rows(_PartOfTable(index, space, archs), archs, {"rows": None})
+
+
+class _WholeTable:
+    """The row of an architecture where row and cell are one number."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, index: CellIndex) -> None:
+        self._cell = index.cell
+
+    def __call__(self, arch: Architecture) -> int:
+        cell = self._cell(arch)
+        if cell < 0:
+            raise KeyError(arch)
+        return cell
+
+
+class _PartOfTable:
+    """The row of an architecture whose cell the table has. Raises UnknownArchitecture for other cells."""
+
+    def __init__(self, index: CellIndex, space: NASBench101Space, archs: Sequence[Architecture]) -> None:
+        self._cell, self._space = index.cell, space
+        self._rows = {index.cell(arch): row for row, arch in enumerate(archs)}
+
+    def __call__(self, arch: Architecture) -> int:
+        cell = self._cell(arch)
+        if cell < 0:
+            raise KeyError(arch)
+        row = self._rows.get(cell)
+        if row is None:
+            known = f"the table has {len(self._rows):,} of {CELLS:,} cells"
+            raise UnknownArchitecture(f"{known}, but not {self._space.key(arch)}: {self._space.describe(arch)}")
+        return row
