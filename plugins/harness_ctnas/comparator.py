@@ -81,12 +81,16 @@ class Comparator:
         """u of each, float64 [n]: by it the architectures are ordered, whichever one they are compared with."""
         return self.halves(archs)[:, 0]
 
+    def compare(self, a: Sequence[Architecture], b: Sequence[Architecture]) -> Floats:
+        """Pr[R(a_i) >= R(b_i)], float64 [n]."""
+        return self.probability(self.halves(a)[:, 0], self.halves(b)[:, 1])
+
     def against(self, beta: Architecture) -> Callable[[Sequence[Architecture]], Floats]:
         """a -> NAC(a, beta) = Pr[R(a) >= R(beta)]: the reward."""
-        v = self.halves([beta])[0, 1]
+        v = float(self.halves([beta])[0, 1])
         return lambda archs: self.probability(self.rank(archs), v)
 
-    def probability(self, u: Floats, v: Floats | np.float64) -> Floats:
+    def probability(self, u: Floats, v: Floats | float) -> Floats:
         """sigmoid(u + v + c)."""
         with np.errstate(over="ignore"):
             return np.asarray(1.0 / (1.0 + np.exp(-(u + v + self.nac.c.item()))))

@@ -1,4 +1,4 @@
-"""Policy gradient: the controller learns to draw what a reward prefers (poster, Alg. 1, lines 8 to 11)."""
+"""Policy gradient: the controller learns to draw what a reward prefers (poster, Alg. 1, and Eq. 2)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PolicySearch:
         return found[:n]
 
     def update(self, n: int, reward: Reward) -> None:
-        """One REINFORCE step: maximise mean_j r_j log pi(a_j) + weight * entropy, without a reward baseline."""
+        """One REINFORCE step: ascend mean_j r_j log pi(a_j) + weight * entropy, without a reward baseline."""
         started = time.perf_counter()
         archs, log_p, entropy = self._controller.roll_out(n)
         feasible = self._feasible(archs)

@@ -94,7 +94,7 @@ class CTNAS(_LabelledSearch):
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         """Algorithm 1; without verification its last baseline is reported."""
         p, started = self.params, time.perf_counter()
-        # Lines 1 and 2: labelled architectures, and C, the pairs of them.
+        # C: the pairs of the M labelled architectures (line 2); NAC learns them.
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch, p.pairs, p.pseudo_ratio)
         comparator = Comparator(oracle.space, p.layers, p.pruned, training, self._generator())
         labelled, scores = comparator.encode(known.archs), torch.from_numpy(known.scores)
@@ -104,13 +104,13 @@ class CTNAS(_LabelledSearch):
         first = policy.sample(1)
         if not first:
             return [], None
-        baseline = Baseline(comparator, p.baseline, first[0])  # Line 3: beta ~ pi; B is empty
-        pseudo: Pairs | None = None  # D, all of it so far
+        baseline = Baseline(comparator, p.baseline, first[0])  # beta ~ pi; B and D are empty
+        pseudo: Pairs | None = None  # what D has brought to C
         done = explored = 0
         self.seconds["explore"] = 0.0
         while done < p.samples:
             if done >= explored * p.explore_every:
-                # Lines 12 to 14 and 5: S ~ pi, D from S, C <- C u D, and NAC trained on C.
+                # S ~ pi; D: the K pairs of S that NAC is surest of; C <- C u D; NAC is trained on C.
                 began = time.perf_counter()
                 if p.pseudo_labels != "off":
                     size = p.explored if explored else p.explored_first
@@ -121,14 +121,14 @@ class CTNAS(_LabelledSearch):
                 comparator.fit(labelled, scores, 1, pseudo)
                 self.seconds["explore"] += time.perf_counter() - began
                 explored += 1
-            # Lines 6 to 11: a_1, ..., a_N ~ pi, each rewarded with NAC(a_j, beta).
+            # a_1, ..., a_N ~ pi; the policy gradient with NAC(a_j, beta) as reward (line 10).
             n = min(p.per_update, p.samples - done)
             policy.update(n, comparator.against(baseline.beta))
             before, done = done, done + n
             if done // p.baseline_every > before // p.baseline_every:
                 s = policy.sample(p.baseline_samples)
                 if s:
-                    baseline.update(s, self._rng)  # Lines 15 and 16: B <- B u {beta}; beta by Algorithm 2
+                    baseline.update(s, self._rng)  # B <- B u {beta}; beta <- Algorithm 2 on B and S
         self.notes |= {
             "pseudo_pairs": 0 if pseudo is None else len(pseudo),
             "pseudo_ones": None if pseudo is None else round(float(pseudo.y.mean()), 4),
