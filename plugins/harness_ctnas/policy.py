@@ -15,7 +15,7 @@ from harness_ctnas.params import SearchParams
 from harness_ctnas.training import Training
 
 Reward = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
-_ATTEMPTS = 20
+_ATTEMPTS, _REDRAWN = 20, 64
 
 
 class PolicySearch:
@@ -41,8 +41,8 @@ class PolicySearch:
     def sample(self, n: int) -> list[Architecture]:
         """n feasible architectures from pi; fewer, down to none, where it hardly draws any."""
         started, found = time.perf_counter(), list[Architecture]()
-        for _ in range(_ATTEMPTS):
-            archs = self._controller.sample(n)
+        for attempt in range(_ATTEMPTS):
+            archs = self._controller.sample(max(n, _REDRAWN) if attempt else n)
             found += [a for a, ok in zip(archs, self._feasible(archs), strict=True) if ok]
             if len(found) >= n:
                 break

@@ -111,13 +111,11 @@ class CTNAS(_LabelledSearch):
         while done < p.samples:
             if done >= explored * p.explore_every:
                 # S ~ pi; D: the K pairs of S that NAC is surest of; C <- C u D; NAC is trained on C.
+                size = p.explored if explored else p.explored_first
+                s = policy.sample(size) if p.pseudo_labels != "off" else []
                 began = time.perf_counter()
-                if p.pseudo_labels != "off":
-                    size = p.explored if explored else p.explored_first
-                    s = policy.sample(size)
-                    if len(set(s)) > 1:
-                        found = pseudo_labelled(comparator, s, size // 2, p.pseudo_labels, self._rng)
-                        pseudo = joined(pseudo, found)
+                if p.pseudo_labels != "off" and len(set(s)) > 1:
+                    pseudo = joined(pseudo, pseudo_labelled(comparator, s, size // 2, p.pseudo_labels, self._rng))
                 comparator.fit(labelled, scores, 1, pseudo)
                 self.seconds["explore"] += time.perf_counter() - began
                 explored += 1
