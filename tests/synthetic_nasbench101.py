@@ -1,4 +1,4 @@
-"""Files in NAS-Bench-101's official format, over real cells. The scores are invented: they say nothing of any network."""
+"""Files in NAS-Bench-101's official format over real cells; the scores are invented and say nothing of any network."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class _Trainings:
         codes, epochs, params, values, hashes = (
             found.codes.append, found.epochs.append, found.params.append, found.values.extend, found.hashes.extend,
         )  # fmt: skip
-        for record in official.read(source, progress=lambda done, of: report(what, done / of)):
+        for record in official.read(source, progress=lambda done, of: report(what, done / max(of, 1))):
             if len(found.codes) == _MOST:
                 raise DataError(f"{source}: more than {_MOST:,} trainings, which is all that NAS-Bench-101 has")
             metrics = record.metrics
