@@ -27,7 +27,7 @@ class GANASParams(Params, frozen=True, kw_only=True):
     batch: Annotated[int, Meta(description="|X_1|, cells generated before the first queries", ge=1)] = 20
     growth: Annotated[int, Meta(description="|X_t| - |X_t-1|; 0: constant batches", ge=0)] = 0
     truth: Annotated[int, Meta(description="K, cells of the truth set (paper: 25 and 50)", ge=1)] = 25
-    iterations: Annotated[int, Meta(description="T, at most; the budget usually ends the search", ge=1)] = 400
+    iterations: Annotated[int, Meta(description="T, at most; the budget usually ends the search", ge=1)] = 100
     start: Annotated[
         tuple[str, ...],
         Meta(description="cells to improve, in the space's notation: X_0 is these alone; paid when queried"),
@@ -42,8 +42,8 @@ class GANASParams(Params, frozen=True, kw_only=True):
         Literal["pairwise", "pointwise", "none"],
         Meta(description="`none`: the reward is the score, so that every new cell of PPO is paid"),
     ] = "pairwise"
-    disc_hidden: Annotated[int, Meta(description="width of the encoder's layers and of the MLP", ge=2)] = 64
-    disc_layers: Annotated[int, Meta(description="k-GNN layers", ge=1)] = 3
+    disc_hidden: Annotated[int, Meta(description="width of the encoder's layers and of the MLP", ge=2)] = 32
+    disc_layers: Annotated[int, Meta(description="k-GNN layers", ge=1)] = 2
     disc_dropout: Annotated[float, Meta(description="in the MLP", ge=0, lt=1)] = 0.1
     disc_lr: Annotated[float, Meta(description="Adam's learning rate", gt=0)] = 1e-3
     disc_weight_decay: Annotated[float, Meta(description="Adam's", ge=0)] = 1e-4
@@ -52,8 +52,8 @@ class GANASParams(Params, frozen=True, kw_only=True):
     disc_batch: Annotated[int, Meta(description="pairs a step", ge=1)] = 64
 
     # -- generator
-    hidden: Annotated[int, Meta(description="width of encoder layers, GRU and heads; even", ge=2)] = 64
-    layers: Annotated[int, Meta(description="k-GNN layers", ge=1)] = 3
+    hidden: Annotated[int, Meta(description="width of encoder layers, GRU and heads; even", ge=2)] = 32
+    layers: Annotated[int, Meta(description="k-GNN layers", ge=1)] = 2
 
     # -- rewards (scale as in GCPN, You et al. 2018)
     step_reward: Annotated[float, Meta(description="+- this over an episode, by validity of its actions", ge=0)] = 0.5
@@ -64,14 +64,23 @@ class GANASParams(Params, frozen=True, kw_only=True):
 
     # -- PPO (clip, gamma, lambda, entropy: GCPN's)
     episodes: Annotated[int, Meta(description="cells in a batch of PPO", ge=2)] = 64
-    updates: Annotated[int, Meta(description="batches each iteration", ge=1)] = 20
+    updates: Annotated[int, Meta(description="batches each iteration", ge=1)] = 5
     ppo_epochs: Annotated[int, Meta(description="passes over a batch", ge=1)] = 4
     minibatches: Annotated[int, Meta(description="parts of a batch, whole episodes, in one pass", ge=1)] = 1
-    lr: Annotated[float, Meta(description="Adam's learning rate", gt=0)] = 1e-3
+    lr: Annotated[float, Meta(description="Adam's learning rate", gt=0)] = 3e-3
     clip: Annotated[float, Meta(description="of the probability ratio", gt=0)] = 0.2
     gamma: Annotated[float, Meta(description="discount", gt=0, le=1)] = 1.0
     gae_lambda: Annotated[float, Meta(description="of generalised advantage estimation", ge=0, le=1)] = 0.95
-    entropy: Annotated[float, Meta(description="of the entropy term, the paper's knob for exploration", ge=0)] = 0.01
+    entropy: Annotated[float, Meta(description="of the entropy term, the paper's knob for exploration", ge=0)] = 0.1
+    novelty: Annotated[
+        float,
+        Meta(
+            description="share of unseen cells wanted in each X_t: below it the entropy multiplier grows by a quarter, "
+            "above it shrinks, between `entropy` and 20 times that; 0: constant",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.5
     value_weight: Annotated[float, Meta(description="multiplier of the critic's squared error", ge=0)] = 0.5
     grad_norm: Annotated[float, Meta(description="largest norm of the gradient", gt=0)] = 0.5
 

@@ -63,6 +63,8 @@ class PPO:
 
     def __init__(self, generator: Generator, settings: PPOSettings) -> None:
         self._g, self._s = generator, settings
+        self.entropy = settings.entropy
+        """The entropy term's multiplier, which may change between updates."""
         self._optimizer = torch.optim.Adam(generator.parameters(), lr=settings.lr, fused=True)
 
     def update(self, episodes: Episodes, rewards: Floats, rng: np.random.Generator) -> float:
@@ -104,7 +106,7 @@ class PPO:
         gain = torch.minimum(ratio * advantage, ratio.clamp(1 - s.clip, 1 + s.clip) * advantage)
         error = (now.value - returns).square()
         entropy = (now.entropy * weight).sum() / total
-        loss = ((s.value * error - gain) * weight).sum() / total - s.entropy * entropy
+        loss = ((s.value * error - gain) * weight).sum() / total - self.entropy * entropy
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._g.parameters(), s.grad_norm)

@@ -30,6 +30,9 @@ _DRAWS_PER_START = 100
 _BLOCKS = 8
 """Batches an unmasked generator may take to give the valid cells asked for."""
 
+_TURN, _MOST = 1.25, 20.0
+"""How fast and how far the entropy multiplier is turned up."""
+
 
 class GANAS(Strategy):
     """Sample from a generator that learns to produce what a discriminator cannot tell from the best cells so far."""
@@ -102,6 +105,7 @@ class _Run:
             with _Clock(self.strategy.seconds, "generator"):
                 self._train_generator(self._reward())
                 x_t = self._sample(sets.size(t))  # X_t ~ G(theta_t)
+            self._explore(x_t)
             with _Clock(self.strategy.seconds, "queries"):
                 self.pool.add(x_t)
         return self.pool.best()
@@ -146,6 +150,14 @@ class _Run:
             rewards = rewards_of(episodes, final, step=p.step_reward, max_decisions=self.script.max_decisions)
             self.entropy = self.ppo.update(episodes, rewards, self.rng)
 
+    def _explore(self, x_t: list[Architecture]) -> None:
+        """Turn the entropy multiplier, so that a generator that only repeats the truth set spreads out again."""
+        p = self.p
+        if p.novelty > 0:
+            unseen = len({a for a in x_t if a not in self.pool}) / len(x_t)
+            turned = self.ppo.entropy * (_TURN if unseen < p.novelty else 1 / _TURN)
+            self.ppo.entropy = min(max(turned, p.entropy), _MOST * p.entropy)
+
     # -- sampling and rewards ----------------------------------------------------------------------------------------
 
     def _roll_out(self, n: int) -> Episodes:
@@ -184,6 +196,7 @@ class _Run:
             "twins": self.pool.twins,
             "refused": self.pool.refused,
             "entropy": round(self.entropy, 4),
+            "entropy_multiplier": round(self.ppo.entropy, 4),
         }
 
 

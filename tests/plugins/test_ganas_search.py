@@ -1,0 +1,203 @@
+"""GA-NAS's Algorithm 2: sets, payment, modes and ablations, and that it finds what there is to find."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from landscapes import Landscape, run
+
+from harness import Constraint, Mode, StudyError
+from harness.errors import BudgetExhausted
+from harness.oracle import Budget, Oracle
+from harness.testing.conformance import assert_conforms
+from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
+from harness_ganas.params import GANASParams
+from harness_ganas.schedule import PUBLISHED
+from harness_ganas.search import GANAS
+from harness_nasbench.spaces.chain import ChainSpace
+from harness_nasbench.spaces.nasbench201 import CONV1, CONV3, SKIP, NASBench201Space
+
+SMALL = {"initial": 20, "batch": 10, "truth": 10, "hidden": 16, "disc_hidden": 16, "episodes": 32}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def ga_nas(**changes) -> GANAS:
+    return GANAS(GANASParams(**{**SMALL, **changes}))
+
+
+def smooth(arch):
+    """Its best on NAS-Bench-201 is one cell of 15,625; each edge that is right is worth a point."""
+    best = (CONV3, CONV1, SKIP, CONV3, SKIP, CONV1)
+    return float(sum(a == b for a, b in zip(arch, best, strict=True)))
+
+
+def test_the_papers_schedules_generate_as_many_cells_as_its_text_says() -> None:
+    for name, total, k in (("setup1", 3300, 25), ("setup2", 6600, 50)):
+        s = PUBLISHED[name]
+        assert s.initial + sum(s.size(t) for t in range(1, s.iterations + 1)) == total
+        assert (s.truth, s.iterations) == (k, 10)
+    for name, total in (("setup1-pool", 550), ("setup2-pool", 1100)):
+        s = PUBLISHED[name]
+        assert s.initial + sum(s.size(t) for t in range(1, s.iterations + 1)) == total
+    assert GANASParams(schedule="setup2", initial=3).sets == PUBLISHED["setup2"]
+    assert GANASParams(initial=3, batch=4, growth=5).sets.size(3) == 14
+
+
+def test_it_finds_one_cell_in_15625_far_sooner_than_chance() -> None:
+    oracle = run(ga_nas(), Landscape(NASBench201Space(), smooth), queries=300)
+    assert oracle.incumbent is not None
+    assert oracle.incumbent.score == 6.0, "random search finds it in 300 queries with probability 0.02"
+
+
+def test_the_generator_learns_chains_too() -> None:
+    def score(arch):
+        return float(sum((i + 1) * (o == 2) for i, o in enumerate(arch)))
+
+    oracle = run(ga_nas(), Landscape(ChainSpace(), score), queries=150)
+    assert oracle.incumbent is not None
+    assert oracle.incumbent.arch == (2,) * 8
+
+
+def test_the_notes_count_both_kinds_of_queries_and_where_the_rest_went() -> None:
+    strategy = ga_nas()
+    oracle = run(strategy, Landscape(NASBench201Space(), smooth), queries=150)
+    notes = strategy.notes
+    assert notes["queries_total"] == oracle.paid[0] == 150
+    scores = [o.score for o in oracle.history]
+    assert notes["queries_to_best"] == scores.index(max(scores)) + 1
+    assert len({a for a, _ in oracle.calls}) == 150 + notes["twins"]
+    assert 0 <= notes["generated"] - 150 - notes["twins"] - notes["repeats"] < SMALL["batch"]
+    assert notes["iterations"] >= 13
+    assert set(strategy.seconds) == {"queries", "discriminator", "generator"}
+
+
+def test_no_cell_is_asked_for_twice() -> None:
+    oracle = run(ga_nas(), Landscape(NASBench201Space(), smooth), queries=150)
+    archs = [a for a, _ in oracle.calls]
+    assert len(archs) == len(set(archs))
+    assert oracle.asked["total"] == 150 + oracle.asked["cached"]
+
+
+def test_the_search_ends_after_its_iterations() -> None:
+    strategy = ga_nas(iterations=2)
+    oracle = Oracle(Landscape(NASBench201Space(), smooth), Budget(queries=1000))
+    returned = strategy.search(oracle, np.random.default_rng(0))
+    assert 20 < oracle.paid[0] <= 40
+    assert strategy.notes["iterations"] == 2
+    scores = {o.arch: o.score for o in oracle.history}
+    assert [scores[a] for a in returned] == sorted(scores.values(), reverse=True)
+
+
+def test_a_start_is_the_first_truth_set_and_is_paid() -> None:
+    space = NASBench201Space()
+    start = [(CONV3, CONV1, 0, 0, SKIP, CONV1), (CONV3, 0, SKIP, CONV3, SKIP, 0)]
+    oracle = run(
+        ga_nas(start=tuple(map(space.describe, start))), Landscape(space, smooth), queries=200
+    )
+    assert [o.arch for o in oracle.history[:2]] == start
+    assert oracle.incumbent is not None
+    assert oracle.incumbent.score > 4.0
+    near = [sum(a != b for a, b in zip(o.arch, start[0], strict=True)) for o in oracle.history[2:]]
+    assert np.mean(near) < 4.8 * 0.9, "uniform cells differ in 4.8 of 6 edges"
+
+
+def test_a_start_that_is_no_architecture_is_a_mistake_of_the_study() -> None:
+    with pytest.raises(StudyError, match=r"start: .*conv9"):
+        run(ga_nas(start=("conv9",)), Landscape(NASBench201Space(), smooth), queries=10)
+
+
+def test_an_unknown_script_names_the_known() -> None:
+    with pytest.raises(StudyError, match="default"):
+        run(ga_nas(script="ctnas"), Landscape(ToyEdgeSpace(), lambda a: 0.0), queries=10)
+
+
+def test_under_a_constraint_the_best_feasible_cell_is_found() -> None:
+    space = NASBench201Space()
+
+    def score(arch):
+        return float(sum(o == CONV3 for o in arch))  # the more the better, the constraint aside
+
+    bound = float(space.costs([(CONV3, CONV3, 0, 0, 0, 0)])["params"][0])
+    strategy = ga_nas()
+    oracle = Oracle(
+        Landscape(space, score), Budget(queries=100), constraints=[Constraint("params", "<=", bound)]
+    )
+    with pytest.raises(BudgetExhausted):
+        strategy.search(oracle, np.random.default_rng(0))
+    assert oracle.incumbent is not None
+    assert oracle.incumbent.score == 2.0
+    assert strategy.notes["refused"] > 0
+    assert oracle.asked["infeasible"] == 0, "what cannot be paid is not asked for"
+
+
+def test_it_goes_on_where_every_training_of_the_first_set_fails() -> None:
+    def score(arch):
+        return float("nan") if arch[0] != 1 else float(arch[1] == 1)
+
+    oracle = run(ga_nas(initial=2), Landscape(NASBench201Space(), score), queries=100)
+    assert oracle.incumbent is not None
+    assert oracle.incumbent.score == 1.0
+
+
+# -- parameters, modes, ablations ------------------------------------------------------------------------------------
+
+
+def test_paper_mode_searches_on_test_accuracy_and_says_so() -> None:
+    assert GANAS.modes["strict"] == Mode()
+    assert GANAS.modes["paper"].oracle == "test"
+    assert "test" in GANAS.modes["paper"].note
+
+
+@pytest.mark.parametrize("name", sorted(GANAS.ablations))
+def test_ablations_are_parameters_and_run(name: str) -> None:
+    params = msgspec.convert({**msgspec.to_builtins(GANASParams.smallest()), **GANAS.ablations[name]}, GANASParams)
+    assert params != GANASParams.smallest()
+    strategy = GANAS(params)
+    strategy.search(Oracle(Landscape(NASBench201Space(), smooth), Budget(queries=500)), np.random.default_rng(0))
+    assert strategy.notes["iterations"] == params.iterations
+    assert (strategy.ranker is None) == (name == "no-discriminator")
+
+
+def test_without_a_discriminator_ppo_pays_for_what_it_generates() -> None:
+    paid = {}
+    for kind in ("pairwise", "none"):
+        oracle = Oracle(Landscape(NASBench201Space(), smooth), Budget(queries=5000))
+        ga_nas(iterations=2, discriminator=kind).search(oracle, np.random.default_rng(0))
+        paid[kind] = oracle.paid[0]
+    assert paid["pairwise"] <= 40
+    assert paid["none"] > 100
+
+
+def test_validity_can_be_learnt_from_rewards() -> None:
+    landscape = Landscape(ToyNodeSpace(), lambda a: float(sum(a)))
+    strategy = ga_nas(mask_invalid=False, iterations=8)
+    oracle = Oracle(landscape, Budget(queries=500))
+    returned = strategy.search(oracle, np.random.default_rng(0))
+    assert oracle.asked["invalid"] == 0
+    assert all(ToyNodeSpace().is_valid(a) for a in returned)
+
+
+@pytest.mark.parametrize("wrong", [{"hidden": 15}, {"disc_hidden": 15}, {"minibatches": 65}])
+def test_contradictory_parameters_are_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="even|exceeds"):
+        GANASParams(**wrong)
+
+
+def test_torchs_global_generator_is_left_as_found() -> None:
+    before = torch.random.get_rng_state()
+    run(ga_nas(), Landscape(NASBench201Space(), smooth), queries=40)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.slow
+def test_conformance() -> None:
+    assert_conforms(GANAS)
