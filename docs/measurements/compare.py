@@ -2,10 +2,11 @@
 
     python docs/measurements/compare.py RUNS.jsonl
 
-Prints, for every strategy with its parameters, task and number of labels: n, KTau of unseen rows and of unseen keys with
-its 95 % t interval, the strict final score, the paper's best of ten, and CPU seconds; then strict final scores against
-random search with the same number of queries (two-sided Mann-Whitney, Holm-adjusted over tasks); then, for each pair
-named by ``--pair "A|B"``, the mean difference of A and B over seeds that share their labels, with its 95 % t interval.
+Prints, for every strategy with its parameters, task and number of labels: n, KTau of unseen rows with its 95 % t
+interval and of unseen keys, the strict final score, the paper's best of ten, and CPU seconds; then strict final scores
+against random search with the same number of queries (two-sided Mann-Whitney, Holm-adjusted over tasks); then, for each
+pair named by ``--pair "A|B"``, the mean difference of A and B with its 95 % interval: of the differences over seeds for
+two settings of one strategy, which share their labels seed by seed, else Welch's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.statistics import holm, mann_whitney, t_interval
+from harness.statistics import holm, mann_whitney, t_interval, welch_intervals
 
 PUBLISHED = {
     "layout": "edge", "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all",
@@ -65,6 +66,19 @@ def interval(values: np.ndarray, digits: int = 3) -> str:
     return "-" if found is None else f"[{found[0]:.{digits}f}, {found[1]:.{digits}f}]"
 
 
+def difference(
+    a: dict[int, dict[str, Any]], b: dict[int, dict[str, Any]], name: str, paired: bool
+) -> tuple[str, str, str]:
+    """Numbers of runs, mean difference and its 95 % interval."""
+    if paired:
+        shared = sorted(set(a) & set(b))
+        gap = column(a, name, shared) - column(b, name, shared)
+        return str(len(shared)), f"{gap.mean():+.3f}", interval(gap)
+    x, y = column(a, name), column(b, name)
+    gap, low, high = (float(v[0]) for v in welch_intervals(x[:, None], y[:, None]))
+    return f"{len(x)}, {len(y)}", f"{gap:+.3f}", f"[{low:.3f}, {high:.3f}]"
+
+
 def show(rows: list[tuple[str, ...]]) -> None:
     """A Markdown table; the first row is its head."""
     print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
@@ -87,8 +101,8 @@ def main() -> None:
     for (name, task, labels), group in sorted(runs.items(), key=lambda item: (item[0][2], item[0])):
         tau = column(group, "ktau")
         rows.append((
-            name, task, str(labels), str(len(group)), spread(tau, 3), interval(tau), spread(column(group, "ktau_keys"), 3),
-            spread(column(group, "final"), 2), spread(column(group, "best_of_ten"), 2),
+            name, task, str(labels), str(len(group)), spread(tau, 3), interval(tau),
+            spread(column(group, "ktau_keys"), 3), spread(column(group, "final"), 2), spread(column(group, "best_of_ten"), 2),
             f"{np.median(column(group, 'cpu')):.1f}",
         ))  # fmt: skip
     show(rows)
@@ -96,9 +110,8 @@ def main() -> None:
     rows = [("strategy", "labels + 10", "task", "final", "random search", "difference", "p (Holm)")]
     for name, labels in sorted({(n, m) for n, _, m in runs if n != "random-search"}):
         tasks = [t for n, t, m in sorted(runs) if (n, m) == (name, labels) and ("random-search", t, m) in runs]
-        pairs = [
-            (column(runs[name, t, labels], "final"), column(runs["random-search", t, labels], "final")) for t in tasks
-        ]
+        reference = {t: runs["random-search", t, labels] for t in tasks}
+        pairs = [(column(runs[name, t, labels], "final"), column(reference[t], "final")) for t in tasks]
         tests = [mann_whitney(a, b) for a, b in pairs]
         adjusted = holm([None if test is None else test.p for test in tests])
         for task, (a, b), p in zip(tasks, pairs, adjusted, strict=True):
@@ -112,9 +125,8 @@ def main() -> None:
         for (name, task, labels), group in sorted(runs.items()):
             other = runs.get((second, task, labels))
             if name == first and other is not None:
-                shared = sorted(set(group) & set(other))
-                gap = column(group, options.column, shared) - column(other, options.column, shared)
-                rows.append((first, second, task, str(labels), str(len(shared)), f"{gap.mean():+.3f}", interval(gap)))
+                n, gap, limits = difference(group, other, options.column, name.split()[0] == second.split()[0])
+                rows.append((first, second, task, str(labels), n, gap, limits))
     show(rows)
 
 
