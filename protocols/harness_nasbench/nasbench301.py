@@ -15,11 +15,19 @@ from harness import DataMissing, Task, TrainingProtocol
 from harness.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH301 as OFFICIAL
 from harness_nasbench.nasbench301_import import ACCEPTS, INSTALL, NAME, import_table
-from harness_nasbench.surrogate import SurrogateEvaluator
+from harness_nasbench.surrogate import Predictor, SurrogateEvaluator
 
 COMMAND = f"nas-harness data import {NAME} PATH"
 SPLITS = {"validation": "predicted validation accuracy (%) on CIFAR-10", "test": "none: no surrogate predicts it"}
-_SUMMARIES = {"yahpo": "validation accuracy on CIFAR-10 as YAHPO Gym's surrogate predicts it, after 12 to 98 epochs"}
+_OWN = "validation accuracy on CIFAR-10 as the official ensemble of {} trees predicts it"
+_SUMMARIES = {
+    "yahpo": "validation accuracy on CIFAR-10 as YAHPO Gym's surrogate predicts it, after 12 to 98 epochs",
+    "xgb": _OWN.format("XGBoost"),
+    "xgb@noise": f"{_OWN.format('XGBoost')}, with its noise; reported without",
+    "lgb": _OWN.format("LightGBM"),
+    "lgb@noise": f"{_OWN.format('LightGBM')}, with its noise; reported without",
+}
+_TABLES = ("yahpo", "xgb", "lgb")
 
 
 def known_answers(table: Table) -> list[Answer]:
@@ -31,7 +39,10 @@ def known_answers(table: Table) -> list[Answer]:
 
 
 class NASBench301(TrainingProtocol):
-    """One task a surrogate, ``nasbench301/yahpo``; final ``single``."""
+    """One task a surrogate: ``nasbench301/yahpo``, ``xgb``, ``lgb``, and ``@noise`` of the last two; final ``single``.
+
+    With noise, a search sees one fixed draw a network, and what is reported is the mean over the ensemble.
+    """
 
     name = NAME
 
@@ -39,27 +50,30 @@ class NASBench301(TrainingProtocol):
         return [Task(f"{NAME}/{which}", NAME, what, finals=("single",)) for which, what in _SUMMARIES.items()]
 
     def folder(self, task: Task) -> Path:
-        return data_dir() / NAME / task.name.partition("/")[2]
+        return data_dir() / NAME / task.name.partition("/")[2].partition("@")[0]
 
     def missing(self, task: Task) -> str | None:
         folder = self.folder(task)
         if not table_exists(folder):
             return f"NAS-Bench-301's surrogate {folder.name!r} is not imported: {COMMAND}"
+        if folder.name != "yahpo":
+            return None
         absent = [m for m in ("onnx", "onnxruntime") if importlib.util.find_spec(m) is None]
         return f"{' and '.join(absent)} not installed: {INSTALL}" if absent else None
 
     def open(self, task: Task) -> SurrogateEvaluator:
         if (why := self.missing(task)) is not None:
             raise DataMissing(f"{task.name}: {why}; looked in {self.folder(task)}")
-        from harness_nasbench.nasbench301_models import Yahpo
-
         table = open_table(self.folder(task))
-        predictor = Yahpo(table)
-        about: dict[str, Any] = {"splits": SPLITS, "repeats": "none: one prediction", "epoch": "final", "noise": "none"}
-        return SurrogateEvaluator(task, predictor, table.meta, about)
+        noisy = task.name.endswith("@noise")
+        about: dict[str, Any] = {
+            "splits": SPLITS, "repeats": "none: one prediction", "epoch": "final",
+            "noise": "one draw a network, by its encoding; none in the final score" if noisy else "none",
+        }  # fmt: skip
+        return SurrogateEvaluator(task, _predictor(table, noisy=noisy), table.meta, about)
 
     def datasets(self) -> tuple[DataSet, ...]:
-        every = tuple(f"{NAME}/{which}" for which in _SUMMARIES)
+        every = tuple(f"{NAME}/{which}" for which in _TABLES)
         return (
             DataSet(
                 name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
@@ -68,3 +82,13 @@ class NASBench301(TrainingProtocol):
                 accepts=ACCEPTS, answers=known_answers,
             ),
         )  # fmt: skip
+
+
+def _predictor(table: Table, *, noisy: bool) -> Predictor:
+    if table.folder.name == "yahpo":
+        from harness_nasbench.nasbench301_yahpo import Yahpo
+
+        return Yahpo(table)
+    from harness_nasbench.nasbench301_ensembles import Ensembles
+
+    return Ensembles(table, noisy=noisy)

@@ -12,10 +12,14 @@ from harness import DataError, DataMissing
 from harness.tables import Progress, write_table
 from harness_nasbench.datasets import NASBENCH301
 from harness_nasbench.formats import darts_cells, yahpo
+from harness_nasbench.nasbench301_ensembles import import_ensembles
 
 NAME = "nasbench301"
 INSTALL = "pip install nas-harness[nasbench301]"
-ACCEPTS = "YAHPO Gym's nb301 surrogate (its .onnx, or the folder that holds it)"
+ACCEPTS = (
+    "YAHPO Gym's nb301 surrogate (its .onnx, or the folder that holds it), or the official ensembles (a folder "
+    "with xgb_v1.0 and lgb_runtime_v1.0, or the zip file)"
+)
 _MODELS = ("surrogate.onnx", "model.onnx")
 _MAX_JSON = 1 << 20
 
@@ -23,8 +27,9 @@ _MAX_JSON = 1 << 20
 def import_table(source: Path, where: Path, progress: Progress | None = None) -> Path:
     """Write the table of the surrogate that ``source`` holds under ``where``; returns its folder.
 
-    source: YAHPO Gym's ``.onnx``, or a folder with it as ``surrogate.onnx`` or ``model.onnx``. Raises DataError with
-    the file and the reason, leaving an existing table as it was; DataMissing where the libraries are missing.
+    source: YAHPO Gym's ``.onnx``, or a folder with it as ``surrogate.onnx`` or ``model.onnx``; or the official models,
+    a folder or a zip file. Raises DataError with the file and the reason, leaving an existing table as it was;
+    DataMissing where the libraries are missing.
     """
     report = progress or (lambda what, done: None)
     model = source
@@ -32,6 +37,8 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
         model = next((source / name for name in _MODELS if (source / name).is_file()), source)
     if model.suffix == ".onnx":
         return _import_yahpo(model, where, report)
+    if model.suffix == ".zip" or model.is_dir():
+        return import_ensembles(model, where, report)
     raise DataError(f"{source}: {NAME} is imported from {ACCEPTS}; this is none of them")
 
 

@@ -8,17 +8,20 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from small_surrogate import build
 
 from harness.cli import main
-from harness.errors import DataMissing, HarnessError, InvalidArchitecture
+from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
 from harness.oracle import Budget, Oracle
-from harness.tables import open_table
+from harness.tables import Table, open_table
 from harness.testing.conformance import check_protocol
 from harness_nasbench.formats import darts_cells
+from harness_nasbench.formats import nasbench301 as official
 from harness_nasbench.nasbench301 import NASBench301
+from harness_nasbench.nasbench301_ensembles import Ensembles, read_member
 from harness_nasbench.nasbench301_import import import_table
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.surrogate import SurrogateEvaluator, row_of
@@ -44,6 +47,23 @@ def opened(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Surr
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
     import_table(small, tmp_path)
     return PROTOCOL.open(TASKS["nasbench301/yahpo"])
+
+
+WRITTEN = Path(__file__).resolve().parent.parent / "data" / "nasbench301"
+"""Small boosters as the libraries of 2020 pickled them, with invented targets, and their predictions."""
+
+
+def models(base: Path, runtime: bool = True) -> Path:
+    """A folder laid out as ``nb_models_1.0`` is: two xgb members, a runtime member, and a graph network."""
+    members = {"xgb_v1.0/surrogate_0": ("xgb", "xgboost_1.0.2"), "xgb_v1.0/surrogate_1": ("xgb", "xgboost_1.2.1")}
+    members |= {"gnn_gin_v1.0/surrogate_0": ("gnn_gin", "lightgbm_2.3.1")}
+    members |= {"lgb_runtime_v1.0/surrogate_0": ("lgb_time", "lightgbm_2.3.1")} if runtime else {}
+    for path, (kind, file) in members.items():
+        (base / path).mkdir(parents=True)
+        shutil.copy(WRITTEN / f"{file}.model", base / path / "surrogate_model.model")
+        (base / path / "model_config.json").write_text(json.dumps({"model": kind}))
+        (base / path / "data_config.json").write_text("{}")
+    return base
 
 
 def sample(n: int, seed: int = 0) -> list[tuple[int, ...]]:
@@ -153,16 +173,105 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         PROTOCOL.open(TASKS["nasbench301/yahpo"])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_official_ensembles(packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
+    source = models(tmp_path / "nb_models_1.0")
+    if packed:
+        source = Path(shutil.make_archive(str(tmp_path / "nasbench301_models_v1.0"), "zip", source))
+    assert main(["data", "import", "nasbench301", str(source)]) == 0
+    assert [p.name for p in (tmp_path / "data" / "nasbench301").iterdir()] == ["xgb"]
+    evaluator = PROTOCOL.open(TASKS["nasbench301/xgb"])
+    validator = evaluator.validator()
+    archs = sample(50)
+    rows = official.encode(SPACE.as_cells(archs))
+    read = official.read_ensemble(tmp_path / "nb_models_1.0" / "xgb_v1.0")
+    (full,) = validator.fidelities
+    found = validator.validate(archs, fidelity=full)
+    assert found.valid.tolist() == read.predict(rows).tolist()
+    seconds = official.read_ensemble(tmp_path / "nb_models_1.0" / "lgb_runtime_v1.0").predict(rows)
+    assert found.seconds is not None
+    assert found.seconds.tolist() == seconds.tolist()
+    assert evaluator.provenance()["version"] == "1.0"
+    with pytest.raises(DataMissing, match="'lgb' is not imported"):
+        PROTOCOL.open(TASKS["nasbench301/lgb"])
+
+
+def test_predictions_survive_the_table_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the libraries that wrote the boosters answered, after the import."""
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    import_table(models(tmp_path / "nb_models_1.0"), tmp_path)
+    table = open_table(tmp_path / "nasbench301" / "xgb")
+    answers = [json.loads((WRITTEN / f"{name}.json").read_text()) for name in ("xgboost_1.0.2", "xgboost_1.2.1")]
+    answers.append(json.loads((WRITTEN / "lightgbm_2.3.1.json").read_text()))
+    for member, known in zip(table.meta.facts["members"], answers, strict=True):
+        assert read_member(table, member).predict(known["rows"]).tolist() == known["predictions"]
+
+
+def test_noise_is_the_members_spread_and_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    import_table(models(tmp_path / "nb_models_1.0", runtime=False), tmp_path)
+    plain, noisy = (PROTOCOL.open(TASKS[f"nasbench301/xgb{v}"]) for v in ("", "@noise"))
+    archs = sample(2000)
+    (full,) = noisy.validator().fidelities
+    found = noisy.validator().validate(archs, fidelity=full)
+    assert found.seconds is None
+    assert not noisy.validator().records_seconds
+    again = PROTOCOL.open(TASKS["nasbench301/xgb@noise"]).validator()
+    assert [again.read(a, 0, full, None).valid for a in archs[:20]] == found.valid[:20].tolist()
+    mean = plain.final(archs, final="single").scores
+    assert noisy.final(archs, final="single").scores.tolist() == mean.tolist()
+    rows = official.encode(SPACE.as_cells(archs))
+    spread = official.read_ensemble(tmp_path / "nb_models_1.0" / "xgb_v1.0").predict_members(rows).std(axis=0)
+    apart = spread > 0
+    standard = (found.valid - mean)[apart] / spread[apart]
+    assert abs(standard.mean()) < 4 / len(standard) ** 0.5
+    assert standard.std() == pytest.approx(1, abs=4 / (2 * len(standard)) ** 0.5)
+    state = np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    noisy.validator().validate(archs[:3], fidelity=full)
+    assert np.random.get_state()[1].tolist() == state  # type: ignore[index]  # noqa: NPY002
+
+
+def test_ensembles_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    import_table(models(tmp_path / "nb_models_1.0"), tmp_path)
+    report = check_protocol(PROTOCOL, tasks=["nasbench301/xgb", "nasbench301/xgb@noise"])
+    assert report.ok, str(report)
+
+
+def test_a_table_that_holds_no_ensemble_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
+    import_table(models(tmp_path / "nb_models_1.0"), tmp_path)
+    table = open_table(tmp_path / "nasbench301" / "xgb")
+    (first, *others) = table.meta.facts["members"]
+    for bad in ({"nodes": [1, 5]}, {"depth": 1 << 40}, {"dtype": "object"}, {"predicts": "test"}):
+        meta = msgspec.structs.replace(table.meta, facts={"surrogate": "xgb", "members": [first | bad, *others]})
+        with pytest.raises(DataError, match="not an ensemble of NAS-Bench-301"):
+            Ensembles(Table(table.folder, meta))
+
+
 def damaged(folder: Path, small: Path) -> dict[str, Path]:
     """Files that are not what they say, by what is wrong with them."""
     good = (small / "surrogate.onnx").read_bytes()
     found = {name: folder / name for name in ("cut.onnx", "text.onnx", "table.csv", "empty.onnx", "bomb.zip")}
+    found |= {name: folder / name for name in ("slip.zip", "other.zip", "code.zip", "cut.zip")}
     found["cut.onnx"].write_bytes(good[: len(good) // 2])
     found["text.onnx"].write_bytes(b"PK\x03\x04 not a model")
     found["table.csv"].write_text("arch,test\n")
     found["empty.onnx"].write_bytes(b"")
     with zipfile.ZipFile(found["bomb.zip"], "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("nb_models/xgb_v1.0/surrogate_model.model", bytes(1 << 24))
+        archive.writestr("nb_models/xgb_v1.0/model_config.json", bytes(1 << 24))
+    with zipfile.ZipFile(found["slip.zip"], "w") as archive:
+        archive.writestr("../../surrogate_model.model", b"")
+        archive.writestr("../../model_config.json", '{"model": "xgb"}')
+    with zipfile.ZipFile(found["other.zip"], "w") as archive:
+        archive.writestr("nb_models/gnn_gin_v1.0/surrogate_model.model", b"")
+        archive.writestr("nb_models/gnn_gin_v1.0/model_config.json", '{"model": "gnn_gin"}')
+    with zipfile.ZipFile(found["code.zip"], "w") as archive:
+        archive.writestr("nb_models/xgb_v1.0/surrogate_model.model", b"\x80\x02cos\nsystem\nU\x04trueq\x00\x85R.")
+        archive.writestr("nb_models/xgb_v1.0/model_config.json", '{"model": "xgb"}')
+    found["cut.zip"].write_bytes(found["code.zip"].read_bytes()[:-30])
     found["other"] = folder / "other"
     found["other"].mkdir()
     shutil.copy(small / "surrogate.onnx", found["other"])

@@ -21,7 +21,7 @@ from harness_nasbench.formats import lightgbm_text, safe_pickle, xgboost_binary
 from harness_nasbench.formats.darts_cells import EDGES, categories
 from harness_nasbench.formats.trees import Forest
 
-__all__ = ["COLUMNS", "KINDS", "Ensemble", "encode", "read_ensemble", "read_member"]
+__all__ = ["COLUMNS", "KINDS", "Ensemble", "encode", "kind_of", "read_ensemble", "read_member"]
 
 COLUMNS = 56
 KINDS = {"xgb": "accuracy", "lgb": "accuracy", "xgb_time": "runtime", "lgb_time": "runtime"}
@@ -89,7 +89,7 @@ def read_ensemble(folder: Path) -> Ensemble:
     files = sorted(folder.rglob("surrogate_model.model"))
     if not files:
         raise DataError(f"{folder}: holds no surrogate_model.model")
-    kinds = [_kind_of(file.with_name("model_config.json")) for file in files]
+    kinds = [_known(file.with_name("model_config.json")) for file in files]
     for file, kind in zip(files, kinds, strict=True):
         if kind != kinds[0]:
             raise DataError(f"{file}: a {kind!r} model, where {files[0]} is a {kinds[0]!r}")
@@ -124,7 +124,15 @@ def _forest(library: str, handle: Any, best: Any) -> Forest:
     return lightgbm_text.parse(handle, iterations=best)
 
 
-def _kind_of(file: Path) -> str:
+def _known(file: Path) -> str:
+    name = kind_of(file)
+    if name not in KINDS:
+        raise DataError(f"{file}: model {name[:40]!r} is none of {', '.join(KINDS)}")
+    return name
+
+
+def kind_of(file: Path) -> str:
+    """The kind of model that a ``model_config.json`` names, whether or not it is of `KINDS`. Raises DataError."""
     try:
         with file.open("rb") as stream:
             raw = stream.read(_MAX_CONFIG)
@@ -134,6 +142,4 @@ def _kind_of(file: Path) -> str:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not JSON: {error}") from error
     name = config.get("model") if isinstance(config, dict) else None
-    if type(name) is not str or name not in KINDS:
-        raise DataError(f"{file}: model {str(name)[:40]!r} is none of {', '.join(KINDS)}")
-    return name
+    return name if type(name) is str else str(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,54 @@ class Forest:
         columns = [np.concatenate([part[i] for part in parts]) if parts else np.zeros(0) for i in range(4)]
         self._children, self._feature = columns[0].reshape(-1).astype(np.intp), columns[1].astype(np.intp)
         self._threshold, self._value = columns[2].astype(dtype), columns[3].astype(dtype)
+
+    @property
+    def base(self) -> float:
+        return float(self._base)
+
+    @property
+    def dtype(self) -> str:
+        """The precision that trees are added in: "float32" or "float64"."""
+        return np.dtype(self._dtype).name
+
+    def nodes(self) -> dict[str, npt.NDArray[Any]]:
+        """All trees as columns [n], a row a node, for `of_nodes`: left, right (leaves name themselves), feature,
+        threshold, value, and whether a tree begins."""
+        root = np.zeros(len(self._value), dtype=np.bool_)
+        root[self._roots] = True
+        children = self._children.reshape(-1, 2).astype(np.int32)
+        return {
+            "left": children[:, 0].copy(), "right": children[:, 1].copy(), "feature": self._feature.astype(np.uint8),
+            "threshold": self._threshold.astype(np.float64), "value": self._value.astype(np.float64), "root": root,
+        }  # fmt: skip
+
+    @classmethod
+    def of_nodes(
+        cls,
+        nodes: Mapping[str, npt.NDArray[Any]],
+        *,
+        features: int,
+        base: float,
+        inclusive: bool,
+        dtype: str,
+        depth: int,
+    ) -> Forest:
+        """The forest that `nodes` gave. Raises ValueError on a child or feature that does not exist."""
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"trees added in {dtype}")
+        precision: type[np.floating[Any]] = np.float32 if dtype == "float32" else np.float64
+        found = cls([], features=features, base=base, inclusive=inclusive, dtype=precision)
+        found._children = np.stack([nodes["left"], nodes["right"]], axis=1).reshape(-1).astype(np.intp)
+        found._feature = nodes["feature"].astype(np.intp)
+        found._threshold, found._value = nodes["threshold"].astype(precision), nodes["value"].astype(precision)
+        found._roots = np.flatnonzero(nodes["root"])
+        found.depth = depth
+        count = len(found._value)
+        if not 0 <= depth <= count or not ((found._children >= 0) & (found._children < count)).all():
+            raise ValueError("a child that does not exist")
+        if (found._feature >= features).any() or (found._feature < 0).any():
+            raise ValueError(f"a split on a feature beyond the {features} there are")
+        return found
 
     def __len__(self) -> int:
         return len(self._roots)

@@ -1,4 +1,4 @@
-"""NAS-Bench-301's surrogates, opened from their tables."""
+"""YAHPO Gym's surrogate of NAS-Bench-301, opened from its table."""
 
 from __future__ import annotations
 

@@ -1,0 +1,179 @@
+"""NAS-Bench-301's own ensembles of boosted trees: from the official folder or zip file to a table of nodes, and back.
+
+The official files are pickles of ten boosters each. The table has one row a node, all members one after another:
+``left``, ``right``, ``feature``, ``threshold``, ``value``, ``root``; the members' other numbers are facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from harness import Architecture, DataError, Fidelity
+from harness.protocol import Floats
+from harness.tables import Progress, Table, sha256, write_table
+from harness_nasbench.datasets import NASBENCH301
+from harness_nasbench.formats import nasbench301 as official
+from harness_nasbench.formats.trees import Forest
+from harness_nasbench.spaces.darts import DartsSpace
+from harness_nasbench.surrogate import row_of
+
+NAME = "nasbench301"
+FULL = Fidelity("100 epochs", 100)
+ACCURACY = tuple(kind for kind, predicts in official.KINDS.items() if predicts == "accuracy")
+RUNTIME = tuple(kind for kind, predicts in official.KINDS.items() if predicts == "runtime")
+_MODEL, _CONFIG = "surrogate_model.model", "model_config.json"
+_VERSION = re.compile(r"_v(\d+\.\d+)")
+_MOST_BYTES = {_MODEL: 256 << 20, _CONFIG: 1 << 20}
+_MOST_MEMBERS, _MOST_UNPACKED = 200, 8 << 30
+_COLUMNS = ("left", "right", "feature", "threshold", "value", "root")
+
+
+# -- import -----------------------------------------------------------------------------------------------------------
+
+
+def import_ensembles(source: Path, where: Path, report: Progress) -> Path:
+    """Write a table for each accuracy ensemble in a folder or zip file, with the runtime ensemble; returns its folder.
+
+    Graph networks (``gnn_gin``) are passed over. Raises DataError with the file and the reason.
+    """
+    if source.is_dir():
+        return _import_folder(source, source, where, report)
+    with tempfile.TemporaryDirectory(prefix="nas-harness-") as scratch:
+        _unpack(source, Path(scratch), report)
+        try:
+            return _import_folder(Path(scratch), source, where, report)
+        except DataError as error:
+            raise DataError(str(error).replace(f"{scratch}/", f"{source}: ")) from error
+
+
+def _import_folder(folder: Path, source: Path, where: Path, report: Progress) -> Path:
+    files: dict[str, list[Path]] = {}
+    for file in sorted(folder.rglob(_MODEL)):
+        files.setdefault(official.kind_of(file.with_name(_CONFIG)), []).append(file)
+    accuracy = [kind for kind in ACCURACY if kind in files]
+    runtime = [kind for kind in RUNTIME if kind in files][:1]
+    if not accuracy:
+        found = f"those of {', '.join(sorted(files))}" if files else "none"
+        raise DataError(f"{source}: want surrogate models of {' or '.join(ACCURACY)}, found {found}")
+    read: dict[str, list[Forest]] = {}
+    for n, kind in enumerate((*accuracy, *runtime)):
+        report("reading trees", n / len((*accuracy, *runtime)))
+        read[kind] = [official.read_member(file, kind=kind) for file in files[kind]]
+    for kind in accuracy:
+        used = [file for k in (kind, *runtime) for file in files[k]]
+        version = _VERSION.search(str(files[kind][0].relative_to(folder)) + f"/{source.name}")
+        _write(where / NAME / kind, kind, {k: read[k] for k in (kind, *runtime)}, source.name, _digest(used, folder),
+               version[1] if version else "not named by its folder")  # fmt: skip
+    report("reading trees", 1.0)
+    return where / NAME
+
+
+def _digest(files: Sequence[Path], folder: Path) -> str:
+    """Of the paths and SHA-256 of the members that were read."""
+    lines = (f"{file.relative_to(folder).as_posix()} {sha256(file)}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _write(folder: Path, kind: str, forests: dict[str, list[Forest]], source: str, digest: str, version: str) -> None:
+    members, parts, start = [], [], 0
+    for each, trees in forests.items():
+        for forest in trees:
+            nodes = forest.nodes()
+            end = start + len(nodes["root"])
+            members.append({
+                "kind": each, "predicts": official.KINDS[each], "nodes": [start, end], "base": forest.base,
+                "inclusive": forest.inclusive, "dtype": forest.dtype, "depth": forest.depth, "trees": len(forest),
+            })  # fmt: skip
+            parts.append(nodes)
+            start = end
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
+    write_table(
+        folder, columns, benchmark=NAME, source=source, source_sha256=digest, version=version,
+        licence=NASBENCH301.licence, importer=f"{NAME}-ensembles/1", facts={"surrogate": kind, "members": members},
+    )  # fmt: skip
+
+
+def _unpack(source: Path, scratch: Path, report: Progress) -> None:
+    """The models and configurations of a zip file, and nothing else of it, each no larger than a model can be."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            wanted = [i for i in archive.infolist() if Path(i.filename).name in _MOST_BYTES and not i.is_dir()]
+            if len(wanted) > len(_MOST_BYTES) * _MOST_MEMBERS:
+                raise DataError(f"{source}: {len(wanted)} models, where an official file has some dozens")
+            left = _MOST_UNPACKED
+            for n, item in enumerate(wanted):
+                report(f"unpacking {source.name}", n / len(wanted))
+                path = Path(item.filename)
+                if path.is_absolute() or ".." in path.parts:
+                    raise DataError(f"{source}: {item.filename!r} would be unpacked outside its folder")
+                (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(item) as packed, (scratch / path).open("xb") as out:
+                    left -= _copy(packed, out, min(left, _MOST_BYTES[path.name]), f"{source}: {item.filename}")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise DataError(f"{source}: cannot be unpacked: {error}") from error
+
+
+def _copy(packed: IO[bytes], out: IO[bytes], most: int, place: str) -> int:
+    """Bytes copied. Raises DataError beyond ``most``, whatever the archive says of its size."""
+    copied = 0
+    while block := packed.read(1 << 20):
+        copied += len(block)
+        if copied > most:
+            raise DataError(f"{place}: more than {most:,} bytes unpacked, which is no official file")
+        out.write(block)
+    return copied
+
+
+# -- use --------------------------------------------------------------------------------------------------------------
+
+
+class Ensembles:
+    """The mean over the members; ``noisy``: a draw from a normal distribution with the members' mean and spread, as
+    the official interface answers by default, but from a generator seeded by the encoding: asked again, it is the same.
+    """
+
+    fidelities: tuple[Fidelity, ...] = (FULL,)
+
+    def __init__(self, table: Table, *, noisy: bool = False) -> None:
+        """Raises DataError where the table holds no ensemble."""
+        self._space, self._noisy = DartsSpace(), noisy
+        members: dict[str, list[Forest]] = {"accuracy": [], "runtime": []}
+        try:
+            for member in table.meta.facts["members"]:
+                members[member["predicts"]].append(read_member(table, member))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{table.folder}: not an ensemble of NAS-Bench-301: {error}; import it again") from error
+        kind = str(table.meta.facts.get("surrogate"))
+        self._accuracy = official.Ensemble(kind, "accuracy", tuple(members["accuracy"]))
+        self._runtime = official.Ensemble(kind, "runtime", tuple(members["runtime"])) if members["runtime"] else None
+        self.timed = self._runtime is not None
+
+    def predict(self, archs: Sequence[Architecture], level: int) -> tuple[Floats, Floats | None]:
+        rows = official.encode(self._space.as_cells(archs))
+        seconds = None if self._runtime is None else self._runtime.predict(rows)
+        each = self._accuracy.predict_members(rows)
+        valid: Floats = each.mean(axis=0)
+        if self._noisy:
+            draws = [np.random.default_rng([301, row_of(a), *a]).standard_normal() for a in archs]
+            valid = valid + each.std(axis=0) * np.array(draws)
+        return valid, seconds
+
+    def expected(self, archs: Sequence[Architecture]) -> Floats:
+        return self._accuracy.predict(official.encode(self._space.as_cells(archs)))
+
+
+def read_member(table: Table, member: dict[str, Any]) -> Forest:
+    """The trees of one of the table's ``members``. Raises KeyError, TypeError or ValueError where it is none."""
+    part = slice(*member["nodes"])
+    return Forest.of_nodes(
+        {name: np.asarray(table[name])[part] for name in _COLUMNS}, features=official.COLUMNS, base=member["base"],
+        inclusive=member["inclusive"], dtype=member["dtype"], depth=member["depth"],
+    )  # fmt: skip
