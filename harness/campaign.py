@@ -36,6 +36,9 @@ PLAN = "plan.json"
 """The ids of the study as it was last run: what a report is made of, in a folder that may hold older runs too."""
 
 
+_LONGEST_RUN = 366 * 86400.0
+
+
 class Listener(Protocol):
     """What is told how a study goes on. Every method is called in the coordinator."""
 
@@ -77,20 +80,20 @@ class Summary:
 
 @dataclass
 class _Hooks:
-    """Calls a hook; an exception in one is told once and fails nothing."""
+    """Calls a hook of every plugin in its own guard: an exception in one is told once and stops no other.
+
+    pluggy's own caller would end at the first exception.
+    """
 
     registry: Registry
     listener: Listener
     told: set[str] = field(default_factory=set)
 
     def call(self, hook: str, **arguments: Any) -> None:
-        for plugin, module in self.registry.manager.list_name_plugin():
-            function = getattr(module, hook, None)
-            if module is None or function is None or not hasattr(function, "nas_harness_impl"):
-                continue
+        for implementation in getattr(self.registry.manager.hook, hook).get_hookimpls():
+            plugin = implementation.plugin_name
             try:
-                wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
-                function(**{k: v for k, v in arguments.items() if k in wanted})
+                implementation.function(*(arguments[name] for name in implementation.argnames))
             except Exception as error:
                 if plugin not in self.told:
                     self.told.add(plugin)
@@ -117,8 +120,8 @@ def run_study(
     listener = listener or Silent()
     if jobs is not None and jobs < 1:
         raise HarnessError(f"--jobs {jobs}: at least 1")
-    if not run_timeout > 0:
-        raise HarnessError(f"--run-timeout {run_timeout:g}: more than 0 seconds")
+    if not 0 < run_timeout <= _LONGEST_RUN:
+        raise HarnessError(f"--run-timeout {run_timeout:g}: more than 0 seconds, at most {_LONGEST_RUN:g} (a year)")
     engine = find_executor(executor, registry)
     evaluators = Evaluators(registry)
     plan = make_plan(study, registry, evaluators)

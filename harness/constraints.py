@@ -56,7 +56,9 @@ class Constraint:
         return np.where(self.hold(values), 0.0, beyond)
 
     def __str__(self) -> str:
-        return f"{self.quantity} {self.operator} {self.bound:g}"
+        """As `parse` reads it back: the very same bound."""
+        short = f"{self.bound:g}"
+        return f"{self.quantity} {self.operator} {short if float(short) == self.bound else repr(self.bound)}"
 
 
 def first_broken(constraints: tuple[Constraint, ...], values: Mapping[str, float]) -> Constraint | None:

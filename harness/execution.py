@@ -76,9 +76,12 @@ class Serial(Executor):
             try:
                 with _alarm(work.timeout):
                     record, oracle = runner.run(spec)
-                yield Done(spec, record, _queries(oracle) if work.keep_queries else None)
+                    outcome: Done | Lost = Done(spec, record, _queries(oracle) if work.keep_queries else None)
             except RunTimeout as error:
-                yield Lost(spec, "timeout", str(error))
+                outcome = Lost(spec, "timeout", str(error))
+            except Exception as error:
+                outcome = Lost(spec, "failed", f"{type(error).__name__}: {error}")
+            yield outcome
 
 
 @contextmanager
@@ -109,6 +112,7 @@ class LocalProcesses(Executor):
         from pebble import ProcessPool
 
         waiting = deque((spec, 1) for spec in runs)
+        jobs = min(jobs, max(len(waiting), 1))
         with worker_environment():
             pool = ProcessPool(
                 max_workers=jobs,

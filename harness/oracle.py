@@ -19,6 +19,8 @@ from harness.spaces import Architecture, SearchSpace
 CALLS_PER_QUERY = 50
 """A search also ends after this many calls per budgeted query, so that one that only repeats itself stops."""
 _FEWEST_CALLS = 100 * CALLS_PER_QUERY
+_CALLS_AFTER_END = 1_000_000
+"""A strategy that still asks after so many refusals does not mean to stop."""
 
 
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -99,7 +101,7 @@ class Oracle:
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
     after every row is known, or after 50 calls per budgeted query (for budgets without ``queries``: per paid query,
-    and at least 5,000).
+    and at least 5,000). A strategy that goes on asking all the same gets a RuntimeError after a million refusals.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class Oracle:
         self._full_rows: set[int] = set()
         self._refused_rows: set[int] = set()
         self._incumbents: list[int] = []
-        self._total = self._invalid = self._infeasible = self._missing = 0
+        self._total = self._invalid = self._infeasible = self._missing = self._refused = 0
         self._epochs = self._seconds = 0.0
         self._queries = math.inf if budget.queries is None else budget.queries
         self._cap = _FEWEST_CALLS if budget.queries is None else CALLS_PER_QUERY * budget.queries
@@ -161,7 +163,7 @@ class Oracle:
         Raises BudgetExhausted once the search has ended, InvalidArchitecture, UnknownArchitecture.
         """
         if self._total >= self._cap:
-            raise BudgetExhausted(self._end("calls"))
+            raise self._refuse()
         if fidelity is None and repeat is None:
             self._total += 1
             try:
@@ -290,6 +292,14 @@ class Oracle:
             self._ended_by = reason
             self._cap = 0
         return self._ended_by
+
+    def _refuse(self) -> BudgetExhausted | RuntimeError:
+        """What a call after the end is answered with."""
+        reason = self._end("calls")
+        self._refused += 1
+        if self._refused > _CALLS_AFTER_END:
+            return RuntimeError(f"still asking after {_CALLS_AFTER_END:,} refusals; the search had ended: {reason}")
+        return BudgetExhausted(reason)
 
     def _check_limits(self) -> None:
         budget = self.budget

@@ -140,8 +140,9 @@ def _open(spec: TaskSpec, evaluators: Evaluators) -> OpenTask:
     if final not in task.finals:
         raise StudyError(f"task {spec.name!r} has no final {final!r}; it has {', '.join(task.finals)}")
     law = spec.law or evaluator.law
-    if law not in evaluator.space.laws:
-        raise StudyError(f"task {spec.name!r} has no law {law!r}; it has {', '.join(evaluator.space.laws)}")
+    for of in (evaluator, search):
+        if law not in of.space.laws:
+            raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
     constraints = tuple(str(Constraint.parse(c)) for c in spec.constraints) + _reference(spec, search)
     return OpenTask(spec, task, evaluator, search, law, final, constraints)
 

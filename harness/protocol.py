@@ -136,7 +136,7 @@ class Validator(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Final scores, float64 [n], in the score's unit; NaN: the final training failed. ``seconds`` where it is trained."""
+    """Final scores, float64 [n], in the score's unit; NaN: the final training failed. seconds: where it is trained."""
 
     scores: Floats
     seconds: Floats | None = None

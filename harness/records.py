@@ -168,6 +168,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Record)
+_NO_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+class _Version(msgspec.Struct, frozen=True):
+    """Only the version of a line, so that a record of another one is named as such whatever its fields."""
+
+    schema: int = SCHEMA
+
+
+_version = msgspec.json.Decoder(_Version)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -197,32 +207,41 @@ def read_records(folder: Path) -> tuple[list[Record], list[Problem]]:
         if not line.strip():
             continue
         try:
+            schema = _version.decode(line).schema
+            if schema != SCHEMA:
+                problems.append(Problem(str(path), number, f"schema {schema}, this version reads {SCHEMA}; skipped"))
+                continue
             record = _decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except _NO_RECORD as error:
             torn = number == len(lines)
             why = "torn last line, skipped" if torn else f"not a record ({error}), skipped"
             problems.append(Problem(str(path), number, why))
-            continue
-        if record.schema != SCHEMA:
-            problems.append(Problem(str(path), number, f"schema {record.schema}, this version reads {SCHEMA}; skipped"))
             continue
         records.setdefault(record.id, record)
     return list(records.values()), problems
 
 
 def read_baselines(path: Path) -> dict[str, Baseline]:
-    """The baselines of one file by id; torn or foreign lines are left out (they are computed again)."""
+    """The baselines of one file by id; torn or foreign lines are left out (they are computed again).
+
+    Raises RecordError where the file is there and cannot be read.
+    """
     if not path.is_file():
         return {}
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
     found: dict[str, Baseline] = {}
     decoder = msgspec.json.Decoder(Baseline)
-    for line in path.read_bytes().split(b"\n"):
+    for line in data.split(b"\n"):
         if line.strip():
             try:
                 baseline = decoder.decode(line)
-            except msgspec.DecodeError:
+            except _NO_RECORD:
                 continue
-            found[baseline.id] = baseline
+            if baseline.schema == SCHEMA:
+                found[baseline.id] = baseline
     return found
 
 

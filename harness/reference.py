@@ -8,9 +8,13 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from harness.errors import UnknownArchitecture
 from harness.oracle import Oracle
 from harness.spaces import Architecture
 from harness.strategy import Params, Strategy
+
+_BLOCK = 64
+_STALE_BLOCKS = 1000
 
 
 def best_first(oracle: Oracle, n: int) -> list[Architecture]:
@@ -29,16 +33,33 @@ class MatchedParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class MatchedRandomSearch(Strategy):
-    """Query architectures drawn by the task's law until the budget ends; the best validated stands."""
+    """Query architectures drawn by the task's law until the budget ends; the best validated stands.
+
+    What a partial table has no score for, and what breaks a constraint that is known before training, is drawn again:
+    a tight constraint then leaves it as many paid queries as the strategies that it stands beside. Where 64,000 draws
+    in a row satisfy none, it gives up.
+    """
 
     name = "matched-random-search"
     Params = MatchedParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        while oracle.ended_by is None:
-            for arch in oracle.space.sample(rng, 64):
+        stale = 0
+        while oracle.ended_by is None and stale < _STALE_BLOCKS:
+            block = oracle.space.sample(rng, _BLOCK)
+            stale += 1
+            for arch, excess in zip(block, oracle.violation(block).tolist(), strict=True):
                 if oracle.ended_by is not None:
                     break
-                oracle.query(arch)
+                if excess == 0.0:
+                    stale = 0
+                    self._ask(oracle, arch)
         params: MatchedParams = self.params
         return best_first(oracle, params.returned)
+
+    @staticmethod
+    def _ask(oracle: Oracle, arch: Architecture) -> None:
+        try:
+            oracle.query(arch)
+        except UnknownArchitecture:
+            return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.constraints import Constraint
 from harness.environment import describe_environment, single_thread
-from harness.errors import BudgetExhausted, HarnessError
+from harness.errors import BudgetExhausted
 from harness.identity import stream
 from harness.oracle import Oracle
 from harness.plan import Evaluators, RunSpec
@@ -62,25 +62,31 @@ class Runner:
             constraints=[Constraint.parse(c) for c in spec.constraints],
             space=space,
         )
-        strategy = self._strategy(spec)
+        cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
+        params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.task, spec.strategy, spec.search_seed)
         with single_thread():
-            found = _search(strategy, oracle, rng)
+            strategy, found = _search(lambda: cls(params), oracle, rng)
             record = _Finish(spec, evaluator, search_evaluator, oracle, strategy, found).record(started)
         return record, oracle
 
-    def _strategy(self, spec: RunSpec) -> Strategy:
-        cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
-        strategy: Strategy = cls(msgspec.convert(spec.params, cls.Params))
-        return strategy
+
+class _Unmade(Strategy):
+    """Stands for a strategy whose constructor raised: it learned nothing and says nothing."""
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        return []
 
 
-def _search(strategy: Strategy, oracle: Oracle, rng: np.random.Generator) -> _Search:
+def _search(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator) -> tuple[Strategy, _Search]:
+    """Make the strategy and let it search; whatever it raises is the run's failure, not the study's."""
     status: Status = "ok"
     error: str | None = None
     returned: list[Architecture] = []
+    strategy: Strategy = _Unmade()
     started = time.perf_counter()
     try:
+        strategy = make()
         answer = strategy.search(oracle, rng)
         seconds = time.perf_counter() - started
         returned, error = _checked(answer, oracle.space)
@@ -88,9 +94,7 @@ def _search(strategy: Strategy, oracle: Oracle, rng: np.random.Generator) -> _Se
         seconds = time.perf_counter() - started
         incumbent = oracle.incumbent
         returned = [] if incumbent is None else [incumbent.arch]
-    except RunTimeout:
-        raise
-    except Exception as raised:
+    except (Exception, SystemExit) as raised:
         seconds = time.perf_counter() - started
         error = _where(raised)
     if error is not None:
@@ -98,7 +102,8 @@ def _search(strategy: Strategy, oracle: Oracle, rng: np.random.Generator) -> _Se
     elif not returned:
         status = "infeasible" if oracle.constraints else "failed"
         error = "no feasible architecture was found" if oracle.constraints else "every training failed"
-    return _Search(returned, status, error, oracle.ended_by or ("error" if status == "failed" else "strategy"), seconds)
+    ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
+    return strategy, _Search(returned, status, error, ended_by, seconds)
 
 
 def _checked(answer: Any, space: SearchSpace) -> tuple[list[Architecture], str | None]:
@@ -115,15 +120,15 @@ def _checked(answer: Any, space: SearchSpace) -> tuple[list[Architecture], str |
     return returned, None
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """The error in one line with the innermost place it was raised at."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
 
 
-class RunTimeout(HarnessError):
-    """A run that took longer than its time limit."""
+class RunTimeout(BaseException):
+    """A run that took longer than its time limit. No Exception, so that no strategy catches it unawares."""
 
 
 @dataclass
@@ -145,7 +150,9 @@ class _Finish:
 
     def record(self, started: float) -> Record:
         spec, oracle, strategy = self.spec, self.oracle, self.strategy
-        outcome, reported = self._outcome()
+        outcome, reported = Outcome(None, self.evaluator.final_score, spec.final), None
+        with self._guarded("the final score"):
+            outcome, reported = self._outcome()
         ktau = None
         with self._guarded("the ranker"):
             ktau = rank_quality(spec, self.evaluator, self.truth, strategy.ranker, oracle)
@@ -196,8 +203,6 @@ class _Finish:
         """A plugin's failure after its search makes the run failed, and says where."""
         try:
             yield
-        except RunTimeout:
-            raise
         except Exception as error:
             self.status, self.error = "failed", f"{what}: {_where(error)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,12 @@ from harness.identity import digest, stream
 from harness.plan import OpenTask
 from harness.protocol import Truth, Validator
 from harness.records import Baseline
+from harness.spaces import Architecture
 from harness.spaces.base import under_law
 
 STORED_DRAWS = 1000
 _TAU_SAMPLE = 20_000
+_MOST_BLOCKS = 100
 Floats = npt.NDArray[np.float64]
 
 
@@ -48,8 +51,9 @@ def random_sampling(t: OpenTask, seeds: int, final_seed: int) -> Baseline:
 def _exact(t: OpenTask, truth: Truth, seeds: int) -> Baseline:
     weights = truth.weights[t.law]
     p = np.ones(len(truth.final)) if weights is None else weights.astype(np.float64).copy()
-    feasible = _feasible(t, truth)
-    p[np.isnan(truth.final) | ~feasible] = 0.0
+    p[np.isnan(truth.final)] = 0.0
+    if t.constraints:
+        p[~_feasible(t, [truth.architectures[i] for i in range(len(truth.final))])] = 0.0
     if p.sum() <= 0:
         raise StudyError(f"no architecture of {t.task.name!r} satisfies {', '.join(t.constraints)}")
     p /= p.sum()
@@ -97,12 +101,10 @@ def _search_validity(t: OpenTask, truth: Truth) -> Floats | None:
     return found.valid[t.search.validator().identity(archs)]
 
 
-def _feasible(t: OpenTask, truth: Truth) -> npt.NDArray[np.bool_]:
-    feasible = np.ones(len(truth.final), dtype=np.bool_)
-    if not t.constraints:
-        return feasible
+def _feasible(t: OpenTask, archs: Sequence[Architecture]) -> npt.NDArray[np.bool_]:
+    """Which satisfy the task's constraints, bool [n]. Raises StudyError for a quantity that it does not record."""
+    feasible = np.ones(len(archs), dtype=np.bool_)
     validator: Validator = t.search.validator()
-    archs = [truth.architectures[i] for i in range(len(truth.final))]
     values = dict(validator.costs(archs))
     for c in (Constraint.parse(text) for text in t.constraints):
         if c.quantity not in values:
@@ -114,10 +116,26 @@ def _feasible(t: OpenTask, truth: Truth) -> npt.NDArray[np.bool_]:
     return feasible
 
 
+def _draw(t: OpenTask, n: int) -> list[Architecture]:
+    """n feasible architectures by the task's law. Raises StudyError where 100 blocks of n hold fewer."""
+    space, rng = under_law(t.evaluator.space, t.law), stream(0, "random sampling", t.task.name, t.law)
+    if not t.constraints:
+        return space.sample(rng, n)
+    found: list[Architecture] = []
+    for _ in range(_MOST_BLOCKS):
+        block = space.sample(rng, n)
+        found += [arch for arch, ok in zip(block, _feasible(t, block).tolist(), strict=True) if ok]
+        if len(found) >= n:
+            return found[:n]
+    raise StudyError(
+        f"of {_MOST_BLOCKS * n:,} architectures drawn for {t.task.name!r} only {len(found)} satisfy "
+        f"{', '.join(t.constraints)}; random sampling needs {n:,}"
+    )
+
+
 def _drawn(t: OpenTask, seeds: int, final_seed: int) -> Baseline:
     n = t.evaluator.sampling_draws or max(8, seeds)
-    space = under_law(t.evaluator.space, t.law)
-    archs = space.sample(stream(0, "random sampling", t.task.name, t.law), n)
+    archs = _draw(t, n)
     scores = t.evaluator.final(archs, final=t.final, seed=None if t.evaluator.sampling_draws else final_seed).scores
     scores = scores[~np.isnan(scores)]
     if len(scores) < 2:

@@ -42,6 +42,13 @@ _Refusal: type[Any] = typer.BadParameter.__mro__[2]  # click's ClickException, w
 class Commands(typer.core.TyperGroup):
     """The group that imports a command's module when the command is named."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """Ctrl-C is said: Typer alone would leave without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -119,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(refusal.exit_code)
     except HarnessError as error:
         return _refuse(str(error), debug)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         typer.echo("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:

@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
+import harness.oracle
 from harness.campaign import Summary, run_study
+from harness.constraints import Constraint
 from harness.errors import DataMissing, HarnessError, RecordError, UnknownName
 from harness.oracle import Budget
 from harness.records import RUNS, Record, read_baselines, read_records
@@ -47,7 +49,9 @@ class Notes:
         self.notes.append(message)
 
 
-def study(*strategies: str, tasks: tuple[str, ...] = ("toy/edges",), seeds: int = 2, queries: int = 12, **more: Any) -> Study:
+def study(
+    *strategies: str, tasks: tuple[str, ...] = ("toy/edges",), seeds: int = 2, queries: int = 12, **more: Any
+) -> Study:
     entries = tuple(StrategySpec(name=s.partition("@")[0], mode=s.partition("@")[2] or "strict") for s in strategies)
     return Study(
         name="s", budget=Budget(queries=queries), tasks=tuple(TaskSpec(name=t) for t in tasks), strategies=entries,
@@ -70,7 +74,8 @@ def comparable(records: list[Record]) -> dict[str, bytes]:
 def test_a_study_leaves_records_baselines_and_what_is_needed_to_read_them(toy: Registry, tmp_path: Path) -> None:
     summary, records = run(toy, tmp_path, study("toy-sampler", "toy-returner"))
     assert (summary.total, summary.finished, summary.failed) == (6, 6, [])
-    assert {f.name for f in summary.folder.iterdir()} >= {"study.toml", "environment.json", "plan.json", RUNS, "baselines.jsonl"}
+    left = {f.name for f in summary.folder.iterdir()}
+    assert left >= {"study.toml", "environment.json", "plan.json", RUNS, "baselines.jsonl"}
     sampler = next(r for r in records if r.label == "toy-sampler")
     assert (sampler.paid.queries, sampler.ended_by, sampler.status) == (12, "queries", "ok")
     assert sampler.asked.total == sampler.paid.queries + sampler.asked.cached
@@ -137,8 +142,14 @@ def test_executors_workers_and_order_leave_the_same_records(toy: Registry, tmp_p
     assert len(serial) == 12
 
 
-def test_a_strategy_that_fails_fails_alone_and_says_why(toy: Registry, tmp_path: Path) -> None:
-    names = ("toy-sampler", "toy-raiser", "toy-foreigner", "toy-nothing", "toy-bad-ranker")
+def test_a_strategy_that_fails_fails_alone_and_says_why(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = (
+        "toy-raiser", "toy-foreigner", "toy-nothing", "toy-bad-ranker", "toy-exiter", "toy-unmade", "toy-swallower",
+        "toy-sampler",
+    )
+    monkeypatch.setattr(harness.oracle, "_CALLS_AFTER_END", 1000)
     summary, records = run(toy, tmp_path, study(*names, seeds=1))
     status = {r.label: (r.status, r.error or "") for r in records}
     assert status["toy-sampler"] == ("ok", "")
@@ -148,7 +159,10 @@ def test_a_strategy_that_fails_fails_alone_and_says_why(toy: Registry, tmp_path:
     assert "not an architecture of toy-edges" in status["toy-foreigner"][1]
     assert "NoneType, not a sequence" in status["toy-nothing"][1]
     assert "the ranker: ValueError" in status["toy-bad-ranker"][1]
-    assert {r.label for r in summary.failed} == {"toy-raiser", "toy-foreigner", "toy-nothing", "toy-bad-ranker"}
+    assert "SystemExit: a script's way to stop (toy_plugin.py:" in status["toy-exiter"][1]
+    assert "KeyError: 'a bug in the constructor'" in status["toy-unmade"][1]
+    assert "still asking after 1,000 refusals; the search had ended: queries" in status["toy-swallower"][1]
+    assert {r.label for r in summary.failed} == set(names) - {"toy-sampler"}
     assert all(r.final.score is None for r in summary.failed if r.label != "toy-bad-ranker")
 
 
@@ -159,15 +173,19 @@ def test_a_strategy_cannot_overspend(toy: Registry, tmp_path: Path) -> None:
     assert overspender.asked.total <= 12 * 50
 
 
-@pytest.mark.parametrize("executor", ["serial", "process"])
-def test_a_run_that_hangs_is_ended_and_the_study_goes_on(toy: Registry, tmp_path: Path, executor: str) -> None:
+@pytest.mark.parametrize(
+    ("executor", "hanger"), [("serial", "toy-hanger"), ("serial", "toy-deaf"), ("process", "toy-deaf")]
+)
+def test_a_run_that_hangs_is_ended_and_the_study_goes_on(
+    toy: Registry, tmp_path: Path, executor: str, hanger: str
+) -> None:
     started = time.monotonic()
     summary, records = run(
-        toy, tmp_path, study("toy-hanger", "toy-sampler", seeds=1), executor=executor, jobs=2, run_timeout=2.0
+        toy, tmp_path, study(hanger, "toy-sampler", seeds=1), executor=executor, jobs=2, run_timeout=2.0
     )
     assert time.monotonic() - started < 40
     (hung,) = summary.failed
-    assert (hung.label, hung.status, hung.error) == ("toy-hanger", "timeout", "took longer than 2 s")
+    assert (hung.label, hung.status, hung.error) == (hanger, "timeout", "took longer than 2 s")
     assert {r.label for r in records if r.status == "ok"} == {"toy-sampler", MATCHED}
 
 
@@ -199,7 +217,8 @@ def test_constraints_bind_the_incumbent_and_random_sampling_alike(toy: Registry,
     for r in records:
         assert r.reported is not None
         assert space.costs([space.parse(r.reported)])["params"][0] <= 200
-        assert r.asked.infeasible > 0
+        assert (r.asked.infeasible > 0) == (r.role == "row")
+        assert r.paid.queries == 12
     (baseline,) = read_baselines(summary.folder / "baselines.jsonl").values()
     evaluator = toy.protocol("toy").open(toy.task("toy/edges"))
     cheap = [a for a in space.enumerate() if space.costs([a])["params"][0] <= 200]
@@ -215,6 +234,64 @@ def test_constraints_that_nothing_satisfies_are_refused(toy: Registry, tmp_path:
     unknown = msgspec.structs.replace(given, tasks=(TaskSpec(name="toy/edges", constraints=("weight < 3",)),))
     with pytest.raises(HarnessError, match="'weight'.*it has: .*params"):
         run(toy, tmp_path, unknown)
+
+
+@pytest.mark.parametrize("bound", [1234567.0, 2.69e6, 200.0, 0.1, 1e-7, 123456789.123])
+def test_a_constraint_means_the_same_wherever_it_is_read(bound: float) -> None:
+    assert Constraint.parse(str(Constraint("params", "<=", bound))).bound == bound
+
+
+def test_a_surrogates_random_sampling_stands_under_the_constraints_too(toy: Registry, tmp_path: Path) -> None:
+    """Without a truth, the mean is of feasible draws alone."""
+    given = study("toy-sampler", seeds=1)
+    given = msgspec.structs.replace(given, tasks=(TaskSpec(name="toy/drawn", constraints=("params <= 200",)),))
+    summary, _ = run(toy, tmp_path, given)
+    (baseline,) = read_baselines(summary.folder / "baselines.jsonl").values()
+    evaluator = toy.protocol("toy").open(toy.task("toy/drawn"))
+    space = evaluator.space
+    cheap = [a for a in space.enumerate() if space.costs([a])["params"][0] <= 200]
+    scores = evaluator.final(cheap, final="single").scores
+    assert (baseline.exact, baseline.n) == (False, 500)
+    assert set(baseline.draws) <= set(scores.tolist())
+    assert abs(baseline.mean - scores.mean()) < 5 * scores.std() / 500**0.5
+    nothing = msgspec.structs.replace(given, tasks=(TaskSpec(name="toy/drawn", constraints=("params < 0",)),))
+    with pytest.raises(HarnessError, match="of 50,000 architectures drawn for 'toy/drawn' only 0 satisfy params < 0"):
+        run(toy, tmp_path, nothing)
+
+
+def test_matched_random_search_draws_again_what_a_partial_table_lacks(toy: Registry, tmp_path: Path) -> None:
+    _, records = run(toy, tmp_path, study("toy-sampler", tasks=("toy/partial",)))
+    for r in records:
+        assert r.status == ("ok" if r.role == "reference" else "failed")
+        assert r.asked.invalid > 0
+    assert {r.paid.queries for r in records if r.role == "reference"} == {12}
+    assert all("UnknownArchitecture" in (r.error or "") for r in records if r.role == "row")
+
+
+@pytest.mark.parametrize("budget", [Budget(epochs=500), Budget(seconds=700.0)])
+def test_matched_random_search_stands_beside_rows_that_pay_in_epochs_or_seconds(
+    toy: Registry, tmp_path: Path, budget: Budget
+) -> None:
+    """Read off the records by hand: the last incumbent that cost no more than the row's own run."""
+    from harness.analysis.matched import matched_scores
+    from harness.analysis.results import read_results
+
+    given = msgspec.structs.replace(study("toy-sampler", "toy-returner"), budget=budget)
+    summary, _ = run(toy, tmp_path, given)
+    (task,) = read_results(summary.folder).tasks
+    unit = "epochs" if budget.epochs else "seconds"
+    for row in task.rows:
+        reference = task.reference_of(row)
+        assert reference is not None
+        finals, _ = matched_scores(row, reference, budget)
+        expected = []
+        for r, partner in zip(row.records, reference.records, strict=True):
+            cost = getattr(r.paid, unit)
+            spent_all = cost >= getattr(budget, unit)
+            assert r.ended_by == (unit if spent_all else "strategy")
+            assert spent_all or r.label == "toy-returner"
+            expected.append([i.final for i in partner.incumbents if getattr(i, unit) <= cost][-1])
+        assert finals == expected
 
 
 def test_missing_data_and_unknown_executors_are_named_before_anything_runs(toy: Registry, tmp_path: Path) -> None:
@@ -236,7 +313,7 @@ def test_interruption_leaves_whole_records_and_the_rest_is_run_later(toy: Regist
 
 def test_kill_minus_nine_of_the_coordinator_loses_no_finished_run(toy: Registry, tmp_path: Path) -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests/harness'); from pathlib import Path; from harness.registry import Registry;"
+        "from pathlib import Path; from harness.registry import Registry;"
         "from harness.campaign import run_study; from harness.study import *; from harness.oracle import Budget;"
         "s = Study(name='s', budget=Budget(queries=12), tasks=(TaskSpec(name='toy/edges'),),"
         "strategies=(StrategySpec(name='toy-slow'),), seeds=20);"
@@ -264,13 +341,17 @@ def test_a_torn_or_foreign_line_is_named_and_run_again(toy: Registry, tmp_path: 
     run(toy, tmp_path, study("toy-sampler"))
     path = tmp_path / "s" / RUNS
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b'{"not": "a record"}\n' + b"".join(lines[1:3]) + lines[3][:50])
+    newer = b'{"schema":2,"id":"of the future","outcome":{}}\n'
+    not_text = lines[0].replace(b'"toy-sampler"', b'"caf\xe9"')
+    path.write_bytes(b'{"not": "a record"}\n' + b"".join(lines[1:3]) + newer + not_text + lines[3][:50])
     listener = Notes()
     summary, records = run(toy, tmp_path, study("toy-sampler"), listener=listener)
     assert summary.finished == 2
     assert len(records) == 4
     assert any("runs.jsonl:1: not a record" in n for n in listener.notes)
-    assert any("runs.jsonl:4: torn last line" in n for n in listener.notes)
+    assert any("runs.jsonl:4: schema 2, this version reads 1" in n for n in listener.notes)
+    assert any("runs.jsonl:5: not a record ('utf-8' codec" in n for n in listener.notes)
+    assert any("runs.jsonl:6: torn last line" in n for n in listener.notes)
 
 
 def test_an_unwritable_results_folder_is_refused(toy: Registry, tmp_path: Path) -> None:

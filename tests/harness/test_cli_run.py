@@ -88,23 +88,54 @@ def test_a_hung_run_is_ended_by_the_time_limit(tmp_path: Path, capsys: pytest.Ca
     assert "seed 0: timeout: took longer than 0.5 s" in capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_whole_records_and_says_how_to_resume(tmp_path: Path) -> None:
+def members(group: int) -> list[str]:
+    """The processes of a process group, zombies among them."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, fields = stat.read_text().rpartition(") ")
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields.split()[2]) == group:
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("executor", ["serial", "process"])
+def test_ctrl_c_keeps_whole_records_and_says_how_to_resume(tmp_path: Path, executor: str) -> None:
     command = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"]
-    run = words(tmp_path, "toy-slow", seeds=20)
-    process = subprocess.Popen([*command, *run], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = [*words(tmp_path, "toy-slow", seeds=20), "--executor", executor, "--jobs", "2"]
+    process = subprocess.Popen(
+        [*command, *run], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     file = tmp_path / "first" / "runs.jsonl"
     deadline = time.monotonic() + 60
     while not (file.is_file() and file.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    if Path("/proc/self/stat").is_file():
+        assert members(process.pid) == []
     assert "Traceback" not in err
     assert "the same command again resumes" in err
     records, problems = read_records(tmp_path / "first")
     assert (len(records) >= 1, problems) == (True, [])
     assert f"{len(records)} of 40 runs are kept in {tmp_path / 'first'}" in err
     assert out == ""
+
+
+def test_ctrl_c_before_the_first_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import harness.campaign
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(harness.campaign, "make_plan", interrupted)
+    assert main(words(tmp_path, "toy-sampler")) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
 
 
 def test_a_terminal_sees_a_bar_and_not_a_line_a_run(tmp_path: Path) -> None:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from harness import BudgetExhausted, DataMissing, Mode, Params, Provides, Strategy, Task, TrainingProtocol, hookimpl
+from harness import (
+    BudgetExhausted,
+    DataMissing,
+    Mode,
+    Params,
+    Provides,
+    Strategy,
+    Task,
+    TrainingProtocol,
+    UnknownArchitecture,
+    hookimpl,
+)
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
@@ -129,6 +141,77 @@ class Slow(Sampler):
         return super().search(oracle, rng)
 
 
+class Exiter(Strategy):
+    name = "toy-exiter"
+
+    def search(self, oracle, rng):
+        oracle.query(oracle.space.sample(rng, 1)[0])
+        sys.exit("a script's way to stop")
+
+
+class Unmade(Strategy):
+    name = "toy-unmade"
+
+    def __init__(self, params=None):
+        super().__init__(params)
+        raise KeyError("a bug in the constructor")
+
+
+class Swallower(Strategy):
+    """Never takes the end for an answer."""
+
+    name = "toy-swallower"
+
+    def search(self, oracle, rng):
+        while True:
+            try:
+                oracle.query(oracle.space.sample(rng, 1)[0])
+            except BudgetExhausted:
+                continue
+
+
+class Deaf(Strategy):
+    """Hangs, and takes every exception for one of its own."""
+
+    name = "toy-deaf"
+
+    def search(self, oracle, rng):
+        while True:
+            try:
+                time.sleep(0.05)
+            except Exception:
+                continue
+
+
+class PartialEvaluator(SyntheticEvaluator):
+    """A table that lacks every third architecture, and does not close its space."""
+
+    def validator(self, column="validation"):
+        found = super().validator(column)
+        known = found._identify
+
+        def identify(archs):
+            if any(sum(a) % 3 == 0 for a in archs):
+                raise UnknownArchitecture("never trained")
+            return known(archs)
+
+        found.identity = lambda archs: np.array([found._row_of[n] for n in identify(archs)], dtype=np.int64)
+        return found
+
+
+class Drawn(SyntheticEvaluator):
+    """A surrogate: final scores for all, a list of none."""
+
+    sampling_draws = 500
+
+    def __init__(self, space, **options):
+        super().__init__(space, **options)
+        self.sampling_draws = 500
+
+    def truth(self, final="single"):
+        return None
+
+
 class ToyProtocol(TrainingProtocol):
     name = "toy"
 
@@ -140,13 +223,16 @@ class ToyProtocol(TrainingProtocol):
             Task("toy/final", "toy", "no validation split", ("single",), searchable=False),
             Task("toy/final2", "toy", "no validation split", ("single",), searchable=False),
             Task("toy/absent", "toy", "its data is not here", ("single",)),
+            Task("toy/partial", "toy", "a part of the space has no score", ("single",)),
+            Task("toy/drawn", "toy", "a surrogate", ("single",)),
         ]
 
     def open(self, task):
         if task.name == "toy/absent":
             raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
         space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
-        evaluator = SyntheticEvaluator(space, name=task.name, lower_is_better=task.name == "toy/error")
+        kind = {"toy/partial": PartialEvaluator, "toy/drawn": Drawn}.get(task.name, SyntheticEvaluator)
+        evaluator = kind(space, name=task.name, lower_is_better=task.name == "toy/error")
         evaluator.task = task
         return evaluator
 
@@ -164,6 +250,10 @@ def nas_harness_strategies():
         Nothing,
         Overspender,
         Slow,
+        Exiter,
+        Unmade,
+        Swallower,
+        Deaf,
     ]
 
 
