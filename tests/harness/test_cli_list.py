@@ -43,7 +43,7 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
     [
         ("protocols", ["toy"]),
         ("spaces", ["toy-edges", "toy-nodes"]),
-        ("tasks", ["toy/edges", "toy/nodes", "toy/error", "toy/absent"]),
+        ("tasks", ["toy/edges", "toy/nodes", "toy/error", "toy/final", "toy/final2", "toy/absent"]),
         ("plugins", ["toy"]),
         ("executors", []),
     ],
@@ -79,7 +79,14 @@ def test_describe_a_task_a_protocol_and_a_space(capsys: pytest.CaptureFixture[st
     mean = task["random_sampling"]["mean"]
     assert isinstance(mean, float)
     protocol = shown(capsys, "describe", "toy")
-    assert [t["name"] for t in protocol["tasks"]] == ["toy/edges", "toy/nodes", "toy/error", "toy/absent"]
+    assert [t["name"] for t in protocol["tasks"]] == [
+        "toy/edges",
+        "toy/nodes",
+        "toy/error",
+        "toy/final",
+        "toy/final2",
+        "toy/absent",
+    ]
     space = shown(capsys, "describe", "toy-edges")
     assert space["size"] == len(space["choices"][0]["options"]) ** len(space["choices"])
     for name in ("toy/edges", "toy", "toy-edges"):
