@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -18,8 +19,9 @@ from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitec
 from harness.oracle import Budget, Oracle
 from harness.tables import Table, open_table
 from harness.testing.conformance import check_protocol
-from harness_nasbench.formats import darts_cells
+from harness_nasbench.formats import darts_cells, xgboost_binary
 from harness_nasbench.formats import nasbench301 as official
+from harness_nasbench.formats.trees import Tree
 from harness_nasbench.nasbench301 import NASBench301
 from harness_nasbench.nasbench301_ensembles import Ensembles, read_member
 from harness_nasbench.nasbench301_import import import_table
@@ -64,6 +66,12 @@ def models(base: Path, runtime: bool = True) -> Path:
         (base / path / "model_config.json").write_text(json.dumps({"model": kind}))
         (base / path / "data_config.json").write_text("{}")
     return base
+
+
+def pickled(trees: list[Tree]) -> bytes:
+    """A pickled Booster of these trees, put together by opcodes."""
+    state = pickle.dumps({"handle": xgboost_binary.write(trees, features=56, base=0.5)}, 2)[2:-1]
+    return b"\x80\x02cxgboost.core\nBooster\n)\x81" + state + b"b."
 
 
 def sample(n: int, seed: int = 0) -> list[tuple[int, ...]]:
@@ -210,7 +218,10 @@ def test_predictions_survive_the_table_bit_for_bit(tmp_path: Path, monkeypatch: 
 
 def test_noise_is_the_members_spread_and_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
-    import_table(models(tmp_path / "nb_models_1.0", runtime=False), tmp_path)
+    source = models(tmp_path / "nb_models_1.0", runtime=False)
+    stump = Tree(*(np.array(x) for x in ([1, -1, -1], [2, -1, -1], [10, 0, 0], [3.0, 0, 0], [0, -0.25, 0.75])))
+    (source / "xgb_v1.0/surrogate_1/surrogate_model.model").write_bytes(pickled([stump]))
+    import_table(source, tmp_path)
     plain, noisy = (PROTOCOL.open(TASKS[f"nasbench301/xgb{v}"]) for v in ("", "@noise"))
     archs = sample(2000)
     (full,) = noisy.validator().fidelities
@@ -224,6 +235,7 @@ def test_noise_is_the_members_spread_and_not_reported(tmp_path: Path, monkeypatc
     rows = official.encode(SPACE.as_cells(archs))
     spread = official.read_ensemble(tmp_path / "nb_models_1.0" / "xgb_v1.0").predict_members(rows).std(axis=0)
     apart = spread > 0
+    assert apart.mean() > 0.9
     standard = (found.valid - mean)[apart] / spread[apart]
     assert abs(standard.mean()) < 4 / len(standard) ** 0.5
     assert standard.std() == pytest.approx(1, abs=4 / (2 * len(standard)) ** 0.5)
