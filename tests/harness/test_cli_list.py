@@ -38,12 +38,15 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
     assert any(x.split()[:5] == ["strategy", "toy-sampler", "toy-plugin", "1.0", "ok"] for x in text)
 
 
+TASKS = [f"toy/{name}" for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn")]
+
+
 @pytest.mark.parametrize(
     ("what", "names"),
     [
         ("protocols", ["toy"]),
         ("spaces", ["toy-edges", "toy-nodes"]),
-        ("tasks", ["toy/edges", "toy/nodes", "toy/error", "toy/final", "toy/final2", "toy/absent"]),
+        ("tasks", TASKS),
         ("plugins", ["toy"]),
         ("executors", []),
     ],
