@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.metrics import relative_improvement
-from harness.statistics import holm, mann_whitney, ri_interval, ri_interval_estimated, verdict
+from harness.statistics import holm, mann_whitney, ri_interval, ri_interval_estimated, verdict, welch_intervals
 
 pytestmark = pytest.mark.calibration
 
@@ -101,6 +101,25 @@ def test_interval_with_an_estimated_baseline_covers_the_truth(n: int, k: int) ->
         assert interval is not None
         held += interval.low <= 100 * (93 - 80) / 80 <= interval.high
     assert 100 * held / studies == pytest.approx(95, abs=1.5)
+
+
+def difference_coverage(ours: np.ndarray, theirs: np.ndarray, n: int, rng: np.random.Generator) -> float:
+    """Percent of simulated pairs of n runs whose Welch interval holds the difference of the expected final scores."""
+    a, b = rng.choice(ours, size=(n, STUDIES)), rng.choice(theirs, size=(n, STUDIES))
+    _, low, high = welch_intervals(a, b)
+    truth = ours.mean() - theirs.mean()
+    return 100 * float(np.mean((low <= truth) & (truth <= high)))
+
+
+@pytest.mark.parametrize("n", [8, 20])
+@pytest.mark.parametrize("name", SPACES)
+def test_the_interval_of_a_difference_covers_the_truth(name: str, n: int, request: pytest.FixtureRequest) -> None:
+    """Random search with 300 queries less random search with 100: a point of two anytime curves."""
+    space, rng = open_space(name, request), np.random.default_rng(n)
+    many = random_search(space, rng, queries=300)
+    measured = difference_coverage(many, random_search(space, rng), n, rng)
+    print(f"{name}, n = {n}: {measured:.1f} %")
+    assert measured == pytest.approx(95, abs=1.5)
 
 
 def called(strategies: list[np.ndarray], reference: np.ndarray) -> list[str]:
