@@ -82,14 +82,7 @@ def test_describe_a_task_a_protocol_and_a_space(capsys: pytest.CaptureFixture[st
     mean = task["random_sampling"]["mean"]
     assert isinstance(mean, float)
     protocol = shown(capsys, "describe", "toy")
-    assert [t["name"] for t in protocol["tasks"]] == [
-        "toy/edges",
-        "toy/nodes",
-        "toy/error",
-        "toy/final",
-        "toy/final2",
-        "toy/absent",
-    ]
+    assert [t["name"] for t in protocol["tasks"]] == TASKS
     space = shown(capsys, "describe", "toy-edges")
     assert space["size"] == len(space["choices"][0]["options"]) ** len(space["choices"])
     for name in ("toy/edges", "toy", "toy-edges"):
