@@ -19,6 +19,12 @@ from harness.errors import PluginError, UnknownName
 from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind, Provides
 
 GROUP = "nas_harness"
+_BASE_OF: dict[Kind, tuple[str, str]] = {
+    "strategy": ("harness.strategy", "Strategy"),
+    "protocol": ("harness.protocol", "TrainingProtocol"),
+    "executor": ("harness.execution", "Executor"),
+}
+"""What a plugin's offer of a kind must be a subclass of; the others are called."""
 ENVIRONMENT = "NAS_HARNESS_PLUGINS"
 """When set: the exact entry-point names to load, comma-separated; empty loads none."""
 
@@ -47,7 +53,7 @@ class Item:
     def load(self) -> Any:
         """Import it. Raises PluginError where a library is missing or the import fails."""
         if self.target is not None:
-            return self.target
+            return self._checked(self.target)
         if self.status != "ok":
             raise PluginError(f"{self.kind} {self.name!r} {self.status}")
         module, _, attribute = self.provides.load.partition(":")
@@ -60,6 +66,20 @@ class Item:
                 f"{self.kind} {self.name!r} of {self.distribution} {self.version} does not load from "
                 f"{self.provides.load!r}: {type(error).__name__}: {error}"
             ) from error
+        return self._checked(found)
+
+    def _checked(self, found: Any) -> Any:
+        """What was loaded, if it is what its kind asks for; else PluginError."""
+        wanted = _BASE_OF.get(self.kind)
+        if wanted is None:
+            right, what = callable(found), "something to call"
+        else:
+            base = getattr(importlib.import_module(wanted[0]), wanted[1])
+            right, what = isinstance(found, type) and issubclass(found, base), f"a subclass of harness.{wanted[1]}"
+        if not right:
+            raise PluginError(
+                f"{self.kind} {self.name!r} of {self.distribution} {self.version}: {self.provides.load!r} is not {what}"
+            )
         return found
 
 
@@ -85,14 +105,21 @@ class Registry:
     items: dict[tuple[Kind, str], Item] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     manager: pluggy.PluginManager = field(init=False)
+    _distributions: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.manager = _new_manager()
         if self.only is None and ENVIRONMENT in os.environ:
             self.only = frozenset(x.strip() for x in os.environ[ENVIRONMENT].split(",") if x.strip())
-        for point, dist in _entry_points():
+        points = _entry_points()
+        for point, dist in points:
             if self.only is None or point.name in self.only:
                 self._load_entry_point(point, dist)
+        for absent in sorted((self.only or frozenset()) - {p.name for p, _ in points}):
+            known = ", ".join(sorted({p.name for p, _ in points})) or "none"
+            self.broken.append(
+                Broken(absent, "", "", f"{ENVIRONMENT} names it, nothing installed does; known: {known}")
+            )
         if self.strict and self.broken:
             b = self.broken[0]
             raise PluginError(f"plugin {b.plugin!r} of {b.distribution} {b.version} is broken: {b.error}")
@@ -103,13 +130,16 @@ class Registry:
         name, version = dist.metadata["Name"], dist.version
         try:
             self.register(point.load(), point.name, name, version)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             self.broken.append(Broken(point.name, name, version, text))
 
     def register(self, module: Any, plugin: str, distribution: str = "", version: str = "") -> None:
         """Register one plugin, all of it or nothing. Raises PluginError, naming what is wrong with it."""
         _check_hooks(module)
+        if self.manager.has_plugin(plugin):
+            other = self._distributions.get(plugin, "another distribution")
+            raise PluginError(f"both {other} and {distribution} call a plugin {plugin!r}; uninstall one")
         found = [
             self._item(kind, provided, plugin, distribution, version)
             for kind, hook in HOOK_OF.items()
@@ -117,14 +147,15 @@ class Registry:
         ]
         fresh: dict[tuple[Kind, str], Item] = {}
         for item in found:
-            other = self.items.get((item.kind, item.name)) or fresh.get((item.kind, item.name))
-            if other is not None:
+            twin = self.items.get((item.kind, item.name)) or fresh.get((item.kind, item.name))
+            if twin is not None:
                 raise PluginError(
-                    f"{item.kind} {item.name!r} is provided by both {other.distribution or other.plugin} "
+                    f"{item.kind} {item.name!r} is provided by both {twin.distribution or twin.plugin} "
                     f"and {distribution or plugin}; uninstall one"
                 )
             fresh[item.kind, item.name] = item
         self.manager.register(module, name=plugin)
+        self._distributions[plugin] = distribution
         self.items.update(fresh)
 
     @staticmethod
@@ -157,9 +188,13 @@ class Registry:
         return self.find(kind, name).load()
 
     def protocol(self, name: str) -> Any:
-        """The protocol instance of that name, made once a registry."""
+        """The protocol instance of that name, made once a registry. Raises UnknownName, PluginError."""
         if name not in self._protocols:
-            self._protocols[name] = self.load("protocol", name)()
+            cls = self.load("protocol", name)
+            try:
+                self._protocols[name] = cls()
+            except Exception as error:
+                raise PluginError(f"protocol {name!r} cannot be made: {type(error).__name__}: {error}") from error
         return self._protocols[name]
 
     @cached_property
@@ -167,18 +202,27 @@ class Registry:
         return {}
 
     def tasks(self) -> dict[str, Any]:
-        """Every task of every protocol that loads, by name."""
+        """Every task of every protocol that loads, by name; ``nas-harness list tasks`` says which do not."""
         found: dict[str, Any] = {}
         for name in self.names("protocol"):
-            if self.find("protocol", name).status == "ok":
-                found.update({t.name: t for t in self.protocol(name).tasks()})
+            try:
+                found.update(self._tasks_of(name))
+            except PluginError:  # it takes no other protocol's tasks down
+                continue
         return found
+
+    def _tasks_of(self, protocol: str) -> dict[str, Any]:
+        made = self.protocol(protocol)
+        try:
+            return {t.name: t for t in made.tasks()}
+        except Exception as error:
+            raise PluginError(f"protocol {protocol!r} lists no tasks: {type(error).__name__}: {error}") from error
 
     def task(self, name: str) -> Any:
         """The task of that name. Raises UnknownName with the nearest ones, PluginError."""
         prefix = name.partition("/")[0]
         if ("protocol", prefix) in self.items:
-            found = {t.name: t for t in self.protocol(prefix).tasks()}
+            found = self._tasks_of(prefix)
             if name in found:
                 return found[name]
         known = self.tasks()

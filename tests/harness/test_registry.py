@@ -59,6 +59,7 @@ def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> Non
         (GOOD.format(name="x").replace("_strategies", "_stratgies"), "unknown hook 'nas_harness_stratgies'"),
         (GOOD.format(name="x").replace("strategies():", "strategies(extra):"), "extra"),
         (GOOD.format(name="x").replace("return [", "return [1, "), "neither Provides nor a class with a name"),
+        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         (GOOD.format(name="x").replace("return [", "raise KeyError('late')\n    return ["), "KeyError: 'late'"),
     ],
 )
@@ -102,12 +103,78 @@ def test_a_target_that_does_not_import_says_where_it_was_looked_for(site: Path) 
         only("good-one").load("strategy", "x")
 
 
+@pytest.mark.parametrize(
+    ("hook", "load", "what"),
+    [
+        ("strategies", "json:dumps", "a subclass of harness.Strategy"),
+        ("strategies", "harness.protocol:TrainingProtocol", "a subclass of harness.Strategy"),
+        ("protocols", "harness.strategy:Strategy", "a subclass of harness.TrainingProtocol"),
+        ("executors", "json:dumps", "a subclass of harness.Executor"),
+        ("spaces", "harness.study:MATCHED", "something to call"),
+    ],
+)
+def test_a_target_of_another_kind_is_refused(site: Path, hook: str, load: str, what: str) -> None:
+    source = GOOD.format(name="x").replace("strategies", hook).replace("harness.reference:MatchedRandomSearch", load)
+    install(site, "good-one", source)
+    kind = {"strategies": "strategy"}.get(hook, hook[:-1])
+    with pytest.raises(PluginError, match=f"{kind} 'x' of good-one 1.0: '{load}' is not {what}"):
+        only("good-one").load(kind, "x")  # type: ignore[arg-type]
+
+
+def test_two_plugins_of_one_name_are_refused_naming_both_distributions(site: Path) -> None:
+    install(site, "a-first", GOOD.format(name="one"))
+    install(site, "b-second", GOOD.format(name="two"))
+    points = site / "b_second-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text().replace("b-second =", "a-first ="))
+    registry = only("a-first")
+    assert registry.names("strategy") == ["one"]
+    assert registry.broken[0].error == "both a-first and b-second call a plugin 'a-first'; uninstall one"
+
+
+def test_a_protocol_that_cannot_be_made_takes_no_other_down(site: Path) -> None:
+    source = """
+from harness import Task, TrainingProtocol, hookimpl
+
+class Works(TrainingProtocol):
+    name = "works"
+    def tasks(self): return [Task("works/a", "works")]
+    def open(self, task): raise NotImplementedError
+
+class Unmade(Works):
+    name = "unmade"
+    def __init__(self): raise OSError("no such device")
+
+class Listless(Works):
+    name = "listless"
+    def tasks(self): raise ZeroDivisionError("no tasks today")
+
+@hookimpl
+def nas_harness_protocols(): return [Unmade, Works, Listless]
+"""
+    install(site, "good-one", source)
+    registry = only("good-one")
+    assert list(registry.tasks()) == ["works/a"]
+    assert registry.task("works/a").protocol == "works"
+    with pytest.raises(PluginError, match="protocol 'unmade' cannot be made: OSError: no such device"):
+        registry.task("unmade/x")
+    with pytest.raises(PluginError, match="protocol 'listless' lists no tasks: ZeroDivisionError"):
+        registry.task("listless/x")
+    with pytest.raises(UnknownName, match="did you mean 'works/a'"):
+        registry.task("work/a")
+
+
 def test_the_environment_variable_loads_an_exact_list(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(site, "good-one", GOOD.format(name="good"))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "")
     assert Registry().items == {}
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "good-one")
     assert list(Registry().items) == [("strategy", "good")]
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "good-one,godo-one")
+    (absent,) = Registry().broken
+    assert (absent.plugin, absent.error.split(";")[0]) == (
+        "godo-one",
+        "NAS_HARNESS_PLUGINS names it, nothing installed does",
+    )
 
 
 def test_discovery_of_everything_first_party_imports_nothing_heavy() -> None:

@@ -156,6 +156,9 @@ class Unmade(Strategy):
         super().__init__(params)
         raise KeyError("a bug in the constructor")
 
+    def search(self, oracle, rng):
+        return oracle.space.sample(rng, 1)
+
 
 class Swallower(Strategy):
     """Never takes the end for an answer."""
