@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,20 +45,37 @@ def join(parts: Sequence[Graphs]) -> Graphs:
 
 
 class Inputs(NamedTuple):
-    """Graphs as tensors. x: float32 [n * cells, v, features]; into, out_of: float32 [n * cells, v, v], row = target and
-    row = source; mask: float32 [n * cells, v, 1], or None where every node counts."""
+    """Graphs as tensors, for k distinct graphs of cells.
+
+    x: float32 [k, v, features]; into, out_of: float32 [k, v, v], row = target and row = source; mask: float32
+    [k, v, 1], or None where every node counts. graph_of: int64 [n * cells], the graph of each cell of n architectures,
+    or None where these are the k graphs in order. While one cell is built the others stand still, so that spaces of several
+    cells have far fewer distinct graphs than cells.
+    """
 
     x: Tensor
     into: Tensor
     out_of: Tensor
     mask: Tensor | None
     cells: int
+    graph_of: Tensor | None
 
-    def take(self, index: npt.NDArray[np.int64]) -> Inputs:
-        """The chosen ones of n single-cell or multi-cell architectures."""
-        at = torch.from_numpy((index[:, None] * self.cells + np.arange(self.cells)).ravel())
+    def take(self, chosen: npt.NDArray[np.int64]) -> Inputs:
+        """Some of the n architectures."""
+        at = torch.from_numpy((chosen[:, None] * self.cells + np.arange(self.cells)).ravel())
+        index = None
+        if self.graph_of is not None:
+            at, index = torch.unique(self.graph_of[at], return_inverse=True)
         mask = None if self.mask is None else self.mask[at]
-        return Inputs(self.x[at], self.into[at], self.out_of[at], mask, self.cells)
+        return Inputs(self.x[at], self.into[at], self.out_of[at], mask, self.cells, index)
+
+
+def _distinct(ops: npt.NDArray[np.int64], adjacency: npt.NDArray[np.bool_]) -> tuple[Any, Any]:
+    """The first place of each distinct graph, and the graph of each row."""
+    rows = np.concatenate([ops.astype(np.int16).view(np.uint8), adjacency.reshape(len(ops), -1).view(np.uint8)], axis=1)
+    as_one = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
+    _, first, index = np.unique(as_one, return_index=True, return_inverse=True)
+    return first, index
 
 
 class KGNN(nn.Module):
@@ -85,12 +102,16 @@ class KGNN(nn.Module):
     def inputs(self, graphs: Graphs) -> Inputs:
         """What `forward` takes, made once for graphs that are embedded several times."""
         n, cells, v = graphs.ops.shape
-        ops = torch.from_numpy(graphs.ops).view(n * cells, v)
-        adjacency = torch.from_numpy(graphs.adjacency).view(n * cells, v, v).float()
-        place = torch.linspace(0.0, 1.0, v).expand(n * cells, v).unsqueeze(2)
+        flat, edges = graphs.ops.reshape(n * cells, v), graphs.adjacency.reshape(n * cells, v, v)
+        index = None
+        if cells > 1:
+            first, of_row = _distinct(flat, edges)
+            flat, edges, index = flat[first], edges[first], torch.from_numpy(of_row)
+        ops, adjacency = torch.from_numpy(flat), torch.from_numpy(edges).float()
+        place = torch.linspace(0.0, 1.0, v).expand(len(flat), v).unsqueeze(2)
         x = torch.cat([functional.one_hot(ops + 1, self.operations + 1).float(), place], dim=2)
         mask = (ops >= 0).unsqueeze(2).float() if self.padding else None
-        return Inputs(x, adjacency.transpose(1, 2).contiguous(), adjacency, mask, cells)
+        return Inputs(x, adjacency.transpose(1, 2).contiguous(), adjacency, mask, cells, index)
 
     def forward(self, given: Inputs) -> tuple[Tensor, Tensor]:
         """Node embeddings float32 [n, cells, v, node_size] and graph embeddings float32 [n, graph_size]."""
@@ -101,5 +122,7 @@ class KGNN(nn.Module):
         # ReLU leaves nothing below 0, so masked nodes never are the maximum unless all are 0.
         mean = x.mean(dim=1) if mask is None else x.sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
         graph = torch.cat([mean, x.amax(dim=1)], dim=1)
+        if given.graph_of is not None:
+            x, graph = x[given.graph_of], graph[given.graph_of]
         n = len(x) // given.cells
         return x.view(n, given.cells, x.shape[1], -1), graph.view(n, -1)
