@@ -49,8 +49,8 @@ class Inputs(NamedTuple):
 
     x: float32 [k, v, features]; into, out_of: float32 [k, v, v], row = target and row = source; mask: float32
     [k, v, 1], or None where every node counts. graph_of: int64 [n * cells], the graph of each cell of n architectures,
-    or None where these are the k graphs in order. While one cell is built the others stand still, so that spaces of several
-    cells have far fewer distinct graphs than cells.
+    or None where these are the k graphs in order. While one cell is built the others stand still, so that spaces of
+    several cells have far fewer distinct graphs than cells.
     """
 
     x: Tensor
