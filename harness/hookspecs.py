@@ -63,7 +63,8 @@ def nas_harness_executors() -> Iterable[Provides | type]:
 
 @hookspec
 def nas_harness_metrics() -> Iterable[Provides | type]:
-    """Return metrics: functions of a study's records that give one number per run. Called once, at discovery."""
+    """Return metrics: functions of a `harness.Record` that give one number, or None where there is none, shown by
+    ``nas-harness report DIR --section metrics`` as mean over the runs of each row. Called once, at discovery."""
     return ()
 
 

@@ -24,8 +24,8 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, curves, ktau or correlation (which needs the tasks' data); may be repeated; "
-            "default the first two.",
+            help="table, compliance, curves, ktau, correlation (which needs the tasks' data) or metrics (that plugins "
+            "provide); may be repeated; default the first two.",
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json, markdown or csv.")] = "text",

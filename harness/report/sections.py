@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.correlation import TaskCorrelation
     from harness.analysis.orders import Order
+    from harness.analysis.provided import MetricSummary
 
 DEFAULT = ("table", "compliance")
 FORMATS = ("text", "json", "markdown", "csv")
@@ -233,6 +234,31 @@ def _correlation_csv(source: Source) -> str:
     return correlation_csv(_correlation(source))
 
 
+def _metrics(source: Source) -> list[MetricSummary]:
+    from harness.analysis.provided import metrics_of
+
+    registry = source.registry()
+    return metrics_of(source.results, {name: registry.load("metric", name) for name in registry.names("metric")})
+
+
+def _metrics_text(source: Source, console: Console) -> None:
+    from harness.report.provided import print_metrics
+
+    print_metrics(_metrics(source), console)
+
+
+def _metrics_markdown(source: Source) -> str:
+    from harness.report.provided import metrics_markdown
+
+    return metrics_markdown(_metrics(source))
+
+
+def _metrics_csv(source: Source) -> str:
+    from harness.report.provided import metrics_csv
+
+    return metrics_csv(_metrics(source))
+
+
 SECTIONS: dict[str, Section] = {
     "table": Section(lambda s: {"tasks": s.report.tasks}, _tables_text, markdown=_tables_markdown),
     "compliance": Section(
@@ -241,8 +267,11 @@ SECTIONS: dict[str, Section] = {
     "curves": Section(_curves_data, _curves_text, csv=_curves_csv),
     "ktau": Section(_ktau_data, _ktau_text, markdown=_ktau_markdown, csv=_ktau_csv),
     "correlation": Section(
-        lambda s: {"correlation": _correlation(s)}, _correlation_text, markdown=_correlation_markdown,
+        lambda s: {"correlation": _correlation(s)},
+        _correlation_text,
+        markdown=_correlation_markdown,
         csv=_correlation_csv,
     ),
+    "metrics": Section(lambda s: {"metrics": _metrics(s)}, _metrics_text, markdown=_metrics_markdown, csv=_metrics_csv),
 }
 """Every section by name, in the order of the help."""

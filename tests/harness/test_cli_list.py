@@ -31,7 +31,7 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
         "kind": "strategy", "name": "toy-sampler", "distribution": "toy-plugin", "version": "1.0", "status": "ok",
         "why": "", "summary": "Draws and queries until the budget ends",
     }  # fmt: skip
-    assert {x["kind"] for x in found} == {"strategy", "protocol", "space"}
+    assert {x["kind"] for x in found} == {"strategy", "protocol", "space", "metric"}
     assert main(["list"]) == 0
     text = capsys.readouterr().out.splitlines()
     assert text[0].split() == ["kind", "name", "distribution", "version", "status", "summary"]

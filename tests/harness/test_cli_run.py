@@ -64,6 +64,31 @@ def test_report_of_what_run_left(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert target.read_text().startswith("task,search_task,")
 
 
+def test_a_plugins_metric_is_a_section_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words(tmp_path, "toy-sampler", "toy-foreigner"), "-q"]) == 1
+    capsys.readouterr()
+    section = ["report", str(tmp_path / "first"), "--section", "metrics"]
+    assert main([*section, "--format", "json"]) == 0
+    found = {m["row"]: m for m in json.loads(capsys.readouterr().out)["metrics"]}
+    records = read_records(tmp_path / "first")[0]
+    by_hand = {r.seeds.search: r.asked.total / r.paid.queries for r in records if r.label == "toy-sampler"}
+    sampler, foreigner = found["toy-sampler"], found["toy-foreigner"]
+    assert sampler["values"] == [by_hand[0], by_hand[1]]
+    assert sampler["mean"] == pytest.approx((by_hand[0] + by_hand[1]) / 2)
+    assert (foreigner["n"], foreigner["mean"], foreigner["values"]) == (0, None, [None, None])
+    assert "matched-random-search" in found
+    for form, start in (("text", "task "), ("csv", "task,row,metric,n,mean,std\n"), ("markdown", "| task |")):
+        assert main([*section, "--format", form]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(start)
+        assert f"{sampler['mean']:.2f}" in out
+    monkeypatch.setenv("TOY_METRIC", "raise")
+    assert main(section) == 2
+    assert "metric 'toy-calls' on run" in capsys.readouterr().err
+
+
 def test_a_study_file_is_kept_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     text = (

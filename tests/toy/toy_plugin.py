@@ -273,6 +273,18 @@ def nas_harness_spaces():
     ]
 
 
+def calls_per_query(record):
+    """Not known of a run that paid nothing."""
+    if os.environ.get("TOY_METRIC") == "raise":
+        raise ValueError("a bug in the metric")
+    return record.asked.total / record.paid.queries if record.paid.queries else None
+
+
+@hookimpl
+def nas_harness_metrics():
+    return [Provides("toy-calls", "toy_plugin:calls_per_query", "calls of the oracle per paid query")]
+
+
 @hookimpl
 def nas_harness_run_finished(record):
     if os.environ.get("TOY_HOOK") == "raise":
