@@ -100,11 +100,9 @@ def main() -> None:
     ]
     for (name, task, labels), group in sorted(runs.items(), key=lambda item: (item[0][2], item[0])):
         tau = column(group, "ktau")
-        rows.append((
-            name, task, str(labels), str(len(group)), spread(tau, 3), interval(tau),
-            spread(column(group, "ktau_keys"), 3), spread(column(group, "final"), 2), spread(column(group, "best_of_ten"), 2),
-            f"{np.median(column(group, 'cpu')):.1f}",
-        ))  # fmt: skip
+        shown = [spread(column(group, c), d) for c, d in (("ktau_keys", 3), ("final", 2), ("best_of_ten", 2))]
+        seconds = f"{np.median(column(group, 'cpu')):.1f}"
+        rows.append((name, task, str(labels), str(len(group)), spread(tau, 3), interval(tau), *shown, seconds))
     show(rows)
 
     rows = [("strategy", "labels + 10", "task", "final", "random search", "difference", "p (Holm)")]
