@@ -1,0 +1,44 @@
+"""docs/data.md names commands, data sets, tasks, extras and published numbers that exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from harness.cli.data import app
+from harness.datasets import known_datasets
+from harness.registry import Registry
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"nas-harness data (?!--)(\w+)(?: ([\w-]+))?", PAGE)
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, frozenset[str]]:
+    """The tasks of every data set."""
+    return {k.data.name: frozenset(k.data.tasks) for k in known_datasets(Registry())}
+
+
+def test_commands_and_data_sets_exist(known: dict[str, frozenset[str]]) -> None:
+    commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert {command for command, _ in COMMANDS} == commands
+    for command, name in COMMANDS:
+        assert name in known or name in ("", "NAME") or command == "list", f"nas-harness data {command} {name}"
+
+
+def test_every_data_set_and_task_is_told(known: dict[str, frozenset[str]]) -> None:
+    for name, tasks in known.items():
+        assert name in PAGE
+        assert any(task in PAGE for task in tasks), name
+    told = set(re.findall(r"`((?:%s)/[\w@-]+)`" % "|".join(known), PAGE))  # noqa: UP031
+    assert told <= frozenset().union(*known.values())
+
+
+def test_extras_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(re.findall(r"nas-harness\[(\w+)\]", PAGE)) <= set(project["optional-dependencies"])
