@@ -11,12 +11,8 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-WORKER_VARIABLES = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-}
+_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0"}
 """What a worker's environment holds before its first import."""
 
 _PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optuna", "scikit-learn", "onnxruntime")
@@ -42,6 +38,11 @@ def _static() -> dict[str, Any]:
 def describe_environment() -> dict[str, Any]:
     """Interpreter, platform, and versions of the packages that decide numbers."""
     return dict(_static())
+
+
+def start_single_threaded() -> None:
+    """One numerical thread for every library that this process imports from here on: before numpy, or in vain."""
+    os.environ.update(_THREADS)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from base64 import urlsafe_b64encode
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +30,54 @@ def stream(study_seed: int, *names: str | int) -> np.random.Generator:
 
 @cache
 def code_version(module: str, distribution_name: str) -> dict[str, str]:
-    """Distribution and version of a plugin's package, with the SHA-256 of its .py files where it is editable."""
+    """Distribution and version of a plugin's package; with the SHA-256 of its .py files where these do not say it all:
+    where the package is editable, found on a path only, or changed since it was installed."""
     package = module.partition(".")[0]
     found = {"package": package, "distribution": distribution_name, "version": ""}
-    editable = True
+    sources = _sources(package)
+    as_installed = False
     if distribution_name:
         try:
             dist = distribution(distribution_name)
-            found["version"] = dist.version
-            editable = '"editable": true' in (dist.read_text("direct_url.json") or "").replace('":true', '": true')
         except PackageNotFoundError:
-            editable = True
-    if editable:
-        found["sha256"] = _source_digest(package)
+            pass
+        else:
+            found["version"] = dist.version
+            as_installed = bool(sources) and _recorded(dist, sources)
+    if not as_installed:
+        found["sha256"] = _source_digest(sources)
     return found
 
 
-def _source_digest(package: str) -> str:
-    module = sys.modules.get(package)
-    file = getattr(module, "__file__", None)
+def _sources(package: str) -> dict[str, Path]:
+    """The .py files of a package, or the one of a module, by their path in it."""
+    file = getattr(sys.modules.get(package), "__file__", None)
     if file is None:
-        return ""
+        return {}
     path = Path(file)
     files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    return {f.relative_to(path.parent).as_posix(): f for f in files}
+
+
+def _recorded(dist: Distribution, sources: dict[str, Path]) -> bool:
+    """Whether every file is what the distribution's RECORD says was installed; an editable one records no sources."""
+    hashes = {
+        Path(str(dist.locate_file(f))).resolve(): f.hash.value
+        for f in dist.files or ()
+        if f.suffix == ".py" and f.hash is not None and f.hash.mode == "sha256"
+    }
+    return all(hashes.get(path.resolve()) == _record_hash(path) for path in sources.values())
+
+
+def _record_hash(path: Path) -> str:
+    """SHA-256 as RECORD files write it."""
+    return urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
+
+
+def _source_digest(sources: dict[str, Path]) -> str:
+    if not sources:
+        return ""
     h = hashlib.sha256()
-    for f in files:
-        h.update(f.relative_to(path.parent).as_posix().encode() + b"\0" + f.read_bytes() + b"\0")
+    for name, path in sources.items():
+        h.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return h.hexdigest()

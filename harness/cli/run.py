@@ -33,7 +33,10 @@ def run(
     ] = None,
     results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
-    executor: Annotated[str, typer.Option("--executor", help="process, serial, or a plugin's.")] = "process",
+    executor: Annotated[str, typer.Option("--executor", help="process, serial, dask, or a plugin's.")] = "process",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Address of a Dask scheduler; default: one in this process.")
+    ] = None,
     run_timeout: Annotated[float, typer.Option("--run-timeout", help="Seconds after which a run is killed.")] = 3600.0,
     keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
@@ -50,6 +53,10 @@ def run(
 
     Exit status: 0 done; 1 some runs failed; 2 bad input; 130 interrupted (run it again to resume).
     """
+    if executor == "serial":
+        from harness.environment import start_single_threaded
+
+        start_single_threaded()
     from harness.campaign import run_study
     from harness.cli.progress import open_progress, outcome_line
     from harness.cli.study_options import study_of
@@ -94,6 +101,7 @@ def run(
             registry=registry,
             results=results,
             executor=executor,
+            cluster=cluster,
             jobs=jobs,
             run_timeout=run_timeout,
             keep_queries=keep_queries,

@@ -165,6 +165,18 @@ def test_ctrl_c_before_the_first_run_is_said(
     assert capsys.readouterr() == ("", "interrupted\n")
 
 
+def test_serial_runs_have_one_numerical_thread_as_workers_have(tmp_path: Path) -> None:
+    pytest.importorskip("threadpoolctl")
+    code = (
+        "import sys; from harness.cli import main; status = main(sys.argv[1:]);"
+        "from threadpoolctl import threadpool_info; print(status, {p['num_threads'] for p in threadpool_info()})"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", code, *words(tmp_path, "toy-sampler", seeds=1), "-q"]
+    shown = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert shown.stdout == "0 {1}\n"
+
+
 def test_a_terminal_sees_a_bar_and_not_a_line_a_run(tmp_path: Path) -> None:
     import pty
 
