@@ -10,7 +10,7 @@ import msgspec
 from harness.constraints import Constraint
 from harness.errors import StudyError
 from harness.identity import code_version, digest
-from harness.oracle import Budget
+from harness.oracle import Budget, Oracle
 from harness.protocol import Evaluator, Task
 from harness.registry import Registry
 from harness.strategy import Mode
@@ -101,6 +101,8 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     evaluators = evaluators or Evaluators(registry)
     rows = resolve_rows(study, registry)
     tasks = tuple(_open(spec, evaluators) for spec in study.tasks)
+    for t in tasks:
+        _check_limits(t, study.budget)
     runs: list[RunSpec] = []
     for t in tasks:
         modes: dict[str, tuple[str, Mode]] = {}
@@ -145,6 +147,14 @@ def _open(spec: TaskSpec, evaluators: Evaluators) -> OpenTask:
             raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
     constraints = tuple(str(Constraint.parse(c)) for c in spec.constraints) + _reference(spec, search)
     return OpenTask(spec, task, evaluator, search, law, final, constraints)
+
+
+def _check_limits(t: OpenTask, budget: Budget) -> None:
+    """Raises StudyError where the oracle would refuse the budget or a constraint."""
+    try:
+        Oracle(t.search.validator(), budget, constraints=[Constraint.parse(c) for c in t.constraints])
+    except StudyError as error:
+        raise StudyError(f"{t.search_name}: {error}") from None
 
 
 def _reference(spec: TaskSpec, search: Evaluator) -> tuple[str, ...]:

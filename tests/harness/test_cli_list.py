@@ -38,7 +38,10 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
     assert any(x.split()[:5] == ["strategy", "toy-sampler", "toy-plugin", "1.0", "ok"] for x in text)
 
 
-TASKS = [f"toy/{name}" for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn")]
+TASKS = [
+    f"toy/{name}"
+    for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "timeless")
+]
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,12 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
         (("tuning_queries = 0", 'ablations = ["none"]'), StudyError, "no ablation 'none'; it declares: single"),
         (('name = "toy/edges"', 'name = "toy/edges"\nfinal = "mean"'), StudyError, "no final 'mean'; it has single"),
         (('name = "toy/edges"', 'name = "toy/edges"\nlaw = "rows"'), StudyError, "no law 'rows'"),
+        (("{ queries = 10 }", "{ seconds = 10 }"), StudyError, "toy/timeless: the budget limits seconds, but"),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["weight < 3"]'),
+            StudyError,
+            "toy/edges: constraint weight < 3: the task does not record 'weight'; it has: .*params",
+        ),
         (
             ('name = "toy/edges"', 'name = "toy/edges"\nsearch_task = "toy/nodes"'),
             StudyError,
@@ -127,7 +133,8 @@ def test_a_contradictory_study_is_refused_before_anything_runs(
     tmp_path: Path, toy: Registry, change: tuple[str, str], error: type[Exception], message: str
 ) -> None:
     assert change[0] in GOOD
-    study = load_study(write(tmp_path, GOOD.replace(*change)))
+    text = GOOD.replace("toy/edges", "toy/timeless") if "seconds" in change[1] else GOOD
+    study = load_study(write(tmp_path, text.replace(*change)))
     with pytest.raises(error, match=message):
         make_plan(study, toy)
 

@@ -228,6 +228,7 @@ class ToyProtocol(TrainingProtocol):
             Task("toy/absent", "toy", "its data is not here", ("single",)),
             Task("toy/partial", "toy", "a part of the space has no score", ("single",)),
             Task("toy/drawn", "toy", "a surrogate", ("single",)),
+            Task("toy/timeless", "toy", "no seconds recorded", ("single",)),
         ]
 
     def open(self, task):
@@ -235,7 +236,12 @@ class ToyProtocol(TrainingProtocol):
             raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
         space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
         kind = {"toy/partial": PartialEvaluator, "toy/drawn": Drawn}.get(task.name, SyntheticEvaluator)
-        evaluator = kind(space, name=task.name, lower_is_better=task.name == "toy/error")
+        evaluator = kind(
+            space,
+            name=task.name,
+            lower_is_better=task.name == "toy/error",
+            records_seconds=task.name != "toy/timeless",
+        )
         evaluator.task = task
         return evaluator
 
