@@ -106,6 +106,7 @@ def run_study(
     registry: Registry,
     results: Path,
     executor: str = "process",
+    cluster: str | None = None,
     jobs: int | None = None,
     run_timeout: float = 3600.0,
     keep_queries: bool = False,
@@ -122,6 +123,8 @@ def run_study(
         raise HarnessError(f"--jobs {jobs}: at least 1")
     if not 0 < run_timeout <= _LONGEST_RUN:
         raise HarnessError(f"--run-timeout {run_timeout:g}: more than 0 seconds, at most {_LONGEST_RUN:g} (a year)")
+    if cluster is not None and executor in ("serial", "process"):
+        raise HarnessError(f"--cluster {cluster} is not for the executor {executor!r}; add --executor dask")
     engine = find_executor(executor, registry)
     evaluators = Evaluators(registry)
     plan = make_plan(study, registry, evaluators)
@@ -144,7 +147,7 @@ def run_study(
             hooks.call("nas_harness_run_started", run=msgspec.to_builtins(spec))
 
         interrupted = False
-        work = Work(registry.only, keep_queries, run_timeout)
+        work = Work(registry.only, keep_queries, run_timeout, cluster)
         outcomes: Iterator[Done | Lost] = engine.execute(missing, work, jobs=jobs or default_jobs(), started=started)
         try:
             with closing(outcomes) as stream:  # type: ignore[type-var]

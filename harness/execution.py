@@ -1,4 +1,4 @@
-"""Many runs: in this process, or on local worker processes, behind one `Executor` contract."""
+"""Many runs: in this process, on local worker processes, or on a cluster, behind one `Executor` contract."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -47,11 +47,15 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workers need beside the run: which plugins to load, whether to keep every query, a time limit in seconds."""
+    """What workers need beside the run: which plugins to load, whether to keep every query, a time limit in seconds.
+
+    cluster: the address of a scheduler, for an executor that uses one.
+    """
 
     plugins: frozenset[str] | None
     keep_queries: bool
     timeout: float
+    cluster: str | None = None
 
 
 class Executor(ABC):
@@ -117,7 +121,7 @@ class LocalProcesses(Executor):
             pool = ProcessPool(
                 max_workers=jobs,
                 context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
+                initializer=start_worker,
                 initargs=(work.plugins,),
             )
             under_way: dict[Any, tuple[RunSpec, int]] = {}
@@ -128,7 +132,7 @@ class LocalProcesses(Executor):
                         if attempt == 1:
                             started(spec)
                         future: Any = pool.schedule(
-                            _work, args=(msgspec.json.encode(spec), work.keep_queries), timeout=work.timeout
+                            carry_out, args=(msgspec.json.encode(spec), work.keep_queries), timeout=work.timeout
                         )
                         under_way[future] = (spec, attempt)
                     done, _ = wait(under_way, return_when=FIRST_COMPLETED)
@@ -164,13 +168,15 @@ def _outcome(future: Future[Any], spec: RunSpec, timeout: float) -> Done | Lost 
 _runner: Runner | None = None
 
 
-def _start_worker(plugins: frozenset[str] | None) -> None:
+def start_worker(plugins: frozenset[str] | None) -> None:
+    """What a worker process does before its first run."""
     global _runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _runner = Runner(Registry(only=plugins))
 
 
-def _work(spec: bytes, keep_queries: bool) -> tuple[bytes, bytes | None]:
+def carry_out(spec: bytes, keep_queries: bool) -> tuple[bytes, bytes | None]:
+    """A run in a started worker process: its record as JSON, and its queries as .npz where they are kept."""
     if _runner is None:
         raise RuntimeError("the worker was not initialised")
     record, oracle = _runner.run(msgspec.json.decode(spec, type=RunSpec))
@@ -197,11 +203,23 @@ def _queries(oracle: Any) -> bytes:
     return buffer.getvalue()
 
 
-BUILT_IN: dict[str, type[Executor]] = {cls.name: cls for cls in (Serial, LocalProcesses)}
+def _dask() -> Executor:
+    from importlib.util import find_spec
+
+    from harness.errors import PluginError
+
+    if find_spec("distributed") is None:
+        raise PluginError("executor 'dask' needs distributed: pip install 'nas-harness[dask]'")
+    from harness.execution_dask import DaskCluster
+
+    return DaskCluster()
+
+
+BUILT_IN: dict[str, Callable[[], Executor]] = {Serial.name: Serial, LocalProcesses.name: LocalProcesses, "dask": _dask}
 
 
 def find_executor(name: str, registry: Registry) -> Executor:
-    """Raises UnknownName, offering the nearest known ones."""
+    """Raises UnknownName, offering the nearest known ones; PluginError where its library is missing."""
     from harness.errors import UnknownName
 
     if name in BUILT_IN:
