@@ -26,6 +26,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """A registry of tests/toy alone, a distribution found by entry point, here and in worker processes."""
     folder = str(ROOT / "tests" / "toy")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    inherited = filter(None, [os.environ.get("PYTHONPATH")])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, str(ROOT), *inherited]))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy")
     return Registry()
