@@ -73,7 +73,10 @@ def test_plugins_import_only_the_harness_and_never_each_other(package: Path) -> 
         (("spaces", "protocol.py", "strategy.py", "constraints.py"), ("oracle", "runner", "records", "analysis", "report", "cli")),
         (("oracle.py",), ("runner", "plan", "records", "analysis", "report", "cli", "registry")),
         (("metrics.py", "statistics.py"), ("records", "oracle", "protocol", "analysis", "report", "cli", "runner")),
-        (("runner.py", "execution.py", "plan.py"), ("campaign", "analysis", "report", "cli")),
+        (
+            ("runner.py", "execution.py", "execution_dask.py", "isolated.py", "plan.py"),
+            ("campaign", "analysis", "report", "cli"),
+        ),
         (("analysis", "compliance.py"), ("report", "cli", "runner", "campaign", "execution")),
         (("report",), ("cli", "runner", "execution")),
     ],
