@@ -92,6 +92,11 @@ class Broken:
     version: str
     error: str
 
+    @property
+    def title(self) -> str:
+        """How it is called in messages."""
+        return f"plugin {self.plugin!r}" + (f" of {self.distribution} {self.version}" if self.distribution else "")
+
 
 @dataclass
 class Registry:
@@ -121,8 +126,7 @@ class Registry:
                 Broken(absent, "", "", f"{ENVIRONMENT} names it, nothing installed does; known: {known}")
             )
         if self.strict and self.broken:
-            b = self.broken[0]
-            raise PluginError(f"plugin {b.plugin!r} of {b.distribution} {b.version} is broken: {b.error}")
+            raise PluginError(f"{self.broken[0].title} is broken: {self.broken[0].error}")
 
     # -- registration -----------------------------------------------------------------------------------------------
 

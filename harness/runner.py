@@ -161,20 +161,7 @@ class _Finish:
         counts_seconds = oracle.records_seconds
         asked = oracle.asked
         return Record(
-            id=spec.id,
-            study=spec.study,
-            task=spec.task,
-            search_task=spec.search_task,
-            strategy=spec.strategy,
-            label=spec.label,
-            role=spec.role,
-            mode=spec.mode,
-            mode_settings=spec.mode_settings,
-            params=spec.params,
-            seeds=Seeds(spec.study_seed, spec.search_seed, spec.final_seed),
-            budget=spec.budget,
-            law=spec.law,
-            constraints=list(spec.constraints),
+            **_specified(spec),
             status=self.status,
             error=self.error,
             paid=Paid(queries, epochs if counts_epochs else None, seconds if counts_seconds else None),
@@ -186,8 +173,6 @@ class _Finish:
             ktau=ktau,
             incumbents=self._incumbents(counts_epochs, counts_seconds),
             queries_sha256=oracle.digest(),
-            tuning_queries=spec.tuning_queries,
-            ablation=spec.ablation,
             notes=_plain(strategy.notes),
             provenance=self._provenance(),
             timing={
@@ -297,23 +282,32 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
+def _specified(spec: RunSpec) -> dict[str, Any]:
+    """What a record takes over from the specification of its run."""
+    return {
+        "id": spec.id,
+        "study": spec.study,
+        "task": spec.task,
+        "search_task": spec.search_task,
+        "strategy": spec.strategy,
+        "label": spec.label,
+        "role": spec.role,
+        "mode": spec.mode,
+        "mode_settings": spec.mode_settings,
+        "params": spec.params,
+        "seeds": Seeds(spec.study_seed, spec.search_seed, spec.final_seed),
+        "budget": spec.budget,
+        "law": spec.law,
+        "constraints": list(spec.constraints),
+        "tuning_queries": spec.tuning_queries,
+        "ablation": spec.ablation,
+    }
+
+
 def failed_record(spec: RunSpec, status: Status, error: str, evaluator: Evaluator) -> Record:
     """The record of a run that left none: killed, hung, or lost with its worker. What it paid is not known."""
     return Record(
-        id=spec.id,
-        study=spec.study,
-        task=spec.task,
-        search_task=spec.search_task,
-        strategy=spec.strategy,
-        label=spec.label,
-        role=spec.role,
-        mode=spec.mode,
-        mode_settings=spec.mode_settings,
-        params=spec.params,
-        seeds=Seeds(spec.study_seed, spec.search_seed, spec.final_seed),
-        budget=spec.budget,
-        law=spec.law,
-        constraints=list(spec.constraints),
+        **_specified(spec),
         status=status,
         error=error,
         paid=Paid(0),
@@ -321,8 +315,6 @@ def failed_record(spec: RunSpec, status: Status, error: str, evaluator: Evaluato
         ended_by=status,
         final=Outcome(None, evaluator.final_score, spec.final),
         queries_sha256="",
-        tuning_queries=spec.tuning_queries,
-        ablation=spec.ablation,
         provenance=_plain({"task": evaluator.provenance(), "data_digest": evaluator.data_digest, "code": spec.code}),
         environment=describe_environment(),
     )

@@ -380,6 +380,34 @@ def test_a_hook_that_raises_is_told_once_and_fails_nothing(
     ]
 
 
+def test_every_plugin_is_told_even_where_another_raises(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.hookspecs import hookimpl
+
+    told: list[str] = []
+
+    class Watcher:
+        @hookimpl
+        def nas_harness_run_started(self, run: dict[str, Any]) -> None:
+            told.append(f"started {run['label']}")
+
+        @hookimpl
+        def nas_harness_run_finished(self, record: Record) -> None:
+            told.append(f"finished {record.label} {len(read_records(tmp_path / 's')[0])}")
+
+        @hookimpl(specname="nas_harness_study_finished")
+        def the_end(self, folder: str) -> None:
+            told.append(f"done {Path(folder).name}")
+
+    monkeypatch.setenv("TOY_HOOK", "raise")
+    for name in ("watcher-a", "watcher-b"):
+        toy.register(Watcher(), name)
+    run(toy, tmp_path, study("toy-sampler", seeds=1))
+    once = ["started toy-sampler", "finished toy-sampler 1", f"started {MATCHED}", f"finished {MATCHED} 2", "done s"]
+    assert told == [line for line in once for _ in range(2)]
+
+
 def test_every_query_is_kept_on_request(toy: Registry, tmp_path: Path) -> None:
     import numpy as np
 
