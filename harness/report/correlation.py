@@ -45,7 +45,8 @@ def correlation_markdown(tasks: Sequence[TaskCorrelation]) -> str:
     for task in tasks:
         lines = [f"**{escaped(_title(task))}**: {escaped(_about(task))}.", ""]
         if task.agreements:
-            lines += ["| " + " | ".join(_HEADERS) + " |", "|---|---|---:|---:|---:|---:|"]
+            headers = _headers(task)
+            lines += ["| " + " | ".join(headers) + " |", "|---|---|" + "---:|" * (len(headers) - 2)]
             lines += ["| " + " | ".join(escaped(c) for c in _line(a, task)) + " |" for a in task.agreements]
         parts.append("\n".join(lines).rstrip())
     return "\n\n".join(parts) + "\n"
@@ -64,7 +65,7 @@ def print_correlation(tasks: Sequence[TaskCorrelation], console: Console) -> Non
         if not task.agreements:
             continue
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-        for place, header in enumerate(_HEADERS):
+        for place, header in enumerate(_headers(task)):
             table.add_column(header, justify="right" if place > 1 else "left")
         for kind in ("fidelity", "repeats"):
             lines = [a for a in task.agreements if a.kind == kind]
@@ -84,13 +85,19 @@ def _about(task: TaskCorrelation) -> str:
     return f"{task.sample} rows by law {task.law}, final {task.final} ({task.split}){note}"
 
 
+def _headers(task: TaskCorrelation) -> tuple[str, ...]:
+    """The last one only where every epoch of a training is a fidelity."""
+    return _HEADERS if any(a.ktau_smoothed is not None for a in task.agreements) else _HEADERS[:-1]
+
+
 def _line(a: Agreement, task: TaskCorrelation) -> tuple[str, ...]:
     if a.repeats is None:
         left, right = f"{a.column}, {a.fidelity}", f"final ({task.split})"
     else:
         left, right = f"{a.column}, {a.fidelity}, repeat {a.repeats[0]}", f"repeat {a.repeats[1]}"
     top = numbers.number(a.ktau_top, 3) + (f" (n {a.top_n})" if a.top_n < TOP else "")
-    return left, right, str(a.n), numbers.number(a.ktau, 3), top, numbers.number(a.ktau_smoothed, 3)
+    cells = (left, right, str(a.n), numbers.number(a.ktau, 3), top, numbers.number(a.ktau_smoothed, 3))
+    return cells[: len(_headers(task))]
 
 
 def _spread(lines: Sequence[Agreement]) -> list[Agreement]:
