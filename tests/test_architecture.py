@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = sorted(p for room in ("plugins", "protocols") for p in (ROOT / room).iterdir() if p.name.startswith("harness_"))
+PACKAGES = sorted(
+    p for room in ("plugins", "protocols") for p in (ROOT / room).iterdir() if p.name.startswith("harness_")
+)
 HEAVY = {"torch", "torch_geometric", "optuna", "sklearn", "onnx", "onnxruntime", "lightgbm"}
 
 
@@ -51,7 +53,8 @@ def test_the_core_names_no_strategy_protocol_or_data_set() -> None:
         docstrings = {
             id(node.body[0].value)
             for node in ast.walk(tree)
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and node.body
             and isinstance(node.body[0], ast.Expr)
         }
         for node in ast.walk(tree):
@@ -70,7 +73,10 @@ def test_plugins_import_only_the_harness_and_never_each_other(package: Path) -> 
 @pytest.mark.parametrize(
     ("rooms", "forbidden"),
     [
-        (("spaces", "protocol.py", "strategy.py", "constraints.py"), ("oracle", "runner", "records", "analysis", "report", "cli")),
+        (
+            ("spaces", "protocol.py", "strategy.py", "constraints.py"),
+            ("oracle", "runner", "records", "analysis", "report", "cli"),
+        ),
         (("oracle.py",), ("runner", "plan", "records", "analysis", "report", "cli", "registry")),
         (("metrics.py", "statistics.py"), ("records", "oracle", "protocol", "analysis", "report", "cli", "runner")),
         (

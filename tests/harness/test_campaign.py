@@ -54,8 +54,12 @@ def study(
 ) -> Study:
     entries = tuple(StrategySpec(name=s.partition("@")[0], mode=s.partition("@")[2] or "strict") for s in strategies)
     return Study(
-        name="s", budget=Budget(queries=queries), tasks=tuple(TaskSpec(name=t) for t in tasks), strategies=entries,
-        seeds=seeds, **more,
+        name="s",
+        budget=Budget(queries=queries),
+        tasks=tuple(TaskSpec(name=t) for t in tasks),
+        strategies=entries,
+        seeds=seeds,
+        **more,
     )
 
 
@@ -146,7 +150,13 @@ def test_a_strategy_that_fails_fails_alone_and_says_why(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = (
-        "toy-raiser", "toy-foreigner", "toy-nothing", "toy-bad-ranker", "toy-exiter", "toy-unmade", "toy-swallower",
+        "toy-raiser",
+        "toy-foreigner",
+        "toy-nothing",
+        "toy-bad-ranker",
+        "toy-exiter",
+        "toy-unmade",
+        "toy-swallower",
         "toy-sampler",
     )
     monkeypatch.setattr(harness.oracle, "_CALLS_AFTER_END", 1000)
@@ -190,9 +200,7 @@ def test_a_run_that_hangs_is_ended_and_the_study_goes_on(
 
 
 def test_a_worker_that_dies_takes_only_its_run_down(toy: Registry, tmp_path: Path) -> None:
-    summary, records = run(
-        toy, tmp_path, study("toy-killer", "toy-sampler", seeds=2), executor="process", jobs=2
-    )
+    summary, records = run(toy, tmp_path, study("toy-killer", "toy-sampler", seeds=2), executor="process", jobs=2)
     assert {(r.label, r.status) for r in summary.failed} == {("toy-killer", "failed")}
     assert all("died 2 times" in (r.error or "") for r in summary.failed)
     assert sum(r.status == "ok" for r in records) == 4
@@ -330,8 +338,11 @@ def test_kill_minus_nine_of_the_coordinator_loses_no_finished_run(toy: Registry,
     assert len(kept) >= 3
     assert problems == []
     given = Study(
-        name="s", budget=Budget(queries=12), tasks=(TaskSpec(name="toy/edges"),),
-        strategies=(StrategySpec(name="toy-slow"),), seeds=len(kept),
+        name="s",
+        budget=Budget(queries=12),
+        tasks=(TaskSpec(name="toy/edges"),),
+        strategies=(StrategySpec(name="toy-slow"),),
+        seeds=len(kept),
     )
     summary, _ = run(toy, tmp_path, given)
     assert summary.already >= len(kept)

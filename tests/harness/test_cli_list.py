@@ -39,8 +39,7 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
 
 
 TASKS = [
-    f"toy/{name}"
-    for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "timeless")
+    f"toy/{name}" for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "timeless")
 ]
 
 
