@@ -381,4 +381,3 @@ class IdleAblation(Sound):
 class Trains(Sound):
     name = "trains"
     needs = frozenset({"training"})
-

@@ -99,7 +99,8 @@ class SyntheticValidator(Validator):
         if self.failed(name):
             return Reading(nan, seconds, len(exist))
         values = [
-            _LEVEL[level] + _SPREAD * self.quality(name)
+            _LEVEL[level]
+            + _SPREAD * self.quality(name)
             + self._noise * _NOISE[level] * (_unit(self._secret, f"noise|{name}|{level}|{r}") - 0.5)
             for r in exist
         ]
@@ -188,9 +189,7 @@ class SyntheticEvaluator(Evaluator):
         self._validator = SyntheticValidator(
             space,
             _secret(seed, "validation"),
-            fidelities=tuple(
-                Fidelity(name, epochs, resumable) for name, epochs in zip(_NAMES, _EPOCHS, strict=True)
-            ),
+            fidelities=tuple(Fidelity(name, epochs, resumable) for name, epochs in zip(_NAMES, _EPOCHS, strict=True)),
             score=self.score,
             identify=self._identify,
             rows={name: i for i, name in enumerate(self._classes)} if self._enumerable else None,

@@ -46,9 +46,7 @@ class ReinforceParams(Params, frozen=True, kw_only=True):
     momentum: Annotated[
         float, msgspec.Meta(ge=0, lt=1, description="of the moving average of rewards that is the baseline")
     ] = 0.9
-    init_scale: Annotated[
-        float, msgspec.Meta(ge=0, description="standard deviation of the initial logits")
-    ] = 1e-3
+    init_scale: Annotated[float, msgspec.Meta(ge=0, description="standard deviation of the initial logits")] = 1e-3
 
 
 class Reinforce(Strategy):

@@ -15,9 +15,7 @@ from harness_ganas.generator import Generator, Judged
 Floats = npt.NDArray[np.float32]
 
 
-def gae(
-    rewards: Floats, values: Floats, active: Bools, *, gamma: float, lam: float
-) -> npt.NDArray[np.float32]:
+def gae(rewards: Floats, values: Floats, active: Bools, *, gamma: float, lam: float) -> npt.NDArray[np.float32]:
     """Advantages, float32 [T, n] (Schulman et al. 2016, eq. 16); 0 where an episode is not active.
 
     Inactive decisions are passed over: an episode's next state is that of its next active decision; after its last

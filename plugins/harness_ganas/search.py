@@ -135,9 +135,7 @@ class _Run:
         self, discriminator: Discriminator, truth: list[Architecture], generated: list[Architecture]
     ) -> None:
         p = self.p
-        discriminator.train(
-            truth, generated, self.rng, epochs=p.disc_epochs, pairs=p.disc_pairs, batch=p.disc_batch
-        )
+        discriminator.train(truth, generated, self.rng, epochs=p.disc_epochs, pairs=p.disc_pairs, batch=p.disc_batch)
         self.strategy.ranker = discriminator
 
     def _train_generator(self, reward: Reward) -> None:

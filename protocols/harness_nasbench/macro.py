@@ -118,4 +118,3 @@ class NASBenchMacro(TrainingProtocol):
                 answers=known_answers,
             ),
         )  # fmt: skip
-

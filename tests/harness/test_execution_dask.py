@@ -76,9 +76,7 @@ def children() -> set[int]:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_loses_no_run(
-    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_is_killed_loses_no_run(toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_RUN", str(os.getpid()))
     _, serial = run(toy, tmp_path / "a", study("toy-slow", seeds=4), executor="serial")
     with distributed.LocalCluster(

@@ -31,10 +31,14 @@ def test_the_layer_is_morris_et_als_convolution() -> None:
     layer = graph_conv(3, 2)
     x, a = torch.randn(4, 5, 3), (torch.rand(4, 5, 5) < 0.5).float()
     w2, b, w1 = layer.lin_rel.weight, layer.lin_rel.bias, layer.lin_root.weight
-    by_hand = torch.stack([
-        torch.stack([w1 @ g[i] + w2 @ sum((m[i, j] * g[j] for j in range(5)), torch.zeros(3)) + b for i in range(5)])
-        for g, m in zip(x, a, strict=True)
-    ])
+    by_hand = torch.stack(
+        [
+            torch.stack(
+                [w1 @ g[i] + w2 @ sum((m[i, j] * g[j] for j in range(5)), torch.zeros(3)) + b for i in range(5)]
+            )
+            for g, m in zip(x, a, strict=True)
+        ]
+    )
     torch.testing.assert_close(layer(x, a), by_hand)
 
 

@@ -100,9 +100,7 @@ def test_the_search_ends_after_its_iterations() -> None:
 def test_a_start_is_the_first_truth_set_and_is_paid() -> None:
     space = NASBench201Space()
     start = [(CONV3, CONV1, 0, 0, SKIP, CONV1), (CONV3, 0, SKIP, CONV3, SKIP, 0)]
-    oracle = run(
-        ga_nas(start=tuple(map(space.describe, start))), Landscape(space, smooth), queries=200
-    )
+    oracle = run(ga_nas(start=tuple(map(space.describe, start))), Landscape(space, smooth), queries=200)
     assert [o.arch for o in oracle.history[:2]] == start
     assert oracle.incumbent is not None
     assert oracle.incumbent.score > 4.0
@@ -128,9 +126,7 @@ def test_under_a_constraint_the_best_feasible_cell_is_found() -> None:
 
     bound = float(space.costs([(CONV3, CONV3, 0, 0, 0, 0)])["params"][0])
     strategy = ga_nas()
-    oracle = Oracle(
-        Landscape(space, score), Budget(queries=100), constraints=[Constraint("params", "<=", bound)]
-    )
+    oracle = Oracle(Landscape(space, score), Budget(queries=100), constraints=[Constraint("params", "<=", bound)])
     with pytest.raises(BudgetExhausted):
         strategy.search(oracle, np.random.default_rng(0))
     assert oracle.incumbent is not None

@@ -400,9 +400,7 @@ def other_network(table: OfficialTable) -> None:
         (other_network, "index 3: .* million cifar10 parameters"),
     ],
 )
-def test_an_official_file_that_is_not_whole_is_refused(
-    damage: Callable[[OfficialTable], None], message: str
-) -> None:
+def test_an_official_file_that_is_not_whole_is_refused(damage: Callable[[OfficialTable], None], message: str) -> None:
     found = official()
     damage(found)
     with pytest.raises(DataError, match=message) as caught:

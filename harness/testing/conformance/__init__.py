@@ -51,9 +51,7 @@ def check_space(space: Any, *, only: Iterable[str] = ()) -> Report:
     return run_checks("space", found.name, spaces.SpaceSubject(found), only)
 
 
-def check_protocol(
-    protocol: Any, *, tasks: Iterable[str] | None = None, only: Iterable[str] = ()
-) -> Report:
+def check_protocol(protocol: Any, *, tasks: Iterable[str] | None = None, only: Iterable[str] = ()) -> Report:
     """All protocol checks of a protocol or its class, on all of its tasks or those named."""
     from harness.testing.conformance import protocols
 

@@ -188,9 +188,7 @@ class NASBench101Space(SearchSpace):
         v = int((batch.ops[0] >= 0).sum())
         assert batch.flops is not None
         assert batch.params is not None
-        return (
-            CellGraph(batch.ops[0, :v], batch.adjacency[0, :v, :v], batch.flops[0, :, :v], batch.params[0, :, :v]),
-        )
+        return (CellGraph(batch.ops[0, :v], batch.adjacency[0, :v, :v], batch.flops[0, :, :v], batch.params[0, :, :v]),)
 
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
         return (cell_graphs(as_genes(archs), pruned=pruned),)

@@ -175,7 +175,11 @@ class CellIndex:
         """This index with the module hash of every cell (about 423,624 times the cost of one)."""
         digests = b"".join(bytes.fromhex(module_hash(a)) for a in self.architectures)
         return CellIndex(
-            self.matrices, self.labels, self.cells, self.representatives, self.encodings,
+            self.matrices,
+            self.labels,
+            self.cells,
+            self.representatives,
+            self.encodings,
             np.frombuffer(digests, dtype=np.uint8).reshape(-1, 16),
         )
 
@@ -202,9 +206,12 @@ class CellIndex:
         index = cls(**arrays)
         cells = len(index.representatives)
         forms = {
-            "matrices": (np.int32, (1 << BITS,)), "labels": (np.uint8, (1 << _ORDER_BITS, LABELINGS)),
-            "cells": (np.int32, (len(index.cells), LABELINGS)), "representatives": (np.uint32, (cells,)),
-            "encodings": (np.int64, (cells,)), "hashes": (np.uint8, (cells, 16)),
+            "matrices": (np.int32, (1 << BITS,)),
+            "labels": (np.uint8, (1 << _ORDER_BITS, LABELINGS)),
+            "cells": (np.int32, (len(index.cells), LABELINGS)),
+            "representatives": (np.uint32, (cells,)),
+            "encodings": (np.int64, (cells,)),
+            "hashes": (np.uint8, (cells, 16)),
         }
         for name, array in arrays.items():
             dtype, shape = forms[name]
@@ -216,10 +223,12 @@ class CellIndex:
 
 def _edge_masks() -> npt.NDArray[np.int64]:
     """int64 [128]: the matrix bits that join two vertices of each vertex set."""
-    return np.array([
-        sum(1 << (BITS - 1 - k) for k, (u, v) in enumerate(EDGES) if kept >> u & 1 and kept >> v & 1)
-        for kept in range(1 << VERTICES)
-    ])
+    return np.array(
+        [
+            sum(1 << (BITS - 1 - k) for k, (u, v) in enumerate(EDGES) if kept >> u & 1 and kept >> v & 1)
+            for kept in range(1 << VERTICES)
+        ]
+    )
 
 
 def prune_matrices(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -284,10 +293,13 @@ def build_index(*, hashes: bool = False) -> CellIndex:
     matrices = np.full(1 << BITS, -1, dtype=np.int32)
     matrices[valid] = (shape_of << _ORDER_BITS | order_of)[graph_of]
 
-    used = np.stack([
-        (shapes & sum(1 << (len(_PAIRS) - 1 - k) for k, pair in enumerate(_PAIRS) if v in pair)) != 0
-        for v in range(1, OUTPUT)
-    ], axis=1)
+    used = np.stack(
+        [
+            (shapes & sum(1 << (len(_PAIRS) - 1 - k) for k, pair in enumerate(_PAIRS) if v in pair)) != 0
+            for v in range(1, OUTPUT)
+        ],
+        axis=1,
+    )
     weights = 3 ** np.arange(_INTERIOR - 1, -1, -1)
     plain = (used[:, None, :] * (np.arange(LABELINGS)[:, None] // weights % 3)) @ weights
     least = plain.astype(np.uint8)
@@ -313,9 +325,13 @@ def _representatives(
     graphs: npt.NDArray[np.int64], shape_of: npt.NDArray[np.int64], shapes: int
 ) -> npt.NDArray[np.int64]:
     """int64 [shapes]: of each shape, the smallest matrix whose unused vertices come last."""
-    touches = np.stack([
-        (graphs & sum(1 << (BITS - 1 - k) for k, edge in enumerate(EDGES) if v in edge)) != 0 for v in range(1, OUTPUT)
-    ], axis=1)
+    touches = np.stack(
+        [
+            (graphs & sum(1 << (BITS - 1 - k) for k, edge in enumerate(EDGES) if v in edge)) != 0
+            for v in range(1, OUTPUT)
+        ],
+        axis=1,
+    )
     tidy = np.flatnonzero((touches[:, :-1] >= touches[:, 1:]).all(axis=1))
     found, first = np.unique(shape_of[tidy], return_index=True)
     assert len(found) == shapes

@@ -160,9 +160,7 @@ class NASBench201Space(EnumeratedSpace):
         v = int((cell.ops[0] >= 0).sum())
         assert cell.flops is not None
         assert cell.params is not None
-        return (
-            CellGraph(cell.ops[0, :v], cell.adjacency[0, :v, :v], cell.flops[0, :, :v], cell.params[0, :, :v]),
-        )
+        return (CellGraph(cell.ops[0, :v], cell.adjacency[0, :v, :v], cell.flops[0, :, :v], cell.params[0, :, :v]),)
 
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
         return (self._batch(self.as_array(archs), pruned),)

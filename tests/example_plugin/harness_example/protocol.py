@@ -131,9 +131,7 @@ class Denoising(TrainingProtocol):
     name = "example-denoising"
 
     def tasks(self) -> Iterable[Task]:
-        return (
-            Task(f"{self.name}/sines", self.name, "noise out of sums of three sines", finals=("mean", "repeat:0")),
-        )
+        return (Task(f"{self.name}/sines", self.name, "noise out of sums of three sines", finals=("mean", "repeat:0")),)
 
     def missing(self, task: Task) -> str | None:
         return None if TABLE.is_file() else f"no {TABLE.name}: python -m harness_example.measure > {TABLE}"
