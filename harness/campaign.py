@@ -110,11 +110,13 @@ def run_study(
     jobs: int | None = None,
     run_timeout: float = 3600.0,
     keep_queries: bool = False,
+    retry_failed: bool = False,
     listener: Listener | None = None,
     text: str | None = None,
 ) -> Summary:
     """Run what is missing of ``study`` into ``results/<name>``; ``text``: the study file as it was written.
 
+    retry_failed: runs that failed before count as missing; their first records stay in the file.
     Raises HarnessError for what is wrong with the study or the folder, before any run starts. Ctrl-C ends the workers
     and leaves only whole records; the summary says so.
     """
@@ -134,7 +136,7 @@ def run_study(
         for problem in problems:
             listener.note(str(problem))
         wanted = {spec.id for spec in plan.runs}
-        records = {r.id: r for r in known if r.id in wanted}
+        records = {r.id: r for r in known if r.id in wanted and (r.status == "ok" or not retry_failed)}
         missing = [spec for spec in plan.runs if spec.id not in records]
         _describe(folder, plan, text)
         _baselines(plan, store, results, listener)

@@ -192,7 +192,10 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def read_records(folder: Path) -> tuple[list[Record], list[Problem]]:
-    """Every whole record of ``folder``, each id once (the first), and the lines that are none. Raises RecordError."""
+    """Every whole record of ``folder``, each id once, and the lines that are none. Raises RecordError.
+
+    Of several records of one id the first stands, unless it failed and a later one did not (``--retry-failed``).
+    """
     path = folder / RUNS
     try:
         data = path.read_bytes()
@@ -217,7 +220,9 @@ def read_records(folder: Path) -> tuple[list[Record], list[Problem]]:
             why = "torn last line, skipped" if torn else f"not a record ({error}), skipped"
             problems.append(Problem(str(path), number, why))
             continue
-        records.setdefault(record.id, record)
+        earlier = records.get(record.id)
+        if earlier is None or (earlier.status != "ok" and record.status == "ok"):
+            records[record.id] = record
     return list(records.values()), problems
 
 

@@ -22,7 +22,7 @@ from harness.plan import Evaluators, RunSpec
 from harness.protocol import Evaluator, Truth, Validator
 from harness.ranking import rank_quality
 from harness.records import Asked, Incumbent, Outcome, Paid, Record, Seeds, Status
-from harness.reference import MatchedRandomSearch
+from harness.reference import MatchedRandomSearch, best_first
 from harness.registry import Registry
 from harness.spaces import Architecture, SearchSpace
 from harness.spaces.base import under_law
@@ -66,7 +66,7 @@ class Runner:
         params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.task, spec.strategy, spec.search_seed)
         with single_thread():
-            strategy, found = _search(lambda: cls(params), oracle, rng)
+            strategy, found = _search(lambda: cls(params), oracle, rng, spec.mode_settings["top"])
             record = _Finish(spec, evaluator, search_evaluator, oracle, strategy, found).record(started)
         return record, oracle
 
@@ -78,8 +78,13 @@ class _Unmade(Strategy):
         return []
 
 
-def _search(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator) -> tuple[Strategy, _Search]:
-    """Make the strategy and let it search; whatever it raises is the run's failure, not the study's."""
+def _search(
+    make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator, top: int
+) -> tuple[Strategy, _Search]:
+    """Make the strategy and let it search; whatever it raises is the run's failure, not the study's.
+
+    A search that runs into the end of its budget returns its ``top`` best validated architectures.
+    """
     status: Status = "ok"
     error: str | None = None
     returned: list[Architecture] = []
@@ -92,8 +97,7 @@ def _search(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generat
         returned, error = _checked(answer, oracle.space)
     except BudgetExhausted:
         seconds = time.perf_counter() - started
-        incumbent = oracle.incumbent
-        returned = [] if incumbent is None else [incumbent.arch]
+        returned = best_first(oracle, top)
     except (Exception, SystemExit) as raised:
         seconds = time.perf_counter() - started
         error = _where(raised)

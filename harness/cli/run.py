@@ -39,6 +39,7 @@ def run(
     ] = None,
     run_timeout: Annotated[float, typer.Option("--run-timeout", help="Seconds after which a run is killed.")] = 3600.0,
     keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run again what failed or timed out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Run a study, or what is missing of it, and print its report. The study is a file, or said by options.
@@ -105,6 +106,7 @@ def run(
             jobs=jobs,
             run_timeout=run_timeout,
             keep_queries=keep_queries,
+            retry_failed=retry_failed,
             listener=listener,
             text=text,
         )

@@ -442,3 +442,28 @@ def test_the_baseline_is_shared_by_all_studies(toy: Registry, tmp_path: Path) ->
     run(toy, tmp_path, msgspec.structs.replace(study("toy-returner"), name="t"))
     assert (tmp_path / "baselines.jsonl").read_bytes().count(b"\n") == 1
     assert (tmp_path / "s" / "baselines.jsonl").read_bytes() == (tmp_path / "t" / "baselines.jsonl").read_bytes()
+
+
+def test_what_timed_out_is_run_again_on_request_and_only_then(toy: Registry, tmp_path: Path) -> None:
+    given = study("toy-slow", seeds=1)
+    summary, _ = run(toy, tmp_path, given, run_timeout=0.1)
+    assert [r.status for r in summary.failed if r.label == "toy-slow"] == ["timeout"]
+    summary, _ = run(toy, tmp_path, given)
+    assert [r.status for r in summary.failed if r.label == "toy-slow"] == ["timeout"]
+    summary, records = run(toy, tmp_path, given, retry_failed=True)
+    assert summary.failed == []
+    assert {r.label: r.status for r in records}["toy-slow"] == "ok"
+    assert b'"timeout"' in (tmp_path / "s" / RUNS).read_bytes()
+
+
+def test_a_search_that_meets_the_end_reports_as_its_mode_says(toy: Registry, tmp_path: Path) -> None:
+    """In a mode that reports the best of three, three stand, best validated first; in strict mode one."""
+    _, records = run(toy, tmp_path, study("toy-sampler@strict", "toy-sampler@top", queries=30))
+    space = toy.protocol("toy").open(toy.task("toy/edges")).space
+    evaluator = toy.protocol("toy").open(toy.task("toy/edges"))
+    for r in records:
+        assert len(r.returned) == (3 if r.mode == "top" else 1)
+        assert r.reported is not None
+        scores = evaluator.final(r.returned, final="single").scores
+        assert r.final.score == max(scores)
+        assert space.parse(r.reported) in r.returned
