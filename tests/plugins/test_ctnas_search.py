@@ -13,7 +13,6 @@ from harness.errors import StudyError
 from harness.oracle import Budget, Oracle
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
-from harness.testing import check_strategy
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 from harness_ctnas.comparator import Comparator
@@ -199,10 +198,3 @@ def test_every_parameter_is_described(cls: type[SearchParams]) -> None:
 
 def test_the_plugin_names_both() -> None:
     assert [p.name for p in nas_harness_strategies()] == [CTNAS.name, RegressionNAS.name]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", [CTNAS, RegressionNAS])
-def test_conformance(strategy: type[Strategy]) -> None:
-    report = check_strategy(strategy)
-    assert report.ok, str(report)

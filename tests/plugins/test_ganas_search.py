@@ -11,7 +11,6 @@ from landscapes import Landscape, run
 from harness import Constraint, Mode, StudyError
 from harness.errors import BudgetExhausted
 from harness.oracle import Budget, Oracle
-from harness.testing.conformance import assert_conforms
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_ganas.params import GANASParams
 from harness_ganas.schedule import PUBLISHED
@@ -192,8 +191,3 @@ def test_torchs_global_generator_is_left_as_found() -> None:
     before = torch.random.get_rng_state()
     run(ga_nas(), Landscape(NASBench201Space(), smooth), queries=40)
     assert torch.equal(before, torch.random.get_rng_state())
-
-
-@pytest.mark.slow
-def test_conformance() -> None:
-    assert_conforms(GANAS)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from harness import Budget, Oracle, StudyError
-from harness.testing.conformance import assert_conforms
 from harness.testing.spaces import ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
@@ -23,11 +22,6 @@ def run(queries: int = 20, space: Any = None, **params: Any) -> tuple[ReNAS, Ora
     oracle = Oracle(SyntheticEvaluator(space or NASBench201Space()).validator(), Budget(queries=queries))
     strategy = ReNAS(msgspec.convert({**QUICK, **params}, ReNASParams))
     return strategy, oracle, list(strategy.search(oracle, np.random.default_rng(0)))
-
-
-@pytest.mark.slow
-def test_conformance() -> None:
-    assert_conforms(ReNAS)
 
 
 def test_budget_is_divided_into_labels_and_verification() -> None:

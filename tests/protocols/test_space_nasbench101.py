@@ -615,7 +615,7 @@ def test_saved_index_reads_back_memory_mapped(index: CellIndex, tmp_path: Path) 
         CellIndex.open(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.measure
 @pytest.mark.timeout(900)
 def test_hash_separates_every_cell(index: CellIndex) -> None:
     """423,624 isomorphism classes found by permutation have 423,624 different official hashes."""
@@ -628,7 +628,7 @@ def test_hash_separates_every_cell(index: CellIndex) -> None:
     assert space.key(README) == README_HASH
 
 
-@pytest.mark.slow
+@pytest.mark.timing
 def test_look_up_costs_a_tenth_of_the_official_hash(index: CellIndex) -> None:
     """10,000 cells of a fresh draw, found one by one and together; the best of three, for a machine that is shared."""
     archs = SPACE.sample(np.random.default_rng(4), 10_000, "classes")
