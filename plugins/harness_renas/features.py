@@ -8,7 +8,7 @@ NAS-Bench-101, that is 1 + 9 * 2 = 19 channels of 7 x 7, as published.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Architecture, CellBatch, SearchSpace, StudyError, on_path
-from harness_renas.ordering import Ints, alternatives, canonical, reordered
+from harness_renas.ordering import Ints, alternatives, another, canonical, reordered
 
 Tensors = npt.NDArray[np.float32]
 
@@ -65,10 +65,16 @@ class Features:
 
     def tensors(self, archs: Sequence[Architecture]) -> Tensors:
         """float32 [n, channels, v, v], nodes in canonical order."""
+        return next(self.views(archs, 1))
+
+    def views(self, archs: Sequence[Architecture], most: int) -> Iterator[Tensors]:
+        """The tensors in canonical order, then in other orders, ``most`` in all; only the first for the edge layout."""
         batches = self.cells(archs)
         if self._edges is not None:
-            return self._edge_tensors(batches[0])
-        return self._join([reordered(b, canonical(b)) for b in batches])
+            yield self._edge_tensors(batches[0])
+            return
+        for number in range(most):
+            yield self._join([reordered(b, another(b, number) if number else canonical(b)) for b in batches])
 
     def permuted(self, archs: Sequence[Architecture], most: int) -> tuple[Tensors, Ints]:
         """All orders of each, at most ``most``: float32 [m, channels, v, v], and the architecture of each, int64 [m].

@@ -33,13 +33,23 @@ def canonical(batch: CellBatch) -> Ints:
 
     The first and the last real node keep their places: input and output.
     """
+    return _by_depth(batch, batch.ops)
+
+
+def another(batch: CellBatch, number: int) -> Ints:
+    """One more order of each cell, int64 [n, v]: nodes of one depth as a permutation of places says, by ``number``."""
+    priority = np.random.default_rng(number).permutation(batch.ops.shape[1])
+    return _by_depth(batch, np.broadcast_to(priority, batch.ops.shape))
+
+
+def _by_depth(batch: CellBatch, ties: Ints) -> Ints:
     n, v = batch.ops.shape
     place = np.arange(v)
     last = (batch.ops >= 0).sum(axis=1) - 1
     depth = depths(batch.adjacency)
     depth[:, 0] = -1
     depth = np.where(place >= last[:, None], v + place, depth)
-    return np.lexsort((np.broadcast_to(place, (n, v)), batch.ops, depth))
+    return np.lexsort((np.broadcast_to(place, (n, v)), ties, depth))
 
 
 def alternatives(batch: CellBatch, index: int, most: int) -> Iterator[Ints]:

@@ -21,7 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Table 1 of the paper: the loss, and whether the tensor holds FLOPs and parameters beside operation types."""
 
 PUBLISHED: dict[str, Any] = {
-    "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all",
+    "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all", "views": 1,
 }  # fmt: skip
 """What reproduces the paper's feature tensors and its augmentation; on NAS-Bench-201 with ``layout = "edge"``."""
 
@@ -60,6 +60,9 @@ class ReNASParams(Params, frozen=True, kw_only=True):
         _said("node orders: all as training samples (the paper), one drawn an epoch, or the canonical one"),
     ] = "drawn"
     most_orders: Annotated[int, _said("node orders of an architecture at most", ge=1)] = 24
+    views: Annotated[
+        int, _said("node orders that a prediction is the mean of; 1: the canonical one (the paper does not say)", ge=1)
+    ] = 4
     # training (sections 2.3 and 4.1)
     phi: Annotated[
         Literal["hinge", "logistic", "exponential"],

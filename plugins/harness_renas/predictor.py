@@ -26,7 +26,8 @@ class Training:
     objective: ``mse`` on the labels, ``rank`` (L1) or ``rank+continuity`` (L1 + weight * L2). triplets: drawn a step
     for L2; None: all of them. targets: labels scaled to [0, 1] by their minimum and maximum, or their ranks, scaled.
     orders: ``all`` node orders are training samples (the paper), one drawn each epoch for each architecture
-    (``drawn``, at a fraction of the cost), or the canonical one only.
+    (``drawn``, at a fraction of the cost), or the canonical one only. views: node orders that a prediction is the mean
+    of, the canonical one first.
     """
 
     objective: Literal["mse", "rank", "rank+continuity"] = "rank+continuity"
@@ -37,6 +38,7 @@ class Training:
     targets: Literal["minmax", "ranks"] = "minmax"
     orders: Literal["all", "drawn", "canonical"] = "drawn"
     most_orders: int = 24
+    views: int = 4
     epochs: int = 200
     lr: float = 1e-3
     weight_decay: float = 5e-4
@@ -44,19 +46,24 @@ class Training:
 
 
 class Predictor:
-    """Ranks architectures by the LeNet's score."""
+    """Ranks architectures by the LeNet's score, its mean over ``views`` node orders."""
 
-    def __init__(self, features: Features, network: LeNet, mean: Tensors, scale: Tensors) -> None:
+    def __init__(self, features: Features, network: LeNet, mean: Tensors, scale: Tensors, views: int) -> None:
         self._features, self._network, self._mean, self._scale = features, network, mean, scale
+        self._views = views
 
     def rank(self, archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
         """The score of each, float64 [n]: higher is predicted better."""
         found = np.empty(len(archs))
         with torch.inference_mode():
             for at in range(0, len(archs), _CHUNK):
-                x = (self._features.tensors(archs[at : at + _CHUNK]) - self._mean) / self._scale
-                found[at : at + _CHUNK] = self._network(torch.from_numpy(x))[0].double().numpy()
+                views = self._features.views(archs[at : at + _CHUNK], self._views)
+                found[at : at + _CHUNK] = np.mean([self._score(x) for x in views], axis=0)
         return found
+
+    def _score(self, x: Tensors) -> npt.NDArray[np.float64]:
+        e: npt.NDArray[np.float64] = self._network(torch.from_numpy((x - self._mean) / self._scale))[0].double().numpy()
+        return e
 
 
 def standardiser(x: Tensors) -> tuple[Tensors, Tensors]:
@@ -102,7 +109,7 @@ def fit(
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     network.eval()
-    return Predictor(features, network, mean, scale)
+    return Predictor(features, network, mean, scale, training.views)
 
 
 def _batches(source: Tensor, training: Training, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:

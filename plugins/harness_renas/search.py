@@ -48,7 +48,7 @@ class ReNAS(Strategy):
         "types only": {"variant": "renas-5"},
         "ordinal types": {"types": "ordinal"},
         "as written": {"pruned": False},
-        "canonical order only": {"orders": "canonical"},
+        "canonical order only": {"orders": "canonical", "views": 1},
         "rank labels": {"targets": "ranks"},
         "no verification": {"verify": 0},
     }
@@ -73,7 +73,7 @@ class ReNAS(Strategy):
 
         training = Training(
             variant["objective"], p.phi, p.margin, p.continuity, p.triplets, p.targets, p.orders, p.most_orders,
-            p.epochs, p.lr, p.weight_decay, p.batch,
+            p.views, p.epochs, p.lr, p.weight_decay, p.batch,
         )  # fmt: skip
         predictor = fit(features, known.archs, known.scores, train_rng, training)
         self.ranker = predictor

@@ -148,6 +148,19 @@ def test_alternatives_are_the_distinct_orders_of_a_depth() -> None:
     assert len(list(alternatives(CellBatch(np.array([[0, 1, 2, 3, 4]]), adjacency), 0, 4))) == 4
 
 
+def test_views_are_orders_of_the_same_cell() -> None:
+    archs = NB201.sample(np.random.default_rng(4), 60)
+    features = Features(NB201, Layout(trimmed=False))
+    first, *others = features.views(archs, 4)
+    np.testing.assert_array_equal(first, features.tensors(archs))
+    assert len(others) == 3
+    for view in others:
+        assert not np.tril(view).any()
+        np.testing.assert_allclose(view.sum(axis=(2, 3)), first.sum(axis=(2, 3)), rtol=1e-5)
+    assert any((view != first).any() for view in others)
+    assert len(list(Features(NB201, Layout("edge")).views(archs, 4))) == 1
+
+
 def test_orders_are_capped_and_owned() -> None:
     archs = NB201.sample(np.random.default_rng(3), 40)
     features = Features(NB201, Layout())
