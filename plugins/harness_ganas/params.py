@@ -27,6 +27,15 @@ class GANASParams(Params, frozen=True, kw_only=True):
     batch: Annotated[int, Meta(description="|X_1|, cells generated before the first queries", ge=1)] = 20
     growth: Annotated[int, Meta(description="|X_t| - |X_t-1|; 0: constant batches", ge=0)] = 0
     truth: Annotated[int, Meta(description="K, cells of the truth set (paper: 25 and 50)", ge=1)] = 25
+    share: Annotated[
+        float,
+        Meta(
+            description="largest part of the known feasible cells that is truth; below 1 it bounds K where constraints "
+            "leave few",
+            gt=0,
+            le=1,
+        ),
+    ] = 1.0
     iterations: Annotated[int, Meta(description="T, at most; the budget usually ends the search", ge=1)] = 100
     start: Annotated[
         tuple[str, ...],

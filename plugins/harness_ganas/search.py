@@ -97,7 +97,7 @@ class _Run:
         self._initial(sets.initial)  # X_0
         for t in range(1, sets.iterations + 1):
             self.t = t
-            truth = self.pool.truth(sets.truth)  # T: the best K of X_0, ..., X_{t-1}; hard constraints
+            truth = self.pool.truth(sets.truth, self.p.share)  # T: the best K of X_0, ..., X_{t-1}; hard constraints
             if self.discriminator is not None:
                 with _Clock(self.strategy.seconds, "discriminator"):
                     generated = self._sample(len(truth))  # F ~ G(theta_{t-1})

@@ -88,17 +88,17 @@ class Pool:
         """The scores of all feasible cells, in the order paid."""
         return [x.score for x in self._scored if x.feasible]
 
-    def truth(self, k: int) -> list[Architecture]:
-        """The truth set: the k best feasible cells, best first. Hard constraints are applied here.
+    def truth(self, k: int, share: float = 1.0) -> list[Architecture]:
+        """The truth set: the k best feasible cells, best first, and at most ``share`` of them.
 
-        Below k feasible cells: all of them. Below two: filled up to k with those that break the constraints least,
+        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with those that break the constraints least,
         paid ones first, better scores first.
         """
         found = sorted((x for x in self._scored if x.feasible), key=lambda x: -x.score)
         if len(found) < FEWEST:
             rest = [x for x in self._scored if not x.feasible]
             found += sorted(rest, key=lambda x: (x.violation, -x.score if x.score == x.score else 0.0))
-        return [x.arch for x in found[:k]]
+        return [x.arch for x in found[: max(FEWEST, min(k, round(share * len(found))))]]
 
     def best(self) -> list[Architecture]:
         """The feasible cells, best first."""

@@ -29,6 +29,14 @@ def test_the_truth_is_the_best_k_best_first() -> None:
     assert len(found.truth(100)) == 9
 
 
+def test_a_share_bounds_the_truth_where_few_cells_are_known() -> None:
+    found, _ = pool(Grid(9), lambda a: float(a[0]))
+    found.add([(i,) for i in range(8)])
+    assert found.truth(5, 0.5) == [(7,), (6,), (5,), (4,)]
+    assert found.truth(3, 0.5) == [(7,), (6,), (5,)]
+    assert found.truth(5, 0.01) == [(7,), (6,)], "two at least"
+
+
 def test_a_known_cell_is_not_asked_for_again() -> None:
     found, oracle = pool(Grid(9), lambda a: float(a[0]))
     found.add([(1,), (2,), (1,)])
