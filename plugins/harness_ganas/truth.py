@@ -91,8 +91,8 @@ class Pool:
     def truth(self, k: int, share: float = 1.0) -> list[Architecture]:
         """The truth set: the k best feasible cells, best first, and at most ``share`` of them.
 
-        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with those that break the constraints least,
-        paid ones first, better scores first.
+        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with those
+        that break the constraints least, paid ones first, better scores first.
         """
         found = sorted((x for x in self._scored if x.feasible), key=lambda x: -x.score)
         if len(found) < FEWEST:
