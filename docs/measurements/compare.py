@@ -22,7 +22,8 @@ import numpy as np
 from harness.statistics import holm, mann_whitney, t_interval, welch_intervals
 
 PUBLISHED = {
-    "layout": "edge", "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all", "views": 1,
+    "layout": "edge", "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all",
+    "views": 1,
 }  # fmt: skip
 Runs = dict[tuple[str, str, int], dict[int, dict[str, Any]]]
 
