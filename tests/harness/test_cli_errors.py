@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from harness.registry import Registry, default_registry
 
 
 @pytest.fixture(autouse=True)
-def fresh_registry() -> None:
+def fresh_registry() -> Iterator[None]:
     """The command line reads the registry anew: tests install plugins of their own."""
+    default_registry.cache_clear()
+    yield
     default_registry.cache_clear()
 
 

@@ -15,7 +15,9 @@ from harness.report.description import parameters
 
 
 @pytest.fixture(autouse=True)
-def fresh_registry(toy: Registry) -> None:
+def fresh_registry(toy: Registry) -> Iterator[None]:
+    default_registry.cache_clear()
+    yield
     default_registry.cache_clear()
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from harness.registry import Registry, default_registry
 
 
 @pytest.fixture(autouse=True)
-def fresh_registry(toy: Registry) -> None:
+def fresh_registry(toy: Registry) -> Iterator[None]:
+    default_registry.cache_clear()
+    yield
     default_registry.cache_clear()
 
 
