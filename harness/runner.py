@@ -15,11 +15,11 @@ import numpy as np
 
 from harness.constraints import Constraint
 from harness.environment import describe_environment, single_thread
-from harness.errors import BudgetExhausted
+from harness.errors import BudgetExhausted, UnknownArchitecture
 from harness.identity import stream
 from harness.oracle import Oracle
 from harness.plan import Evaluators, RunSpec
-from harness.protocol import Evaluator, Truth, Validator
+from harness.protocol import Evaluator, Truth
 from harness.ranking import rank_quality
 from harness.records import Asked, Incumbent, Outcome, Paid, Record, Seeds, Status
 from harness.reference import MatchedRandomSearch, best_first
@@ -148,7 +148,6 @@ class _Finish:
 
     def __post_init__(self) -> None:
         self.truth: Truth | None = self.evaluator.truth(self.spec.final)
-        self.validator: Validator = self.evaluator.validator()
         self.status, self.error = self.found.status, self.found.error
         self.sign = 1.0 if self.oracle.score.higher_is_better else -1.0
 
@@ -163,6 +162,9 @@ class _Finish:
         queries, epochs, seconds = oracle.paid
         counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
         counts_seconds = oracle.records_seconds
+        incumbents: list[Incumbent] = []
+        with self._guarded("the final scores of the incumbents"):
+            incumbents = self._incumbents(counts_epochs, counts_seconds)
         asked = oracle.asked
         return Record(
             **_specified(spec),
@@ -175,7 +177,7 @@ class _Finish:
             reported=None if reported is None else self.evaluator.space.describe(reported),
             final=outcome,
             ktau=ktau,
-            incumbents=self._incumbents(counts_epochs, counts_seconds),
+            incumbents=incumbents,
             queries_sha256=oracle.digest(),
             notes=_plain(strategy.notes),
             provenance=self._provenance(),
@@ -250,9 +252,8 @@ class _Finish:
         ledger, positions = self.oracle.ledger, self.oracle.incumbents
         archs = [ledger[i].arch for i in positions]
         finals: list[float | None] = [None] * len(archs)
-        if self.truth is not None and archs:
-            values = self.truth.final[self.validator.identity(archs)]
-            finals = [None if math.isnan(v) else float(v) for v in values]
+        if self.evaluator.task.recorded:
+            finals = [self._recorded_final(arch) for arch in archs]
         return [
             Incumbent(
                 i + 1,
@@ -263,6 +264,14 @@ class _Finish:
             )
             for i, final in zip(positions, finals, strict=True)
         ]
+
+    def _recorded_final(self, arch: Architecture) -> float | None:
+        """None where the final score is missing: in a table, or as the search task alone knows the architecture."""
+        try:
+            value = float(self.evaluator.final([arch], final=self.spec.final).scores[0])
+        except UnknownArchitecture:
+            return None
+        return None if math.isnan(value) else value
 
     def _provenance(self) -> dict[str, Any]:
         found = {"task": self.evaluator.provenance(), "data_digest": self.evaluator.data_digest, "code": self.spec.code}

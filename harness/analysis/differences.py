@@ -21,7 +21,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Positive is better: where lower is better the sign is turned. cost: [points] in ``unit``; each other list has a
     value a point, null where not every run of both had found something, where it is not known, or (intervals) for one
     run. ahead_from: the first cost from which ``final_low`` stays above 0, of all costs at which a run of either
-    improved and not of the points alone; null where there is none. ahead_from_valid: the same of ``valid_low``.
+    improved and not of the points alone; null where there is none, and where only what was reported has a final score
+    (live tasks). ahead_from_valid: the same of ``valid_low``.
     """
 
     task: str
@@ -103,7 +104,7 @@ def _difference(task: TaskRuns, row: Runs, other: Runs, grid: NDArray[np.float64
         valid=nullable(valid[0]),
         valid_low=nullable(valid[1]),
         valid_high=nullable(valid[2]),
-        ahead_from=_stays_above(every, all_final[1]),
+        ahead_from=None if _partly_known(all_final, all_valid) else _stays_above(every, all_final[1]),
         ahead_from_valid=_stays_above(every, all_valid[1]),
     )
 
@@ -117,6 +118,11 @@ def _less(
     ours, theirs = scores_along(task, row, grid, unit), scores_along(task, other, grid, unit)
     final, valid = (welch_intervals(sign * a, sign * b) for a, b in zip(ours, theirs, strict=True))
     return final, valid
+
+
+def _partly_known(final: _Band, valid: _Band) -> bool:
+    """Whether incumbents had validation scores at a cost at which their final scores are not known."""
+    return bool((np.isnan(final[0]) & ~np.isnan(valid[0])).any())
 
 
 def _stays_above(grid: NDArray[np.float64], low: NDArray[np.float64]) -> float | None:

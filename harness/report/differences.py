@@ -35,7 +35,10 @@ def differences_csv(differences: Sequence[Difference]) -> str:
 
 
 def print_differences(differences: Sequence[Difference], console: Console) -> None:
-    """For each task and mode, each row's difference with its interval at up to six costs, a line a cost."""
+    """For each task and mode, each row's difference with its interval at up to six costs, a line a cost.
+
+    Of final scores, and of validation scores beside them where these are others.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -47,15 +50,28 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
         if key != shown:
             if shown is not None:
                 console.print()
-            what = f"{d.task}: final score less that of {d.against} (n {d.n_against}), 95 % interval, by {d.unit} paid"
+            what = f"{d.task}: score less that of {d.against} (n {d.n_against}), 95 % interval, by {d.unit} paid"
             console.print(Text(what, style="bold cyan"))
             shown = key
         name = d.label if d.mode == "strict" else f"{d.label} ({d.mode})"
-        ahead = "nowhere to the end" if d.ahead_from is None else f"from {numbers.count(d.ahead_from)} {d.unit}"
-        console.print(Text(f"{name} (n {d.n}): ahead {ahead}", style="bold"))
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        columns = [("final", d.final, d.final_low, d.final_high, d.ahead_from)]
+        if d.valid != d.final and any(v is not None for v in d.valid):
+            columns.append(("validation", d.valid, d.valid_low, d.valid_high, d.ahead_from_valid))
+        ahead = ", ".join(
+            f"{what} ahead {'nowhere to the end' if at is None else f'from {numbers.count(at)} {d.unit}'}"
+            for what, values, _, _, at in columns
+            if any(v is not None for v in values)
+        )
+        console.print(Text(f"{name} (n {d.n}): {ahead}", style="bold"))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column(d.unit, justify="right")
+        for what, *_ in columns:
+            table.add_column(what, justify="right")
+            table.add_column("95 %", justify="right")
         for place in spread_over(len(d.cost)):
-            cells = [numbers.count(d.cost[place]), numbers.number(d.final[place], signed=True)]
-            cells.append(numbers.interval(d.final_low[place], d.final_high[place], signed=True))
+            cells = [numbers.count(d.cost[place])]
+            for _, mean, low, high, _ in columns:
+                cells.append(numbers.number(mean[place], signed=True))
+                cells.append(numbers.interval(low[place], high[place], signed=True))
             table.add_row(*(Text(cell, justify="right") for cell in cells))
         console.print(table)

@@ -119,6 +119,18 @@ def test_the_final_score_is_the_tables_and_random_sampling_is_exact(toy: Registr
         assert r.final.valid_regret == pytest.approx(valid.max() - (r.final.valid or 0.0))
 
 
+def test_every_incumbent_of_a_surrogate_has_its_final_score(toy: Registry, tmp_path: Path) -> None:
+    """No list of all rows is needed for it: an anytime curve of final scores is known from its first cost on."""
+    _, records = run(toy, tmp_path, study("toy-sampler", tasks=("toy/drawn",)))
+    evaluator = toy.protocol("toy").open(toy.task("toy/drawn"))
+    assert evaluator.truth("single") is None
+    every = evaluator.final(list(evaluator.space.enumerate()), final="single").scores.tolist()
+    for r in records:
+        assert len(r.incumbents) > 1
+        assert r.incumbents[-1].final == r.final.score
+        assert all(i.final in every for i in r.incumbents)
+
+
 def test_where_lower_is_better_the_lowest_stands(toy: Registry, tmp_path: Path) -> None:
     _, records = run(toy, tmp_path, study("toy-sampler", tasks=("toy/error",), queries=40))
     for r in records:

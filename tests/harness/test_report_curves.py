@@ -131,3 +131,16 @@ def test_json_and_csv_hold_the_same_points(tmp_path: Path) -> None:
     shown = section("text")
     assert "toy/a: mean final score after queries paid" in shown
     assert "75.00±63.53" in shown  # 70 and 80: 12.706 * 7.0711 / 1.4142
+
+
+def test_the_text_has_a_table_of_validation_scores_only_where_they_are_others(tmp_path: Path) -> None:
+    def said(name: str, final: float) -> str:
+        records = [record("alpha", seed, final, incumbents=[(1, None, None, 70.0, final)]) for seed in range(2)]
+        text = io.StringIO()
+        folder = write_study(tmp_path / name, records, [baseline()])
+        write_report(folder, Choice(sections=("curves",), at=(1.0,)), Console(file=text, width=100))
+        return " ".join(text.getvalue().split())
+
+    assert "mean validation score after queries paid strategy 1 alpha 70.00±0.00" in said("test", 60.0)
+    assert "mean final score after queries paid strategy 1 alpha 60.00±0.00" in said("test", 60.0)
+    assert "validation" not in said("surrogate", 70.0)

@@ -126,5 +126,38 @@ def test_json_csv_and_text_hold_the_same_points(tmp_path: Path) -> None:
     first, second = csv.DictReader(io.StringIO(section("csv")))
     assert (first["cost"], first["final"], first["ahead_from"]) == ("1.0", "", "")
     assert float(second["final_low"]) == found["final_low"][1]
-    assert "a (n 6): ahead nowhere to the end" in section("text")
+    assert "a (n 6): final ahead nowhere to the end" in section("text")
     assert "+0.10 [-0.02, +0.21]" in " ".join(section("text").split())  # .0950 rounds to .10
+
+
+def live(label: str, *runs: tuple[float, float]) -> list[Record]:
+    """Runs of a task that trains: an early incumbent without a final score, and the reported one, final then known."""
+    return [
+        record(
+            label, seed, final, incumbents=[(1, None, None, 40.0 + final / 10, None), (late, None, None, 60.0, None)]
+        )
+        for seed, (late, final) in enumerate(runs)
+    ]
+
+
+def test_ahead_is_said_of_final_scores_only_where_those_of_all_incumbents_are_known(tmp_path: Path) -> None:
+    records = [*live("a", (4, 90.0), (4, 91.0)), *live("b", (3, 50.0), (3, 51.0))]
+    (found,) = differences(tmp_path, records, at=(1.0, 4.0))
+    assert found.final == [None, pytest.approx(40.0)]
+    assert found.final_low[1] is not None
+    assert found.final_low[1] > 0
+    assert found.ahead_from is None
+    assert found.valid[0] == pytest.approx(4.0)
+
+
+def test_the_text_shows_validation_beside_final_scores_where_they_differ(tmp_path: Path) -> None:
+    def row(label: str, final: float, valid: float) -> list[Record]:
+        point = [(1, None, None, valid, final)]
+        return [record(label, seed, final + seed, incumbents=point) for seed in range(2)]
+
+    folder = write_study(tmp_path, [*row("a", 60.0, 81.0), *row("b", 50.0, 80.0)], [baseline()])
+    text = io.StringIO()
+    write_report(folder, Choice(sections=("curves",), against="b", at=(1.0,)), Console(file=text, width=100))
+    said = " ".join(text.getvalue().split())
+    assert "final ahead from 1 queries, validation ahead from 1 queries" in said
+    assert "1 +10.00 [+10.00, +10.00] +1.00 [+1.00, +1.00]" in said
