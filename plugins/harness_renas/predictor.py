@@ -67,9 +67,13 @@ class Predictor:
 
 
 def standardiser(x: Tensors) -> tuple[Tensors, Tensors]:
-    """Mean and standard deviation of each tensor entry over the training tensors; 1 where an entry is constant."""
+    """Mean and standard deviation of each tensor entry over the training tensors; infinite where it is constant.
+
+    An entry that no label varies is thereby 0 for every architecture. It holds a cost of up to 1e8 in a cell that has
+    an edge where no labelled cell has one, and a network that never saw it answers with anything.
+    """
     mean, std = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
-    std[std < 1e-6 * np.maximum(np.abs(mean), 1.0)] = 1.0
+    std[std < 1e-6 * np.maximum(np.abs(mean), 1.0)] = np.inf
     return mean.astype(np.float32), std.astype(np.float32)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from harness.testing.spaces import ToyNodeSpace
+from harness_nasbench.spaces.darts import DartsSpace
+from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_renas.features import Features, Layout
 from harness_renas.losses import continuity, distances, phi, ranking, sampled_continuity
@@ -90,14 +93,27 @@ def test_distance_of_equal_rows_has_a_finite_gradient() -> None:
     assert torch.isfinite(eta.grad).all()
 
 
-def test_standardiser_keeps_constant_entries() -> None:
-    """As StandardScaler does: zero mean, unit (population) variance, constant entries become 0."""
+def test_standardiser_leaves_out_what_no_label_varies() -> None:
+    """Zero mean, unit (population) variance; an entry that is constant is 0 of every architecture."""
     x = np.array([[[[1.0, 7.0]]], [[[3.0, 7.0]]]], dtype=np.float32)
     mean, scale = standardiser(x)
     np.testing.assert_array_equal((x - mean) / scale, [[[[-1, 0]]], [[[1, 0]]]])
-    big = np.full((5, 1, 1, 1), 9.2274688e7, dtype=np.float32)
-    mean, scale = standardiser(big)
-    assert scale.item() == 1.0
+    unseen = np.array([[[[5.0, 9.2274688e7]]]], dtype=np.float32)
+    np.testing.assert_array_equal((unseen - mean) / scale, [[[[3, 0]]]])
+
+
+@pytest.mark.parametrize("space", [NASBench101Space(), DartsSpace()], ids=["nasbench101", "darts"])
+@pytest.mark.parametrize("views", [1, 4])
+def test_cells_with_edges_that_no_label_has_are_predicted_within_reach_of_the_labels(space: Any, views: int) -> None:
+    """FLOPs of a position that is empty in every labelled cell are up to 1e8; evolution would end at such cells."""
+    rng = np.random.default_rng(3)
+    archs = space.sample(rng, 60)
+    scores = np.array([sum(a) / len(a) for a in archs]) + rng.normal(size=60)
+    features = Features(space, Layout("node", "onehot", True, False, True, True))
+    predictor = fit(features, archs, scores, rng, Training(epochs=15, views=views))
+    known, unseen = predictor.rank(archs), predictor.rank(space.sample(rng, 600))
+    assert np.ptp(known) > 0
+    assert np.abs(unseen - known.mean()).max() < 10 * np.ptp(known)
 
 
 def test_targets() -> None:
