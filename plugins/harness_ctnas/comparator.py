@@ -104,7 +104,9 @@ class Comparator:
         """Train on labelled architectures (scores: float64 [n]) and pseudo-labelled pairs; the last epoch's mean loss.
 
         Each batch of labelled architectures is joined with ``pseudo_ratio`` times as many pseudo-labelled pairs, drawn
-        without replacement within an epoch.
+        without replacement within an epoch. In the loss a labelled architecture, whose pairs share its weight, counts
+        as much as a pseudo-labelled pair: of ``all`` pairs there are hundreds for each architecture, beside which
+        pseudo-labels would have no say.
         """
         loss = torch.zeros(())
         for _ in range(epochs):
@@ -112,14 +114,18 @@ class Comparator:
             queue = None if pseudo is None else torch.randperm(len(pseudo), generator=self._generator)
             for rows in self._training.batches(len(scores), self._generator):
                 logits, y = self._pairs(self.nac(labelled.take(rows)), scores[rows])
+                weights = None
                 if pseudo is not None and queue is not None:
                     size = int(len(rows) * self._training.pseudo_ratio)
                     drawn, queue = queue[:size], queue[size:]
-                    ours = self._pseudo(pseudo, drawn)
-                    logits, y = torch.cat([logits, ours]), torch.cat([y, pseudo.y[drawn]])
+                    weights = torch.ones(len(y) + len(drawn))
+                    weights[: len(y)] = len(rows) / max(len(y), 1)
+                    weights /= weights.mean()
+                    logits = torch.cat([logits, self._pseudo(pseudo, drawn)])
+                    y = torch.cat([y, pseudo.y[drawn]])
                 if not len(y):
                     continue
-                loss = binary_cross_entropy_with_logits(logits, y)
+                loss = binary_cross_entropy_with_logits(logits, y, weight=weights)
                 self._optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 self._optimiser.step()

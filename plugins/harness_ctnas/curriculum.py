@@ -15,13 +15,18 @@ Rule = Literal["curriculum", "released", "random", "fixed"]
 
 
 def best_of(comparator: Comparator, archs: Sequence[Architecture]) -> Architecture:
-    """The architecture of H that NAC prefers on average to those of H; the later among equals.
+    """The architecture of H that NAC prefers on average to the others of H; the later among equals (Alg. 2).
 
-    Alg. 2 maximises s_i = mean_j NAC(a_i, a_j) = mean_j sigmoid(u_i + v_j + c). All terms rise with u_i, so the
-    argmax is that of u. (The poster leaves j = i out, a comparison that is a constant 1/2 for a faithful NAC.)
+    s_i = mean over j != i of NAC(a_i, a_j) = sigmoid(u_i + v_j + c). With j = i the argmax would be that of u, which
+    is what `Comparator.rank` orders by; without it, it can be a near neighbour of it.
     """
-    u = comparator.rank(archs)
-    return archs[len(u) - 1 - int(np.argmax(u[::-1]))]
+    if len(archs) == 1:
+        return archs[0]
+    halves = comparator.halves(archs)
+    p = comparator.probability(halves[:, :1], halves[None, :, 1])
+    np.fill_diagonal(p, 0.0)
+    s = p.sum(axis=1).round(12)  # twins are equal, whatever the order of summation
+    return archs[len(s) - 1 - int(np.argmax(s[::-1]))]
 
 
 @dataclass

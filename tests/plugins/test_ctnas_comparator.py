@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -191,7 +192,8 @@ def own(found: Comparator, d: object) -> Floats:
     return np.asarray(np.where(d.y.numpy() == 1.0, p, 1 - p))  # type: ignore[attr-defined]
 
 
-def test_pseudo_labels_teach() -> None:
+@pytest.mark.parametrize("pairs", ["permutation", "all"])
+def test_pseudo_labels_teach(pairs: Literal["permutation", "all"]) -> None:
     """Beside labels that are all equal, so that every labelled pair says 1, only pseudo-labels can say 0."""
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(1), 60)))[:50]
     found = comparator(training=Training(lr=1e-3))
@@ -199,9 +201,9 @@ def test_pseudo_labels_teach() -> None:
     d = pseudo_labelled(found, archs, 25, "confident", np.random.default_rng(0))
     assert d.y.min() == 0.0
     right = []
-    for pairs in (None, d):
-        pupil = comparator(training=Training(lr=1e-3), seed=1)
-        pupil.fit(pupil.encode(archs), torch.zeros(50), 150, pairs)
+    for pseudo in (None, d):
+        pupil = comparator(training=Training(lr=1e-3, pairs=pairs), seed=1)
+        pupil.fit(pupil.encode(archs), torch.zeros(50), 150, pseudo)
         right.append((own(pupil, d) > 0.5).mean())
     assert right[0] == d.y.mean()
     assert right[1] > 0.9
