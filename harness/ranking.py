@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,41 +12,60 @@ import numpy.typing as npt
 from harness.identity import stream
 from harness.protocol import Evaluator, Truth
 from harness.records import RankQuality
-from harness.strategy import Ranker
+from harness.spaces import Architecture
+from harness.strategy import Comparing, Ranker
 
 if TYPE_CHECKING:
     from harness.oracle import Oracle
     from harness.plan import RunSpec
 
 
-def rows_by_law(rng: np.random.Generator, truth: Truth, law: str, n: int) -> npt.NDArray[np.int64]:
-    """Up to n rows with a final score, drawn without replacement by the law's weights."""
+def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[np.int64]:
+    """Every row with a final score that the law can draw, in the order of a draw without replacement by its weights.
+
+    Weighted rows come as the first arrivals of exponential clocks, one a row at the rate of its weight, which is that
+    draw (Efraimidis and Spirakis, Information Processing Letters 97, 2006).
+    """
     weights = truth.weights[law]
     known = np.flatnonzero(~np.isnan(truth.final))
-    p = None if weights is None else weights[known] / weights[known].sum()
-    positive = len(known) if p is None else int((p > 0).sum())
-    return rng.choice(known, size=min(positive, n), replace=False, p=p).astype(np.int64)
+    if weights is None:
+        return rng.permutation(known).astype(np.int64)
+    known = known[weights[known] > 0]
+    return known[np.argsort(rng.exponential(size=len(known)) / weights[known])].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class KTauRows:
-    """What every strategy and seed of a study is measured on, int64 [<= n] each, drawn without replacement by the law.
+    """What an order is measured on, int64 [<= n] each: of all rows, drawn without replacement by the law, the first n.
 
-    keys: rows of distinct keys; of isomorphic rows the first drawn stays. rows: without that, in the same order; None
-    where no two drawn rows share a key, so that both are one.
+    keys: rows of distinct keys that the run never paid for; of isomorphic rows the first drawn. rows: rows that it
+    never paid for; None where each row has a key of its own, so that both are one.
     """
 
     keys: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64] | None
 
 
-def ktau_rows(study_seed: int, task: str, law: str, truth: Truth, evaluator: Evaluator, n: int) -> KTauRows:
-    """Of 4 n rows drawn by the task's law the first n, and the first n of distinct keys."""
-    order = rows_by_law(stream(study_seed, "ktau", task), truth, law, 4 * n)
-    keys = evaluator.space.keys([truth.architectures[int(r)] for r in order])
-    first = list({key: i for i, key in reversed(list(enumerate(keys)))}.values())
-    distinct = order[np.sort(np.array(first, dtype=np.int64))][:n]
-    return KTauRows(distinct, None if len(first) == len(order) else order[:n])
+def ktau_rows(
+    order: npt.NDArray[np.int64], truth: Truth, evaluator: Evaluator, paid: Sequence[Architecture], n: int
+) -> KTauRows:
+    """The first n unseen rows of ``order`` (int64, from `drawn_rows`), and the first n of unseen keys."""
+    space = evaluator.space
+    taken, paid_rows = set(space.keys(paid)), set(evaluator.validator().identity(paid).tolist())
+    keys: list[int] = []
+    twins = False
+    for at in range(0, len(order), 2 * n):
+        rows = [row for row in order[at : at + 2 * n].tolist() if row not in paid_rows]
+        for row, key in zip(rows, space.keys([truth.architectures[row] for row in rows]), strict=True):
+            if key in taken:
+                twins = True
+            elif len(keys) < n:
+                taken.add(key)
+                keys.append(row)
+        if len(keys) == n:
+            break
+    unseen = order[~np.isin(order, list(paid_rows))][:n]
+    return KTauRows(np.array(keys, dtype=np.int64), unseen if twins else None)
 
 
 def rank_quality(
@@ -53,25 +73,21 @@ def rank_quality(
 ) -> RankQuality | None:
     """None where the run left no order or the task has no recorded truth.
 
-    Keys that the run paid for are taken out; of the rows, those that it paid for. Raises ValueError where the ranker
-    does not give one finite number each.
+    Raises ValueError where the ranker does not give one finite number each.
     """
     if ranker is None or truth is None or not spec.ktau_sample:
         return None
-    from harness.metrics import ktau, ktau_eq13, ktau_pairwise
+    from harness.metrics import ktau, ktau_eq13
 
-    sample = ktau_rows(spec.study_seed, spec.task, spec.law, truth, evaluator, spec.ktau_sample)
+    order = drawn_rows(stream(spec.study_seed, "ktau", spec.task), truth, spec.law)
+    sample = ktau_rows(order, truth, evaluator, [e.arch for e in oracle.ledger], spec.ktau_sample)
     sign = 1.0 if evaluator.score.higher_is_better else -1.0
-    paid = [e.arch for e in oracle.ledger]
     of_rows, n_rows = None, None
     if sample.rows is not None:
-        unseen = sample.rows[~np.isin(sample.rows, evaluator.validator().identity(paid))]
-        n_rows = len(unseen)
+        n_rows = len(sample.rows)
         if n_rows > 1:
-            of_rows = ktau(_learned(ranker, truth, unseen), sign * truth.final[unseen])
-    paid_keys = set(evaluator.space.keys(paid))
-    keys = evaluator.space.keys([truth.architectures[int(r)] for r in sample.keys])
-    kept = sample.keys[[key not in paid_keys for key in keys]]
+            of_rows = ktau(_learned(ranker, truth, sample.rows), sign * truth.final[sample.rows])
+    kept = sample.keys
     if len(kept) < 2:
         return RankQuality(None, None, None, None, len(kept), of_rows, n_rows)
     predicted = _learned(ranker, truth, kept)
@@ -82,11 +98,22 @@ def rank_quality(
         test=ktau(predicted, final),
         valid=None if valid is None or ok is None else ktau(predicted[ok], valid[ok]),
         eq13=ktau_eq13(predicted, final),
-        ctnas=ktau_pairwise(predicted, final),
+        ctnas=_ktau_ctnas(ranker, predicted, [truth.architectures[int(r)] for r in kept], final),
         n=len(kept),
         test_rows=of_rows,
         n_rows=n_rows,
     )
+
+
+def _ktau_ctnas(
+    ranker: Ranker, predicted: npt.NDArray[np.float64], archs: list[Architecture], final: npt.NDArray[np.float64]
+) -> float | None:
+    """CTNAS's variant: of the comparisons themselves, where the order has any (`harness.strategy.Comparing`)."""
+    from harness.metrics import ktau_pairwise, ktau_pairwise_compare
+
+    if isinstance(ranker, Comparing):
+        return ktau_pairwise_compare(ranker.compare, archs, final)
+    return ktau_pairwise(predicted, final)
 
 
 def _learned(ranker: Ranker, truth: Truth, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -54,6 +54,15 @@ class Ranker(Protocol):
         ...
 
 
+@runtime_checkable
+class Comparing(Ranker, Protocol):
+    """A learned order that compares in pairs. CTNAS's variant of KTau is measured on the comparisons themselves."""
+
+    def compare(self, a: Sequence[Architecture], b: Sequence[Architecture]) -> np.ndarray:
+        """Probabilities that a_i is at least as good as b_i, float [n], in [0, 1]."""
+        ...
+
+
 class Strategy(ABC):
     """One search method. The runner makes an instance for each run: ``cls(params)``.
 

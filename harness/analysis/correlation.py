@@ -21,7 +21,7 @@ from harness.errors import DataMissing, PluginError, UnknownName
 from harness.identity import stream
 from harness.metrics import ktau
 from harness.protocol import Evaluator, Fidelity, Validator
-from harness.ranking import rows_by_law
+from harness.ranking import drawn_rows
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
 
@@ -110,7 +110,7 @@ def _sample(evaluator: Evaluator, task: TaskRuns, seed: int, n: int) -> list[Arc
     rng = stream(seed, "correlation", task.task)
     truth = evaluator.truth(task.final)
     if truth is not None:
-        return [truth.architectures[int(r)] for r in rows_by_law(rng, truth, task.law, n)]
+        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, task.law)[:n]]
     drawn = under_law(evaluator.space, task.law).sample(rng, n)
     _, first = np.unique(evaluator.validator().identity(drawn), return_index=True)
     return [drawn[i] for i in np.sort(first)]

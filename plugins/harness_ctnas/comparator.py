@@ -82,8 +82,11 @@ class Comparator:
         return self.halves(archs)[:, 0]
 
     def compare(self, a: Sequence[Architecture], b: Sequence[Architecture]) -> Floats:
-        """Pr[R(a_i) >= R(b_i)], float64 [n]."""
-        return self.probability(self.halves(a)[:, 0], self.halves(b)[:, 1])
+        """Pr[R(a_i) >= R(b_i)], float64 [n]. Each architecture is embedded once, however many pairs it stands in."""
+        distinct = list(dict.fromkeys([*a, *b]))
+        place = {arch: i for i, arch in enumerate(distinct)}
+        halves = self.halves(distinct)
+        return self.probability(halves[[place[x] for x in a], 0], halves[[place[x] for x in b], 1])
 
     def against(self, beta: Architecture) -> Callable[[Sequence[Architecture]], Floats]:
         """a -> NAC(a, beta) = Pr[R(a) >= R(beta)]: the reward."""
