@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -34,12 +34,14 @@ class Mode:
 
     oracle: the column that the oracle answers from. report: ``first`` reports the first returned architecture;
     ``best_of_returned`` the best by final score among the first ``top`` (an oracle choice: some papers report it).
+    params: the strategy's parameters that the mode stands for; a study's own go before them.
     """
 
     oracle: Literal["validation", "test"] = "validation"
     report: Literal["first", "best_of_returned"] = "first"
     top: int = 1
     note: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 STRICT = Mode()

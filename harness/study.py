@@ -160,12 +160,13 @@ def resolve_rows(study: Study, registry: Registry) -> list[Row]:
         if spec.mode not in cls.modes:
             raise StudyError(f"{where}: no mode {spec.mode!r}; it has {', '.join(cls.modes)}")
         label = spec.label or spec.name
+        given = {**cls.modes[spec.mode].params, **spec.params}
         rows.append(
             Row(
                 strategy=spec.name,
                 label=label,
                 mode=spec.mode,
-                params=_params(cls, spec.params, where),
+                params=_params(cls, given, where),
                 tuning_queries=spec.tuning_queries,
             )
         )
@@ -174,7 +175,7 @@ def resolve_rows(study: Study, registry: Registry) -> list[Row]:
             if name not in cls.ablations:
                 known = ", ".join(cls.ablations) or "none"
                 raise StudyError(f"{where}: no ablation {name!r}; it declares: {known}")
-            params = _params(cls, {**spec.params, **cls.ablations[name]}, where)
+            params = _params(cls, {**given, **cls.ablations[name]}, where)
             rows.append(
                 Row(
                     strategy=spec.name,

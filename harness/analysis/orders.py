@@ -16,12 +16,12 @@ from harness.statistics import t_interval
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A row that learns an order, on architectures it never queried: means over the n runs that left one.
 
-    paid: queries that a run paid, mean: the labels it learned from, and what it paid for verification. budget: the study's limit on them. failed: runs
-    that left no order. ktau: tau-b against final scores on unseen keys; ktau_rows: on all unseen rows, twins of paid
-    ones among them (null where each key has one row); ktau_valid: against validation scores, unseen keys; ktau_eq13,
-    ktau_ctnas: the variants of ReNAS and CTNAS. Each ``_low``, ``_high``: Student's 95 % interval of the mean, null
-    for one run. ktau_n, ktau_rows_n: fewest architectures measured on. ktau_of_validation: of the task's own validation
-    and final scores, what copying validation scores would reach.
+    paid: queries that a run paid, mean: the labels it learned from, and what it paid for verification. budget: the
+    study's limit on them. failed: runs that left no order. ktau: tau-b against final scores on unseen keys; ktau_rows:
+    on all unseen rows, twins of paid ones among them (null where each key has one row); ktau_valid: against validation
+    scores, unseen keys; ktau_eq13, ktau_ctnas: the variants of ReNAS and CTNAS. Each ``_low``, ``_high``: Student's
+    95 % interval of the mean, null for one run. ktau_n, ktau_rows_n: fewest architectures measured on.
+    ktau_of_validation: of the task's own validation and final scores, what copying validation scores would reach.
     """
 
     study: str

@@ -14,7 +14,8 @@ PUBLISHED: dict[str, Any] = {
 }  # fmt: skip
 """The poster's method with the released code's values, where the defaults here differ."""
 RELEASED: dict[str, Any] = {**PUBLISHED, "layers": 4, "pseudo_labels": "released", "baseline": "released"}
-"""The released code's method where it differs from the poster's too."""
+"""The released code's method where it differs from the poster's too; but equal scores are labelled 1 here, as in the
+poster (the code labels them 0), and no architecture is paired with itself."""
 
 
 def _said(text: str, **limits: Any) -> Any:
@@ -29,7 +30,12 @@ class SearchParams(Params, frozen=True, kw_only=True):
         int | None, _said("architectures to label; none: the budget less what is verified (the paper: 423)")
     ] = None
     verify: Annotated[
-        int, _said("queries that choose among the best predicted, at most half the budget; 0: none (the paper)", ge=0)
+        int,
+        _said(
+            "queries that choose among the best predicted: at most half the budget, or what `labels` leaves; 0: none "
+            "(the paper)",
+            ge=0,
+        ),
     ] = 10
     law: Annotated[str | None, _said("law that labelled architectures are drawn by; none: the task's")] = None
     # network
@@ -78,7 +84,11 @@ class CTNASParams(SearchParams, frozen=True, kw_only=True):
         int, _said("architectures paired each later time; half the pairs are kept (released code)", ge=2)
     ] = 200
     pseudo_ratio: Annotated[
-        float, _said("pseudo-labelled pairs a batch for each labelled architecture (released code)", ge=0.0)
+        float,
+        _said(
+            "pseudo-labelled pairs a batch for each labelled architecture, and their weight beside it (released code)",
+            ge=0.0,
+        ),
     ] = 1.0
     # curriculum
     baseline: Annotated[

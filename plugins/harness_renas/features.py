@@ -57,6 +57,15 @@ class Features:
         self._positions: list[npt.NDArray[np.intp]] | None = None
         self._edges = edges_of(space) if layout.matrix == "edge" else None
 
+    @property
+    def costs(self) -> bool:
+        """Whether FLOPs and parameters are in the tensors: wanted by the layout, and known to the space.
+
+        Where the space knows none (NAS-Bench-Graph), ReNAS-2, -4 and -6 are ReNAS-1, -3 and -5.
+        """
+        batch = self.space.graphs(self.space.sample(np.random.default_rng(0), 1), pruned=False)[0]
+        return self.layout.costs and batch.flops is not None and batch.params is not None
+
     # -- cells --------------------------------------------------------------------------------------------------------
 
     def cells(self, archs: Sequence[Architecture]) -> tuple[CellBatch, ...]:

@@ -35,12 +35,17 @@ class ReNASParams(Params, frozen=True, kw_only=True):
     # what is labelled
     labels: Annotated[int | None, _said("architectures to label; none: the budget less what is verified")] = None
     verify: Annotated[
-        int, _said("queries that choose among the best predicted, at most half the budget; 0: none (the paper)", ge=0)
+        int,
+        _said(
+            "queries that choose among the best predicted: at most half the budget, or what `labels` leaves; 0: none "
+            "(the paper)",
+            ge=0,
+        ),
     ] = 10
     choose: Annotated[
         Literal["random", "params", "flops"], _said("labels at random, or evenly spaced by a cost (Table 3)")
     ] = "random"
-    law: Annotated[str | None, _said("law that random labels are drawn by; none: the task's")] = None
+    law: Annotated[str | None, _said("law that labels are drawn by where they are random; none: the task's")] = None
     # features (section 2.2)
     layout: Annotated[Literal["node", "edge"], _said("operations on nodes, or on edges where the space has them")] = (
         "node"

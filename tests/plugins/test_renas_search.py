@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from harness import Budget, Oracle, StudyError
+from harness.registry import default_registry
+from harness.study import StrategySpec, Study, TaskSpec, resolve_rows
 from harness.testing.spaces import ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
+from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
 from harness_renas.search import ReNAS
 
@@ -118,4 +121,20 @@ def test_impossible_parameters_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_phases_are_timed() -> None:
     strategy, _, _ = run()
-    assert set(strategy.seconds) == {"label", "train", "propose"}
+    assert set(strategy.seconds) == {"label", "train", "propose", "verify"}
+
+
+def test_whether_costs_were_seen_is_noted() -> None:
+    """NAS-Bench-Graph's architectures have none, so that there ReNAS-6 is ReNAS-5."""
+    assert run()[0].notes["costs"] is True
+    assert run(variant="renas-5")[0].notes["costs"] is False
+    assert run(space=NASBenchGraphSpace())[0].notes["costs"] is False
+
+
+def test_paper_mode_is_the_papers_tensor_and_its_ten_best_predicted() -> None:
+    strategy = StrategySpec(name="renas", mode="paper", params={"layout": "edge"})
+    study = Study(name="s", budget=Budget(queries=20), tasks=(TaskSpec(name="any"),), strategies=(strategy,))
+    (row,) = resolve_rows(study, default_registry())
+    assert row.params == msgspec.to_builtins(ReNASParams(**PUBLISHED, verify=0, layout="edge"))
+    kept = msgspec.structs.replace(study, strategies=(StrategySpec(name="renas", mode="paper", params={"verify": 5}),))
+    assert resolve_rows(kept, default_registry())[0].params["verify"] == 5

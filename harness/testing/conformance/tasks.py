@@ -40,7 +40,12 @@ def complete(subject: StrategySubject) -> None:
     expect("strict" in cls.modes, "it has no mode 'strict'")
     strict = cls.modes["strict"]
     expect((strict.oracle, strict.report) == ("validation", "first"), f"its mode 'strict' is {strict}")
+    expect(not strict.params, "its mode 'strict' sets parameters, which are the defaults' matter")
     plain = msgspec.to_builtins(cls.Params())
+    for name, mode in cls.modes.items():
+        unknown = set(mode.params) - set(plain)
+        expect(not unknown, f"its mode {name!r} sets {', '.join(sorted(unknown))}, which it does not have")
+        msgspec.convert({**plain, **mode.params}, cls.Params)
     for name, differing in cls.ablations.items():
         changed = msgspec.convert({**plain, **differing}, cls.Params)
         expect(changed != cls.Params(), f"the ablation {name!r} changes nothing")
