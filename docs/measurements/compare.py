@@ -3,7 +3,8 @@
     python docs/measurements/compare.py RUNS.jsonl
 
 Prints, for every strategy with its parameters, task and number of labels: n, KTau of unseen rows with its 95 % t
-interval and of unseen keys, the strict final score, the paper's best of ten, and CPU seconds; then strict final scores
+interval and of unseen keys, against validation scores (unseen keys), the strict final score, the paper's best of ten,
+and the median of CPU seconds; then strict final scores
 against random search with the same number of queries (two-sided Mann-Whitney, Holm-adjusted over tasks); then, for each
 pair named by ``--pair "A|B"``, the mean difference of A and B with its 95 % interval: of the differences over seeds for
 two settings of one strategy, which share their labels seed by seed, else Welch's.
@@ -25,6 +26,7 @@ PUBLISHED = {
     "layout": "edge", "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all",
     "views": 1,
 }  # fmt: skip
+_SHOWN = (("ktau_keys", 3), ("ktau_keys_valid", 3), ("final", 2), ("best_of_ten", 2))
 Runs = dict[tuple[str, str, int], dict[int, dict[str, Any]]]
 
 
@@ -97,11 +99,23 @@ def main() -> None:
     runs = read(options.runs)
 
     rows: list[tuple[str, ...]] = [
-        ("strategy", "task", "labels", "n", "KTau, rows", "95 %", "KTau, keys", "final", "best of ten", "CPU s")
+        (
+            "strategy",
+            "task",
+            "labels",
+            "n",
+            "KTau, rows",
+            "95 %",
+            "KTau, keys",
+            "valid",
+            "final",
+            "best of ten",
+            "CPU s",
+        )
     ]
     for (name, task, labels), group in sorted(runs.items(), key=lambda item: (item[0][2], item[0])):
         tau = column(group, "ktau")
-        shown = [spread(column(group, c), d) for c, d in (("ktau_keys", 3), ("final", 2), ("best_of_ten", 2))]
+        shown = [spread(column(group, c), d) for c, d in _SHOWN]
         seconds = f"{np.median(column(group, 'cpu')):.1f}"
         rows.append((name, task, str(labels), str(len(group)), spread(tau, 3), interval(tau), *shown, seconds))
     show(rows)

@@ -122,11 +122,11 @@ def summary(task: Task, labels: int, runs: list[dict[str, Any]]) -> list[tuple[s
         print(f"  {name:15} n {len(group)}  " + "  ".join(cells))
     if len(groups) == 2:
         ours, theirs = ({run["seed"]: run for run in group} for group in groups.values())
-        for column in ("ktau", "ktau_keys"):
+        for column, digits in (("ktau", 3), ("ktau_keys", 3), ("recommended", 2), ("verified", 2)):
             difference = [ours[s][column] - theirs[s][column] for s in sorted(set(ours) & set(theirs))]
             interval = t_interval(difference)
-            ends = "" if interval is None else f" [{interval.low:+.3f}, {interval.high:+.3f}]"
-            print(f"  {column} difference {np.mean(difference):+.3f}{ends}")
+            ends = "" if interval is None else f" [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
+            print(f"  {column} difference {np.mean(difference):+.{digits}f}{ends}")
     tests = []
     first = next(iter(groups.values()))
     for column, reference in zip(("recommended", "verified"), random_search(task, labels), strict=True):
