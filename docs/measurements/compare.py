@@ -3,11 +3,11 @@
     python docs/measurements/compare.py RUNS.jsonl
 
 Prints, for every strategy with its parameters, task and number of labels: n, KTau of unseen rows with its 95 % t
-interval and of unseen keys, against validation scores (unseen keys), the strict final score, the paper's best of ten,
-and the median of CPU seconds; then strict final scores
-against random search with the same number of queries (two-sided Mann-Whitney, Holm-adjusted over tasks); then, for each
-pair named by ``--pair "A|B"``, the mean difference of A and B with its 95 % interval: of the differences over seeds for
-two settings of one strategy, which share their labels seed by seed, else Welch's.
+interval, of unseen keys, and of these against validation scores; the strict final score, the paper's best of ten, and
+the median of CPU seconds. Then strict final scores against random search with the same number of queries (two-sided
+Mann-Whitney, Holm-adjusted over tasks). Then, for each pair named by ``--pair "A|B"``, the mean difference of A and B
+with its 95 % interval: of the differences over seeds for two settings of one strategy, which share their labels seed by
+seed, else Welch's.
 """
 
 from __future__ import annotations
