@@ -168,7 +168,10 @@ class Registry:
             return Item(kind, provided.name, provided, plugin, distribution, version)
         name = getattr(provided, "name", None)
         if not isinstance(name, str) or not name:
-            raise PluginError(f"{HOOK_OF[kind]} gave {provided!r}, which is neither Provides nor a class with a name")
+            raise PluginError(
+                f"{HOOK_OF[kind]} gave {provided!r}, which is neither Provides nor a class with a name; "
+                'write Provides(name, "module:attribute")'
+            )
         where = f"{provided.__module__}:{provided.__qualname__}"
         provides = Provides(name, where, getattr(provided, "summary", ""))
         return Item(kind, name, provides, plugin, distribution, version, provided)
