@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = 2
+_NARROWEST = 12
+"""Columns that are left for what is wrapped."""
 
 
 def print_grid(
@@ -19,10 +21,10 @@ def print_grid(
     right: Collection[str] = (),
     styles: Sequence[str | None] | None = None,
     header_style: str = "bold",
+    whole: int | None = None,
 ) -> None:
-    """Aligned columns, those in ``right`` to the right; on a terminal the last one is wrapped to the width.
-
-    styles: one a row, for terminals.
+    """Aligned columns, those in ``right`` to the right. A terminal wraps those after the first ``whole`` (None: the
+    last alone) to its width, and shows ``styles``, one a row.
     """
     from rich.table import Table
     from rich.text import Text
@@ -32,10 +34,11 @@ def print_grid(
             console.print(Text(line), soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False, header_style=header_style, padding=(0, _GAP, 0, 0))
-    for name in header:
-        table.add_column(
-            name, justify="right" if name in right else "left", no_wrap=name != header[-1], overflow="fold"
-        )
+    kept = len(header) - 1 if whole is None else whole
+    if sum(_widths([header, *rows])[:kept]) + kept * _GAP + _NARROWEST > console.width:
+        kept = 0  # a column that is not wrapped would be cut
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=i < kept, overflow="fold")
     for row, style in zip(rows, styles or [None] * len(rows), strict=True):
         table.add_row(*(Text(cell) for cell in row), style=style)
     console.print(table)
@@ -43,13 +46,17 @@ def print_grid(
 
 def _lines(cells: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
     flat = [[" ".join(cell.split()) for cell in row] for row in cells]
-    widths = [max(len(cell) for cell in column) for column in zip(*flat, strict=True)]
+    widths = _widths(flat)
     return [
         (" " * _GAP)
         .join(c.rjust(w) if to_right else c.ljust(w) for c, w, to_right in zip(row, widths, right, strict=True))
         .rstrip()
         for row in flat
     ]
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
 
 
 def nested(name: str, value: Any, indent: int = 0) -> list[str]:

@@ -29,6 +29,13 @@ def test_on_a_terminal_the_last_column_is_wrapped_to_the_width() -> None:
     assert lines[1].split() == ["a", "1", "[b]", "short"]
 
 
+def test_a_terminal_that_is_too_narrow_for_whole_columns_cuts_nothing() -> None:
+    lines = printed(terminal=True, width=16)
+    assert all(len(line) <= 16 for line in lines)
+    given = "name n summary a 1 [b] short longer 20 " + LONG
+    assert sorted("".join(lines).replace(" ", "")) == sorted(given.replace(" ", ""))
+
+
 def test_nested_values_are_indented_and_plain() -> None:
     facts = {
         "splits": {"cifar10": {"test": "ori-test"}},
