@@ -8,8 +8,9 @@ from typing import Any
 
 from harness.errors import DataError, DataMissing, HarnessError, UnknownName
 from harness.fetch import fetch
+from harness.protocol import TrainingProtocol
 from harness.registry import Registry
-from harness.tables import Answer, DataSet, Progress, data_dir, open_table, remove_table, table_exists
+from harness.tables import Answer, DataSet, Progress, Table, data_dir, open_table, remove_table, table_exists
 
 DOWNLOADS = "downloads"
 
@@ -20,19 +21,25 @@ class Known:
 
     protocol: str
     data: DataSet
+    reader: TrainingProtocol
 
     def present(self) -> bool:
         return self.data.present(data_dir())
 
+    def tasks_here(self) -> list[str]:
+        """Which of its tasks can be opened from the tables that are here."""
+        if not self.present():
+            return []
+        own = frozenset(self.data.tasks)
+        return [t.name for t in self.reader.tasks() if t.name in own and self.reader.missing(t) is None]
+
 
 def known_datasets(registry: Registry) -> list[Known]:
     """Of every protocol that loads, by name."""
-    found = [
-        Known(name, data)
-        for name in registry.names("protocol")
-        if registry.find("protocol", name).status == "ok"
-        for data in registry.protocol(name).datasets()
-    ]
+    readers = {
+        n: registry.protocol(n) for n in registry.names("protocol") if registry.find("protocol", n).status == "ok"
+    }
+    found = [Known(name, data, reader) for name, reader in readers.items() for data in reader.datasets()]
     return sorted(found, key=lambda k: k.data.name)
 
 
@@ -66,38 +73,52 @@ def fetch_dataset(data: DataSet, which: str | None = None, progress: Progress | 
 
 def verify_dataset(data: DataSet) -> tuple[list[Path], list[Answer]]:
     """Compare every column with its checksum: the tables, and the known answers. Raises DataMissing, DataError."""
-    folders: list[Path] = []
-    answers: list[Answer] = []
-    for folder in _present(data):
-        table = open_table(folder)
+    tables = [open_table(folder) for folder in _present(data)]
+    for table in tables:
         table.verify()
-        folders.append(folder)
-        if data.answers is not None:
-            answers += data.answers(table)
-    return folders, answers
+    return [t.folder for t in tables], [a for t in tables for a in _answers(data, t)]
+
+
+def known_answers(data: DataSet) -> list[Answer]:
+    """What has been published of the data set, beside what its tables here have; empty where there is neither.
+
+    Raises DataError where a table is damaged. Checksums are not read: that is `verify_dataset`.
+    """
+    return [a for folder in _folders(data) for a in _answers(data, open_table(folder))]
+
+
+def _answers(data: DataSet, table: Table) -> list[Answer]:
+    return [] if data.answers is None else list(data.answers(table))
 
 
 def describe_dataset(known: Known) -> dict[str, Any]:
-    """Plain values: what it is, and of each of its tables where it is, from what it was made, and what was found."""
+    """Plain values: what it is, and of each of its tables where it is, from what it was made, and what was found.
+
+    Raises DataError where a table is damaged.
+    """
     data = known.data
     tables = []
-    for folder in (data_dir() / f for f in data.folders):
-        if table_exists(folder):
-            meta = open_table(folder).meta
-            tables.append(
-                {
-                    "folder": str(folder),
-                    "rows": meta.rows,
-                    "columns": len(meta.columns),
-                    "source": meta.source,
-                    "source_sha256": meta.source_sha256,
-                    "version": meta.version,
-                    "importer": meta.importer,
-                    "bytes": sum(c.bytes for c in meta.columns.values()),
-                    "digest": meta.digest,
-                    "facts": meta.facts,
-                }
-            )
+    for folder in _folders(data):
+        table = open_table(folder)
+        meta = table.meta
+        tables.append(
+            {
+                "folder": str(folder),
+                "rows": meta.rows,
+                "columns": len(meta.columns),
+                "source": meta.source,
+                "source_sha256": meta.source_sha256,
+                "version": meta.version,
+                "importer": meta.importer,
+                "bytes": sum(c.bytes for c in meta.columns.values()),
+                "digest": meta.digest,
+                "facts": meta.facts,
+                "known_answers": [
+                    {"what": a.what, "published": a.published, "found": a.found, "agrees": a.holds}
+                    for a in _answers(data, table)
+                ],
+            }
+        )
     return {
         "name": data.name,
         "protocol": known.protocol,
@@ -107,6 +128,7 @@ def describe_dataset(known: Known) -> dict[str, Any]:
         "size": data.size,
         "present": known.present(),
         "tasks": list(data.tasks),
+        "tasks_here": known.tasks_here(),
         "accepts": data.accepts,
         "install": data.install,
         "files": [{"name": f.name, "url": f.url, "size": f.size, "sha256": f.sha256} for f in data.files],
@@ -122,8 +144,12 @@ def remove_dataset(data: DataSet) -> list[Path]:
     return folders
 
 
+def _folders(data: DataSet) -> list[Path]:
+    return [data_dir() / f for f in data.folders if table_exists(data_dir() / f)]
+
+
 def _present(data: DataSet) -> list[Path]:
-    folders = [data_dir() / f for f in data.folders if table_exists(data_dir() / f)]
+    folders = _folders(data)
     if not folders:
         how = data.install or f"nas-harness data import {data.name} PATH"
         raise DataMissing(f"{data.name} is not in {data_dir()}: {how}")

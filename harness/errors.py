@@ -15,7 +15,7 @@ class UnknownName(HarnessError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.6)
         message = f"unknown {kind} {name!r}"
         if near:
             message += "; did you mean " + " or ".join(repr(n) for n in near) + "?"

@@ -63,8 +63,11 @@ def nas_harness_executors() -> Iterable[Provides | type]:
 
 @hookspec
 def nas_harness_metrics() -> Iterable[Provides | type]:
-    """Return metrics: functions of a `harness.Record` that give one number, or None where there is none, shown by
-    ``nas-harness report DIR --section metrics`` as mean over the runs of each row. Called once, at discovery."""
+    """Return metrics, each as ``Provides(name, "module:function", summary)``. Called once, at discovery.
+
+    The function takes a `harness.Record` and gives one number, or None where there is none. ``nas-harness report DIR
+    --section metrics`` calls it on every run and shows the mean over the runs of each row.
+    """
     return ()
 
 

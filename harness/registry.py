@@ -44,18 +44,30 @@ class Item:
 
     @property
     def status(self) -> str:
-        """``ok``, or what is missing and the command that installs it."""
+        """``ok``, or what is missing and the command that installs it, or what is `broken`."""
         absent = [m for m in self.provides.requires if not _present(m)]
-        if not absent:
-            return "ok"
-        return f"needs {', '.join(absent)}" + (f": {self.provides.install}" if self.provides.install else "")
+        if absent:
+            return f"needs {', '.join(absent)}" + (f": {self.provides.install}" if self.provides.install else "")
+        return self.broken or "ok"
+
+    @property
+    def broken(self) -> str:
+        """Why it cannot load, as far as that is known without an import; else empty. A missing class is found late."""
+        if self.target is not None:
+            return ""
+        module, colon, attribute = self.provides.load.partition(":")
+        if not (module and colon and attribute):
+            return f"does not load from {self.provides.load!r}, which is not module:attribute"
+        if not _findable(module):
+            return f"does not load from {self.provides.load!r}: there is no module {module!r}"
+        return ""
 
     def load(self) -> Any:
         """Import it. Raises PluginError where a library is missing or the import fails."""
         if self.target is not None:
             return self._checked(self.target)
         if self.status != "ok":
-            raise PluginError(f"{self.kind} {self.name!r} {self.status}")
+            raise PluginError(f"{self.kind} {self.name!r} of {self.distribution} {self.version} {self.status}")
         module, _, attribute = self.provides.load.partition(":")
         try:
             found: Any = importlib.import_module(module)
@@ -79,6 +91,12 @@ class Item:
         if not right:
             raise PluginError(
                 f"{self.kind} {self.name!r} of {self.distribution} {self.version}: {self.provides.load!r} is not {what}"
+            )
+        own = getattr(found, "name", None)
+        if isinstance(own, str) and own != self.name:
+            raise PluginError(
+                f"{self.kind} {self.name!r} of {self.distribution} {self.version}: {self.provides.load!r} calls itself "
+                f"{own!r}; let both names be one"
             )
         return found
 
@@ -168,7 +186,10 @@ class Registry:
             return Item(kind, provided.name, provided, plugin, distribution, version)
         name = getattr(provided, "name", None)
         if not isinstance(name, str) or not name:
-            raise PluginError(f"{HOOK_OF[kind]} gave {provided!r}, which is neither Provides nor a class with a name")
+            raise PluginError(
+                f"{HOOK_OF[kind]} gave {provided!r}, which is neither Provides nor a class with a name; "
+                'write Provides(name, "module:attribute")'
+            )
         where = f"{provided.__module__}:{provided.__qualname__}"
         provides = Provides(name, where, getattr(provided, "summary", ""))
         return Item(kind, name, provides, plugin, distribution, version, provided)
@@ -276,8 +297,16 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
 def _present(module: str) -> bool:
     try:
         return module in sys.modules or importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):  # ValueError: not a module's name
         return False
+
+
+def _findable(module: str) -> bool:
+    """False where the module is known not to exist. Its packages are not imported to find out."""
+    package = module.rpartition(".")[0]
+    if package and package not in sys.modules:
+        return _findable(package)
+    return _present(module)
 
 
 @lru_cache(maxsize=1)

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
 
 if TYPE_CHECKING:
+    from harness.datasets import Known
     from harness.tables import Progress
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -44,25 +45,43 @@ def data(
 
 @app.command("list")
 def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
-    """List every data set that a protocol knows: what it is, size, licence, source, present or not."""
-    from rich.table import Table as Grid
+    """List every data set that a protocol knows: what it is, size, licence, source, and what of it is here.
 
+    here: yes, no, or which of its tasks; "differs" where a published number differs from the table's (nas-harness data
+    info); "damaged" where the table cannot be read (nas-harness data verify).
+    """
     from harness.datasets import describe_dataset, known_datasets
+    from harness.report.layout import print_grid, size
     from harness.tables import data_dir
 
     known = known_datasets(open_registry(ctx))
     if form is TextOrJson.json:
         print_json([describe_dataset(k) for k in known])
         return
-    grid = Grid(box=None, pad_edge=False)
-    for column in ("data set", "here", "size", "licence", "what it is, and its source"):
-        grid.add_column(column, overflow="fold", justify="right" if column == "size" else "left")
-    for k in known:
-        here = "yes" if k.present() else "no"
-        grid.add_row(k.data.name, here, _size(k.data.size), k.data.licence, f"{k.data.summary}\n{k.data.source}")
+    rows = [(k.data.name, _here(k), size(k.data.size), k.data.licence, k.data.summary) for k in known]
     console = open_console()
-    console.print(grid)
+    print_grid(console, ("data set", "here", "size", "licence", "what it is"), rows, right=("size",))
+    for k in known:
+        console.print(f"source of {k.data.name}: {k.data.source}", soft_wrap=True)
     console.print(f"data folder: {data_dir()}", soft_wrap=True)
+
+
+def _here(known: Known) -> str:
+    """What of a data set is here, in a word, or the data sets' names in its tasks where it is a part."""
+    from harness.datasets import known_answers
+    from harness.errors import DataError
+
+    if not known.present():
+        return "no"
+    try:
+        if not all(a.holds for a in known_answers(known.data)):
+            return "differs"
+    except DataError:
+        return "damaged"
+    tasks = known.tasks_here()
+    if not tasks or len(tasks) == len(known.data.tasks):
+        return "yes"
+    return ", ".join(task.partition("/")[2] for task in tasks)
 
 
 @app.command("import")
@@ -71,19 +90,52 @@ def import_(
     benchmark: Name,
     path: Annotated[Path, typer.Argument(help="The official file or folder, or a derived table.", metavar="PATH")],
 ) -> None:
-    """Turn an official file into a table; one that is there already is replaced once the new one is whole.
+    """Turn an official file into a table, and compare it with what has been published of the benchmark.
+
+    A table that is there already is replaced once the new one is whole.
 
     \b
     Example:
       nas-harness data import nasbench201 NAS-Bench-201-v1_1-096897.pth
+
+    Exit status: 0 imported, and all agree; 1 imported, but a published number differs; 2 refused, nothing changed.
     """
     from harness.datasets import find_dataset, import_dataset
 
-    known = find_dataset(open_registry(ctx), benchmark)
+    registry = open_registry(ctx)
+    known = find_dataset(registry, benchmark)
     with _shown() as progress:
         folder = import_dataset(known.data, path, progress)
-    typer.echo(f"{benchmark}: imported into {folder}")
-    typer.echo(f"tasks: {', '.join(known.data.tasks)}")
+    _tell_import(find_dataset(registry, benchmark), folder)
+
+
+def _tell_import(known: Known, folder: Path) -> None:
+    """Where the table is, what can be run on it, and whether it is what was published: exits with 1 where not."""
+    from harness.datasets import known_answers
+
+    name = known.data.name
+    typer.echo(f"{name}: imported into {folder}")
+    typer.echo(f"tasks here: {', '.join(known.tasks_here())}")
+    answers = known_answers(known.data)
+    if not answers:
+        return
+    differing = [a for a in answers if not a.holds]
+    if not differing:
+        typer.echo(f"known answers: {len(answers)} of {len(answers)} agree")
+        return
+    typer.echo(
+        f"{typer.style('warning:', fg='yellow', bold=True)} {name}: {len(differing)} of {len(answers)} known answers "
+        f"differ. Either the file is not the published one, or its columns are not what they are called:",
+        err=True,
+    )
+    for a in differing:
+        typer.echo(f"  {_answer_line(a.what, a.published, a.found, a.holds)}", err=True)
+    typer.echo(f"The table is in place; remove it with: nas-harness data rm {name}", err=True)
+    raise typer.Exit(1)
+
+
+def _answer_line(what: str, published: float, found: float, agrees: bool) -> str:
+    return f"{'agrees' if agrees else 'DIFFERS'}: {what}: published {published:.8g}, found {found:.8g}"
 
 
 @app.command()
@@ -93,20 +145,26 @@ def fetch(
     file: Annotated[str | None, typer.Option("--file", help="Which of its files; the first by default.")] = None,
     only: Annotated[bool, typer.Option("--no-import", help="Download only.")] = False,
 ) -> None:
-    """Download an official file, resumed and checked, and import it.
+    """Download an official file, resumed and checked, import it, and compare it with what has been published.
 
     \b
     Example:
       nas-harness data fetch nasbench101 --file nasbench_only108.tfrecord
+
+    Exit status: as import.
     """
     from harness.datasets import fetch_dataset, find_dataset, import_dataset
 
-    known = find_dataset(open_registry(ctx), benchmark)
+    registry = open_registry(ctx)
+    known = find_dataset(registry, benchmark)
+    folder = None
     with _shown() as progress:
         path, digest = fetch_dataset(known.data, file, progress)
         typer.echo(f"{path}: SHA-256 {digest}")
         if not only and known.data.make is not None:
-            typer.echo(f"{benchmark}: imported into {import_dataset(known.data, path, progress)}")
+            folder = import_dataset(known.data, path, progress)
+    if folder is not None:
+        _tell_import(find_dataset(registry, benchmark), folder)
 
 
 @app.command()
@@ -125,8 +183,7 @@ def verify(ctx: typer.Context, benchmark: Name) -> None:
     for folder in folders:
         typer.echo(f"{folder}: every column agrees with its SHA-256")
     for a in answers:
-        verdict = "agrees" if a.holds else "DIFFERS"
-        typer.echo(f"{verdict}: {a.what}: published {a.published:g}, found {a.found:.6g}")
+        typer.echo(_answer_line(a.what, a.published, a.found, a.holds))
     if not all(a.holds for a in answers):
         raise typer.Exit(1)
 
@@ -145,17 +202,35 @@ def info(ctx: typer.Context, benchmark: Name, form: Format = TextOrJson.text) ->
     if form is TextOrJson.json:
         print_json(found)
         return
+    from harness.report.layout import nested, size
+
     tables, files = found.pop("tables"), found.pop("files")
+    found["size"] = None if found["size"] is None else size(found["size"])
+    if found["tasks_here"] == found["tasks"]:
+        del found["tasks_here"]
     for name, value in found.items():
         if value not in (None, "", []):
-            typer.echo(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+            typer.echo("\n".join(nested(name.replace("_", " "), value)))
     for f in files:
         typer.echo(f"official file: {f['name']}  {f['url']}  SHA-256 {f['sha256'] or 'not published'}")
     for table in tables:
         typer.echo("")
-        facts = table.pop("facts")
-        for name, value in {**table, **facts}.items():
-            typer.echo(f"  {name}: {value}")
+        typer.echo("\n".join(_table_lines(table)))
+
+
+def _table_lines(table: dict[str, Any]) -> list[str]:
+    from harness.report.layout import nested, size
+
+    facts, answers = table.pop("facts"), table.pop("known_answers")
+    shown = {**table, "rows": f"{table['rows']:,}", "size": size(table["bytes"])} | facts
+    del shown["bytes"]
+    lines = [f"table: {shown.pop('folder')}"]
+    for name, value in shown.items():
+        lines += nested(name.replace("_", " "), value, 2)
+    if not answers:
+        return [*lines, "  known answers: none"]
+    lines.append(f"  known answers: {sum(a['agrees'] for a in answers)} of {len(answers)} agree")
+    return lines + [f"    {_answer_line(**a)}" for a in answers]
 
 
 @app.command()
@@ -178,17 +253,6 @@ def rm(
         typer.confirm(f"Remove the tables of {benchmark} from {data_dir()}?", abort=True)
     for folder in remove_dataset(known.data):
         typer.echo(f"removed {folder}")
-
-
-def _size(size: int | None) -> str:
-    if size is None:
-        return "-"
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from harness.cli.settings import TextOrJson, open_console, open_registry, print_
 from harness.errors import PluginError, UnknownName
 
 if TYPE_CHECKING:
-    from harness.registry import Registry
+    from harness.registry import Item, Registry
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -55,7 +55,7 @@ def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
             "name": item.name,
             "distribution": item.distribution,
             "version": item.version,
-            **_status(item.status),
+            **_item_status(item),
             "summary": item.provides.summary,
         }
         for item in sorted(registry.items.values(), key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
@@ -136,6 +136,10 @@ def _tasks(registry: Registry) -> list[dict[str, Any]]:
     return found
 
 
+def _item_status(item: Item) -> dict[str, str]:
+    return {"status": "broken", "why": item.status} if item.status == item.broken else _status(item.status)
+
+
 def _status(text: str) -> dict[str, str]:
     """``ok``, or ``missing`` with what is missing and the command that gets it."""
     return {"status": "ok", "why": ""} if text == "ok" else {"status": "missing", "why": text}
@@ -145,18 +149,13 @@ def _print(lines: list[dict[str, Any]], what: str) -> None:
     if not lines:
         typer.echo(f"no {what or 'plugins'} installed")
         return
-    from rich.table import Table
+    from harness.report.layout import print_grid
 
     console = open_console()
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    columns = [c for c in ("kind", "name", "distribution", "version", "status") if not (what and c == "kind")]
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    table.add_column("summary", overflow="fold", ratio=1)
+    header = [c for c in ("kind", "name", "distribution", "version", "status", "summary") if not (what and c == "kind")]
     styles = {"missing": "yellow", "broken": "red"}
-    for line in lines:
-        table.add_row(*(str(line[c]) for c in columns), line["summary"], style=styles.get(line["status"]))
-    console.print(table)
+    rows = [[str(line[c]) for c in header] for line in lines]
+    print_grid(console, header, rows, styles=[styles.get(line["status"]) for line in lines])
     for line in lines:
         if line["why"]:
             console.print(f"{line['kind']} {line['name']}: {line['why']}", style=styles[line["status"]], soft_wrap=True)

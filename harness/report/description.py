@@ -6,12 +6,15 @@ import inspect
 import types
 import typing
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
+from harness.reference import MatchedRandomSearch
+from harness.report.layout import nested, plain, print_grid
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
     from harness.registry import Item, Registry
 
 _ALWAYS = ("name", "default")
+_LINE = 100
+_OF_REFERENCE = (
+    "The core's own random search, beside the strategies of every study: on the same task, with the same budget, "
+    "constraints and number of search seeds, so that rows are compared at the same paid cost. It is always run, and "
+    "cannot be asked for."
+)
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -37,6 +46,8 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
     for k in KINDS:
         if (k, name) in registry.items:
             return _item(registry, registry.items[k, name])
+    if name == MatchedRandomSearch.name:
+        return _matched_random_search()
     tasks = registry.tasks()
     if name in tasks:
         return _task(registry, name)
@@ -55,11 +66,12 @@ def _item(registry: Registry, item: Item) -> dict[str, Any]:
     if item.status != "ok":
         return found
     target = item.load()
+    found["summary"] = found["summary"] or getattr(target, "summary", "")
     if item.kind == "strategy":
         return found | _strategy(target)
     if item.kind == "space":
         return found | _space(target())
-    found["documentation"] = inspect.getdoc(target) or ""
+    found["documentation"] = _documentation(target)
     if item.kind == "protocol":
         protocol = registry.protocol(item.name)
         found["tasks"] = [
@@ -68,9 +80,32 @@ def _item(registry: Registry, item: Item) -> dict[str, Any]:
     return found
 
 
+def _matched_random_search() -> dict[str, Any]:
+    """The reference that the core puts beside every row; no plugin provides it."""
+    return {
+        "kind": "reference",
+        "name": MatchedRandomSearch.name,
+        "distribution": "nas-harness",
+        "version": version("nas-harness"),
+        "status": "ok",
+        "summary": _OF_REFERENCE,
+        "documentation": f"{_OF_REFERENCE}\n\n{_documentation(MatchedRandomSearch)}",
+    }
+
+
+def _documentation(target: Any) -> str:
+    """The docstring, a class's own or of a base beside it: that of a base of the harness says nothing of this one."""
+    if not isinstance(target, type):
+        return inspect.getdoc(target) or ""
+    owner = next((c for c in target.__mro__ if c.__dict__.get("__doc__")), object)
+    if owner is not target and owner.__module__.partition(".")[0] in ("harness", "builtins"):
+        return ""
+    return inspect.cleandoc(str(owner.__doc__))
+
+
 def _strategy(cls: Any) -> dict[str, Any]:
     return {
-        "documentation": inspect.getdoc(cls) or "",
+        "documentation": _documentation(cls),
         "needs": sorted(cls.needs),
         "parameters": parameters(cls.Params),
         "modes": {name: msgspec.to_builtins(mode) for name, mode in cls.modes.items()},
@@ -128,7 +163,7 @@ def _type_text(hint: Any) -> str:
 
 def _space(space: Any) -> dict[str, Any]:
     return {
-        "documentation": inspect.getdoc(type(space)) or "",
+        "documentation": _documentation(type(space)),
         "size": space.size,
         "choices": [{"name": c.name, "options": [str(o) for o in c.options]} for c in space.choices],
         "law": getattr(space, "default_law", None),
@@ -182,7 +217,7 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
 
 
 def print_description(description: Mapping[str, Any], console: Console) -> None:
-    """Head line, documentation, then each part; tables for lists of like things."""
+    """Head line, documentation, what takes a line each; then each part that takes more, under a title of its own."""
     d = dict(description)
     head = f"{d.pop('kind')} {d.pop('name')}  ({d.pop('distribution')} {d.pop('version')})"
     console.print(head, style="bold")
@@ -190,18 +225,33 @@ def print_description(description: Mapping[str, Any], console: Console) -> None:
     d.pop("summary")
     for paragraph in documentation.split("\n\n"):
         console.print(" ".join(paragraph.split()))
-    for key, value in d.items():
-        if key == "status" and value == "ok":
-            continue
-        title = key.replace("_", " ")
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            console.print(f"\n{title}", style="bold")
-            _print_table(value, console)
-        elif isinstance(value, dict) and value and all(isinstance(v, dict) for v in value.values()):
-            console.print(f"\n{title}", style="bold")
-            _print_table([{"name": name, **_flat(v)} for name, v in value.items()], console)
-        else:
-            console.print(f"{title}: {_text(value)}", soft_wrap=True)
+    if d.get("status") == "ok":
+        del d["status"]
+    lines = {key: f"{key.replace('_', ' ')}: {plain(value)}" for key, value in d.items() if not _is_part(value)}
+    for line in lines.values():
+        console.print(line, soft_wrap=True)
+    for key in (k for k in d if k not in lines):
+        console.print(f"\n{key.replace('_', ' ')}", style="bold")
+        _print_part(d[key], console)
+
+
+def _is_part(value: Any) -> bool:
+    """Whether it is a table, or a mapping that a line does not hold."""
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], dict)
+    if not isinstance(value, dict):
+        return False
+    return len(plain(value)) > _LINE or (bool(value) and all(isinstance(v, dict) for v in value.values()))
+
+
+def _print_part(value: Any, console: Console) -> None:
+    if isinstance(value, list):
+        _print_table(value, console)
+    elif all(isinstance(v, dict) for v in value.values()):
+        _print_table([{"name": name, **_flat(v)} for name, v in value.items()], console)
+    else:
+        for name, v in value.items():
+            console.print("\n".join(nested(name, v, 2)), soft_wrap=True)
 
 
 def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,26 +262,9 @@ def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print_table(lines: list[dict[str, Any]], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     columns = [c for c in lines[0] if c in _ALWAYS or any(line.get(c) not in ("", None, False) for line in lines)]
-    for column in columns:
-        table.add_column(column, no_wrap=column == "name", overflow="fold")
-    for line in lines:
-        table.add_row(*("required" if c == "default" and line.get("required") else _text(line.get(c)) for c in columns))
-    console.print(table)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_text(v)}" for k, v in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_text(v) for v in value) or "none"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)
+    rows = [
+        ["required" if c == "default" and line.get("required") else plain(line.get(c)) for c in columns]
+        for line in lines
+    ]
+    print_grid(console, columns, rows, header_style="dim", whole=1)

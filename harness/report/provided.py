@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _COLUMNS = ("task", "row", "metric", "n", "mean", "std")
+_BROKEN = "broken"
 _NOTHING = "no installed plugin provides a metric (nas-harness list metrics)"
 
 
 def metrics_csv(found: Sequence[MetricSummary]) -> str:
-    """A line for each metric of each row of each task."""
+    """A line for each metric of each row of each task; ``error`` where it is broken."""
     text = io.StringIO()
+    columns = (*_COLUMNS, "error")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows([("" if getattr(m, c) is None else getattr(m, c)) for c in _COLUMNS] for m in found)
+    writer.writerow(columns)
+    writer.writerows([("" if getattr(m, c) is None else getattr(m, c)) for c in columns] for m in found)
     return text.getvalue()
 
 
@@ -32,11 +34,13 @@ def metrics_markdown(found: Sequence[MetricSummary]) -> str:
         return _NOTHING + "\n"
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|---|---|---|---:|---:|---:|"]
     lines += ["| " + " | ".join(escaped(c) for c in _cells(m)) + " |" for m in found]
+    lines += [f"\n{escaped(line)}" for line in _errors(found)]
     return "\n".join(lines) + "\n"
 
 
 def print_metrics(found: Sequence[MetricSummary], console: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     if not found:
         console.print(_NOTHING)
@@ -47,7 +51,20 @@ def print_metrics(found: Sequence[MetricSummary], console: Console) -> None:
     for m in found:
         table.add_row(*_cells(m))
     console.print(table)
+    for line in _errors(found):
+        console.print(Text(line, style="red"))
 
 
 def _cells(m: MetricSummary) -> tuple[str, ...]:
+    if m.error is not None:
+        return m.task, m.row, m.metric, _BROKEN, numbers.NONE, numbers.NONE
     return m.task, m.row, m.metric, str(m.n), numbers.number(m.mean, 4), numbers.number(m.std, 4)
+
+
+def _errors(found: Sequence[MetricSummary]) -> list[str]:
+    """The first error of each broken metric, and how many rows it left without numbers."""
+    rows: dict[str, list[str]] = {}
+    for m in found:
+        if m.error is not None:
+            rows.setdefault(m.metric, []).append(m.error)
+    return [f"{_BROKEN} on {len(e)} row{'s' * (len(e) > 1)}: {e[0]}" for e in rows.values()]

@@ -238,7 +238,7 @@ def _metrics(source: Source) -> list[MetricSummary]:
     from harness.analysis.provided import metrics_of
 
     registry = source.registry()
-    return metrics_of(source.results, {name: registry.load("metric", name) for name in registry.names("metric")})
+    return metrics_of(source.results, [registry.find("metric", name) for name in registry.names("metric")])
 
 
 def _metrics_text(source: Source, console: Console) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.errors import UnknownName
 from harness.registry import Registry, default_registry
 
 
@@ -64,6 +65,24 @@ def test_bad_input_is_told_and_exits_2(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     assert said in refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [
+        ("nosuch", ["random-search", "tpe"], []),
+        ("nope", ["random-search", "tpe"], []),
+        ("tep", ["random-search", "tpe"], ["tpe"]),
+        ("random", ["random-search", "tpe"], ["random-search"]),
+        ("gnas", ["ga-nas", "renas", "tpe"], ["ga-nas", "renas"]),
+    ],
+)
+def test_only_a_near_name_is_offered(name: str, known: list[str], near: list[str]) -> None:
+    said = str(UnknownName("strategy", name, known))
+    if near:
+        assert said.endswith("did you mean " + " or ".join(repr(n) for n in near) + "?")
+    else:
+        assert said == f"unknown strategy {name!r}; known: {', '.join(sorted(known))}"
 
 
 @pytest.mark.parametrize(

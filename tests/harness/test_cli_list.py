@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -41,6 +42,31 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
     assert any(x.split()[:5] == ["strategy", "toy-sampler", "toy-plugin", "1.0", "ok"] for x in text)
 
 
+def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A module that is not there is known before it is imported; a class that is not there, when it is asked for."""
+    info = tmp_path / "broken_toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nas_harness]\nbroken-toy = broken_toy\n")
+    (tmp_path / "broken_toy.py").write_text(
+        "from harness import Provides, hookimpl\n@hookimpl\ndef nas_harness_strategies():\n"
+        "    return [Provides('no-module', 'toy_serach:Sampler'), Provides('no-class', 'toy_plugin:Smapler')]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,broken-toy")
+    found = {x["name"]: x for x in shown(capsys, "list", "strategies")}
+    assert found["no-module"]["status"] == "broken"
+    assert "there is no module 'toy_serach'" in found["no-module"]["why"]
+    assert found["toy-sampler"]["status"] == "ok"
+    for words in (["describe", "no-class"], ["check", "no-class"], ["run", "-s", "no-class", *ON_EDGES]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "strategy 'no-class' of broken-toy 1.0 does not load from 'toy_plugin:Smapler': AttributeError" in said
+
+
+ON_EDGES = ["-t", "toy/edges", "--budget", "5"]
 TASKS = [
     f"toy/{name}" for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "timeless")
 ]
@@ -78,6 +104,34 @@ def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: py
     for part in ("strategy toy-sampler (toy-plugin 1.0)", "size int 8 >= 1, <= 64 How many to draw at once"):
         assert part in text
     assert "single size = 1" in text
+
+
+def test_a_strategy_without_a_docstring_is_described_by_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    """toy-sampler has none; toy-returner has one; toy-bad-ranker, a toy-returner, has its base's."""
+    assert main(["describe", "toy-sampler"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[1] == "Draws and queries until the budget ends"
+    assert "One search method" not in out
+    assert shown(capsys, "describe", "toy-sampler")["documentation"] == ""
+    for name in ("toy-returner", "toy-bad-ranker"):
+        assert shown(capsys, "describe", name)["documentation"].startswith("Stops by itself after ten queries")
+    assert shown(capsys, "describe", "toy")["documentation"] == ""
+
+
+def test_the_reference_of_every_report_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown(capsys, "describe", "matched-random-search")
+    assert (found["kind"], found["distribution"]) == ("reference", "nas-harness")
+    assert main(["describe", "matched-random-search"]) == 0
+    assert "The core's own random search" in capsys.readouterr().out
+
+
+def test_a_description_ends_with_what_takes_more_than_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "toy/edges"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("")
+    assert all(": " in line for line in lines[2:first])
+    assert any(line.startswith("random sampling: law ") for line in lines[2:first])
+    assert "fidelities" in lines[first:]
 
 
 def test_describe_a_task_a_protocol_and_a_space(capsys: pytest.CaptureFixture[str]) -> None:

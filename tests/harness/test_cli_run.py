@@ -67,14 +67,13 @@ def test_report_of_what_run_left(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert target.read_text().startswith("task,search_task,")
 
 
-def test_a_plugins_metric_is_a_section_of_the_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_plugins_metric_is_a_section_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words(tmp_path, "toy-sampler", "toy-foreigner"), "-q"]) == 1
     capsys.readouterr()
     section = ["report", str(tmp_path / "first"), "--section", "metrics"]
     assert main([*section, "--format", "json"]) == 0
-    found = {m["row"]: m for m in json.loads(capsys.readouterr().out)["metrics"]}
+    metrics = json.loads(capsys.readouterr().out)["metrics"]
+    found = {m["row"]: m for m in metrics if m["metric"] == "toy-calls"}
     records = read_records(tmp_path / "first")[0]
     by_hand = {r.seeds.search: r.asked.total / r.paid.queries for r in records if r.label == "toy-sampler"}
     sampler, foreigner = found["toy-sampler"], found["toy-foreigner"]
@@ -82,14 +81,38 @@ def test_a_plugins_metric_is_a_section_of_the_report(
     assert sampler["mean"] == pytest.approx((by_hand[0] + by_hand[1]) / 2)
     assert (foreigner["n"], foreigner["mean"], foreigner["values"]) == (0, None, [None, None])
     assert "matched-random-search" in found
-    for form, start in (("text", "task "), ("csv", "task,row,metric,n,mean,std\n"), ("markdown", "| task |")):
+    for form, start in (("text", "task "), ("csv", "task,row,metric,n,mean,std,error\n"), ("markdown", "| task |")):
         assert main([*section, "--format", form]) == 0
         out = capsys.readouterr().out
         assert out.startswith(start)
         assert f"{sampler['mean']:.2f}" in out
-    monkeypatch.setenv("TOY_METRIC", "raise")
-    assert main(section) == 2
-    assert "metric 'toy-calls' on run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("broken", ["raises", "is not there"])
+def test_a_broken_metric_is_named_with_its_plugin_and_the_others_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    """Two rows, the strategy's and matched random search's, each of six paid queries a run."""
+    assert main([*words(tmp_path, "toy-sampler"), "-q"]) == 0
+    if broken == "raises":
+        monkeypatch.setenv("TOY_METRIC", "raise")
+        why = "metric 'toy-calls' on run "
+    else:
+        monkeypatch.delattr("toy_plugin.calls_per_query")
+        why = "metric 'toy-calls' of toy-plugin 1.0 does not load from 'toy_plugin:calls_per_query'"
+    capsys.readouterr()
+    section = ["report", str(tmp_path / "first"), "--section", "metrics"]
+    assert main([*section, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    by_name = {name: [m for m in found if m["metric"] == name] for name in ("toy-calls", "toy-paid")}
+    assert [(m["mean"], m["values"], m["error"]) for m in by_name["toy-paid"]] == [(6.0, [6.0, 6.0], None)] * 2
+    assert [(m["n"], m["mean"], m["values"]) for m in by_name["toy-calls"]] == [(0, None, [])] * 2
+    assert all(m["error"].startswith("plugin 'toy' of toy-plugin 1.0: " + why) for m in by_name["toy-calls"])
+    for form in ("text", "csv", "markdown"):
+        assert main([*section, "--format", form]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert "plugin 'toy' of toy-plugin 1.0: " + why in out
+        assert "6.0" in out
 
 
 def test_a_study_file_is_kept_as_it_was_written(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def only(*names: str, strict: bool = False) -> Registry:
 
 
 def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> None:
-    install(site, "good-one", GOOD.format(name="good"), version="2.5")
-    item = only("good-one").find("strategy", "good")
+    install(site, "good-one", GOOD.format(name="matched-random-search"), version="2.5")
+    item = only("good-one").find("strategy", "matched-random-search")
     assert (item.distribution, item.version, item.plugin, item.status) == ("good-one", "2.5", "good-one", "ok")
     assert item.load().__name__ == "MatchedRandomSearch"
 
@@ -101,6 +101,40 @@ def test_a_target_that_does_not_import_says_where_it_was_looked_for(site: Path) 
     install(site, "good-one", GOOD.format(name="x").replace("MatchedRandomSearch", "NoSuch"))
     with pytest.raises(PluginError, match="good-one 1.0 does not load from 'harness.reference:NoSuch'"):
         only("good-one").load("strategy", "x")
+
+
+def test_a_class_that_calls_itself_otherwise_is_refused_naming_both(site: Path) -> None:
+    install(site, "good-one", GOOD.format(name="mine"))
+    said = (
+        "strategy 'mine' of good-one 1.0: 'harness.reference:MatchedRandomSearch' calls itself 'matched-random-search'"
+    )
+    with pytest.raises(PluginError, match=said):
+        only("good-one").load("strategy", "mine")
+
+
+@pytest.mark.parametrize(
+    ("load", "why"),
+    [
+        ("good_one.serach:Mine", "there is no module 'good_one.serach'"),
+        ("no_such_package.search:Mine", "there is no module 'no_such_package.search'"),
+        (".search:Mine", "there is no module '.search'"),
+        ("good_one.search", "which is not module:attribute"),
+    ],
+)
+def test_a_module_that_is_not_there_is_known_without_an_import(site: Path, load: str, why: str) -> None:
+    install(site, "good-one", GOOD.format(name="x").replace("harness.reference:MatchedRandomSearch", load))
+    item = only("good-one").find("strategy", "x")
+    assert item.status == item.broken == f"does not load from {load!r}{',' if 'which' in why else ':'} {why}"
+    with pytest.raises(PluginError, match="strategy 'x' of good-one 1.0 does not load from"):
+        item.load()
+
+
+def test_asking_for_the_status_imports_no_package(site: Path) -> None:
+    (site / "heavy_one").mkdir()
+    (site / "heavy_one" / "__init__.py").write_text("raise OSError('imported')")
+    install(site, "good-one", GOOD.format(name="x").replace("harness.reference:", "heavy_one.search:"))
+    assert only("good-one").find("strategy", "x").status == "ok"
+    assert "heavy_one" not in sys.modules
 
 
 @pytest.mark.parametrize(

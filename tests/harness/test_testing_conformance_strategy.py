@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import bad_strategies as bad
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from harness.errors import HarnessError, StudyError
 from harness.registry import Registry
 from harness.testing import Report, assert_conforms, check_strategy
 from harness.testing.conformance import CHECKS
+from harness.testing.conformance.determinism import _answer
 from harness.testing.conformance.honesty import best_of, fisher
 
 EMPTY = Registry(only=frozenset())
@@ -140,6 +144,20 @@ def test_a_local_class_skips_fresh_processes():
     report = check_strategy(Local, registry=EMPTY, only=[FRESH, SAME])
     assert report.ok
     assert [r.why for r in report.skipped if r.check.startswith(FRESH)]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import harness_no_such", "ModuleNotFoundError: No module named 'harness_no_such'"),
+        ("try: 1 / 0\nexcept ZeroDivisionError: raise ValueError('first\\nsecond')", "ValueError: first second"),
+        ("import sys; sys.exit('no licence')", "no licence"),
+        ("import sys; sys.exit(3)", "no answer, exit status 3"),
+    ],
+)
+def test_a_process_that_fails_is_told_by_its_exception(code, said):
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert _answer(child, 60) == {"error": said}
 
 
 def test_assert_conforms_shows_the_report():

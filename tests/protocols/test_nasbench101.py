@@ -277,7 +277,8 @@ def test_bad_imports_change_nothing(
     data = tmp_path / "data"
     monkeypatch.setenv("NAS_HARNESS_DATA", str(data))
     write_invented(tmp_path / "good.tfrecord", cells(4))
-    assert main(["data", "import", "nasbench101", str(tmp_path / "good.tfrecord")]) == 0
+    assert main(["data", "import", "nasbench101", str(tmp_path / "good.tfrecord")]) == 1  # whole, but four cells
+    assert "DIFFERS: cells: published 423624, found 4\n" in capsys.readouterr().err
     before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
     capsys.readouterr()
     for name, content in hostile(tmp_path, (tmp_path / "good.tfrecord").read_bytes()).items():

@@ -182,12 +182,18 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_official_ensembles(packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_official_ensembles(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
     source = models(tmp_path / "nb_models_1.0")
     if packed:
         source = Path(shutil.make_archive(str(tmp_path / "nasbench301_models_v1.0"), "zip", source))
     assert main(["data", "import", "nasbench301", str(source)]) == 0
+    assert "tasks here: nasbench301/xgb, nasbench301/xgb@noise\n" in capsys.readouterr().out
+    assert main(["data", "list"]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("nasbench301 "))
+    assert row.split()[1:3] == ["xgb,", "xgb@noise"]
     assert [p.name for p in (tmp_path / "data" / "nasbench301").iterdir()] == ["xgb"]
     evaluator = PROTOCOL.open(TASKS["nasbench301/xgb"])
     validator = evaluator.validator()
@@ -298,7 +304,8 @@ def test_bad_imports_change_nothing(
 ) -> None:
     data = tmp_path / "data"
     monkeypatch.setenv("NAS_HARNESS_DATA", str(data))
-    assert main(["data", "import", "nasbench301", str(small)]) == 0
+    assert main(["data", "import", "nasbench301", str(small)]) == 1  # whole, but not the published model
+    assert "published with YAHPO Gym v1 (1: yes): published 1, found 0" in capsys.readouterr().err
     before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
     folder = tmp_path / "bad"
     folder.mkdir()

@@ -286,9 +286,16 @@ def calls_per_query(record):
     return record.asked.total / record.paid.queries if record.paid.queries else None
 
 
+def paid_queries(record):
+    return record.paid.queries
+
+
 @hookimpl
 def nas_harness_metrics():
-    return [Provides("toy-calls", "toy_plugin:calls_per_query", "calls of the oracle per paid query")]
+    return [
+        Provides("toy-calls", "toy_plugin:calls_per_query", "calls of the oracle per paid query"),
+        Provides("toy-paid", "toy_plugin:paid_queries", "paid queries"),
+    ]
 
 
 @hookimpl

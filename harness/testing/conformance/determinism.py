@@ -18,6 +18,7 @@ from harness.testing.conformance.report import Failed, Skipped, check, expect
 from harness.testing.conformance.subjects import StrategySubject
 
 _SEEDS = (1, 2, 3)
+_LONGEST = 500
 
 
 @check("strategy", "two fresh processes with different hash seeds give the same trajectory")
@@ -72,7 +73,15 @@ def _answer(child: subprocess.Popen[str], limit: float) -> dict[str, Any]:
     lines = out.strip().splitlines()
     if lines and lines[-1].startswith("{"):
         return dict(json.loads(lines[-1]))
-    return {"error": err.strip()[-500:] or f"no answer, exit status {child.returncode}"}
+    return {"error": _exception(err) or f"no answer, exit status {child.returncode}"}
+
+
+def _exception(err: str) -> str:
+    """The exception that ends a traceback, on one line; of what is no traceback the last line."""
+    lines = [line for line in err.splitlines() if line.strip()]
+    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
+    start = next((i for i in range(frames[-1], len(lines)) if not lines[i].startswith(" ")), -1) if frames else -1
+    return " ".join(" ".join(lines[start:]).split())[:_LONGEST]
 
 
 @check("strategy", "the same seed gives the same trajectory")
