@@ -94,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--pair", action="append", default=[], help='two labels, as "A|B"')
-    parser.add_argument("--benchmark", default="", help="only tasks whose names begin so; Holm's family is what is shown")
+    parser.add_argument("--benchmark", default="", help="only tasks whose names begin so; of them is Holm's family")
     parser.add_argument("--column", default="ktau", help="what pairs are compared by")
     options = parser.parse_args()
     runs = {k: v for k, v in read(options.runs).items() if k[1].startswith(options.benchmark)}
