@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import msgspec
 from harness.environment import describe_environment
 from harness.errors import HarnessError, RecordError
 from harness.execution import Done, Lost, Work, default_jobs, find_executor
-from harness.plan import Evaluators, Plan, RunSpec, make_plan
+from harness.plan import Evaluators, OpenTask, Plan, RunSpec, make_plan
 from harness.records import (
     BASELINES,
     RUNS,
@@ -29,7 +29,7 @@ from harness.records import (
 )
 from harness.registry import Registry
 from harness.runner import failed_record
-from harness.sampling import baseline_id, random_sampling
+from harness.sampling import baseline_id, prepare_sampling
 from harness.study import Study
 
 PLAN = "plan.json"
@@ -131,6 +131,7 @@ def run_study(
     evaluators = Evaluators(registry)
     plan = make_plan(study, registry, evaluators)
     folder = results / study.name
+    sampling = _sampling(plan, folder, results)
     with Store.open(folder) as store:
         known, problems = read_records(folder) if (folder / RUNS).is_file() else ([], [])
         for problem in problems:
@@ -138,8 +139,8 @@ def run_study(
         wanted = {spec.id for spec in plan.runs}
         records = {r.id: r for r in known if r.id in wanted and (r.status == "ok" or not retry_failed)}
         missing = [spec for spec in plan.runs if spec.id not in records]
+        _baselines(sampling, store, results / BASELINES, listener)
         _describe(folder, plan, text)
-        _baselines(plan, store, results, listener)
         already = len(records)
         listener.planned(len(plan.runs), already)
         hooks = _Hooks(registry, listener)
@@ -211,21 +212,32 @@ def _write(path: Path, data: bytes) -> None:
         raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
 
 
-def _baselines(plan: Plan, store: Store, results: Path, listener: Listener) -> None:
-    """Random sampling of each task: taken from this folder, from another study's, or computed and shared."""
-    shared = results / BASELINES
-    here, elsewhere = read_baselines(store.folder / BASELINES), read_baselines(shared)
-    for t in plan.tasks:
-        identity = baseline_id(t, plan.study.seeds)
-        if identity in here:
-            continue
-        found: Baseline | None = elsewhere.get(identity)
-        if found is None:
+_Sampling = list[tuple[OpenTask, Baseline | Callable[[], Baseline]]]
+
+
+def _sampling(plan: Plan, folder: Path, results: Path) -> _Sampling:
+    """Random sampling of each task whose own the folder lacks: another study's, or what computes it.
+
+    Writes nothing. Raises StudyError where a task's constraints leave nothing to draw.
+    """
+    here, elsewhere = read_baselines(folder / BASELINES), read_baselines(results / BASELINES)
+    wanted = {baseline_id(t, plan.study.seeds): t for t in plan.tasks}
+    return [
+        (t, elsewhere.get(identity) or prepare_sampling(t, plan.study.seeds, plan.study.final_seed))
+        for identity, t in wanted.items()
+        if identity not in here
+    ]
+
+
+def _baselines(sampling: _Sampling, store: Store, shared: Path, listener: Listener) -> None:
+    """Store random sampling of each task; what had to be computed is shared with all studies."""
+    for t, known in sampling:
+        found = known
+        if not isinstance(found, Baseline):
             if not t.task.recorded:
                 listener.note(f"random sampling on {t.task.name}: drawing and scoring")
-            found = random_sampling(t, plan.study.seeds, plan.study.final_seed)
+            found = found()
             _share(shared, found)
-        here[identity] = found
         store.append(found)
 
 

@@ -256,6 +256,19 @@ def test_constraints_that_nothing_satisfies_are_refused(toy: Registry, tmp_path:
         run(toy, tmp_path, unknown)
 
 
+@pytest.mark.parametrize("refused", ["toy/edges", "toy/drawn"])
+def test_a_refused_study_writes_nothing(toy: Registry, tmp_path: Path, refused: str) -> None:
+    """Neither over the study of that name, nor a folder of a new one, nor random sampling of its other tasks."""
+    first, _ = run(toy, tmp_path, study("toy-sampler"))
+    before = {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
+    tasks = (TaskSpec(name="toy/nodes"), TaskSpec(name=refused, constraints=("params < 0",)))
+    for name in (first.study, "new"):
+        with pytest.raises(HarnessError, match="params < 0"):
+            run(toy, tmp_path, msgspec.structs.replace(study("toy-sampler"), name=name, tasks=tasks))
+    assert {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()} == before
+    assert [f.name for f in tmp_path.iterdir() if f.is_dir()] == [first.study]
+
+
 @pytest.mark.parametrize("bound", [1234567.0, 2.69e6, 200.0, 0.1, 1e-7, 123456789.123])
 def test_a_constraint_means_the_same_wherever_it_is_read(bound: float) -> None:
     assert Constraint.parse(str(Constraint("params", "<=", bound))).bound == bound
