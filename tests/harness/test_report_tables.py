@@ -113,7 +113,7 @@ def test_the_terminal_report_fits_100_columns_and_orders_rows_by_final_score(tmp
     lines = text.splitlines()
     table = lines[next(i for i, x in enumerate(lines) if x.startswith("strategy")) :]
     order = ["strong", "weak", "matched-random-", "random sampling", "not strict:", "cheat (paper)", "matched-random-"]
-    starts = [name for x in table[1:] for name in dict.fromkeys(order) if x.startswith(f"{name} ")]
+    starts = [name for x in table[1:] for name in dict.fromkeys(order) if f"{x} ".startswith(f"{name} ")]
     assert starts == order
     assert "random sampling 50.00 ± 10.00 (all 400 rows); ceiling 90.00; best 95.00" in text
     strong = next(x for x in table if x.startswith("strong"))
