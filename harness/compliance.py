@@ -187,7 +187,7 @@ def _tuning(_task: TaskRuns, row: Runs) -> _Verdict:
     stated = {r.tuning_queries for r in row.records}
     if None in stated:
         return False, "tuning_queries is not stated: say what tuning its parameters cost, 0 where nothing was tuned"
-    return True, f"{', '.join(str(s) for s in sorted(s for s in stated if s is not None))} queries spent on tuning"
+    return True, f"{', '.join(f'{s:,}' for s in sorted(s for s in stated if s is not None))} queries spent on tuning"
 
 
 def _accounting(task: TaskRuns, row: Runs) -> _Verdict:

@@ -136,6 +136,10 @@ def check_shape(study: Study, *, where: str = "") -> None:
         raise StudyError(f"{where}no [[tasks]]: name at least one (nas-harness list tasks)")
     if not study.strategies:
         raise StudyError(f"{where}no [[strategies]]: name at least one (nas-harness list strategies)")
+    for position, strategy in enumerate(study.strategies):
+        if strategy.tuning_queries is not None and strategy.tuning_queries < 0:
+            place = f"strategies[{position}].tuning_queries"
+            raise StudyError(f"{where}{place} = {strategy.tuning_queries}: not negative, 0 where nothing was tuned")
     names = [(t.name, t.search_task, t.constraints, t.reference) for t in study.tasks]
     for name in names:
         if names.count(name) > 1:

@@ -58,7 +58,8 @@ def curves_of(
     """A curve for each row and each matched random search, those of a task on one grid of costs.
 
     tasks, rows: names and labels to keep (default all). at: the costs wanted; default every cost at which a run of the
-    task improved, thinned to 500. Raises UnknownName, HarnessError where the records do not count ``unit``.
+    task improved, thinned to 500. Raises UnknownName, HarnessError where the records do not count ``unit`` and for a
+    cost above the budget.
     """
     if unit not in UNITS:
         raise UnknownName("cost", unit, UNITS)
@@ -68,7 +69,7 @@ def curves_of(
         if tasks and task.task not in tasks:
             continue
         wanted = [r for r in (*task.rows, *task.references) if not rows or r.label in rows]
-        grid = grid_of(at) if at is not None else thinned(costs_of(task, wanted, unit))
+        grid = grid_of(at, task, unit) if at is not None else thinned(costs_of(task, wanted, unit))
         found += [_curve(task, row, grid, unit) for row in wanted]
     return found
 
@@ -82,7 +83,14 @@ def check_names(results: Results, tasks: Sequence[str], rows: Sequence[str]) -> 
                 raise UnknownName(kind, name, known)
 
 
-def grid_of(at: Sequence[float]) -> NDArray[np.float64]:
+def grid_of(at: Sequence[float], task: TaskRuns, unit: Unit) -> NDArray[np.float64]:
+    """The costs wanted, ascending. Raises HarnessError for one that is not positive, or above the study's budget."""
+    limit = getattr(task.budget, unit)
+    for cost in at:
+        if not 0 < cost < math.inf:
+            raise HarnessError(f"--at {cost:g}: a cost is positive and finite")
+        if limit is not None and cost > limit:
+            raise HarnessError(f"--at {cost:.10g}: the budget of {task.title} ends at {limit:.10g} {unit}")
     return np.asarray(sorted(at), dtype=np.float64)
 
 

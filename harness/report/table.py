@@ -197,6 +197,8 @@ def _footnotes(task: TaskSummary) -> tuple[str, ...]:
     for mode in dict.fromkeys(r.mode for r in task.rows if r.mode != "strict"):
         notes.append(f"({mode}): not a strict row; never ranked with or tested against strict rows")
     for row in task.rows:
+        if row.tuning_queries:
+            notes.append(f"{_name(row)}: {row.tuning_queries:,} queries more were spent on tuning its parameters")
         if row.failed:
             named = "; ".join(row.failed_runs[:3]) + ("; ..." if row.failed > 3 else "")
             failed = f"{row.failed} of {row.n} runs failed, each scores random sampling's mean"

@@ -65,6 +65,27 @@ def test_costs_can_be_chosen_and_a_run_that_ended_keeps_what_it_had(tmp_path: Pa
     assert curve.final == [50.0, 75.0]
 
 
+@pytest.mark.parametrize("against", [None, "alpha"])
+def test_costs_above_the_budget_are_refused_and_where_it_has_no_such_limit_are_not(
+    tmp_path: Path, against: str | None
+) -> None:
+    """A budget of 100 queries, and no limit of seconds."""
+    folder = write_study(tmp_path, [*two_runs(), record("beta", 0, 70.0, incumbents=FIRST)], [baseline()])
+
+    def section(**choice: Any) -> str:
+        text = io.StringIO()
+        write_report(folder, Choice(sections=("curves",), against=against, **choice), Console(file=text, width=100))
+        return text.getvalue()
+
+    section(at=(10.0, 100.0))
+    section(at=(5000.0,), unit="seconds", rows=("alpha",))
+    with pytest.raises(HarnessError, match="--at 101: the budget of toy/a ends at 100 queries"):
+        section(at=(10.0, 101.0))
+    for cost in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(HarnessError, match="a cost is positive and finite"):
+            section(at=(cost,))
+
+
 def test_a_failed_run_stands_at_random_sampling_throughout(tmp_path: Path) -> None:
     (curve,) = curves(tmp_path, [*two_runs(), record("alpha", 2, None, paid=Paid(3, 36.0, 30.0))], at=(2.0, 10.0))
     assert curve.final == [pytest.approx((40 + 60 + 50) / 3), pytest.approx((70 + 80 + 50) / 3)]

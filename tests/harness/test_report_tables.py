@@ -132,6 +132,14 @@ def test_the_verdict_is_in_words_and_a_failure_is_named(tmp_path: Path) -> None:
     assert "bad: 1 of 8 runs failed, each scores random sampling's mean: seed 7: failed: ValueError: no" in told
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_what_tuning_cost_is_said_below_the_table(tmp_path: Path, form: str) -> None:
+    records = [*row("tuned", EIGHT, tuning_queries=45_000), *row("plain", LOWER, tuning_queries=0)]
+    text = written(tmp_path, records, form=form)
+    assert "tuned: 45,000 queries more were spent on tuning its parameters" in text
+    assert "plain: 0" not in text
+
+
 def test_compliance_shows_what_fails_first_with_why_and_the_rest_in_one_line(tmp_path: Path) -> None:
     text = written(tmp_path, study(), sections=("compliance",))
     lines = text.splitlines()

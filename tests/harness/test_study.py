@@ -58,6 +58,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ("size = 4", "size = 5"),
         ("toy/edges", "toy/nodes"),
         ("seeds = 2", "seeds = 2\nseed = 1"),
+        ("tuning_queries = 0", "tuning_queries = 5"),
         ("tuning_queries = 0", 'mode = "paper"'),
     ):
         assert not set(ids(GOOD.replace(before, after))) & set(base), (before, after)
@@ -77,6 +78,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         (("queries = 10", "queries = 0"), "positive"),
         (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
         (("seeds = 2", "seeds = 0"), "at least 1"),
+        (("tuning_queries = 0", "tuning_queries = -1"), r"strategies\[0\].tuning_queries = -1: not negative"),
         (('"first"', '"../first"'), "names a folder"),
         (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
         (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "stands twice"),
