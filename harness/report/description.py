@@ -12,6 +12,7 @@ import msgspec
 
 from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
+from harness.registry import built_in_executors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,15 +33,17 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
         raise UnknownName("kind", kind, kinds)
     if kind == "task":
         return _task(registry, name)
+    items: dict[tuple[str, str], Item] = {("executor", n): item for n, item in built_in_executors().items()}
+    items |= {(k, n): item for (k, n), item in registry.items.items()}
     if kind is not None:
-        return _item(registry, registry.find(typing.cast(Kind, kind), name))
+        return _item(registry, items.get((kind, name)) or registry.find(typing.cast(Kind, kind), name))
     for k in KINDS:
-        if (k, name) in registry.items:
-            return _item(registry, registry.items[k, name])
+        if (k, name) in items:
+            return _item(registry, items[k, name])
     tasks = registry.tasks()
     if name in tasks:
         return _task(registry, name)
-    raise UnknownName("name", name, {*tasks, *(n for _, n in registry.items)}, hint="nas-harness list")
+    raise UnknownName("name", name, {*tasks, *(n for _, n in items)}, hint="nas-harness list")
 
 
 def _item(registry: Registry, item: Item) -> dict[str, Any]:
