@@ -38,6 +38,11 @@ def check_compliance(results: Results) -> list[Finding]:
     return list(_findings(results))
 
 
+def row_scope(task: TaskRuns, row: Runs) -> str:
+    """The scope of what is found on one row."""
+    return f"{task.title}: {row.title}"
+
+
 def _findings(results: Results) -> Iterator[Finding]:
     for name, study_rule in STUDY_RULES.items():
         yield Finding(name, *study_rule(results), "study")
@@ -47,7 +52,7 @@ def _findings(results: Results) -> Iterator[Finding]:
     for name, row_rule in ROW_RULES.items():
         for task in results.tasks:
             for row in task.rows:
-                yield Finding(name, *row_rule(task, row), f"{task.title}: {row.title}")
+                yield Finding(name, *row_rule(task, row), row_scope(task, row))
     yield from _complete(results)
     yield from _with_and_without_tricks(results)
     yield from _ablations(results)

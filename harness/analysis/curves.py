@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from harness.analysis.matched import Unit, cost_of
-from harness.analysis.results import Results, Runs, TaskRuns
+from harness.analysis.results import Results, Runs, TaskRuns, check_names
 from harness.errors import HarnessError, UnknownName
 from harness.records import Incumbent, Record
 
@@ -72,15 +72,6 @@ def curves_of(
         grid = grid_of(at, task, unit) if at is not None else thinned(costs_of(task, wanted, unit))
         found += [_curve(task, row, grid, unit) for row in wanted]
     return found
-
-
-def check_names(results: Results, tasks: Sequence[str], rows: Sequence[str]) -> None:
-    """Raises UnknownName for a task or a label that the study does not have."""
-    labels = {r.label for t in results.tasks for r in (*t.rows, *t.references)}
-    for kind, given, known in (("task", tasks, {t.task for t in results.tasks}), ("row", rows, labels)):
-        for name in given:
-            if name not in known:
-                raise UnknownName(kind, name, known)
 
 
 def grid_of(at: Sequence[float], task: TaskRuns, unit: Unit) -> NDArray[np.float64]:

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.curves import UNITS, check_names, costs_of, grid_of, nullable, scores_along, thinned
+from harness.analysis.curves import UNITS, costs_of, grid_of, nullable, scores_along, thinned
 from harness.analysis.matched import Unit
-from harness.analysis.results import Results, Runs, TaskRuns
+from harness.analysis.results import Results, Runs, TaskRuns, check_names
 from harness.errors import UnknownName
 from harness.statistics import welch_intervals
 

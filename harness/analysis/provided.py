@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from harness.analysis.results import Results
+from harness.analysis.results import Results, check_names
 from harness.errors import PluginError
 from harness.records import Record
 
@@ -27,14 +27,24 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     values: list[float | None]
 
 
-def metrics_of(results: Results, metrics: Mapping[str, Metric]) -> list[MetricSummary]:
-    """Every metric on every row. Raises PluginError where a metric raises or gives no number."""
-    return list(_summaries(results, metrics))
+def metrics_of(
+    results: Results, metrics: Mapping[str, Metric], *, tasks: Sequence[str] = (), rows: Sequence[str] = ()
+) -> list[MetricSummary]:
+    """Every metric on every row; tasks, rows: names and labels to keep (default all).
+
+    Raises PluginError where a metric raises or gives no number, UnknownName for a name that the study does not have.
+    """
+    check_names(results, tasks, rows)
+    return list(_summaries(results, metrics, tasks, rows))
 
 
-def _summaries(results: Results, metrics: Mapping[str, Metric]) -> Iterator[MetricSummary]:
+def _summaries(
+    results: Results, metrics: Mapping[str, Metric], tasks: Sequence[str], rows: Sequence[str]
+) -> Iterator[MetricSummary]:
     for task in results.tasks:
-        for row in (*task.rows, *task.references):
+        if tasks and task.task not in tasks:
+            continue
+        for row in (r for r in (*task.rows, *task.references) if not rows or r.label in rows):
             for name, metric in metrics.items():
                 values = [_value(name, metric, record) for record in row.records]
                 known = [v for v in values if v is not None]

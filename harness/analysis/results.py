@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import RecordError
+from harness.errors import RecordError, UnknownName
 from harness.oracle import Budget
 from harness.records import BASELINES, RUNS, Baseline, Record, read_baselines, read_records
 
@@ -198,4 +198,13 @@ def _rows(records: Sequence[Record], told: list[str]) -> tuple[Runs, ...]:
     return tuple(rows)
 
 
-__all__ = ["STRICT", "PlanFile", "Results", "Runs", "TaskRuns", "group", "read_results"]
+def check_names(results: Results, tasks: Sequence[str], rows: Sequence[str]) -> None:
+    """Raises UnknownName for a task or a label that the study does not have."""
+    labels = {r.label for t in results.tasks for r in (*t.rows, *t.references)}
+    for kind, given, known in (("task", tasks, {t.task for t in results.tasks}), ("row", rows, labels)):
+        for name in given:
+            if name not in known:
+                raise UnknownName(kind, name, known)
+
+
+__all__ = ["STRICT", "PlanFile", "Results", "Runs", "TaskRuns", "check_names", "group", "read_results"]

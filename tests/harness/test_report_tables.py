@@ -173,6 +173,40 @@ def test_markdown_has_a_table_a_task_with_the_same_cells(tmp_path: Path) -> None
     assert "| several-data-sets | no | a single data set, toy/a" in text
 
 
+def test_a_task_and_a_row_can_be_singled_out_and_stay_as_they_are_in_the_whole_study(tmp_path: Path) -> None:
+    records = [
+        x for task in ("toy/a", "toy/b") for x in (*row("weak", LOWER, task=task), *row("strong", EIGHT, task=task))
+    ]
+    records += [x for task in ("toy/a", "toy/b") for x in reference(LOWER, task=task)]
+    both = (baseline(), baseline("toy/b"))
+    whole = json.loads(written(tmp_path / "1", records, *both, form="json"))
+    found = json.loads(written(tmp_path / "2", records, *both, form="json", tasks=("toy/b",), rows=("strong",)))
+    (task,) = found["tasks"]
+    assert task["task"] == "toy/b"
+    assert task["rows"] == [r for r in whole["tasks"][1]["rows"] if r["label"] == "strong"]  # p-values of two rows
+    said = {f["scope"] for f in found["compliance"]}
+    assert said == {"study", "toy/b", "toy/b: strong", "strong"}
+    kept = [f for f in whole["compliance"] if f["scope"] in said]
+    assert found["compliance"] == kept
+    text = written(tmp_path / "3", records, *both, tasks=("toy/b",), rows=("strong",))
+    assert "toy/a" not in text.split("compliance")[0]
+    assert "weak" not in text.split("compliance")[0]
+    wrong: dict[str, Any]
+    for wrong in ({"tasks": ("toy/c",)}, {"rows": ("week",)}):
+        with pytest.raises(UnknownName):
+            written(tmp_path / "4", records, *both, **wrong)
+
+
+def test_options_of_curves_are_refused_where_no_curve_is_asked_for(tmp_path: Path) -> None:
+    for option, choice in (
+        ("--at", {"at": (1.0,)}),
+        ("--cost", {"unit": "epochs"}),
+        ("--against", {"against": "weak"}),
+    ):
+        with pytest.raises(HarnessError, match=f"{option} belongs to --section curves"):
+            written(tmp_path, study(), **choice)
+
+
 def test_problems_of_the_folder_are_shown(tmp_path: Path) -> None:
     folder = write_study(tmp_path, study(), [baseline()])
     with (folder / "runs.jsonl").open("ab") as file:
