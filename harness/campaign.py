@@ -131,9 +131,11 @@ def run_study(
     evaluators = Evaluators(registry)
     plan = make_plan(study, registry, evaluators)
     folder = results / study.name
-    sampling = _sampling(plan, folder, results)
+    broken: list[Problem] = []
+    sampling = _sampling(plan, folder, results, broken)
     with Store.open(folder) as store:
         known, problems = read_records(folder) if (folder / RUNS).is_file() else ([], [])
+        problems += broken
         for problem in problems:
             listener.note(str(problem))
         wanted = {spec.id for spec in plan.runs}
@@ -215,12 +217,13 @@ def _write(path: Path, data: bytes) -> None:
 _Sampling = list[tuple[OpenTask, Baseline | Callable[[], Baseline]]]
 
 
-def _sampling(plan: Plan, folder: Path, results: Path) -> _Sampling:
+def _sampling(plan: Plan, folder: Path, results: Path, problems: list[Problem]) -> _Sampling:
     """Random sampling of each task whose own the folder lacks: another study's, or what computes it.
 
-    Writes nothing. Raises StudyError where a task's constraints leave nothing to draw.
+    problems: takes the lines of the folder's own file that are none. Writes nothing. Raises StudyError where a task's
+    constraints leave nothing to draw.
     """
-    here, elsewhere = read_baselines(folder / BASELINES), read_baselines(results / BASELINES)
+    here, elsewhere = read_baselines(folder / BASELINES, problems), read_baselines(results / BASELINES)
     wanted = {baseline_id(t, plan.study.seeds): t for t in plan.tasks}
     return [
         (t, elsewhere.get(identity) or prepare_sampling(t, plan.study.seeds, plan.study.final_seed))

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.errors import RecordError, UnknownName
 from harness.oracle import Budget
-from harness.records import BASELINES, RUNS, Baseline, Record, read_baselines, read_records
+from harness.records import BASELINES, RUNS, Baseline, Problem, Record, read_baselines, read_records
 
 PLAN = "plan.json"
 STRICT = "strict"
@@ -122,7 +122,9 @@ def read_results(folder: Path) -> Results:
             told.append(f"{len(older)} older records are not of the study as it last ran and are left out")
     if not records:
         raise RecordError(f"{folder} holds no finished run of the study; run it first (nas-harness run)")
-    baselines = list(read_baselines(folder / BASELINES).values())
+    broken: list[Problem] = []
+    baselines = list(read_baselines(folder / BASELINES, broken).values())
+    told += [str(p) for p in broken]
     name = plan.study if plan is not None else records[-1].study
     return Results(name, folder, group(records, baselines, told), plan, told)
 

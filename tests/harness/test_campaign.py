@@ -390,6 +390,18 @@ def test_a_torn_or_foreign_line_is_named_and_run_again(toy: Registry, tmp_path: 
     assert any("runs.jsonl:6: torn last line" in n for n in listener.notes)
 
 
+def test_a_broken_line_of_random_sampling_is_named_and_taken_again(toy: Registry, tmp_path: Path) -> None:
+    run(toy, tmp_path, study("toy-sampler"))
+    path = tmp_path / "s" / "baselines.jsonl"
+    (good,) = read_baselines(path).values()
+    path.write_bytes(path.read_bytes()[:60])
+    listener = Notes()
+    summary, _ = run(toy, tmp_path, study("toy-sampler"), listener=listener)
+    assert any("baselines.jsonl:1: no random sampling" in n for n in listener.notes)
+    assert [p.line for p in summary.problems] == [1]
+    assert list(read_baselines(path).values()) == [good]
+
+
 def test_an_unwritable_results_folder_is_refused(toy: Registry, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -216,6 +216,27 @@ def test_problems_of_the_folder_are_shown(tmp_path: Path) -> None:
     assert "torn last line, skipped" in " ".join(text.getvalue().split())
 
 
+def test_a_broken_line_of_random_sampling_is_named_as_one_of_runs_is(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, study(), [baseline()])
+    path = folder / "baselines.jsonl"
+    good = path.read_bytes()
+    for spoilt, why in (
+        (good[:40] + b"\n", "no random sampling (Input data was truncated), skipped"),
+        (b"\n" + good.replace(b'"schema":1', b'"schema":2'), "schema 2, this version reads 1; skipped"),
+    ):
+        path.write_bytes(spoilt)
+        problems = json.loads(section_json(folder))["problems"]
+        assert problems == [f"{path}:{1 + spoilt.startswith(bytes([10]))}: {why}"]
+    path.write_bytes(good)
+    assert json.loads(section_json(folder))["problems"] == []
+
+
+def section_json(folder: Path) -> str:
+    text = io.StringIO()
+    write_report(folder, Choice(form="json"), Console(file=text, width=100))
+    return text.getvalue()
+
+
 def test_ktau_shows_every_variant_beside_that_of_the_validation_scores(tmp_path: Path) -> None:
     (line,) = json.loads(written(tmp_path / "1", study(), sections=("ktau",), form="json"))["ktau"]
     assert (line["label"], line["ktau"], line["ktau_valid"], line["ktau_eq13"], line["ktau_ctnas"], line["ktau_n"]) == (
