@@ -145,6 +145,8 @@ def run_study(
         _describe(folder, plan, text)
         already = len(records)
         listener.planned(len(plan.runs), already)
+        if keep_queries:
+            _tell_without_queries(folder, records, listener)
         hooks = _Hooks(registry, listener)
 
         def started(spec: RunSpec) -> None:
@@ -174,7 +176,7 @@ def _keep(outcome: Done | Lost, store: Store, evaluators: Evaluators, records: d
     if isinstance(outcome, Done):
         record = outcome.record
         if outcome.queries is not None:
-            _write(store.folder / "queries" / f"{spec.id}.npz", outcome.queries)
+            _write(_queries_file(store.folder, spec.id), outcome.queries)
     else:
         status: Status = "timeout" if outcome.reason == "timeout" else "failed"
         record = failed_record(spec, status, outcome.error, evaluators(spec.task))
@@ -182,6 +184,20 @@ def _keep(outcome: Done | Lost, store: Store, evaluators: Evaluators, records: d
         records[record.id] = record
         store.append(record)
     return record
+
+
+def _tell_without_queries(folder: Path, records: dict[str, Record], listener: Listener) -> None:
+    """Queries are kept while a run goes on: those of one that is over cannot be had but by running it anew."""
+    without = sum(not _queries_file(folder, identity).is_file() for identity in records)
+    if without:
+        listener.note(
+            f"--keep-queries: {without} of the runs that are already there were made without it and are not run again; "
+            "another name or results folder runs them anew, with the same outcome"
+        )
+
+
+def _queries_file(folder: Path, identity: str) -> Path:
+    return folder / "queries" / f"{identity}.npz"
 
 
 def _describe(folder: Path, plan: Plan, text: str | None) -> None:

@@ -466,6 +466,21 @@ def test_every_query_is_kept_on_request(toy: Registry, tmp_path: Path) -> None:
             assert kept["score"].max() == r.incumbents[-1].valid
 
 
+def test_queries_of_runs_that_are_over_are_said_to_be_missing(toy: Registry, tmp_path: Path) -> None:
+    """Of a study of one seed that goes on with them: the first run and its reference; of a new study none."""
+    run(toy, tmp_path, study("toy-sampler", seeds=1))
+    for _ in range(2):
+        listener = Notes()
+        run(toy, tmp_path, study("toy-sampler", seeds=2), keep_queries=True, listener=listener)
+        assert len(listener.notes) == 1
+        assert "--keep-queries: 2 of the runs that are already there were made without it" in listener.notes[0]
+    listener = Notes()
+    fresh = msgspec.structs.replace(study("toy-sampler", seeds=1), name="fresh")
+    for _ in range(2):
+        run(toy, tmp_path, fresh, keep_queries=True, listener=listener)
+    assert listener.notes == []
+
+
 def test_budgets_share_their_draws(toy: Registry, tmp_path: Path) -> None:
     _, short = run(toy, tmp_path / "a", study("toy-sampler", queries=6))
     _, long = run(toy, tmp_path / "b", study("toy-sampler", queries=20))
