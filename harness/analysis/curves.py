@@ -77,6 +77,8 @@ def curves_of(
 def grid_of(at: Sequence[float], task: TaskRuns, unit: Unit) -> NDArray[np.float64]:
     """The costs wanted, ascending. Raises HarnessError for one that is not positive, or above the study's budget."""
     limit = getattr(task.budget, unit)
+    if limit is not None:  # the query that crosses it is answered
+        limit = max([limit, *(cost_of(r.paid, unit) or 0.0 for r in task.records)])
     for cost in at:
         if not 0 < cost < math.inf:
             raise HarnessError(f"--at {cost:g}: a cost is positive and finite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,7 @@ def run(
     from harness.campaign import run_study
     from harness.cli.progress import open_progress, outcome_line
     from harness.cli.study_options import study_of
-    from harness.study import load_study
+    from harness.study import load_study, located_in
 
     if file is not None:
         said = {
@@ -96,7 +97,8 @@ def run(
         )
     registry = open_registry(ctx)
     warn_of_broken(registry)
-    with open_progress(quiet) as listener:
+    located = nullcontext() if file is None or text is None else located_in(file, text)
+    with open_progress(quiet) as listener, located:
         summary = run_study(
             study,
             registry=registry,
