@@ -12,6 +12,7 @@ import msgspec
 from harness.errors import RecordError, UnknownName
 from harness.oracle import Budget
 from harness.records import BASELINES, RUNS, Baseline, Problem, Record, read_baselines, read_records
+from harness.wording import counted
 
 PLAN = "plan.json"
 STRICT = "strict"
@@ -119,7 +120,8 @@ def read_results(folder: Path) -> Results:
         older = [r for r in records if r.id not in wanted]
         records = [r for r in records if r.id in wanted]
         if older:
-            told.append(f"{len(older)} older records are not of the study as it last ran and are left out")
+            of_old = counted(len(older), "older record is", "older records are")
+            told.append(f"{of_old} not of the study as it last ran and left out")
     if not records:
         raise RecordError(f"{folder} holds no finished run of the study; run it first (nas-harness run)")
     broken: list[Problem] = []
@@ -192,8 +194,8 @@ def _rows(records: Sequence[Record], told: list[str]) -> tuple[Runs, ...]:
         left_out = sum(len(o) for o in older)
         if left_out:
             told.append(
-                f"{label} ({mode}) on {runs[0].task}: {left_out} runs of other parameters, code or data than "
-                "the latest are left out"
+                f"{label} ({mode}) on {runs[0].task}: {counted(left_out, 'run')} of other parameters, code or data than "
+                f"the latest {'is' if left_out == 1 else 'are'} left out"
             )
         runs = sorted(runs, key=lambda r: r.seeds.search)
         rows.append(Runs(label, runs[0].strategy, mode, runs[0].mode_settings, runs[0].ablation, tuple(runs)))

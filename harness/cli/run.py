@@ -63,6 +63,7 @@ def run(
     from harness.cli.progress import open_progress, outcome_line
     from harness.cli.study_options import study_of
     from harness.study import load_study, located_in
+    from harness.wording import counted
 
     if file is not None:
         said = {
@@ -123,7 +124,7 @@ def run(
         from harness.report import print_report
 
         print_report(summary.folder, open_console())
-        typer.echo(f"{summary.total} runs in {summary.folder} ({summary.finished} new)")
+        typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for record in summary.failed:
         typer.echo(outcome_line(record), err=True)
     if summary.failed:

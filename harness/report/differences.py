@@ -59,7 +59,7 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
         if d.valid != d.final and any(v is not None for v in d.valid):
             columns.append(("validation", d.valid, d.valid_low, d.valid_high, d.ahead_from_valid))
         ahead = ", ".join(
-            f"{what} ahead {'nowhere to the end' if at is None else f'from {numbers.count(at)} {d.unit}'}"
+            f"{what} ahead {'nowhere to the end' if at is None else f'from {numbers.paid(at, d.unit)}'}"
             for what, values, _, _, at in columns
             if any(v is not None for v in values)
         )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.analysis import ReferenceSummary, RowSummary, TaskSummary
 from harness.report import numbers
+from harness.wording import counted
 
 Kind = Literal["strict", "other", "reference"]
 
@@ -198,9 +199,10 @@ def _footnotes(task: TaskSummary) -> tuple[str, ...]:
         notes.append(f"({mode}): not a strict row; never ranked with or tested against strict rows")
     for row in task.rows:
         if row.tuning_queries:
-            notes.append(f"{_name(row)}: {row.tuning_queries:,} queries more were spent on tuning its parameters")
+            spent = "query was" if row.tuning_queries == 1 else "queries were"
+            notes.append(f"{_name(row)}: {row.tuning_queries:,} more {spent} spent on tuning its parameters")
         if row.failed:
             named = "; ".join(row.failed_runs[:3]) + ("; ..." if row.failed > 3 else "")
-            failed = f"{row.failed} of {row.n} runs failed, each scores random sampling's mean"
+            failed = f"{row.failed} of {counted(row.n, 'run')} failed, each scores random sampling's mean"
             notes.append(f"{_name(row)}: {failed}: {named}")
     return tuple(notes)

@@ -13,10 +13,12 @@ from written_records import TEST_ORACLE, baseline, record, reference, row, write
 
 from harness.compliance import Finding
 from harness.errors import HarnessError, UnknownName
+from harness.oracle import Budget
 from harness.records import Baseline, Paid, RankQuality, Record
 from harness.report import numbers
 from harness.report.collapse import collapsed, held
 from harness.report.sections import Choice, write_report
+from harness.wording import counted
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
 LOWER = [60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0, 67.0]
@@ -136,7 +138,7 @@ def test_the_verdict_is_in_words_and_a_failure_is_named(tmp_path: Path) -> None:
 def test_what_tuning_cost_is_said_below_the_table(tmp_path: Path, form: str) -> None:
     records = [*row("tuned", EIGHT, tuning_queries=45_000), *row("plain", LOWER, tuning_queries=0)]
     text = written(tmp_path, records, form=form)
-    assert "tuned: 45,000 queries more were spent on tuning its parameters" in text
+    assert "tuned: 45,000 more queries were spent on tuning its parameters" in text
     assert "plain: 0" not in text
 
 
@@ -151,6 +153,16 @@ def test_compliance_shows_what_fails_first_with_why_and_the_rest_in_one_line(tmp
     holds = " ".join(" ".join(lines[next(i for i, x in enumerate(lines) if x.startswith("holds")) :]).split())
     assert "accounting" in holds
     assert "strict-mode" not in holds
+
+
+def test_one_is_counted_as_one(tmp_path: Path) -> None:
+    one = {"budget": Budget(queries=1), "paid": Paid(1), "tuning_queries": 1}
+    text = " ".join(written(tmp_path, [record("alone", 0, None, **one)]).split())
+    for said in (
+        "budget 1 query random", "alone: 1 of 1 run failed", "1 more query was spent on tuning",
+        "search-seeds: 1 search seed, at least 8",
+    ):  # fmt: skip
+        assert said in text, said
 
 
 def test_wide_shows_p_values_before_correction(tmp_path: Path) -> None:
@@ -289,6 +301,10 @@ def test_a_format_that_a_section_does_not_have_is_refused(tmp_path: Path) -> Non
         (numbers.seconds(12000), "3.3 h"),
         (numbers.budget({"queries": 100, "seconds": 2e4}), "100 queries, 20000 seconds"),
         (numbers.runs(8, 2), "8, 2 failed"),
+        (numbers.budget({"queries": 1, "epochs": 1.0, "seconds": 1.5}), "1 query, 1 epoch, 1.5 seconds"),
+        (counted(1, "run"), "1 run"),
+        (counted(0, "run"), "0 runs"),
+        (counted(2, "query", "queries"), "2 queries"),
     ],
 )
 def test_how_numbers_are_written(written_as: str, text: str) -> None:
