@@ -193,10 +193,8 @@ def _rows(records: Sequence[Record], told: list[str]) -> tuple[Runs, ...]:
         *older, runs = of_row.values()
         left_out = sum(len(o) for o in older)
         if left_out:
-            told.append(
-                f"{label} ({mode}) on {runs[0].task}: {counted(left_out, 'run')} of other parameters, code or data than "
-                f"the latest {'is' if left_out == 1 else 'are'} left out"
-            )
+            others = f"{counted(left_out, 'run')} of other parameters, code or data than the latest"
+            told.append(f"{label} ({mode}) on {runs[0].task}: {others} {'is' if left_out == 1 else 'are'} left out")
         runs = sorted(runs, key=lambda r: r.seeds.search)
         rows.append(Runs(label, runs[0].strategy, mode, runs[0].mode_settings, runs[0].ablation, tuple(runs)))
     return tuple(rows)

@@ -51,6 +51,17 @@ def edited(
     ]
 
 
+def test_the_page_defines_every_rule_and_no_other(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "compliance.md"
+    lines = [x for x in page.read_text(encoding="utf-8").splitlines() if x.startswith("| `")]
+    cells = [[c.strip() for c in x.strip("|").split("|")] for x in lines]
+    defined = {rule.strip("`"): unless for rule, _, _, unless in cells}
+    found = findings(tmp_path, sound())
+    assert len(cells) == len(defined)
+    assert defined.keys() == {f.rule for f in found}
+    assert "never" not in {defined[f.rule] for f in found if f.ok is None}
+
+
 def test_a_sound_study_breaks_no_rule(tmp_path: Path) -> None:
     found = findings(tmp_path, sound(), ablations_declared={"alpha": []})
     assert [f for f in found if f.ok is False] == []
