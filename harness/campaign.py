@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import msgspec
 from harness.environment import describe_environment
 from harness.errors import HarnessError, RecordError
 from harness.execution import Done, Lost, Work, default_jobs, find_executor
-from harness.plan import Evaluators, Plan, RunSpec, make_plan
+from harness.plan import Evaluators, OpenTask, Plan, RunSpec, make_plan
 from harness.records import (
     BASELINES,
     RUNS,
@@ -29,7 +29,7 @@ from harness.records import (
 )
 from harness.registry import Registry
 from harness.runner import failed_record
-from harness.sampling import baseline_id, random_sampling
+from harness.sampling import baseline_id, prepare_sampling
 from harness.study import Study
 
 PLAN = "plan.json"
@@ -131,17 +131,22 @@ def run_study(
     evaluators = Evaluators(registry)
     plan = make_plan(study, registry, evaluators)
     folder = results / study.name
+    broken: list[Problem] = []
+    sampling = _sampling(plan, folder, results, broken)
     with Store.open(folder) as store:
         known, problems = read_records(folder) if (folder / RUNS).is_file() else ([], [])
+        problems += broken
         for problem in problems:
             listener.note(str(problem))
         wanted = {spec.id for spec in plan.runs}
         records = {r.id: r for r in known if r.id in wanted and (r.status == "ok" or not retry_failed)}
         missing = [spec for spec in plan.runs if spec.id not in records]
+        _baselines(sampling, store, results / BASELINES, listener)
         _describe(folder, plan, text)
-        _baselines(plan, store, results, listener)
         already = len(records)
         listener.planned(len(plan.runs), already)
+        if keep_queries:
+            _tell_without_queries(folder, records, listener)
         hooks = _Hooks(registry, listener)
 
         def started(spec: RunSpec) -> None:
@@ -171,7 +176,7 @@ def _keep(outcome: Done | Lost, store: Store, evaluators: Evaluators, records: d
     if isinstance(outcome, Done):
         record = outcome.record
         if outcome.queries is not None:
-            _write(store.folder / "queries" / f"{spec.id}.npz", outcome.queries)
+            _write(_queries_file(store.folder, spec.id), outcome.queries)
     else:
         status: Status = "timeout" if outcome.reason == "timeout" else "failed"
         record = failed_record(spec, status, outcome.error, evaluators(spec.task))
@@ -179,6 +184,20 @@ def _keep(outcome: Done | Lost, store: Store, evaluators: Evaluators, records: d
         records[record.id] = record
         store.append(record)
     return record
+
+
+def _tell_without_queries(folder: Path, records: dict[str, Record], listener: Listener) -> None:
+    """Queries are kept while a run goes on: those of one that is over cannot be had but by running it anew."""
+    without = sum(not _queries_file(folder, identity).is_file() for identity in records)
+    if without:
+        listener.note(
+            f"--keep-queries: {without} of the runs that are already there were made without it and are not run again; "
+            "another name or results folder runs them anew, with the same outcome"
+        )
+
+
+def _queries_file(folder: Path, identity: str) -> Path:
+    return folder / "queries" / f"{identity}.npz"
 
 
 def _describe(folder: Path, plan: Plan, text: str | None) -> None:
@@ -211,21 +230,33 @@ def _write(path: Path, data: bytes) -> None:
         raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
 
 
-def _baselines(plan: Plan, store: Store, results: Path, listener: Listener) -> None:
-    """Random sampling of each task: taken from this folder, from another study's, or computed and shared."""
-    shared = results / BASELINES
-    here, elsewhere = read_baselines(store.folder / BASELINES), read_baselines(shared)
-    for t in plan.tasks:
-        identity = baseline_id(t, plan.study.seeds)
-        if identity in here:
-            continue
-        found: Baseline | None = elsewhere.get(identity)
-        if found is None:
+_Sampling = list[tuple[OpenTask, Baseline | Callable[[], Baseline]]]
+
+
+def _sampling(plan: Plan, folder: Path, results: Path, problems: list[Problem]) -> _Sampling:
+    """Random sampling of each task whose own the folder lacks: another study's, or what computes it.
+
+    problems: takes the lines of the folder's own file that are none. Writes nothing. Raises StudyError where a task's
+    constraints leave nothing to draw.
+    """
+    here, elsewhere = read_baselines(folder / BASELINES, problems), read_baselines(results / BASELINES)
+    wanted = {baseline_id(t, plan.study.seeds): t for t in plan.tasks}
+    return [
+        (t, elsewhere.get(identity) or prepare_sampling(t, plan.study.seeds, plan.study.final_seed))
+        for identity, t in wanted.items()
+        if identity not in here
+    ]
+
+
+def _baselines(sampling: _Sampling, store: Store, shared: Path, listener: Listener) -> None:
+    """Store random sampling of each task; what had to be computed is shared with all studies."""
+    for t, known in sampling:
+        found = known
+        if not isinstance(found, Baseline):
             if not t.task.recorded:
                 listener.note(f"random sampling on {t.task.name}: drawing and scoring")
-            found = random_sampling(t, plan.study.seeds, plan.study.final_seed)
+            found = found()
             _share(shared, found)
-        here[identity] = found
         store.append(found)
 
 

@@ -16,6 +16,7 @@ from harness.analysis.matched import matched_scores
 from harness.analysis.results import STRICT, Results, Runs, TaskRuns
 from harness.records import Record
 from harness.study import FEWEST_SEEDS
+from harness.wording import counted
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -38,6 +39,11 @@ def check_compliance(results: Results) -> list[Finding]:
     return list(_findings(results))
 
 
+def row_scope(task: TaskRuns, row: Runs) -> str:
+    """The scope of what is found on one row."""
+    return f"{task.title}: {row.title}"
+
+
 def _findings(results: Results) -> Iterator[Finding]:
     for name, study_rule in STUDY_RULES.items():
         yield Finding(name, *study_rule(results), "study")
@@ -47,7 +53,7 @@ def _findings(results: Results) -> Iterator[Finding]:
     for name, row_rule in ROW_RULES.items():
         for task in results.tasks:
             for row in task.rows:
-                yield Finding(name, *row_rule(task, row), f"{task.title}: {row.title}")
+                yield Finding(name, *row_rule(task, row), row_scope(task, row))
     yield from _complete(results)
     yield from _with_and_without_tricks(results)
     yield from _ablations(results)
@@ -110,7 +116,10 @@ def _final_on_test(task: TaskRuns) -> _Verdict:
 def _protocol_named(task: TaskRuns) -> _Verdict:
     unnamed = [r for r in task.records if not r.provenance.get("task")]
     if unnamed:
-        return False, f"{len(unnamed)} runs do not say which protocol and data they were scored by"
+        return (
+            False,
+            f"{counted(len(unnamed), 'run does', 'runs do')} not say which protocol and data they were scored by",
+        )
     if _recorded(task) and any(not r.provenance.get("data_digest") for r in task.records):
         return False, "the records carry no digest of the data"
     return True, "protocol, data and digest stand in every record"
@@ -150,8 +159,8 @@ TASK_RULES: dict[str, TaskRule] = {
 def _search_seeds(_task: TaskRuns, row: Runs) -> _Verdict:
     n = len({r.seeds.search for r in row.records})
     if n < FEWEST_SEEDS:
-        return False, f"{n} search seeds, at least {FEWEST_SEEDS} are asked for"
-    return True, f"{n} search seeds"
+        return False, f"{counted(n, 'search seed')}, at least {FEWEST_SEEDS} are asked for"
+    return True, counted(n, "search seed")
 
 
 def _matched_search(task: TaskRuns, row: Runs) -> _Verdict:
@@ -168,8 +177,8 @@ def _no_failed_run(_task: TaskRuns, row: Runs) -> _Verdict:
         return True, "every run finished"
     named = "; ".join(f"seed {r.seeds.search} {r.status}: {r.error or 'no final score'}" for r in row.failed[:3])
     more = f"; and {len(row.failed) - 3} more" if len(row.failed) > 3 else ""
-    how_many = f"{len(row.failed)} of {len(row.records)} runs failed"
-    return False, f"{how_many} and score random sampling's mean ({named}{more})"
+    how_many = f"{len(row.failed)} of {counted(len(row.records), 'run')} failed"
+    return False, f"{how_many}, each scores random sampling's mean ({named}{more})"
 
 
 def _strict(_task: TaskRuns, row: Runs) -> _Verdict:
@@ -187,7 +196,7 @@ def _tuning(_task: TaskRuns, row: Runs) -> _Verdict:
     stated = {r.tuning_queries for r in row.records}
     if None in stated:
         return False, "tuning_queries is not stated: say what tuning its parameters cost, 0 where nothing was tuned"
-    return True, f"{', '.join(str(s) for s in sorted(s for s in stated if s is not None))} queries spent on tuning"
+    return True, f"queries spent on tuning: {', '.join(f'{s:,}' for s in sorted(s for s in stated if s is not None))}"
 
 
 def _accounting(task: TaskRuns, row: Runs) -> _Verdict:
@@ -205,7 +214,7 @@ def _accounting(task: TaskRuns, row: Runs) -> _Verdict:
 def _cost(_task: TaskRuns, row: Runs) -> _Verdict:
     unknown = len(row.records) - len(row.counted)
     if unknown:
-        return False, f"what {unknown} killed runs paid is not known"
+        return False, f"what {counted(unknown, 'killed run')} paid is not known"
     seconds = "" if any(r.paid.seconds is None for r in row.records) else " and training seconds"
     return True, f"paid queries{seconds}, and wall time"
 
@@ -227,7 +236,8 @@ def _code(_task: TaskRuns, row: Runs) -> _Verdict:
 def _architectures(_task: TaskRuns, row: Runs) -> _Verdict:
     without = [r.seeds.search for r in row.records if r.final.score is not None and not r.returned]
     if without:
-        return False, f"seeds {', '.join(map(str, without))} do not name the architecture they report"
+        seeds = "seed" if len(without) == 1 else "seeds"
+        return False, f"{seeds} {', '.join(map(str, without))}: the reported architecture is not named"
     return True, "the reported architecture and the seeds of every run"
 
 
@@ -263,7 +273,8 @@ def _complete(results: Results) -> Iterator[Finding]:
         return
     missing = len(set(plan.ids) - {r.id for r in results.records})
     if missing:
-        why = f"{missing} of {len(plan.ids)} planned runs are missing; run the study again"
+        is_ = "is" if missing == 1 else "are"
+        why = f"{missing} of {counted(len(plan.ids), 'planned run')} {is_} missing; run the study again"
         yield Finding("complete", False, why, "study")
     else:
         yield Finding("complete", True, f"all {len(plan.ids)} planned runs are there", "study")

@@ -6,8 +6,19 @@ import difflib
 from collections.abc import Iterable
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean 'x' or 'y'?`` for up to three known names like ``name``; empty where none is."""
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return "did you mean " + " or ".join(repr(n) for n in near) + "?" if near else ""
+
+
 class HarnessError(Exception):
-    """Base of every error that the command line shows without a traceback."""
+    """Base of every error that the command line shows without a traceback.
+
+    field: what of a study it is about, such as ``tasks[1].name``, where that is known.
+    """
+
+    field: str | None = None
 
 
 class UnknownName(HarnessError):
@@ -15,10 +26,9 @@ class UnknownName(HarnessError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.6)
         message = f"unknown {kind} {name!r}"
-        if near:
-            message += "; did you mean " + " or ".join(repr(n) for n in near) + "?"
+        if near := nearest(name, self.known):
+            message += f"; {near}"
         elif self.known:
             shown = ", ".join(self.known[:12]) + (", ..." if len(self.known) > 12 else "")
             message += f"; known: {shown}"

@@ -8,7 +8,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -19,9 +19,10 @@ from typing import Any
 import msgspec
 
 from harness.environment import worker_environment
+from harness.errors import UnknownName
 from harness.plan import RunSpec
 from harness.records import Record
-from harness.registry import Registry
+from harness.registry import Registry, built_in_executors
 from harness.runner import Runner, RunTimeout
 
 _LOST_ONCE = 2
@@ -203,31 +204,16 @@ def _queries(oracle: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _dask() -> Executor:
-    from importlib.util import find_spec
-
-    from harness.errors import PluginError
-
-    if find_spec("distributed") is None:
-        raise PluginError("executor 'dask' needs distributed: pip install 'nas-harness[dask]'")
-    from harness.execution_dask import DaskCluster
-
-    return DaskCluster()
-
-
-BUILT_IN: dict[str, Callable[[], Executor]] = {Serial.name: Serial, LocalProcesses.name: LocalProcesses, "dask": _dask}
-
-
 def find_executor(name: str, registry: Registry) -> Executor:
     """Raises UnknownName, offering the nearest known ones; PluginError where its library is missing."""
-    from harness.errors import UnknownName
-
-    if name in BUILT_IN:
-        return BUILT_IN[name]()
+    own = built_in_executors()
+    if name in own:
+        built_in: Executor = own[name].load()()
+        return built_in
     if ("executor", name) in registry.items:
         found: Executor = registry.load("executor", name)()
         return found
-    raise UnknownName("executor", name, [*BUILT_IN, *registry.names("executor")])
+    raise UnknownName("executor", name, [*own, *registry.names("executor")])
 
 
 def default_jobs() -> int:

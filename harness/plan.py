@@ -14,7 +14,7 @@ from harness.oracle import Budget, Oracle
 from harness.protocol import Evaluator, Task
 from harness.registry import Registry
 from harness.strategy import Mode
-from harness.study import MATCHED, Row, Study, TaskSpec, resolve_rows
+from harness.study import MATCHED, Row, Study, TaskSpec, of_field, resolve_rows
 
 KTAU_ROWS = 1000
 
@@ -100,9 +100,12 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     """
     evaluators = evaluators or Evaluators(registry)
     rows = resolve_rows(study, registry)
-    tasks = tuple(_open(spec, evaluators) for spec in study.tasks)
-    for t in tasks:
-        _check_limits(t, study.budget)
+    tasks = tuple(_open(spec, evaluators, f"tasks[{i}]") for i, spec in enumerate(study.tasks))
+    for position, t in enumerate(tasks):
+        with of_field("budget"):
+            _check_limits(t, study.budget, ())
+        with of_field(f"tasks[{position}].constraints"):
+            _check_limits(t, study.budget, t.constraints)
     runs: list[RunSpec] = []
     for t in tasks:
         modes: dict[str, tuple[str, Mode]] = {}
@@ -124,11 +127,29 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     return Plan(study, tasks, tuple(rows), tuple(runs), declared)
 
 
-def _open(spec: TaskSpec, evaluators: Evaluators) -> OpenTask:
-    evaluator = evaluators(spec.name)
+def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
+    with of_field(f"{place}.name"):
+        evaluator = evaluators(spec.name)
     task = evaluator.task
-    search = evaluators(spec.search_task) if spec.search_task else evaluator
-    if search is evaluator and not task.searchable:
+    with of_field(f"{place}.search_task"):
+        search = evaluators(spec.search_task) if spec.search_task else evaluator
+        _check_search(spec, evaluator, search)
+    with of_field(f"{place}.final"):
+        final = spec.final or task.finals[0]
+        if final not in task.finals:
+            raise StudyError(f"task {spec.name!r} has no final {final!r}; it has {', '.join(task.finals)}")
+    with of_field(f"{place}.law"):
+        law = spec.law or evaluator.law
+        for of in (evaluator, search):
+            if law not in of.space.laws:
+                raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
+    with of_field(f"{place}.reference"):
+        constraints = tuple(str(Constraint.parse(c)) for c in spec.constraints) + _reference(spec, search)
+    return OpenTask(spec, task, evaluator, search, law, final, constraints)
+
+
+def _check_search(spec: TaskSpec, evaluator: Evaluator, search: Evaluator) -> None:
+    if search is evaluator and not evaluator.task.searchable:
         raise StudyError(
             f"task {spec.name!r} has no validation scores of its own, so it is not searched and scored at once; "
             "name another task on the same space as its search_task"
@@ -138,21 +159,12 @@ def _open(spec: TaskSpec, evaluators: Evaluators) -> OpenTask:
             f"search_task {spec.search_task!r} is on the space {search.space.name}, "
             f"{spec.name!r} on {evaluator.space.name}"
         )
-    final = spec.final or task.finals[0]
-    if final not in task.finals:
-        raise StudyError(f"task {spec.name!r} has no final {final!r}; it has {', '.join(task.finals)}")
-    law = spec.law or evaluator.law
-    for of in (evaluator, search):
-        if law not in of.space.laws:
-            raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
-    constraints = tuple(str(Constraint.parse(c)) for c in spec.constraints) + _reference(spec, search)
-    return OpenTask(spec, task, evaluator, search, law, final, constraints)
 
 
-def _check_limits(t: OpenTask, budget: Budget) -> None:
+def _check_limits(t: OpenTask, budget: Budget, constraints: tuple[str, ...]) -> None:
     """Raises StudyError where the oracle would refuse the budget or a constraint."""
     try:
-        Oracle(t.search.validator(), budget, constraints=[Constraint.parse(c) for c in t.constraints])
+        Oracle(t.search.validator(), budget, constraints=[Constraint.parse(c) for c in constraints])
     except StudyError as error:
         raise StudyError(f"{t.search_name}: {error}") from None
 

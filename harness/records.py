@@ -168,6 +168,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Record)
+_baseline_decoder = msgspec.json.Decoder(Baseline)
 _NO_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
 
 
@@ -226,8 +227,8 @@ def read_records(folder: Path) -> tuple[list[Record], list[Problem]]:
     return list(records.values()), problems
 
 
-def read_baselines(path: Path) -> dict[str, Baseline]:
-    """The baselines of one file by id; torn or foreign lines are left out (they are computed again).
+def read_baselines(path: Path, problems: list[Problem] | None = None) -> dict[str, Baseline]:
+    """The baselines of one file by id; the lines that are none are added to ``problems`` (they are computed again).
 
     Raises RecordError where the file is there and cannot be read.
     """
@@ -238,15 +239,20 @@ def read_baselines(path: Path) -> dict[str, Baseline]:
     except OSError as error:
         raise RecordError(f"{path} cannot be read: {error.strerror}") from error
     found: dict[str, Baseline] = {}
-    decoder = msgspec.json.Decoder(Baseline)
-    for line in data.split(b"\n"):
-        if line.strip():
-            try:
-                baseline = decoder.decode(line)
-            except _NO_RECORD:
+    told = problems if problems is not None else []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            schema = _version.decode(line).schema
+            if schema != SCHEMA:
+                told.append(Problem(str(path), number, f"schema {schema}, this version reads {SCHEMA}; skipped"))
                 continue
-            if baseline.schema == SCHEMA:
-                found[baseline.id] = baseline
+            baseline = _baseline_decoder.decode(line)
+        except _NO_RECORD as error:
+            told.append(Problem(str(path), number, f"no random sampling ({error}), skipped"))
+            continue
+        found[baseline.id] = baseline
     return found
 
 

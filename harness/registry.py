@@ -28,6 +28,19 @@ _BASE_OF: dict[Kind, tuple[str, str]] = {
 ENVIRONMENT = "NAS_HARNESS_PLUGINS"
 """When set: the exact entry-point names to load, comma-separated; empty loads none."""
 
+_DISTRIBUTION = "nas-harness"
+_BUILT_IN = (
+    Provides("process", "harness.execution:LocalProcesses", "Worker processes of this machine; the default"),
+    Provides("serial", "harness.execution:Serial", "One run after the other, in this process"),
+    Provides(
+        "dask",
+        "harness.execution_dask:DaskCluster",
+        "A Dask cluster: --cluster ADDRESS, or one of this machine's own",
+        requires=("distributed",),
+        install="pip install 'nas-harness[dask]'",
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -99,6 +112,12 @@ class Item:
                 f"{own!r}; let both names be one"
             )
         return found
+
+
+def built_in_executors() -> dict[str, Item]:
+    """The executors that are the core's own, by name."""
+    version = importlib.metadata.version(_DISTRIBUTION)
+    return {p.name: Item("executor", p.name, p, "", _DISTRIBUTION, version) for p in _BUILT_IN}
 
 
 @dataclass(frozen=True, slots=True)

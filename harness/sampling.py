@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +40,17 @@ def baseline_id(t: OpenTask, seeds: int) -> str:
     )
 
 
-def random_sampling(t: OpenTask, seeds: int, final_seed: int) -> Baseline:
-    """Exact where the task is recorded; else from 10,000 draws (surrogates) or max(8, seeds) trainings (live).
+def prepare_sampling(t: OpenTask, seeds: int, final_seed: int) -> Callable[[], Baseline]:
+    """Everything of random sampling that can refuse the task's constraints; the call does the rest.
 
-    Raises StudyError where no architecture satisfies the constraints.
+    Exact where the task is recorded; else from 10,000 draws (surrogates) or max(8, seeds) trainings (live), which are
+    scored by the call alone. Raises StudyError where too few architectures satisfy the constraints.
     """
     truth = t.evaluator.truth(t.final)
-    return _exact(t, truth, seeds) if truth is not None else _drawn(t, seeds, final_seed)
+    if truth is not None:
+        baseline = _exact(t, truth, seeds)
+        return lambda: baseline
+    return partial(_drawn, t, _draw(t, t.evaluator.sampling_draws or max(8, seeds)), seeds, final_seed)
 
 
 def _exact(t: OpenTask, truth: Truth, seeds: int) -> Baseline:
@@ -133,9 +138,7 @@ def _draw(t: OpenTask, n: int) -> list[Architecture]:
     )
 
 
-def _drawn(t: OpenTask, seeds: int, final_seed: int) -> Baseline:
-    n = t.evaluator.sampling_draws or max(8, seeds)
-    archs = _draw(t, n)
+def _drawn(t: OpenTask, archs: Sequence[Architecture], seeds: int, final_seed: int) -> Baseline:
     scores = t.evaluator.final(archs, final=t.final, seed=None if t.evaluator.sampling_draws else final_seed).scores
     scores = scores[~np.isnan(scores)]
     if len(scores) < 2:

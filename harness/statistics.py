@@ -8,7 +8,7 @@ global generator, and nothing here imports `scipy.stats`, which alone takes long
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -25,7 +25,6 @@ __all__ = [
     "Interval",
     "MannWhitney",
     "Verdict",
-    "bootstrap_curve",
     "bootstrap_iqm",
     "holm",
     "iqm",
@@ -41,7 +40,6 @@ __all__ = [
 ALPHA = 0.05
 FEWEST_RUNS = 5
 EXACT_UP_TO = 60  # runs of both sides together; C(60, 30) = 1.2e17 still counts exactly in int64
-COLUMNS_AT_ONCE = 1000
 
 Verdict = Literal["better", "worse", "not shown to be better"]
 
@@ -215,36 +213,6 @@ def verdict(adjusted_p: float | None, mean_difference: float, superiority: float
     return "not shown to be better"
 
 
-def bootstrap_curve(
-    curves: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    strata: ArrayLike | None = None,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Pointwise percentile bootstrap interval of a mean curve: (low [steps], high [steps]).
-
-    `curves`: [n, steps], a run a row, on a common grid. Whole runs are resampled (multinomial weights). `strata`: [n]
-    labels, e.g. tasks; runs are resampled within a stratum and the estimate is the mean of the strata's means. None
-    where a stratum has one run.
-    """
-    values = np.asarray(curves, dtype=np.float64)
-    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"curves must be finite and [n, steps], not of shape {values.shape}")
-    groups = _strata(values.shape[0], strata)
-    if any(group.size < 2 for group in groups):
-        return None
-    weights = np.zeros((resamples, values.shape[0]))
-    for group in groups:
-        drawn = rng.multinomial(group.size, np.full(group.size, 1 / group.size), size=resamples)
-        weights[:, group] = drawn / (group.size * len(groups))
-    low, high = np.empty(values.shape[1]), np.empty(values.shape[1])
-    for block in _blocks(values.shape[1]):
-        low[block], high[block] = np.quantile(weights @ values[:, block], _tails(confidence), axis=0)
-    return low, high
-
-
 def bootstrap_iqm(
     scores: ArrayLike,
     *,
@@ -325,8 +293,3 @@ def _strata(n: int, labels: ArrayLike | None) -> list[NDArray[np.intp]]:
     if inverse.shape != (n,):
         raise ValueError(f"strata has shape {inverse.shape} for {n} runs")
     return [np.flatnonzero(inverse == k) for k in range(names.size)]
-
-
-def _blocks(columns: int) -> Iterator[slice]:
-    for start in range(0, columns, COLUMNS_AT_ONCE):
-        yield slice(start, start + COLUMNS_AT_ONCE)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.constraints import Constraint
-from harness.errors import StudyError
+from harness.errors import HarnessError, StudyError, UnknownName, nearest
 from harness.oracle import Budget
 from harness.registry import Registry
 
@@ -58,6 +60,15 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Rows that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
 
 
+_STRUCT_OF: dict[str, type[msgspec.Struct]] = {"tasks": TaskSpec, "strategies": StrategySpec, "budget": Budget}
+_LOOKS_LIKE = {
+    "budget": "such as budget = { queries = 100 }, in queries, epochs or seconds",
+    "tasks": "a task is a table [[tasks]] with a name",
+    "strategies": "a strategy is a table [[strategies]] with a name",
+}
+"""What a field of the file must be, where a table is missing."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A strategy entry, resolved: full parameters, and the ablation it is, if any."""
 
@@ -85,8 +96,32 @@ def load_study(path: Path) -> Study:
         study = msgspec.convert(data, Study)
     except msgspec.ValidationError as error:
         raise StudyError(f"{path}{_place(text, str(error))}") from None
-    check_shape(study, where=f"{path}: ")
+    with located_in(path, text):
+        check_shape(study)
     return study
+
+
+@contextmanager
+def located_in(path: Path, text: str) -> Iterator[None]:
+    """An error about a field of the study that ``text`` of the file ``path`` says names file, line and field."""
+    try:
+        yield
+    except HarnessError as error:
+        if error.field is None:
+            raise
+        line = _line_of(text, error.field)
+        where = f"{path}:{line}" if line else str(path)
+        raise StudyError(f"{where}: {error} (field {error.field})") from error
+
+
+@contextmanager
+def of_field(field: str) -> Iterator[None]:
+    """What is wrong with the study inside is wrong with this field, unless the error names a field itself."""
+    try:
+        yield
+    except (StudyError, UnknownName) as error:
+        error.field = error.field or field
+        raise
 
 
 def _place(text: str, message: str) -> str:
@@ -97,7 +132,13 @@ def _place(text: str, message: str) -> str:
     target = ".".join(x for x in (path, unknown[1] if unknown else "") if x)
     line = _line_of(text, target)
     where = f":{line}" if line else ""
-    return f"{where}: {what}" + (f" (field {path})" if path else "")
+    kind = re.sub(r"\[.*", "", path)
+    if unknown:
+        fields = msgspec.structs.fields(_STRUCT_OF.get(kind, Study))
+        hint = nearest(unknown[1], [f.name for f in fields])
+    else:
+        hint = _LOOKS_LIKE.get(path if "." in path else kind, "") if what.startswith("Expected") else ""
+    return f"{where}: {what}" + (f"; {hint}" if hint else "") + (f" (field {path})" if path else "")
 
 
 def _line_of(text: str, path: str) -> int | None:
@@ -108,6 +149,8 @@ def _line_of(text: str, path: str) -> int | None:
     if match:
         headers = [i for i, x in enumerate(lines) if re.match(rf"\s*\[\[\s*{re.escape(match[1])}\s*\]\]", x)]
         position = int(match[2]) if match[2].isdigit() else 0
+        if not headers:
+            return _line_of(text, match[1])
         if position >= len(headers):
             return None
         start, path = headers[position], match[3]
@@ -122,60 +165,78 @@ def _line_of(text: str, path: str) -> int | None:
     return start + 1 if match else None
 
 
-def check_shape(study: Study, *, where: str = "") -> None:
-    """Contradictions that no plugin is needed to see. Raises StudyError."""
+def check_shape(study: Study) -> None:
+    """Contradictions that no plugin is needed to see. Raises StudyError with the field that is wrong."""
+
+    def refuse(field: str, why: str) -> StudyError:
+        error = StudyError(why)
+        error.field = field
+        return error
+
     if not _NAME.fullmatch(study.name):
-        raise StudyError(f"{where}name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
+        raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
     if study.seeds < 1:
-        raise StudyError(f"{where}seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")
-    if study.seed < 0 or study.final_seed < 0:
-        raise StudyError(f"{where}seed and final_seed are not negative")
+        raise refuse("seeds", f"seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")
+    for name in ("seed", "final_seed"):
+        if getattr(study, name) < 0:
+            raise refuse(name, f"{name} = {getattr(study, name)}: not negative")
     if study.ktau_sample is not None and study.ktau_sample < 2:
-        raise StudyError(f"{where}ktau_sample = {study.ktau_sample}: at least 2 rows")
+        raise refuse("ktau_sample", f"ktau_sample = {study.ktau_sample}: at least 2 rows")
     if not study.tasks:
-        raise StudyError(f"{where}no [[tasks]]: name at least one (nas-harness list tasks)")
+        raise refuse("tasks", "no [[tasks]]: name at least one (nas-harness list tasks)")
     if not study.strategies:
-        raise StudyError(f"{where}no [[strategies]]: name at least one (nas-harness list strategies)")
-    names = [(t.name, t.search_task, t.constraints, t.reference) for t in study.tasks]
-    for name in names:
-        if names.count(name) > 1:
-            raise StudyError(f"{where}task {name[0]!r} stands twice; a task has one final protocol in a study")
-    finals: dict[str, set[tuple[str | None, str | None]]] = {}
-    for t in study.tasks:
-        finals.setdefault(t.name, set()).add((t.final, t.law))
-    for task, seen in finals.items():
-        if len(seen) > 1:
-            raise StudyError(f"{where}task {task!r} has different final or law; every row of a task shares them")
-    for t in study.tasks:
+        raise refuse("strategies", "no [[strategies]]: name at least one (nas-harness list strategies)")
+    for position, strategy in enumerate(study.strategies):
+        tuning = strategy.tuning_queries
+        if tuning is not None and tuning < 0:
+            why = f"tuning_queries = {tuning}: not negative, 0 where nothing was tuned"
+            raise refuse(f"strategies[{position}].tuning_queries", why)
+    seen: list[TaskSpec] = []
+    for position, t in enumerate(study.tasks):
         for text in t.constraints:
-            Constraint.parse(text)
+            with of_field(f"tasks[{position}].constraints"):
+                Constraint.parse(text)
+        for other in (o for o in seen if o.name == t.name):
+            if (other.final, other.law) != (t.final, t.law):
+                why = f"task {t.name!r} has different final or law; every row of a task shares them"
+                raise refuse(f"tasks[{position}]", why)
+            if (other.search_task, other.constraints, other.reference) == (t.search_task, t.constraints, t.reference):
+                why = f"task {t.name!r} stands twice; a task has one final protocol in a study"
+                raise refuse(f"tasks[{position}]", why)
+        seen.append(t)
 
 
 def resolve_rows(study: Study, registry: Registry) -> list[Row]:
     """Every row of the study with its full, typed parameters. Raises UnknownName, PluginError, StudyError."""
     rows: list[Row] = []
     for position, spec in enumerate(study.strategies):
-        where = f"strategies[{position}] ({spec.name})"
-        cls = registry.load("strategy", spec.name)
-        if spec.mode not in cls.modes:
-            raise StudyError(f"{where}: no mode {spec.mode!r}; it has {', '.join(cls.modes)}")
-        label = spec.label or spec.name
+        place = f"strategies[{position}]"
+        where = f"{place} ({spec.name})"
+        with of_field(f"{place}.name"):
+            cls = registry.load("strategy", spec.name)
+        with of_field(f"{place}.mode"):
+            if spec.mode not in cls.modes:
+                raise StudyError(f"{where}: no mode {spec.mode!r}; it has {', '.join(cls.modes)}")
         given = {**cls.modes[spec.mode].params, **spec.params}
+        with of_field(f"{place}.params"):
+            params = _params(cls, given, where)
+        label = spec.label or spec.name
         rows.append(
             Row(
                 strategy=spec.name,
                 label=label,
                 mode=spec.mode,
-                params=_params(cls, given, where),
+                params=params,
                 tuning_queries=spec.tuning_queries,
             )
         )
         wanted = tuple(cls.ablations) if spec.ablations is True else (spec.ablations or ())
         for name in wanted:
-            if name not in cls.ablations:
-                known = ", ".join(cls.ablations) or "none"
-                raise StudyError(f"{where}: no ablation {name!r}; it declares: {known}")
-            params = _params(cls, {**given, **cls.ablations[name]}, where)
+            with of_field(f"{place}.ablations"):
+                if name not in cls.ablations:
+                    known = ", ".join(cls.ablations) or "none"
+                    raise StudyError(f"{where}: no ablation {name!r}; it declares: {known}")
+                params = _params(cls, {**given, **cls.ablations[name]}, where)
             rows.append(
                 Row(
                     strategy=spec.name,
@@ -201,7 +262,10 @@ def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
         typed = msgspec.convert(given, cls.Params)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         message = str(error).replace(" - at `$.", " (params.").replace("`", "")
-        known = ", ".join(f.name for f in msgspec.structs.fields(cls.Params)) or "none"
-        raise StudyError(f"{where}: {message}{')' if '(params.' in message else ''}; its parameters: {known}") from None
+        names = [f.name for f in msgspec.structs.fields(cls.Params)]
+        unknown = re.search(r"unknown field (\S+)", message)
+        hint = nearest(unknown[1], names) if unknown else ""
+        told = f"{message}{')' if '(params.' in message else ''}" + (f"; {hint}" if hint else "")
+        raise StudyError(f"{where}: {told}; its parameters: {', '.join(names) or 'none'}") from None
     builtins: dict[str, Any] = msgspec.to_builtins(typed)
     return builtins

@@ -39,6 +39,14 @@ def test_every_data_set_and_task_is_told(known: dict[str, frozenset[str]]) -> No
     assert told <= frozenset().union(*known.values())
 
 
-def test_extras_exist() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(re.findall(r"nas-harness\[(\w+)\]", PAGE)) <= set(project["optional-dependencies"])
+def test_extras_exist_and_are_installed_from_a_clone() -> None:
+    extras = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    )
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    named = {extra for group in re.findall(r'pip install "\.\[([\w,]+)\]"', text) for extra in group.split(",")}
+    assert {"graph", "analog", "nasbench101", "nasbench301", "dask"} <= named <= extras
+    assert "nas-harness[" not in text
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", index, re.MULTILINE)) <= extras

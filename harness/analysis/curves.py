@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from harness.analysis.matched import Unit, cost_of
-from harness.analysis.results import Results, Runs, TaskRuns
+from harness.analysis.results import Results, Runs, TaskRuns, check_names
 from harness.errors import HarnessError, UnknownName
 from harness.records import Incumbent, Record
 
@@ -58,7 +58,8 @@ def curves_of(
     """A curve for each row and each matched random search, those of a task on one grid of costs.
 
     tasks, rows: names and labels to keep (default all). at: the costs wanted; default every cost at which a run of the
-    task improved, thinned to 500. Raises UnknownName, HarnessError where the records do not count ``unit``.
+    task improved, thinned to 500. Raises UnknownName, HarnessError where the records do not count ``unit`` and for a
+    cost above the budget.
     """
     if unit not in UNITS:
         raise UnknownName("cost", unit, UNITS)
@@ -68,21 +69,21 @@ def curves_of(
         if tasks and task.task not in tasks:
             continue
         wanted = [r for r in (*task.rows, *task.references) if not rows or r.label in rows]
-        grid = grid_of(at) if at is not None else thinned(costs_of(task, wanted, unit))
+        grid = grid_of(at, task, unit) if at is not None else thinned(costs_of(task, wanted, unit))
         found += [_curve(task, row, grid, unit) for row in wanted]
     return found
 
 
-def check_names(results: Results, tasks: Sequence[str], rows: Sequence[str]) -> None:
-    """Raises UnknownName for a task or a label that the study does not have."""
-    labels = {r.label for t in results.tasks for r in (*t.rows, *t.references)}
-    for kind, given, known in (("task", tasks, {t.task for t in results.tasks}), ("row", rows, labels)):
-        for name in given:
-            if name not in known:
-                raise UnknownName(kind, name, known)
-
-
-def grid_of(at: Sequence[float]) -> NDArray[np.float64]:
+def grid_of(at: Sequence[float], task: TaskRuns, unit: Unit) -> NDArray[np.float64]:
+    """The costs wanted, ascending. Raises HarnessError for one that is not positive, or above the study's budget."""
+    limit = getattr(task.budget, unit)
+    if limit is not None:  # the query that crosses it is answered
+        limit = max([limit, *(cost_of(r.paid, unit) or 0.0 for r in task.records)])
+    for cost in at:
+        if not 0 < cost < math.inf:
+            raise HarnessError(f"--at {cost:g}: a cost is positive and finite")
+        if limit is not None and cost > limit:
+            raise HarnessError(f"--at {cost:.10g}: the budget of {task.title} ends at {limit:.10g} {unit}")
     return np.asarray(sorted(at), dtype=np.float64)
 
 

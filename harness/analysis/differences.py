@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.curves import UNITS, check_names, costs_of, grid_of, nullable, scores_along, thinned
+from harness.analysis.curves import UNITS, costs_of, grid_of, nullable, scores_along, thinned
 from harness.analysis.matched import Unit
-from harness.analysis.results import Results, Runs, TaskRuns
+from harness.analysis.results import Results, Runs, TaskRuns, check_names
 from harness.errors import UnknownName
 from harness.statistics import welch_intervals
 
@@ -60,7 +60,7 @@ def differences_of(
     tasks, rows, at, unit: as of `curves_of`, one grid a task.
     Rows under different mode settings are not set against each other.
 
-    Raises UnknownName, HarnessError where the records do not count ``unit``.
+    Raises UnknownName, HarnessError where the records do not count ``unit`` and for a cost above the budget.
     """
     if unit not in UNITS:
         raise UnknownName("cost", unit, UNITS)
@@ -70,7 +70,7 @@ def differences_of(
         everyone = (*task.rows, *task.references)
         if (tasks and task.task not in tasks) or all(r.label != against for r in everyone):
             continue
-        grid = grid_of(at) if at is not None else thinned(costs_of(task, everyone, unit))
+        grid = grid_of(at, task, unit) if at is not None else thinned(costs_of(task, everyone, unit))
         found += [
             _difference(task, row, other, grid, unit)
             for other in everyone

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from harness.analysis.results import Results
+from harness.analysis.results import Results, check_names
 from harness.errors import PluginError
 from harness.records import Record
 from harness.registry import Item
@@ -33,10 +33,16 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-def metrics_of(results: Results, metrics: Iterable[Item]) -> list[MetricSummary]:
-    """Every metric on every row; a broken one is an ``error`` in its own place and takes no other down."""
+def metrics_of(
+    results: Results, metrics: Iterable[Item], *, tasks: Sequence[str] = (), rows: Sequence[str] = ()
+) -> list[MetricSummary]:
+    """Every metric on every row; a broken one is an ``error`` in its own place and takes no other down.
+
+    tasks, rows: names and labels to keep (default all). Raises UnknownName for one that the study does not have.
+    """
+    check_names(results, tasks, rows)
     loaded = [(item, _loaded(item)) for item in metrics]
-    return list(_summaries(results, loaded))
+    return list(_summaries(results, loaded, tasks, rows))
 
 
 def _loaded(item: Item) -> Metric | PluginError:
@@ -47,9 +53,16 @@ def _loaded(item: Item) -> Metric | PluginError:
     return metric
 
 
-def _summaries(results: Results, metrics: Sequence[tuple[Item, Metric | PluginError]]) -> Iterator[MetricSummary]:
+def _summaries(
+    results: Results,
+    metrics: Sequence[tuple[Item, Metric | PluginError]],
+    tasks: Sequence[str],
+    rows: Sequence[str],
+) -> Iterator[MetricSummary]:
     for task in results.tasks:
-        for row in (*task.rows, *task.references):
+        if tasks and task.task not in tasks:
+            continue
+        for row in (r for r in (*task.rows, *task.references) if not rows or r.label in rows):
             for item, metric in metrics:
                 values, error = _values(item, metric, row.records)
                 known = [v for v in values if v is not None]

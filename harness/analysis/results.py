@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import RecordError
+from harness.errors import RecordError, UnknownName
 from harness.oracle import Budget
-from harness.records import BASELINES, RUNS, Baseline, Record, read_baselines, read_records
+from harness.records import BASELINES, RUNS, Baseline, Problem, Record, read_baselines, read_records
+from harness.wording import counted
 
 PLAN = "plan.json"
 STRICT = "strict"
@@ -119,10 +120,13 @@ def read_results(folder: Path) -> Results:
         older = [r for r in records if r.id not in wanted]
         records = [r for r in records if r.id in wanted]
         if older:
-            told.append(f"{len(older)} older records are not of the study as it last ran and are left out")
+            of_old = counted(len(older), "older record is", "older records are")
+            told.append(f"{of_old} not of the study as it last ran and left out")
     if not records:
         raise RecordError(f"{folder} holds no finished run of the study; run it first (nas-harness run)")
-    baselines = list(read_baselines(folder / BASELINES).values())
+    broken: list[Problem] = []
+    baselines = list(read_baselines(folder / BASELINES, broken).values())
+    told += [str(p) for p in broken]
     name = plan.study if plan is not None else records[-1].study
     return Results(name, folder, group(records, baselines, told), plan, told)
 
@@ -189,13 +193,20 @@ def _rows(records: Sequence[Record], told: list[str]) -> tuple[Runs, ...]:
         *older, runs = of_row.values()
         left_out = sum(len(o) for o in older)
         if left_out:
-            told.append(
-                f"{label} ({mode}) on {runs[0].task}: {left_out} runs of other parameters, code or data than "
-                "the latest are left out"
-            )
+            others = f"{counted(left_out, 'run')} of other parameters, code or data than the latest"
+            told.append(f"{label} ({mode}) on {runs[0].task}: {others} {'is' if left_out == 1 else 'are'} left out")
         runs = sorted(runs, key=lambda r: r.seeds.search)
         rows.append(Runs(label, runs[0].strategy, mode, runs[0].mode_settings, runs[0].ablation, tuple(runs)))
     return tuple(rows)
 
 
-__all__ = ["STRICT", "PlanFile", "Results", "Runs", "TaskRuns", "group", "read_results"]
+def check_names(results: Results, tasks: Sequence[str], rows: Sequence[str]) -> None:
+    """Raises UnknownName for a task or a label that the study does not have."""
+    labels = {r.label for t in results.tasks for r in (*t.rows, *t.references)}
+    for kind, given, known in (("task", tasks, {t.task for t in results.tasks}), ("row", rows, labels)):
+        for name in given:
+            if name not in known:
+                raise UnknownName(kind, name, known)
+
+
+__all__ = ["STRICT", "PlanFile", "Results", "Runs", "TaskRuns", "check_names", "group", "read_results"]

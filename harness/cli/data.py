@@ -51,7 +51,7 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
     info); "damaged" where the table cannot be read (nas-harness data verify).
     """
     from harness.datasets import describe_dataset, known_datasets
-    from harness.report.layout import print_grid, size
+    from harness.report.layout import print_listing, size
     from harness.tables import data_dir
 
     known = known_datasets(open_registry(ctx))
@@ -60,7 +60,7 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
         return
     rows = [(k.data.name, _here(k), size(k.data.size), k.data.licence, k.data.summary) for k in known]
     console = open_console()
-    print_grid(console, ("data set", "here", "size", "licence", "what it is"), rows, right=("size",))
+    print_listing(console, ("data set", "here", "size", "licence", "what it is"), rows, right=("size",))
     for k in known:
         console.print(f"source of {k.data.name}: {k.data.source}", soft_wrap=True)
     console.print(f"data folder: {data_dir()}", soft_wrap=True)

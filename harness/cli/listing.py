@@ -27,7 +27,7 @@ WHAT = (*KINDS, "tasks", "plugins")
 @app.command()
 def list_installed(
     ctx: typer.Context,
-    what: Annotated[str, typer.Argument(help=f"One of {', '.join(WHAT)}; default: all that plugins provide.")] = "",
+    what: Annotated[str, typer.Argument(help=f"One of {', '.join(WHAT)}; default: all but tasks.")] = "",
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
 ) -> None:
     """List what is installed: kind, name, distribution, version, status and, where broken, why.
@@ -49,6 +49,9 @@ def list_installed(
 
 
 def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
+    from harness.registry import built_in_executors
+
+    items = [*registry.items.values(), *built_in_executors().values()]
     found = [
         {
             "kind": item.kind,
@@ -58,7 +61,7 @@ def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
             **_item_status(item),
             "summary": item.provides.summary,
         }
-        for item in sorted(registry.items.values(), key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
+        for item in sorted(items, key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
         if not what or item.kind == KINDS[what]
     ]
     return found + ([] if what else _broken(registry))
@@ -149,13 +152,13 @@ def _print(lines: list[dict[str, Any]], what: str) -> None:
     if not lines:
         typer.echo(f"no {what or 'plugins'} installed")
         return
-    from harness.report.layout import print_grid
+    from harness.report.layout import print_listing
 
     console = open_console()
     header = [c for c in ("kind", "name", "distribution", "version", "status", "summary") if not (what and c == "kind")]
     styles = {"missing": "yellow", "broken": "red"}
     rows = [[str(line[c]) for c in header] for line in lines]
-    print_grid(console, header, rows, styles=[styles.get(line["status"]) for line in lines])
+    print_listing(console, header, rows, styles=[styles.get(line["status"]) for line in lines])
     for line in lines:
         if line["why"]:
             console.print(f"{line['kind']} {line['name']}: {line['why']}", style=styles[line["status"]], soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.campaign import Listener, Silent
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.plan import RunSpec
@@ -23,7 +24,7 @@ def outcome_line(record: Record) -> str:
     if record.status != "ok":
         return f"{run}: {record.status}: {record.error}"
     score = "no score" if record.final.score is None else f"{record.final.score:.2f}"
-    return f"{run}: {score} after {record.paid.queries} queries"
+    return f"{run}: {score} after {counted(record.paid.queries, 'query', 'queries')}"
 
 
 class Lines:
@@ -34,7 +35,7 @@ class Lines:
 
     def planned(self, total: int, already_done: int) -> None:
         self.total, self.done = total, already_done
-        typer.echo(f"{total} runs, {already_done} already there", err=True)
+        typer.echo(f"{counted(total, 'run')}, {already_done} already there", err=True)
 
     def started(self, run: RunSpec) -> None:
         return
@@ -58,7 +59,7 @@ class Bar:
     def planned(self, total: int, already_done: int) -> None:
         self.task = self.progress.add_task("starting", total=total - already_done, failed="")
         if already_done:
-            self.progress.console.print(f"{already_done} of {total} runs are already there")
+            self.progress.console.print(f"{already_done} of {counted(total, 'run')} already there")
 
     def started(self, run: RunSpec) -> None:
         self.progress.update(self.task, description=run.title)

@@ -32,10 +32,10 @@ def report(
     wide: Annotated[bool, typer.Option("--wide", help="All columns, p-values before correction among them.")] = False,
     task: Annotated[
         list[str] | None,
-        typer.Option("--task", help="Curves, KTau and correlation of this task only; may be repeated."),
+        typer.Option("--task", help="This task only; may be repeated."),
     ] = None,
     strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help="Curves and KTau of this row only; may be repeated.")
+        list[str] | None, typer.Option("--strategy", help="The row of this label only; may be repeated.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
     unit: Annotated[str, typer.Option("--cost", help="Curves over queries, epochs or seconds.")] = "queries",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,8 @@ def run(
     from harness.campaign import run_study
     from harness.cli.progress import open_progress, outcome_line
     from harness.cli.study_options import study_of
-    from harness.study import load_study
+    from harness.study import load_study, located_in
+    from harness.wording import counted
 
     if file is not None:
         said = {
@@ -96,7 +98,8 @@ def run(
         )
     registry = open_registry(ctx)
     warn_of_broken(registry)
-    with open_progress(quiet) as listener:
+    located = nullcontext() if file is None or text is None else located_in(file, text)
+    with open_progress(quiet) as listener, located:
         summary = run_study(
             study,
             registry=registry,
@@ -121,7 +124,7 @@ def run(
         from harness.report import print_report
 
         print_report(summary.folder, open_console())
-        typer.echo(f"{summary.total} runs in {summary.folder} ({summary.finished} new)")
+        typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for record in summary.failed:
         typer.echo(outcome_line(record), err=True)
     if summary.failed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.correlation import SMOOTHED_OVER, TOP, Agreement, TaskCorrelation
 from harness.report import numbers
+from harness.report.grid import Column, Line, print_grid, print_without
 from harness.report.markdown import escaped
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _SHOWN = 12
 _ABOUT = ("task", "search_task", "law", "final", "split", "sample", "missing", "note")
 _COLUMNS = ("kind", "column", "fidelity", "epochs", "repeats", "n", "ktau", "top_n", "ktau_top", "ktau_smoothed")
 _HEADERS = ("scores", "against", "rows", "tau-b", f"of best {TOP}", f"{SMOOTHED_OVER}-epoch mean")
+_DROPPED = _HEADERS[-2:]
+"""Columns that a narrow terminal does without, the last first."""
 
 
 def correlation_csv(tasks: Sequence[TaskCorrelation]) -> str:
@@ -54,7 +57,6 @@ def correlation_markdown(tasks: Sequence[TaskCorrelation]) -> str:
 
 def print_correlation(tasks: Sequence[TaskCorrelation], console: Console) -> None:
     """A table a task; of more than twelve fidelities, twelve spread evenly (the other formats have all)."""
-    from rich.table import Table
     from rich.text import Text
 
     for position, task in enumerate(tasks):
@@ -64,14 +66,15 @@ def print_correlation(tasks: Sequence[TaskCorrelation], console: Console) -> Non
         console.print(Text(_about(task), style="yellow" if task.missing else ""))
         if not task.agreements:
             continue
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-        for place, header in enumerate(_headers(task)):
-            table.add_column(header, justify="right" if place > 1 else "left")
-        for kind in ("fidelity", "repeats"):
-            lines = [a for a in task.agreements if a.kind == kind]
-            for a in _spread(lines):
-                table.add_row(*(Text(cell) for cell in _line(a, task)))
-        console.print(table)
+        columns = [
+            Column(h, k > 1, _DROPPED.index(h) + 1 if h in _DROPPED else 0) for k, h in enumerate(_headers(task))
+        ]
+        lines = [
+            Line(_line(a, task))
+            for kind in ("fidelity", "repeats")
+            for a in _spread([a for a in task.agreements if a.kind == kind])
+        ]
+        print_without(print_grid(columns, lines, console), "--format json or csv has them", console)
 
 
 def _title(task: TaskCorrelation) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.curves import Curve
 from harness.report import numbers
+from harness.report.grid import Column, Line, fits, print_grid
+from harness.report.titles import title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 _ABOUT = (
     "task", "search_task", "constraints", "strategy", "label", "mode", "role", "searched_on", "n", "failed", "unit",
@@ -36,42 +37,55 @@ def curves_csv(curves: Sequence[Curve]) -> str:
 def print_curves(curves: Sequence[Curve], console: Console) -> None:
     """For each task the mean final score of each row at up to six costs, with half the interval's width.
 
-    Below it the same of validation scores, where these are others.
+    Below it the same of validation scores, where these are others. A narrow console has fewer costs.
     """
     from rich.text import Text
 
     tasks = dict.fromkeys((c.task, c.search_task, tuple(c.constraints)) for c in curves)
+    blocks: list[tuple[list[Curve], str]] = []
     for key in tasks:
         members = [c for c in curves if (c.task, c.search_task, tuple(c.constraints)) == key]
-        scores = ["final"]
+        blocks.append((members, "final"))
         if any(c.valid != c.final and any(v is not None for v in c.valid) for c in members):
-            scores.append("validation")
-        for what in scores:
-            console.print(Text(f"{key[0]}: mean {what} score after {members[0].unit} paid", style="bold cyan"))
-            console.print(_table(members, what))
+            blocks.append((members, "validation"))
+    for position, (members, what) in enumerate(blocks):
+        if position:
+            console.print()
+        title = f"{title_of(members[0])}: mean {what} score after {members[0].unit} paid"
+        console.print(Text(title, style="bold cyan"))
+        _print_block(members, what, console)
 
 
-def _table(members: Sequence[Curve], what: str) -> Table:
-    from rich.table import Table
+def _print_block(members: Sequence[Curve], what: str, console: Console) -> None:
     from rich.text import Text
 
-    places = spread_over(len(members[0].cost))
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("strategy", no_wrap=True)
-    for place in places:
-        table.add_column(numbers.count(members[0].cost[place]), justify="right")
-    for c in members:
-        name = c.label if c.mode == "strict" else f"{c.label} ({c.mode})"
-        mean, high = (c.final, c.final_high) if what == "final" else (c.valid, c.valid_high)
-        table.add_row(Text(name), *(Text(_cell(mean[place], high[place])) for place in places))
-    return table
+    points = len(members[0].cost)
+    for most in range(_SHOWN, 0, -1):
+        places = spread_over(points, most)
+        columns = [Column("strategy", False), *(Column(numbers.count(members[0].cost[place])) for place in places)]
+        lines = [_line(c, what, places) for c in members]
+        if fits(columns, lines, console.width):
+            break
+    print_grid(columns, lines, console)
+    about = "± half the width of the 95 % t interval of the mean"
+    if len(places) < points:
+        about += f"; {len(places)} of {points} costs, --at chooses others, --format csv has all"
+    console.print(Text(about, style="dim"))
 
 
-def spread_over(points: int) -> list[int]:
-    """Up to six positions of a grid, evenly, the last among them."""
-    if points <= _SHOWN:
+def _line(c: Curve, what: str, places: Sequence[int]) -> Line:
+    name = c.label if c.mode == "strict" else f"{c.label} ({c.mode})"
+    mean, high = (c.final, c.final_high) if what == "final" else (c.valid, c.valid_high)
+    return Line((name, *(_cell(mean[place], high[place]) for place in places)))
+
+
+def spread_over(points: int, most: int = _SHOWN) -> list[int]:
+    """Up to ``most`` positions of a grid, evenly, the last among them."""
+    if points <= most:
         return list(range(points))
-    return sorted({round(k * (points - 1) / (_SHOWN - 1)) for k in range(_SHOWN)})
+    if most == 1:
+        return [points - 1]
+    return sorted({round(k * (points - 1) / (most - 1)) for k in range(most)})
 
 
 def _cell(mean: float | None, high: float | None) -> str:

@@ -14,7 +14,8 @@ import msgspec
 from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
 from harness.reference import MatchedRandomSearch
-from harness.report.layout import nested, plain, print_grid
+from harness.registry import built_in_executors
+from harness.report.layout import nested, plain, print_listing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,17 +42,19 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
         raise UnknownName("kind", kind, kinds)
     if kind == "task":
         return _task(registry, name)
+    items: dict[tuple[str, str], Item] = {("executor", n): item for n, item in built_in_executors().items()}
+    items |= {(k, n): item for (k, n), item in registry.items.items()}
     if kind is not None:
-        return _item(registry, registry.find(typing.cast(Kind, kind), name))
+        return _item(registry, items.get((kind, name)) or registry.find(typing.cast(Kind, kind), name))
     for k in KINDS:
-        if (k, name) in registry.items:
-            return _item(registry, registry.items[k, name])
+        if (k, name) in items:
+            return _item(registry, items[k, name])
     if name == MatchedRandomSearch.name:
         return _matched_random_search()
     tasks = registry.tasks()
     if name in tasks:
         return _task(registry, name)
-    raise UnknownName("name", name, {*tasks, *(n for _, n in registry.items)}, hint="nas-harness list")
+    raise UnknownName("name", name, {*tasks, *(n for _, n in items)}, hint="nas-harness list")
 
 
 def _item(registry: Registry, item: Item) -> dict[str, Any]:
@@ -267,4 +270,4 @@ def _print_table(lines: list[dict[str, Any]], console: Console) -> None:
         ["required" if c == "default" and line.get("required") else plain(line.get(c)) for c in columns]
         for line in lines
     ]
-    print_grid(console, columns, rows, header_style="dim", whole=1)
+    print_listing(console, columns, rows, header_style="dim", whole=1)

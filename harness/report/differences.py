@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from harness.analysis.differences import Difference
 from harness.report import numbers
 from harness.report.curves import spread_over
+from harness.report.grid import Column, Line, print_grid
+from harness.report.titles import title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +41,6 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
 
     Of final scores, and of validation scores beside them where these are others.
     """
-    from rich.table import Table
     from rich.text import Text
 
     if not differences:
@@ -50,7 +51,7 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
         if key != shown:
             if shown is not None:
                 console.print()
-            what = f"{d.task}: score less that of {d.against} (n {d.n_against}), 95 % interval, by {d.unit} paid"
+            what = f"{title_of(d)}: score less that of {d.against} (n {d.n_against}), 95 % interval, by {d.unit} paid"
             console.print(Text(what, style="bold cyan"))
             shown = key
         name = d.label if d.mode == "strict" else f"{d.label} ({d.mode})"
@@ -58,20 +59,18 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
         if d.valid != d.final and any(v is not None for v in d.valid):
             columns.append(("validation", d.valid, d.valid_low, d.valid_high, d.ahead_from_valid))
         ahead = ", ".join(
-            f"{what} ahead {'nowhere to the end' if at is None else f'from {numbers.count(at)} {d.unit}'}"
+            f"{what} ahead {'nowhere to the end' if at is None else f'from {numbers.paid(at, d.unit)}'}"
             for what, values, _, _, at in columns
             if any(v is not None for v in values)
         )
         console.print(Text(f"{name} (n {d.n}): {ahead}", style="bold"))
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column(d.unit, justify="right")
-        for what, *_ in columns:
-            table.add_column(what, justify="right")
-            table.add_column("95 %", justify="right")
-        for place in spread_over(len(d.cost)):
+        names = [name for what, *_ in columns for name in (what, "95 %")]
+        lines = []
+        places = spread_over(len(d.cost))
+        for place in places:
             cells = [numbers.count(d.cost[place])]
             for _, mean, low, high, _ in columns:
                 cells.append(numbers.number(mean[place], signed=True))
                 cells.append(numbers.interval(low[place], high[place], signed=True))
-            table.add_row(*(Text(cell, justify="right") for cell in cells))
-        console.print(table)
+            lines.append(Line(tuple(cells)))
+        print_grid([Column(name) for name in (d.unit, *names)], lines, console, gap=2, header_style="dim")

@@ -12,7 +12,9 @@ import msgspec
 
 from harness.analysis.orders import Order
 from harness.report import numbers
+from harness.report.grid import Column, Line, fits, print_grid, print_without
 from harness.report.markdown import escaped
+from harness.report.titles import title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +24,20 @@ _KINDS = {
     "ktau_rows": "tau-b against final scores, unseen rows",
     "ktau_valid": "tau-b against validation scores, unseen keys",
 }
+_SPREAD = "± half the width of the 95 % t interval of the mean over runs"
+_VARIANTS = (
+    Column("strategy", False),
+    Column("paid"),
+    Column("tau-b"),
+    Column("95 %"),
+    Column("rows", dropped=1),
+    Column("valid", dropped=2),
+    Column("Eq. 13", dropped=3),
+    Column("CTNAS", dropped=4),
+    Column("of validation", dropped=5),
+    Column("n"),
+)
+"""Of one study; a narrow console does without the last of those that may be dropped first."""
 
 
 def ktau_csv(orders: Sequence[Order]) -> str:
@@ -37,29 +53,28 @@ def ktau_csv(orders: Sequence[Order]) -> str:
 
 
 def print_ktau(orders: Sequence[Order], console: Console) -> None:
-    """All variants of each row of one study."""
-    from rich.table import Table
+    """All variants of each row of one study, a table for each task."""
     from rich.text import Text
 
     if not orders:
         console.print("no row of this study learns an order")
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    headers = ("task", "strategy", "paid", "tau-b", "95 %", "rows", "valid", "Eq. 13", "CTNAS", "of validation", "n")
-    for header in headers:
-        table.add_column(header, justify="left" if header in ("task", "strategy") else "right", overflow="fold")
-    for o in orders:
-        interval = numbers.interval(o.ktau_low, o.ktau_high, 3)
-        taus = [numbers.number(v, 3) for v in (o.ktau_rows, o.ktau_valid, o.ktau_eq13, o.ktau_ctnas)]
-        left = [o.task, _name(o), numbers.count(o.paid), numbers.number(o.ktau, 3), interval]
-        right = [numbers.number(o.ktau_of_validation, 3), numbers.runs(o.n + o.failed, o.failed)]
-        table.add_row(*(Text(cell) for cell in (*left, *taus, *right)))
-    console.print(table)
+    for position, members in enumerate(_by_task(orders)):
+        if position:
+            console.print()
+        console.print(Text(title_of(members[0]), style="bold cyan"))
+        lines = [Line(_variants(o)) for o in members]
+        print_without(print_grid(_VARIANTS, lines, console), "--format json or csv has them", console)
+
+
+def _variants(o: Order) -> tuple[str, ...]:
+    interval = numbers.interval(o.ktau_low, o.ktau_high, 3)
+    taus = [numbers.number(v, 3) for v in (o.ktau_rows, o.ktau_valid, o.ktau_eq13, o.ktau_ctnas)]
+    left = [_name(o), numbers.count(o.paid), numbers.number(o.ktau, 3), interval]
+    return *left, *taus, numbers.number(o.ktau_of_validation, 3), numbers.runs(o.n + o.failed, o.failed)
 
 
 def print_ktau_by_labels(orders: Sequence[Order], console: Console) -> None:
-    """Rows by number of labels: a table for each task and kind of tau."""
-    from rich.table import Table
+    """Rows by number of labels: a table for each task and kind of tau; continued below where columns have no room."""
     from rich.text import Text
 
     if not orders:
@@ -68,12 +83,22 @@ def print_ktau_by_labels(orders: Sequence[Order], console: Console) -> None:
         if position:
             console.print()
         console.print(Text(title, style="bold cyan"))
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for place, header in enumerate(headers):
-            table.add_column(header, justify="right" if place else "left")
-        for line in lines:
-            table.add_row(*(Text(cell) for cell in line))
-        console.print(table)
+        first = 1
+        while first < len(headers):
+            last = first + 1
+            while last < len(headers) and fits(*_part(headers, lines, first, last + 1), console.width, gap=2):
+                last += 1
+            print_grid(*_part(headers, lines, first, last), console, gap=2)
+            first = last
+        console.print(Text(_SPREAD, style="dim"))
+
+
+def _part(
+    headers: Sequence[str], lines: Sequence[Sequence[str]], first: int, last: int
+) -> tuple[list[Column], list[Line]]:
+    """The names and the columns from ``first`` up to ``last``."""
+    columns = [Column(headers[0], False), *map(Column, headers[first:last])]
+    return columns, [Line((line[0], *line[first:last])) for line in lines]
 
 
 def ktau_markdown(orders: Sequence[Order]) -> str:
@@ -84,15 +109,12 @@ def ktau_markdown(orders: Sequence[Order]) -> str:
         table.append("|---|" + "---:|" * (len(headers) - 1))
         table += ["| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines]
         parts.append("\n".join(table))
-    return "\n\n".join(parts or ["no row learns an order"]) + "\n"
+    return "\n\n".join([*parts, _SPREAD] if parts else ["no row learns an order"]) + "\n"
 
 
 def _tables(orders: Sequence[Order]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     """(title, headers, lines) for each task and each kind of tau that exists there."""
-    tasks: dict[tuple[object, ...], list[Order]] = {}
-    for o in orders:
-        tasks.setdefault((o.task, o.search_task, o.law, o.final, *o.constraints), []).append(o)
-    for members in tasks.values():
+    for members in _by_task(orders):
         paid = sorted({_labels(o) for o in members})
         names = _names(members)
         counts = sorted({o.n for o in members})
@@ -107,7 +129,14 @@ def _tables(orders: Sequence[Order]) -> Iterator[tuple[str, list[str], list[list
             lines = [[name, *(row.get(p, numbers.NONE) for p in paid)] for name, row in cells.items()]
             if kind == "ktau" and own is not None:
                 lines.append(["validation scores themselves", *[numbers.number(own, 3)] * len(paid)])
-            yield f"{_title(members[0])}: {what}{one}", ["paid queries", *map(numbers.count, paid)], lines
+            yield f"{title_of(members[0])}: {what}{one}", ["paid queries", *map(numbers.count, paid)], lines
+
+
+def _by_task(orders: Sequence[Order]) -> list[list[Order]]:
+    tasks: dict[tuple[object, ...], list[Order]] = {}
+    for o in orders:
+        tasks.setdefault((o.task, o.search_task, o.law, o.final, *o.constraints), []).append(o)
+    return list(tasks.values())
 
 
 def _labels(order: Order) -> float:
@@ -120,11 +149,6 @@ def _names(orders: Sequence[Order]) -> list[str]:
     seen = Counter((_name(o), _labels(o)) for o in orders)
     twice = {name for (name, _), times in seen.items() if times > 1}
     return [f"{_name(o)}, {o.study}" if _name(o) in twice else _name(o) for o in orders]
-
-
-def _title(order: Order) -> str:
-    searched = "" if order.search_task == order.task else f" searched on {order.search_task}"
-    return order.task + searched + "".join(f", {c}" for c in order.constraints)
 
 
 def _name(order: Order) -> str:

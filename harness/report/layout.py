@@ -13,7 +13,7 @@ _NARROWEST = 12
 """Columns that are left for what is wrapped."""
 
 
-def print_grid(
+def print_listing(
     console: Console,
     header: Sequence[str],
     rows: Sequence[Sequence[str]],

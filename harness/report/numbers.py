@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 NONE = "-"
+_ONE = {"queries": "query", "epochs": "epoch", "seconds": "second"}
 _WORDS = {"better": "better", "worse": "worse", "not shown to be better": "not shown"}
 
 
@@ -63,4 +64,10 @@ def runs(n: int, failed: int) -> str:
 
 
 def budget(limits: dict[str, float]) -> str:
-    return ", ".join(f"{count(value)} {unit}" for unit, value in limits.items())
+    return ", ".join(paid(value, unit) for unit, value in limits.items())
+
+
+def paid(value: float, unit: str) -> str:
+    """A cost with its unit: queries, epochs or seconds."""
+    text = count(value)
+    return f"{text} {_ONE.get(unit, unit) if text == '1' else unit}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.provided import MetricSummary
 from harness.report import numbers
+from harness.report.grid import Column, Line, print_grid
 from harness.report.markdown import escaped
 
 if TYPE_CHECKING:
@@ -39,18 +40,13 @@ def metrics_markdown(found: Sequence[MetricSummary]) -> str:
 
 
 def print_metrics(found: Sequence[MetricSummary], console: Console) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     if not found:
         console.print(_NOTHING)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in _COLUMNS:
-        table.add_column(column, justify="right" if column in ("n", "mean", "std") else "left", overflow="fold")
-    for m in found:
-        table.add_row(*_cells(m))
-    console.print(table)
+    columns = [Column(name, name in ("n", "mean", "std")) for name in _COLUMNS]
+    print_grid(columns, [Line(_cells(m)) for m in found], console, gap=2, header_style="")
     for line in _errors(found):
         console.print(Text(line, style="red"))
 

@@ -30,8 +30,8 @@ FORMATS = ("text", "json", "markdown", "csv")
 class Choice:
     """What of a report is wanted.
 
-    wide: every column. tasks, rows (labels): of curves, KTau and correlation alone. at, unit, against (a label): of
-    curves. merged: more studies' folders, which KTau alone sets beside the first.
+    wide: every column. tasks, rows (labels): these alone, of every section. at, unit, against (a label): of curves.
+    merged: more studies' folders, which KTau alone sets beside the first.
     """
 
     sections: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Source:
 
     @cached_property
     def report(self) -> StudyReport:
-        return report_of(self.results)
+        return report_of(self.results, tasks=self.choice.tasks, rows=self.choice.rows)
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,12 @@ def check_choice(choice: Choice) -> None:
             raise HarnessError(f"section {name!r} has no format {choice.form!r}")
     if choice.merged and set(choice.sections) != {"ktau"}:
         raise HarnessError("several studies are merged by --section ktau alone; name one folder for the other sections")
-    if choice.against is not None and "curves" not in choice.sections:
-        raise HarnessError("--against belongs to --section curves")
+    of_curves = {
+        "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit != "queries"
+    }  # fmt: skip
+    for option, given in of_curves.items():
+        if given and "curves" not in choice.sections:
+            raise HarnessError(f"{option} belongs to --section curves")
 
 
 def _json(source: Source, sections: list[Section]) -> str:
@@ -238,7 +242,8 @@ def _metrics(source: Source) -> list[MetricSummary]:
     from harness.analysis.provided import metrics_of
 
     registry = source.registry()
-    return metrics_of(source.results, [registry.find("metric", name) for name in registry.names("metric")])
+    items = [registry.find("metric", name) for name in registry.names("metric")]
+    return metrics_of(source.results, items, tasks=source.choice.tasks, rows=source.choice.rows)
 
 
 def _metrics_text(source: Source, console: Console) -> None:

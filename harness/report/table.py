@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.analysis import ReferenceSummary, RowSummary, TaskSummary
 from harness.report import numbers
+from harness.wording import counted
 
 Kind = Literal["strict", "other", "reference"]
 
@@ -197,8 +198,11 @@ def _footnotes(task: TaskSummary) -> tuple[str, ...]:
     for mode in dict.fromkeys(r.mode for r in task.rows if r.mode != "strict"):
         notes.append(f"({mode}): not a strict row; never ranked with or tested against strict rows")
     for row in task.rows:
+        if row.tuning_queries:
+            spent = "query was" if row.tuning_queries == 1 else "queries were"
+            notes.append(f"{_name(row)}: {row.tuning_queries:,} more {spent} spent on tuning its parameters")
         if row.failed:
             named = "; ".join(row.failed_runs[:3]) + ("; ..." if row.failed > 3 else "")
-            failed = f"{row.failed} of {row.n} runs failed, each scores random sampling's mean"
+            failed = f"{row.failed} of {counted(row.n, 'run')} failed, each scores random sampling's mean"
             notes.append(f"{_name(row)}: {failed}: {named}")
     return tuple(notes)

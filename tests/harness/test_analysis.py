@@ -272,7 +272,7 @@ def test_records_that_the_plan_does_not_name_are_left_out(tmp_path: Path) -> Non
     folder = write_study(tmp_path, records, [baseline()], plan={"ids": [r.id for r in records[:5]]})
     results = read_results(folder)
     assert len(list(results.records)) == 5
-    assert results.problems == ["3 older records are not of the study as it last ran and are left out"]
+    assert results.problems == ["3 older records are not of the study as it last ran and left out"]
 
 
 def test_a_torn_last_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -256,6 +256,19 @@ def test_constraints_that_nothing_satisfies_are_refused(toy: Registry, tmp_path:
         run(toy, tmp_path, unknown)
 
 
+@pytest.mark.parametrize("refused", ["toy/edges", "toy/drawn"])
+def test_a_refused_study_writes_nothing(toy: Registry, tmp_path: Path, refused: str) -> None:
+    """Neither over the study of that name, nor a folder of a new one, nor random sampling of its other tasks."""
+    first, _ = run(toy, tmp_path, study("toy-sampler"))
+    before = {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
+    tasks = (TaskSpec(name="toy/nodes"), TaskSpec(name=refused, constraints=("params < 0",)))
+    for name in (first.study, "new"):
+        with pytest.raises(HarnessError, match="params < 0"):
+            run(toy, tmp_path, msgspec.structs.replace(study("toy-sampler"), name=name, tasks=tasks))
+    assert {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()} == before
+    assert [f.name for f in tmp_path.iterdir() if f.is_dir()] == [first.study]
+
+
 @pytest.mark.parametrize("bound", [1234567.0, 2.69e6, 200.0, 0.1, 1e-7, 123456789.123])
 def test_a_constraint_means_the_same_wherever_it_is_read(bound: float) -> None:
     assert Constraint.parse(str(Constraint("params", "<=", bound))).bound == bound
@@ -377,6 +390,18 @@ def test_a_torn_or_foreign_line_is_named_and_run_again(toy: Registry, tmp_path: 
     assert any("runs.jsonl:6: torn last line" in n for n in listener.notes)
 
 
+def test_a_broken_line_of_random_sampling_is_named_and_taken_again(toy: Registry, tmp_path: Path) -> None:
+    run(toy, tmp_path, study("toy-sampler"))
+    path = tmp_path / "s" / "baselines.jsonl"
+    (good,) = read_baselines(path).values()
+    path.write_bytes(path.read_bytes()[:60])
+    listener = Notes()
+    summary, _ = run(toy, tmp_path, study("toy-sampler"), listener=listener)
+    assert any("baselines.jsonl:1: no random sampling" in n for n in listener.notes)
+    assert [p.line for p in summary.problems] == [1]
+    assert list(read_baselines(path).values()) == [good]
+
+
 def test_an_unwritable_results_folder_is_refused(toy: Registry, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -439,6 +464,21 @@ def test_every_query_is_kept_on_request(toy: Registry, tmp_path: Path) -> None:
         with np.load(tmp_path / "s" / "queries" / f"{r.id}.npz") as kept:
             assert kept["archs"].shape == (12, 4)
             assert kept["score"].max() == r.incumbents[-1].valid
+
+
+def test_queries_of_runs_that_are_over_are_said_to_be_missing(toy: Registry, tmp_path: Path) -> None:
+    """Of a study of one seed that goes on with them: the first run and its reference; of a new study none."""
+    run(toy, tmp_path, study("toy-sampler", seeds=1))
+    for _ in range(2):
+        listener = Notes()
+        run(toy, tmp_path, study("toy-sampler", seeds=2), keep_queries=True, listener=listener)
+        assert len(listener.notes) == 1
+        assert "--keep-queries: 2 of the runs that are already there were made without it" in listener.notes[0]
+    listener = Notes()
+    fresh = msgspec.structs.replace(study("toy-sampler", seeds=1), name="fresh")
+    for _ in range(2):
+        run(toy, tmp_path, fresh, keep_queries=True, listener=listener)
+    assert listener.notes == []
 
 
 def test_budgets_share_their_draws(toy: Registry, tmp_path: Path) -> None:

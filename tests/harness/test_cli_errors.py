@@ -108,6 +108,12 @@ def test_a_malformed_study_names_file_and_line(
     file = tmp_path / "study.toml"
     file.write_text('name = "x"\nbudget = { queries = 5 }\nseeds = "eight"\n[[tasks]]\nname = "toy/edges"\n')
     assert f"{file}:3: " in refused(capsys, "run", str(file))
+    file.write_text(
+        'name = "x"\nbudget = { queries = 5 }\n[[tasks]]\nname = "toy/edgse"\n[[strategies]]\nname = "toy-sampler"\n'
+    )
+    err = refused(capsys, "run", str(file), "--results", str(tmp_path))
+    assert f"{file}:4: unknown task 'toy/edgse'; did you mean 'toy/edges'" in err
+    assert "field tasks[0].name" in err
 
 
 def test_a_results_folder_that_cannot_be_written(

@@ -35,7 +35,7 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
         "kind": "strategy", "name": "toy-sampler", "distribution": "toy-plugin", "version": "1.0", "status": "ok",
         "why": "", "summary": "Draws and queries until the budget ends",
     }  # fmt: skip
-    assert {x["kind"] for x in found} == {"strategy", "protocol", "space", "metric"}
+    assert {x["kind"] for x in found} == {"strategy", "protocol", "space", "executor", "metric"}
     assert main(["list"]) == 0
     text = capsys.readouterr().out.splitlines()
     assert text[0].split() == ["kind", "name", "distribution", "version", "status", "summary"]
@@ -79,14 +79,14 @@ TASKS = [
         ("spaces", ["toy-edges", "toy-nodes"]),
         ("tasks", TASKS),
         ("plugins", ["toy"]),
-        ("executors", []),
+        ("executors", ["dask", "process", "serial"]),
     ],
 )
 def test_list_of_one_kind(capsys: pytest.CaptureFixture[str], what: str, names: list[str]) -> None:
     assert [x["name"] for x in shown(capsys, "list", what)] == names
     assert main(["list", what]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in names) if names else "no executors installed" in out
+    assert all(name in out for name in names)
 
 
 def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +97,8 @@ def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: py
             "meaning": "How many to draw at once",
         }
     ]  # fmt: skip
-    assert found["modes"]["paper"] == {"oracle": "test", "report": "first", "top": 1, "note": "searches on test"}
+    paper = {"oracle": "test", "report": "first", "top": 1, "note": "searches on test", "params": {}}
+    assert found["modes"]["paper"] == paper
     assert found["ablations"] == {"single": {"size": 1}}
     assert main(["describe", "toy-sampler"]) == 0
     text = " ".join(capsys.readouterr().out.split())
@@ -132,6 +133,18 @@ def test_a_description_ends_with_what_takes_more_than_a_line(capsys: pytest.Capt
     assert all(": " in line for line in lines[2:first])
     assert any(line.startswith("random sampling: law ") for line in lines[2:first])
     assert "fidelities" in lines[first:]
+
+
+def test_the_cores_own_executors_are_listed_with_what_they_need(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.registry._present", lambda module: module != "distributed")
+    dask, process, _ = shown(capsys, "list", "executors")
+    assert (dask["distribution"], dask["status"]) == ("nas-harness", "missing")
+    assert dask["why"] == "needs distributed: pip install 'nas-harness[dask]'"
+    assert process["status"] == "ok"
+    assert shown(capsys, "describe", "process")["kind"] == "executor"
+    assert shown(capsys, "describe", "serial", "--kind", "executor")["name"] == "serial"
 
 
 def test_describe_a_task_a_protocol_and_a_space(capsys: pytest.CaptureFixture[str]) -> None:

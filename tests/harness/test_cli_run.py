@@ -86,6 +86,8 @@ def test_a_plugins_metric_is_a_section_of_the_report(tmp_path: Path, capsys: pyt
         out = capsys.readouterr().out
         assert out.startswith(start)
         assert f"{sampler['mean']:.2f}" in out
+    assert main([*section, "--strategy", "toy-foreigner", "--format", "csv"]) == 0
+    assert {line.split(",")[1] for line in capsys.readouterr().out.splitlines()} == {"row", "toy-foreigner"}
 
 
 @pytest.mark.parametrize("broken", ["raises", "is not there"])

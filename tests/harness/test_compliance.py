@@ -51,6 +51,17 @@ def edited(
     ]
 
 
+def test_the_page_defines_every_rule_and_no_other(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "compliance.md"
+    lines = [x for x in page.read_text(encoding="utf-8").splitlines() if x.startswith("| `")]
+    cells = [[c.strip() for c in x.strip("|").split("|")] for x in lines]
+    defined = {rule.strip("`"): unless for rule, _, _, unless in cells}
+    found = findings(tmp_path, sound())
+    assert len(cells) == len(defined)
+    assert defined.keys() == {f.rule for f in found}
+    assert "never" not in {defined[f.rule] for f in found if f.ok is None}
+
+
 def test_a_sound_study_breaks_no_rule(tmp_path: Path) -> None:
     found = findings(tmp_path, sound(), ablations_declared={"alpha": []})
     assert [f for f in found if f.ok is False] == []
@@ -211,7 +222,7 @@ def test_code_without_a_version(tmp_path: Path) -> None:
 def test_a_run_that_does_not_say_what_it_reports(tmp_path: Path) -> None:
     found = findings(tmp_path, edited({"returned": []}, seed=5))
     assert verdicts(found, "architectures") == {"toy/a: alpha": False, "toy/b: alpha": True}
-    assert why(found, "architectures") == "seeds 5 do not name the architecture they report"
+    assert why(found, "architectures") == "seed 5: the reported architecture is not named"
 
 
 def test_the_variant_of_ktau_is_stated(tmp_path: Path) -> None:
@@ -225,7 +236,7 @@ def test_planned_runs_that_are_missing(tmp_path: Path) -> None:
     records = sound()
     found = findings(tmp_path / "1", records, ids=[*(r.id for r in records), "one more"])
     assert verdicts(found, "complete") == {"study": False}
-    assert why(found, "complete").startswith(f"1 of {len(records) + 1} planned runs are missing")
+    assert why(found, "complete").startswith(f"1 of {len(records) + 1} planned runs is missing")
     assert verdicts(findings(tmp_path / "2", records), "complete") == {"study": True}
 
 

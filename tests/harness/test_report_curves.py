@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 from written_records import TEST_ORACLE, baseline, record, reference, write_study
@@ -16,6 +17,7 @@ from written_records import TEST_ORACLE, baseline, record, reference, write_stud
 from harness.analysis import read_results
 from harness.analysis.curves import MOST_POINTS, Curve, curves_of
 from harness.errors import HarnessError, UnknownName
+from harness.oracle import Budget
 from harness.records import Paid, Record
 from harness.report.sections import Choice, write_report
 
@@ -63,6 +65,35 @@ def test_costs_can_be_chosen_and_a_run_that_ended_keeps_what_it_had(tmp_path: Pa
     (curve,) = curves(tmp_path, two_runs(), at=(100.0, 3.0))
     assert curve.cost == [3.0, 100.0]
     assert curve.final == [50.0, 75.0]
+
+
+@pytest.mark.parametrize("against", [None, "alpha"])
+def test_costs_above_the_budget_are_refused_and_where_it_has_no_such_limit_are_not(
+    tmp_path: Path, against: str | None
+) -> None:
+    """A budget of 100 queries, and no limit of seconds."""
+    folder = write_study(tmp_path, [*two_runs(), record("beta", 0, 70.0, incumbents=FIRST)], [baseline()])
+
+    def section(**choice: Any) -> str:
+        text = io.StringIO()
+        write_report(folder, Choice(sections=("curves",), against=against, **choice), Console(file=text, width=100))
+        return text.getvalue()
+
+    section(at=(10.0, 100.0))
+    section(at=(5000.0,), unit="seconds", rows=("alpha",))
+    with pytest.raises(HarnessError, match="--at 101: the budget of toy/a ends at 100 queries"):
+        section(at=(10.0, 101.0))
+    for cost in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(HarnessError, match="a cost is positive and finite"):
+            section(at=(cost,))
+
+
+def test_the_query_that_crosses_the_budget_is_on_the_curve(tmp_path: Path) -> None:
+    """A budget of 100 epochs, of which the last training of the runs made 120."""
+    records = [msgspec.structs.replace(r, budget=Budget(epochs=100.0)) for r in two_runs()]
+    assert curves(tmp_path, records, unit="epochs", at=(120.0,))[0].final == [75.0]
+    with pytest.raises(HarnessError, match="--at 121: the budget of toy/a ends at 120 epochs"):
+        curves(tmp_path, records, unit="epochs", at=(121.0,))
 
 
 def test_a_failed_run_stands_at_random_sampling_throughout(tmp_path: Path) -> None:

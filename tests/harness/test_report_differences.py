@@ -159,5 +159,5 @@ def test_the_text_shows_validation_beside_final_scores_where_they_differ(tmp_pat
     text = io.StringIO()
     write_report(folder, Choice(sections=("curves",), against="b", at=(1.0,)), Console(file=text, width=100))
     said = " ".join(text.getvalue().split())
-    assert "final ahead from 1 queries, validation ahead from 1 queries" in said
+    assert "final ahead from 1 query, validation ahead from 1 query" in said
     assert "1 +10.00 [+10.00, +10.00] +1.00 [+1.00, +1.00]" in said

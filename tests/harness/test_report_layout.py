@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from harness.report.layout import nested, print_grid, size
+from harness.report.layout import nested, print_listing, size
 
 LONG = "what it is, in " + "many " * 40 + "words"
 
@@ -14,7 +14,7 @@ LONG = "what it is, in " + "many " * 40 + "words"
 def printed(*, terminal: bool, width: int = 60) -> list[str]:
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=terminal, color_system=None)
-    print_grid(console, ("name", "n", "summary"), [("a", "1", "[b] short"), ("longer", "20", LONG)], right=("n",))
+    print_listing(console, ("name", "n", "summary"), [("a", "1", "[b] short"), ("longer", "20", LONG)], right=("n",))
     return text.getvalue().splitlines()
 
 

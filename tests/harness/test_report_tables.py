@@ -13,10 +13,12 @@ from written_records import TEST_ORACLE, baseline, record, reference, row, write
 
 from harness.compliance import Finding
 from harness.errors import HarnessError, UnknownName
+from harness.oracle import Budget
 from harness.records import Baseline, Paid, RankQuality, Record
 from harness.report import numbers
 from harness.report.collapse import collapsed, held
 from harness.report.sections import Choice, write_report
+from harness.wording import counted
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
 LOWER = [60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0, 67.0]
@@ -113,7 +115,7 @@ def test_the_terminal_report_fits_100_columns_and_orders_rows_by_final_score(tmp
     lines = text.splitlines()
     table = lines[next(i for i, x in enumerate(lines) if x.startswith("strategy")) :]
     order = ["strong", "weak", "matched-random-", "random sampling", "not strict:", "cheat (paper)", "matched-random-"]
-    starts = [name for x in table[1:] for name in dict.fromkeys(order) if x.startswith(f"{name} ")]
+    starts = [name for x in table[1:] for name in dict.fromkeys(order) if f"{x} ".startswith(f"{name} ")]
     assert starts == order
     assert "random sampling 50.00 ± 10.00 (all 400 rows); ceiling 90.00; best 95.00" in text
     strong = next(x for x in table if x.startswith("strong"))
@@ -132,6 +134,14 @@ def test_the_verdict_is_in_words_and_a_failure_is_named(tmp_path: Path) -> None:
     assert "bad: 1 of 8 runs failed, each scores random sampling's mean: seed 7: failed: ValueError: no" in told
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_what_tuning_cost_is_said_below_the_table(tmp_path: Path, form: str) -> None:
+    records = [*row("tuned", EIGHT, tuning_queries=45_000), *row("plain", LOWER, tuning_queries=0)]
+    text = written(tmp_path, records, form=form)
+    assert "tuned: 45,000 more queries were spent on tuning its parameters" in text
+    assert "plain: 0" not in text
+
+
 def test_compliance_shows_what_fails_first_with_why_and_the_rest_in_one_line(tmp_path: Path) -> None:
     text = written(tmp_path, study(), sections=("compliance",))
     lines = text.splitlines()
@@ -143,6 +153,16 @@ def test_compliance_shows_what_fails_first_with_why_and_the_rest_in_one_line(tmp
     holds = " ".join(" ".join(lines[next(i for i, x in enumerate(lines) if x.startswith("holds")) :]).split())
     assert "accounting" in holds
     assert "strict-mode" not in holds
+
+
+def test_one_is_counted_as_one(tmp_path: Path) -> None:
+    one = {"budget": Budget(queries=1), "paid": Paid(1), "tuning_queries": 1}
+    text = " ".join(written(tmp_path, [record("alone", 0, None, **one)]).split())
+    for said in (
+        "budget 1 query random", "alone: 1 of 1 run failed", "1 more query was spent on tuning",
+        "search-seeds: 1 search seed, at least 8",
+    ):  # fmt: skip
+        assert said in text, said
 
 
 def test_wide_shows_p_values_before_correction(tmp_path: Path) -> None:
@@ -165,6 +185,40 @@ def test_markdown_has_a_table_a_task_with_the_same_cells(tmp_path: Path) -> None
     assert "| several-data-sets | no | a single data set, toy/a" in text
 
 
+def test_a_task_and_a_row_can_be_singled_out_and_stay_as_they_are_in_the_whole_study(tmp_path: Path) -> None:
+    records = [
+        x for task in ("toy/a", "toy/b") for x in (*row("weak", LOWER, task=task), *row("strong", EIGHT, task=task))
+    ]
+    records += [x for task in ("toy/a", "toy/b") for x in reference(LOWER, task=task)]
+    both = (baseline(), baseline("toy/b"))
+    whole = json.loads(written(tmp_path / "1", records, *both, form="json"))
+    found = json.loads(written(tmp_path / "2", records, *both, form="json", tasks=("toy/b",), rows=("strong",)))
+    (task,) = found["tasks"]
+    assert task["task"] == "toy/b"
+    assert task["rows"] == [r for r in whole["tasks"][1]["rows"] if r["label"] == "strong"]  # p-values of two rows
+    said = {f["scope"] for f in found["compliance"]}
+    assert said == {"study", "toy/b", "toy/b: strong", "strong"}
+    kept = [f for f in whole["compliance"] if f["scope"] in said]
+    assert found["compliance"] == kept
+    text = written(tmp_path / "3", records, *both, tasks=("toy/b",), rows=("strong",))
+    assert "toy/a" not in text.split("compliance")[0]
+    assert "weak" not in text.split("compliance")[0]
+    wrong: dict[str, Any]
+    for wrong in ({"tasks": ("toy/c",)}, {"rows": ("week",)}):
+        with pytest.raises(UnknownName):
+            written(tmp_path / "4", records, *both, **wrong)
+
+
+def test_options_of_curves_are_refused_where_no_curve_is_asked_for(tmp_path: Path) -> None:
+    for option, choice in (
+        ("--at", {"at": (1.0,)}),
+        ("--cost", {"unit": "epochs"}),
+        ("--against", {"against": "weak"}),
+    ):
+        with pytest.raises(HarnessError, match=f"{option} belongs to --section curves"):
+            written(tmp_path, study(), **choice)
+
+
 def test_problems_of_the_folder_are_shown(tmp_path: Path) -> None:
     folder = write_study(tmp_path, study(), [baseline()])
     with (folder / "runs.jsonl").open("ab") as file:
@@ -172,6 +226,27 @@ def test_problems_of_the_folder_are_shown(tmp_path: Path) -> None:
     text = io.StringIO()
     write_report(folder, Choice(), Console(file=text, width=100))
     assert "torn last line, skipped" in " ".join(text.getvalue().split())
+
+
+def test_a_broken_line_of_random_sampling_is_named_as_one_of_runs_is(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, study(), [baseline()])
+    path = folder / "baselines.jsonl"
+    good = path.read_bytes()
+    for spoilt, why in (
+        (good[:40] + b"\n", "no random sampling (Input data was truncated), skipped"),
+        (b"\n" + good.replace(b'"schema":1', b'"schema":2'), "schema 2, this version reads 1; skipped"),
+    ):
+        path.write_bytes(spoilt)
+        problems = json.loads(section_json(folder))["problems"]
+        assert problems == [f"{path}:{1 + spoilt.startswith(bytes([10]))}: {why}"]
+    path.write_bytes(good)
+    assert json.loads(section_json(folder))["problems"] == []
+
+
+def section_json(folder: Path) -> str:
+    text = io.StringIO()
+    write_report(folder, Choice(form="json"), Console(file=text, width=100))
+    return text.getvalue()
 
 
 def test_ktau_shows_every_variant_beside_that_of_the_validation_scores(tmp_path: Path) -> None:
@@ -226,6 +301,10 @@ def test_a_format_that_a_section_does_not_have_is_refused(tmp_path: Path) -> Non
         (numbers.seconds(12000), "3.3 h"),
         (numbers.budget({"queries": 100, "seconds": 2e4}), "100 queries, 20000 seconds"),
         (numbers.runs(8, 2), "8, 2 failed"),
+        (numbers.budget({"queries": 1, "epochs": 1.0, "seconds": 1.5}), "1 query, 1 epoch, 1.5 seconds"),
+        (counted(1, "run"), "1 run"),
+        (counted(0, "run"), "0 runs"),
+        (counted(2, "query", "queries"), "2 queries"),
     ],
 )
 def test_how_numbers_are_written(written_as: str, text: str) -> None:

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.statistics import (
-    bootstrap_curve,
     bootstrap_iqm,
     holm,
     iqm,
@@ -265,15 +264,6 @@ class TestIQM:
 
 
 class TestBootstrap:
-    def test_is_scipys_percentile_interval(self) -> None:
-        values = np.random.default_rng(1).gamma(2, size=20)
-        ours = bootstrap_curve(values[:, None], rng=np.random.default_rng(0), resamples=20_000)
-        theirs = scipy.stats.bootstrap(
-            (values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(9)
-        ).confidence_interval
-        assert ours is not None
-        assert (ours[0][0], ours[1][0]) == pytest.approx(tuple(theirs), abs=0.03)
-
     def test_iqm_is_scipys_percentile_interval(self) -> None:
         values = np.random.default_rng(1).gamma(2, size=20)
         ours = bootstrap_iqm(values, rng=np.random.default_rng(0), resamples=20_000)
@@ -287,43 +277,31 @@ class TestBootstrap:
         assert ours == pytest.approx(tuple(theirs), abs=0.03)
 
     def test_strata_hold_the_difference_between_tasks_still(self) -> None:
-        """Two tasks far apart, without spread inside: the interval of their mean is a point."""
-        curves, tasks = np.repeat([[10.0, 20.0], [90.0, 80.0]], [3, 6], axis=0), ["a"] * 3 + ["b"] * 6
-        interval = bootstrap_curve(curves, strata=tasks, rng=np.random.default_rng(0))
-        assert interval is not None
-        assert np.array(interval) == pytest.approx(np.full((2, 2), 50.0))
-        point = bootstrap_iqm(curves[:, 0], strata=tasks, rng=np.random.default_rng(0))
-        assert point == pytest.approx((iqm(curves[:, 0]),) * 2)
-        loose = bootstrap_iqm(curves[:, 0], rng=np.random.default_rng(0))
+        """Two tasks far apart, without spread inside: the interval is a point."""
+        scores, tasks = [10.0] * 3 + [90.0] * 6, ["a"] * 3 + ["b"] * 6
+        point = bootstrap_iqm(scores, strata=tasks, rng=np.random.default_rng(0))
+        assert point == pytest.approx((iqm(scores),) * 2)
+        loose = bootstrap_iqm(scores, rng=np.random.default_rng(0))
         assert loose is not None
         assert loose.low < loose.high
 
     def test_same_generator_same_interval_and_no_global_state(self) -> None:
-        curves = np.random.default_rng(2).normal(size=(8, 2500))  # more steps than one block
+        scores = np.random.default_rng(2).normal(size=8)
         before = np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
-        first, again = (bootstrap_curve(curves, rng=np.random.default_rng(7), resamples=200) for _ in range(2))
+        first, again = (bootstrap_iqm(scores, rng=np.random.default_rng(7), resamples=200) for _ in range(2))
         assert first is not None
-        assert again is not None
-        assert np.array_equal(first, again)
-        assert first[0].shape == first[1].shape == (2500,)
-        assert (first[0] <= curves.mean(axis=0)).all()
-        assert (curves.mean(axis=0) <= first[1]).all()
+        assert first == again
+        assert first.low <= iqm(scores) <= first.high
         assert np.random.get_state()[1].tolist() == before  # type: ignore[index]  # noqa: NPY002
 
     def test_one_run_has_none(self) -> None:
         rng = np.random.default_rng(0)
-        assert bootstrap_curve([[1.0, 2.0]], rng=rng) is None
-        assert bootstrap_curve([[1.0], [2.0], [3.0]], strata=["a", "a", "b"], rng=rng) is None
         assert bootstrap_iqm([1.0], rng=rng) is None
+        assert bootstrap_iqm([1.0, 2.0, 3.0], strata=["a", "a", "b"], rng=rng) is None
 
     def test_refusals(self) -> None:
-        rng = np.random.default_rng(0)
-        with pytest.raises(ValueError, match="curves must be finite"):
-            bootstrap_curve([[1.0, math.nan], [1.0, 2.0]], rng=rng)
-        with pytest.raises(ValueError, match="curves must be finite"):
-            bootstrap_curve([1.0, 2.0], rng=rng)
         with pytest.raises(ValueError, match="strata has shape"):
-            bootstrap_iqm([1.0, 2.0], strata=["a"], rng=rng)
+            bootstrap_iqm([1.0, 2.0], strata=["a"], rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

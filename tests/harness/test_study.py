@@ -9,7 +9,7 @@ import pytest
 from harness.errors import PluginError, StudyError, UnknownName
 from harness.plan import make_plan
 from harness.registry import Registry
-from harness.study import MATCHED, load_study, resolve_rows
+from harness.study import MATCHED, load_study, located_in, resolve_rows
 
 GOOD = """
 name = "first"
@@ -58,6 +58,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ("size = 4", "size = 5"),
         ("toy/edges", "toy/nodes"),
         ("seeds = 2", "seeds = 2\nseed = 1"),
+        ("tuning_queries = 0", "tuning_queries = 5"),
         ("tuning_queries = 0", 'mode = "paper"'),
     ):
         assert not set(ids(GOOD.replace(before, after))) & set(base), (before, after)
@@ -68,7 +69,17 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
     [
         (("seeds = 2", "seeds = "), "study.toml: not valid TOML: .*line 3"),
         (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str` \(field seeds\)"),
-        (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`"),
+        (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`; did you mean 'seeds'"),
+        (("queries = 10", "querys = 10"), "study.toml:4: .*unknown field `querys`; did you mean 'queries'"),
+        (
+            ("params = {", "parms = {"),
+            r"study.toml:11: .*`parms`; did you mean 'params'.*strategies\[0\]",
+        ),
+        (("budget = { queries = 10 }", "budget = 300"), r"study.toml:4: .*such as budget = \{ queries = 100 \}"),
+        (
+            ('[[tasks]]\nname = "toy/edges"', 'tasks = ["toy/edges"]'),
+            r"study.toml:6: .*a task is a table \[\[tasks\]\]",
+        ),
         (('name = "toy/edges"', 'nmae = "toy/edges"'), r"study.toml:[67]: .*(nmae|name)"),
         (
             ("tuning_queries = 0", "tuning_queries = 0\n[[strategies]]\nmode = 3"),
@@ -77,10 +88,21 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         (("queries = 10", "queries = 0"), "positive"),
         (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
         (("seeds = 2", "seeds = 0"), "at least 1"),
+        (
+            ("tuning_queries = 0", "tuning_queries = -1"),
+            r"study.toml:12: tuning_queries = -1.*field strategies\[0\]",
+        ),
         (('"first"', '"../first"'), "names a folder"),
         (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
-        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "stands twice"),
-        (('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'), "not of the form"),
+        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "study.toml:8: .*stands twice"),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"\nlaw = "rows"'),
+            "study.toml:8: .*different final or law",
+        ),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'),
+            r"study.toml:8: constraint .*not of the form.*field tasks\[0\].constraints",
+        ),
     ],
 )
 def test_a_malformed_study_names_the_line_or_field(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -99,7 +121,11 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
     [
         (("toy-sampler", "toy-smapler"), UnknownName, "unknown strategy 'toy-smapler'; did you mean 'toy-sampler'"),
         (("toy/edges", "toy/edgse"), UnknownName, "unknown task 'toy/edgse'; did you mean 'toy/edges'"),
-        (("size = 4", "sise = 4"), StudyError, r"strategies\[0\] \(toy-sampler\): .*sise.*its parameters: size"),
+        (
+            ("size = 4", "sise = 4"),
+            StudyError,
+            r"strategies\[0\] \(toy-sampler\): .*sise; did you mean 'size'\?; its",
+        ),
         (("size = 4", "size = 0"), StudyError, r"Expected `?int`? >= 1.*params.size"),
         (("tuning_queries = 0", 'mode = "published"'), StudyError, "no mode 'published'; it has strict, paper, top"),
         (("tuning_queries = 0", 'ablations = ["none"]'), StudyError, "no ablation 'none'; it declares: single"),
@@ -137,6 +163,32 @@ def test_a_contradictory_study_is_refused_before_anything_runs(
     study = load_study(write(tmp_path, text.replace(*change)))
     with pytest.raises(error, match=message):
         make_plan(study, toy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("toy-sampler", "toy-smapler"), r":10: unknown strategy 'toy-smapler'; .*field strategies\[0\].name"),
+        (("toy/edges", "toy/edgse"), r":7: unknown task 'toy/edgse'; did you mean 'toy/edges'.*field tasks\[0\].name"),
+        (('"toy/edges"', '"toy/edges"\nfinal = "mean"'), r":8: .*no final 'mean'.*field tasks\[0\].final"),
+        (('"toy/edges"', '"toy/edges"\nlaw = "rows"'), r":8: .*no law 'rows'.*field tasks\[0\].law"),
+        (('"toy/edges"', '"toy/edges"\nsearch_task = "toy/nodse"'), r":8: unknown task.*field tasks\[0\].search_task"),
+        (('"toy/edges"', '"toy/edges"\nconstraints = ["weight < 3"]'), r":8: .*'weight'.*field tasks\[0\].constraints"),
+        (("size = 4", "sise = 4"), r":11: .*did you mean 'size'.*field strategies\[0\].params"),
+        (("tuning_queries = 0", 'mode = "papr"'), r":12: .*no mode 'papr'.*field strategies\[0\].mode"),
+        (("tuning_queries = 0", 'ablations = ["none"]'), r":12: .*no ablation 'none'.*field strategies\[0\].ablations"),
+        (
+            ("tuning_queries = 0", '[[strategies]]\nname = "toy-returnr"'),
+            r":13: unknown strategy 'toy-returnr'; did you mean 'toy-returner'.*field strategies\[1\].name",
+        ),
+    ],
+)
+def test_what_only_plugins_know_is_wrong_is_said_with_file_line_and_field(
+    tmp_path: Path, toy: Registry, change: tuple[str, str], message: str
+) -> None:
+    path = write(tmp_path, GOOD.replace(*change))
+    with pytest.raises(StudyError, match=f"study.toml{message}"), located_in(path, path.read_text(encoding="utf-8")):
+        make_plan(load_study(path), toy)
 
 
 def test_ablations_become_rows_of_their_own(tmp_path: Path, toy: Registry) -> None:
