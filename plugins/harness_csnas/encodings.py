@@ -25,7 +25,7 @@ class Encoding(ABC):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Theta:
-        """Theta of a valid architecture, drawn uniformly (by the task's law where theta is the architecture)."""
+        """Theta of a valid architecture, drawn by the task's law where theta is the architecture, else uniformly."""
 
     @property
     def effective_dimensions(self) -> float:
@@ -115,6 +115,7 @@ class First2(Encoding):
         return "[" + ", ".join(f"('{_OPERATIONS[e.operation]}', {e.predecessor})" for e in edges) + "]"
 
     def draw(self, rng: np.random.Generator) -> Theta:
+        """Uniform over theta, not over architectures: low predecessors, being kept first, come more often."""
         return tuple(rng.integers(0, self.widths).tolist())
 
     @property

@@ -34,3 +34,9 @@ def make_sampler(settings: dict[str, Any]) -> tuple[optuna.samplers.TPESampler, 
         warnings.simplefilter("ignore", FutureWarning)  # gamma is deprecated since 4.9, and removed in 6
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(**{k: v for k, v in settings.items() if k in known}), gone
+
+
+def random_starts(settings: dict[str, Any]) -> int:
+    """How many trials are told before the model of a sampler with these settings replaces random draws."""
+    default = inspect.signature(optuna.samplers.TPESampler.__init__).parameters["n_startup_trials"].default
+    return int(settings.get("n_startup_trials", default))

@@ -17,16 +17,16 @@ class GANASParams(Params, frozen=True, kw_only=True):
     schedule: Annotated[
         Name,
         Meta(
-            description="`own`: the five fields below; else they are ignored. `setup1`, `setup2`: the paper's on "
-            "NAS-Bench-101, read literally (|X_t| = |X_t-1| + 50 or 100); `...-pool`: read as 50 or 100 more cells an "
-            "iteration; "
-            "`nasbench201`, `nasbench301`: this project's completion of what the paper says of these"
+            description="`own`: as initial, batch, growth, truth and iterations say; the others ignore these five. "
+            "`setup1`, `setup2`: the paper's on NAS-Bench-101, read literally (|X_t| = |X_t-1| + 50 or 100); "
+            "`...-pool`: read as 50 or 100 more cells an iteration; `nasbench201`, `nasbench301`: this project's "
+            "completion of what the paper says of these"
         ),
     ] = "own"
     initial: Annotated[int, Meta(description="|X_0|, random cells", ge=1)] = 50
     batch: Annotated[int, Meta(description="|X_1|, cells generated before the first queries", ge=1)] = 20
     growth: Annotated[int, Meta(description="|X_t| - |X_t-1|; 0: constant batches", ge=0)] = 0
-    truth: Annotated[int, Meta(description="K, cells of the truth set (paper: 25 and 50)", ge=1)] = 25
+    truth: Annotated[int, Meta(description="K, cells of the truth set (paper: 25 and 50)", ge=2)] = 25
     share: Annotated[
         float,
         Meta(
@@ -65,7 +65,9 @@ class GANASParams(Params, frozen=True, kw_only=True):
     layers: Annotated[int, Meta(description="k-GNN layers", ge=1)] = 2
 
     # -- rewards (scale as in GCPN, You et al. 2018)
-    step_reward: Annotated[float, Meta(description="+- this over an episode, by validity of its actions", ge=0)] = 0.5
+    step_reward: Annotated[
+        float, Meta(description="+- this over an episode, in equal parts by the validity of each action", ge=0)
+    ] = 0.5
     final_offset: Annotated[float, Meta(description="R_final of a valid cell is D(x) - this")] = 0.5
     violation_penalty: Annotated[
         float, Meta(description="R_final of an invalid cell: - this, times its violations, at most 1", ge=0)

@@ -32,9 +32,14 @@ def gae(rewards: Floats, values: Floats, active: Bools, *, gamma: float, lam: fl
     return advantage
 
 
-def rewards_of(episodes: Episodes, final: npt.NDArray[np.float64], *, step: float, max_decisions: int) -> Floats:
-    """R_step = +- step / L_max for each valid or invalid action, and ``final`` [n] on each last one: float32 [T, n]."""
-    share = step / max_decisions
+def rewards_of(episodes: Episodes, final: npt.NDArray[np.float64], *, step: float) -> Floats:
+    """R_step and, on each episode's last decision, ``final`` [n]: float32 [T, n].
+
+    R_step is +- step / L for a valid or invalid action, where L is the number of the episode's own decisions. Its total
+    over valid actions is thus ``step`` whatever the length: divided by the longest episode's number, as the
+    specification has it, it would pay for long cells where lengths differ.
+    """
+    share = step / episodes.active.sum(axis=0)
     rewards = np.where(episodes.active, np.where(episodes.good, share, -share), 0.0)
     last = len(episodes.steps) - 1 - episodes.active[::-1].argmax(axis=0)
     rewards[last, np.arange(len(episodes))] += final

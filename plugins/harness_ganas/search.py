@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from harness import STRICT, Architecture, InvalidArchitecture, Mode, SearchSpace, Strategy, StudyError
+from harness import STRICT, Architecture, BudgetExhausted, InvalidArchitecture, Mode, SearchSpace, Strategy, StudyError
 from harness_ganas.discriminator import Discriminator, Floats
 from harness_ganas.episodes import Episodes, roll_out
 from harness_ganas.generator import Generator, Sampler
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Reward = Callable[[Sequence[Architecture]], Floats]
 _DRAWS_PER_START = 100
-"""How many random cells are looked at for each of X_0 where constraints refuse most."""
+"""How many random cells are looked at for each of X_0 where constraints refuse most, or none has a score."""
 _BLOCKS = 8
 """Batches an unmasked generator may take to give the valid cells asked for."""
 
@@ -96,6 +96,10 @@ class _Run:
         sets = self.p.sets
         self._initial(sets.initial)  # X_0
         for t in range(1, sets.iterations + 1):
+            if self.oracle.ended_by is not None:  # else it would train until some unseen cell is asked for
+                raise BudgetExhausted(self.oracle.ended_by)
+            if not len(self.pool):
+                break
             self.t = t
             truth = self.pool.truth(sets.truth, self.p.share)  # T: the best K of X_0, ..., X_{t-1}; hard constraints
             if self.discriminator is not None:
@@ -111,7 +115,10 @@ class _Run:
         return self.pool.best()
 
     def _initial(self, n: int) -> None:
-        """X_0: the given cells, or n random ones that the constraints allow; more where these all failed to train."""
+        """X_0: the given cells, or n random ones that the constraints allow; more where none of these has a score.
+
+        The pool stays empty where none of 100 n more has one, or the search ended: then there is nothing to learn from.
+        """
         with _Clock(self.strategy.seconds, "queries"):
             if self.p.start:
                 self.pool.add(self._parsed(self.p.start))
@@ -122,7 +129,9 @@ class _Run:
                     looked += len(drawn)
                     self.pool.add(drawn)
                     missing = n - self.pool.asked
-            while not len(self.pool):
+            for _ in range(_DRAWS_PER_START):
+                if len(self.pool):
+                    break
                 self.pool.add(self.space.sample(self.rng, n))
 
     def _parsed(self, texts: Sequence[str]) -> list[Architecture]:
@@ -145,7 +154,7 @@ class _Run:
             episodes = self._roll_out(p.episodes)
             final = -np.minimum(1.0, p.violation_penalty * episodes.violations.astype(np.float64))
             final[episodes.violations == 0] = reward(episodes.valid) - p.final_offset
-            rewards = rewards_of(episodes, final, step=p.step_reward, max_decisions=self.script.max_decisions)
+            rewards = rewards_of(episodes, final, step=p.step_reward)
             self.entropy = self.ppo.update(episodes, rewards, self.rng)
 
     def _explore(self, x_t: list[Architecture]) -> None:
@@ -171,7 +180,7 @@ class _Run:
         return found + self.space.sample(self.rng, n - len(found))
 
     def _reward(self) -> Reward:
-        """D, or without a discriminator the paid score's place among all paid scores, in [0, 1]."""
+        """D, or without a discriminator the place among all feasible paid scores, in [0, 1]; 0 where infeasible."""
         return self._quantile if self.discriminator is None else self.discriminator.score
 
     def _quantile(self, archs: Sequence[Architecture]) -> Floats:

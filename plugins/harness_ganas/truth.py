@@ -18,7 +18,8 @@ FEWEST = 2
 class Scored(NamedTuple):
     """One paid cell, or one refused unpaid for breaking a constraint known before training.
 
-    score: NaN where refused. violation: relative excess over those constraints, 0 where paid.
+    score: NaN where refused. violation: relative excess over those constraints, 0 where paid: by how much a paid cell
+    breaks a constraint known only after training, the oracle does not tell.
     """
 
     arch: Architecture
@@ -39,6 +40,8 @@ class Pool:
         self._seen: set[Architecture] = set()
         self._scored: list[Scored] = []
         self._score_of: dict[Architecture, float] = {}
+        self._breaking: set[str] = set()
+        """Keys of paid cells that break a constraint known only after training; their twins break it too."""
         self.generated = self.repeats = self.twins = self.refused = 0
 
     def __contains__(self, arch: object) -> bool:
@@ -74,14 +77,21 @@ class Pool:
             score = self._oracle.query(arch)
         except (InvalidArchitecture, UnknownArchitecture):
             return
-        self._score_of[arch] = score
+        key = self._oracle.space.key
         if len(history) == before:
             self.twins += 1
-        elif score == score:
-            self._scored.append(Scored(arch, score, 0.0, history[-1].feasible))
+            feasible = not self._breaking or key(arch) not in self._breaking
+        else:
+            feasible = history[-1].feasible
+            if not feasible:
+                self._breaking.add(key(arch))
+            if score == score:
+                self._scored.append(Scored(arch, score, 0.0, feasible))
+        if feasible:
+            self._score_of[arch] = score
 
     def score(self, arch: Architecture) -> float:
-        """What the oracle answered for ``arch``; NaN where it answered nothing."""
+        """What the oracle answered for a feasible ``arch``; NaN where infeasible, or where it answered nothing."""
         return self._score_of.get(arch, math.nan)
 
     def scores(self) -> list[float]:
@@ -91,13 +101,14 @@ class Pool:
     def truth(self, k: int, share: float = 1.0) -> list[Architecture]:
         """The truth set: the k best feasible cells, best first, and at most ``share`` of them.
 
-        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with those
-        that break the constraints least, paid ones first, better scores first.
+        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with others.
+        First come, in the order paid, those that break only constraints known after training: by how much is not known,
+        and a better score often comes with a larger breach. Then the refused ones that break the constraints known
+        before training least.
         """
         found = sorted((x for x in self._scored if x.feasible), key=lambda x: -x.score)
         if len(found) < FEWEST:
-            rest = [x for x in self._scored if not x.feasible]
-            found += sorted(rest, key=lambda x: (x.violation, -x.score if x.score == x.score else 0.0))
+            found += sorted((x for x in self._scored if not x.feasible), key=lambda x: x.violation)
         return [x.arch for x in found[: max(FEWEST, min(k, round(share * len(found))))]]
 
     def best(self) -> list[Architecture]:

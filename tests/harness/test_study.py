@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import PluginError, StudyError, UnknownName
+from harness.errors import InvalidArchitecture, PluginError, StudyError, UnknownName
 from harness.plan import make_plan
 from harness.registry import Registry
 from harness.study import MATCHED, load_study, located_in, resolve_rows
@@ -221,3 +221,14 @@ def test_a_task_without_validation_is_searched_through_another(tmp_path: Path, t
     text = GOOD.replace('name = "toy/edges"', f'name = "toy/final"\nsearch_task = "{search_task}"')
     plan = make_plan(load_study(write(tmp_path, text)), toy)
     assert {(r.task, r.search_task) for r in plan.runs} == {("toy/final", search_task)}
+
+
+def test_a_reference_cell_becomes_constraints_under_which_it_is_itself_just_feasible(
+    tmp_path: Path, toy: Registry
+) -> None:
+    """One live branch with a 1 x 1 convolution: 4 * 4 + 8 * 8 parameters, each used on 64 pixels."""
+    task = 'name = "toy/edges"\nreference = "conv1~skip|none~conv3"\nconstraints = ["train_seconds <= 60"]'
+    plan = make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task))), toy)
+    assert {r.constraints for r in plan.runs} == {("train_seconds <= 60", "flops <= 5120.0", "params <= 80.0")}
+    with pytest.raises(InvalidArchitecture, match="conv9"):
+        make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task.replace("conv1", "conv9")))), toy)

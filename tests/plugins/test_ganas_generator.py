@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 import harness_ganas.generator as generator_module
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_ganas.episodes import roll_out
-from harness_ganas.generator import Generator, Sampler, draw
+from harness_ganas.generator import Generator, Judged, Sampler, draw
 from harness_ganas.ppo import PPO, PPOSettings, gae, rewards_of
 from harness_ganas.search import _sizes
 from harness_nasbench.spaces.chain import ChainSpace
@@ -150,16 +152,108 @@ def test_gae_passes_over_decisions_that_an_episode_does_not_take() -> None:
 
 def test_step_rewards_spread_over_the_episode_and_the_final_one_ends_it() -> None:
     space = NASBench101Space()
-    script = space.scripts["default"]
-    episodes = roll_out(script, Sampler(make(space)), 50, np.random.default_rng(0), masked=True)
+    episodes = roll_out(space.scripts["default"], Sampler(make(space)), 50, np.random.default_rng(0), masked=True)
     final = np.arange(50, dtype=np.float64)
-    rewards = rewards_of(episodes, final, step=0.5, max_decisions=script.max_decisions)
+    rewards = rewards_of(episodes, final, step=0.5)
     taken = episodes.active.sum(axis=0)
-    assert taken.min() < taken.max() <= script.max_decisions
-    np.testing.assert_allclose(rewards.sum(axis=0), final + 0.5 * taken / script.max_decisions, rtol=1e-5)
     for i in range(50):
-        last = np.flatnonzero(episodes.active[:, i])[-1]
-        assert rewards[last, i] == pytest.approx(final[i] + 0.5 / script.max_decisions, rel=1e-5)
+        own = rewards[episodes.active[:, i], i]
+        np.testing.assert_allclose(own[:-1], 0.5 / taken[i], rtol=1e-5)
+        assert own[-1] == pytest.approx(final[i] + 0.5 / taken[i], rel=1e-5)
+    assert not rewards[~episodes.active].any()
+
+
+def test_with_a_constant_final_reward_the_return_does_not_depend_on_the_length() -> None:
+    """NAS-Bench-101's cells take 2 to 26 decisions; a return that grew with them would teach to build long cells."""
+    space = NASBench101Space()
+    episodes = roll_out(space.scripts["default"], Sampler(make(space)), 50, np.random.default_rng(0), masked=True)
+    taken = episodes.active.sum(axis=0)
+    assert taken.max() > 2 * taken.min()
+    np.testing.assert_allclose(rewards_of(episodes, np.ones(50), step=0.5).sum(axis=0), 1.5, rtol=1e-5)
+
+
+def test_an_invalid_action_costs_what_a_valid_one_earns() -> None:
+    space = NASBench101Space()
+    episodes = roll_out(space.scripts["default"], Sampler(make(space)), 300, np.random.default_rng(4), masked=False)
+    taken, bad = episodes.active.sum(axis=0), (~episodes.good).sum(axis=0)
+    assert set(bad.tolist()) == {0, 1}
+    total = rewards_of(episodes, np.zeros(300), step=0.5).sum(axis=0)
+    np.testing.assert_allclose(total, 0.5 * (taken - 2 * bad) / taken, rtol=1e-4, atol=1e-6)
+
+
+class Given(torch.nn.Module):
+    """A policy whose log-probabilities, entropies and values are its parameters: a step of PPO shows its gradient."""
+
+    def __init__(self, log_p, entropy, value) -> None:
+        super().__init__()
+        self.parts = torch.nn.ParameterList([torch.tensor(x, dtype=torch.float32) for x in (log_p, entropy, value)])
+        self.encoder = SimpleNamespace(inputs=lambda graphs: None)
+
+    def judge(self, episodes, inputs):
+        return Judged(*(part + 0.0 for part in self.parts))
+
+    @property
+    def now(self):
+        return [part.detach().numpy() for part in self.parts]
+
+
+def by_gradient_descent(given, **settings):
+    """PPO whose optimiser moves each parameter by minus its gradient, unclipped."""
+    plain = {"lr": 1.0, "clip": 0.2, "gamma": 1.0, "lam": 1.0, "entropy": 0.3, "value": 0.5, "grad_norm": 1e9}
+    ppo = PPO(given, PPOSettings(**{**plain, "epochs": 1, "minibatches": 1, **settings}))
+    ppo._optimizer = torch.optim.SGD(given.parameters(), lr=1.0)
+    return ppo
+
+
+class Batch(SimpleNamespace):
+    """As much of episodes as PPO looks at."""
+
+    def __len__(self) -> int:
+        return self.active.shape[1]
+
+
+TWO = Batch(active=np.array([[True, True], [True, False]]), graphs=None)
+"""Two episodes, of two decisions and of one."""
+LOG_P, ENTROPY, VALUE = [[-1.0, -2.0], [-0.5, -3.0]], [[0.7, 0.6], [0.5, 9.0]], [[0.5, 0.25], [1.0, 7.0]]
+REWARDS = np.array([[-2.0, 1.0], [3.0, 0.0]], dtype=np.float32)
+RETURNS = np.array([[1.0, 1.0], [3.0, np.nan]])
+NORMALISED = np.array([[-0.888997, -0.508001], [1.396998, 0.0]])
+"""Returns less values, .5, .75 and 2, less their mean 13/12, over their deviation sqrt(31/72)."""
+
+
+def test_a_step_of_ppo_is_what_its_equations_say() -> None:
+    given = Given(LOG_P, ENTROPY, VALUE)
+    by_gradient_descent(given).update(TWO, REWARDS, np.random.default_rng(0))
+    log_p, entropy, value = given.now
+    active = TWO.active
+    np.testing.assert_allclose(log_p, np.array(LOG_P) + NORMALISED / 3, atol=1e-5)
+    raised = np.where(active, np.array(ENTROPY) + 0.3 / 3, ENTROPY)
+    np.testing.assert_allclose(entropy, raised, atol=1e-6, err_msg="the entropy term is gained, not lost")
+    before = np.array(VALUE)
+    towards = np.where(active, before - 0.5 * 2 * (before - np.where(active, RETURNS, 0.0)) / 3, before)
+    np.testing.assert_allclose(value, towards, atol=1e-6, err_msg="values move towards the returns")
+
+
+def test_the_second_pass_moves_only_what_is_within_the_clip() -> None:
+    """After one step the ratios are exp of -.296, -.169 and .466: .744 and 1.593 lie beyond .8 and 1.2, .844 within."""
+    given = Given(LOG_P, ENTROPY, VALUE)
+    by_gradient_descent(given, epochs=2).update(TWO, REWARDS, np.random.default_rng(0))
+    moved = NORMALISED / 3
+    moved[0, 1] *= 1 + np.exp(moved[0, 1])
+    np.testing.assert_allclose(given.now[0], np.array(LOG_P) + moved, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "gradient"),
+    [(1.5, 1.0, 0.0), (0.5, 1.0, 0.5), (1.5, -1.0, -1.5), (0.5, -1.0, 0.0), (1.1, 1.0, 1.1), (0.9, -1.0, -0.9)],
+)
+def test_the_clipped_objective_is_the_lesser_of_both(ratio: float, advantage: float, gradient: float) -> None:
+    """min(r A, clip(r, .8, 1.2) A): what has already moved far enough in its direction is left alone."""
+    given = Given([[0.0]], [[0.0]], [[0.0]])
+    one = Batch(active=np.ones((1, 1), dtype=np.bool_), graphs=None)
+    old, gain = torch.tensor([[-np.log(ratio)]]).float(), torch.tensor([[advantage]])
+    by_gradient_descent(given)._learn(one, given.judge(one, None), old, gain, torch.zeros(1, 1))
+    assert given.now[0].item() == pytest.approx(gradient, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +275,6 @@ def test_ppo_raises_the_reward(space, reward, best, minibatches) -> None:
         episodes = roll_out(space.scripts["default"], Sampler(g), 64, rng, masked=True)
         final = np.array([reward(a) for a in episodes.archs])
         means.append(final.mean())
-        ppo.update(episodes, rewards_of(episodes, final, step=0.5, max_decisions=len(episodes.steps)), rng)
+        ppo.update(episodes, rewards_of(episodes, final, step=0.5), rng)
     assert np.mean(means[-5:]) > 0.9 * best
     assert np.mean(means[-5:]) > means[0] + 0.1

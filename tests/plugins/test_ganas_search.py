@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from landscapes import Landscape, run
 from harness import Constraint, Mode, StudyError
 from harness.errors import BudgetExhausted
 from harness.oracle import Budget, Oracle
+from harness.protocol import Validation
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_ganas.params import GANASParams
 from harness_ganas.schedule import PUBLISHED
-from harness_ganas.search import GANAS
+from harness_ganas.search import GANAS, _Run
 from harness_nasbench.spaces.chain import ChainSpace
 from harness_nasbench.spaces.nasbench201 import CONV1, CONV3, SKIP, NASBench201Space
 
@@ -143,6 +146,85 @@ def test_it_goes_on_where_every_training_of_the_first_set_fails() -> None:
     assert oracle.incumbent.score == 1.0
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["partial", "failing"])
+def test_where_no_cell_has_a_score_the_search_ends_without_a_result(known: bool) -> None:
+    """256 cells of 55 rows: none is in the table, or every training fails."""
+    strategy = ga_nas(initial=20)
+    oracle = Oracle(Landscape(ToyEdgeSpace(), lambda a: math.nan if known else None), Budget(queries=60))
+    if known:
+        with pytest.raises(BudgetExhausted, match="space"):
+            strategy.search(oracle, np.random.default_rng(0))
+        assert oracle.paid[0] == 55
+    else:
+        assert strategy.search(oracle, np.random.default_rng(0)) == []
+        assert oracle.paid[0] == 0
+    assert strategy.notes["iterations"] == 0
+    assert strategy.notes["queries_to_best"] is None
+
+
+def test_nothing_is_trained_after_the_last_paid_query() -> None:
+    strategy = ga_nas()
+    with pytest.raises(BudgetExhausted, match="queries"):
+        strategy.search(Oracle(Landscape(NASBench201Space(), smooth), Budget(queries=20)), np.random.default_rng(0))
+    assert strategy.notes["iterations"] == 0
+    assert set(strategy.seconds) == {"queries"}
+    assert strategy.ranker is None
+
+
+# -- the entropy multiplier, and rewards without a discriminator -----------------------------------------------------
+
+
+def started(space, score, *, constraints=(), **changes) -> _Run:
+    oracle = Oracle(Landscape(space, score), Budget(queries=1000), constraints=constraints)
+    return _Run(ga_nas(**changes), oracle, np.random.default_rng(0))
+
+
+def test_a_generator_that_repeats_itself_is_spread_out_by_more_entropy() -> None:
+    """A quarter more each time, at most 20 times the parameter, and back where half of a batch is unseen."""
+    search = started(NASBench201Space(), smooth, entropy=0.1)
+    known, new = (0, 0, 0, 0, 0, 0), [(1, 1, 1, 1, 1, i) for i in range(4)]
+    search.pool.add([known])
+    multipliers = []
+    for x_t in ([known] * 4, [known, known, known, new[0]], [new[0]] * 4, [known, known, *new[:2]], new, new):
+        search._explore(x_t)
+        multipliers.append(search.ppo.entropy)
+    assert multipliers == pytest.approx([0.125, 0.15625, 0.1953125, 0.15625, 0.125, 0.1])
+    search._explore(new)
+    assert search.ppo.entropy == pytest.approx(0.1), "never below the parameter"
+    for _ in range(30):
+        search._explore([known])
+    assert search.ppo.entropy == pytest.approx(2.0)
+
+
+def test_with_novelty_zero_the_multiplier_stays() -> None:
+    search = started(NASBench201Space(), smooth, entropy=0.1, novelty=0.0)
+    search.pool.add([(0, 0, 0, 0, 0, 0)])
+    search._explore([(0, 0, 0, 0, 0, 0)] * 4)
+    assert search.ppo.entropy == 0.1
+
+
+def test_without_a_discriminator_the_reward_is_the_place_among_feasible_scores() -> None:
+    """Of 1, 2, 3 and 4 convolutions the last takes too long: it is paid, and no reward leads there."""
+
+    class Slow(Landscape):
+        known_after = ("latency",)
+
+        def validate(self, archs, *, fidelity, repeat=None):
+            plain = super().validate(archs, fidelity=fidelity, repeat=repeat)
+            return Validation(plain.valid, plain.seconds, measured={"latency": plain.valid})
+
+    space = NASBench201Space()
+    oracle = Oracle(
+        Slow(space, lambda a: float(sum(o == CONV3 for o in a))),
+        Budget(queries=10),
+        constraints=[Constraint("latency", "<=", 3.0)],
+    )
+    search = _Run(ga_nas(discriminator="none"), oracle, np.random.default_rng(0))
+    cells = [(CONV3,) * n + (CONV1,) * (6 - n) for n in (1, 2, 3, 4)]
+    np.testing.assert_allclose(search._quantile(cells), [1 / 3, 2 / 3, 1.0, 0.0])
+    assert oracle.paid[0] == 4
+
+
 # -- parameters, modes, ablations ------------------------------------------------------------------------------------
 
 
@@ -185,6 +267,13 @@ def test_validity_can_be_learnt_from_rewards() -> None:
 def test_contradictory_parameters_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match="even|exceeds"):
         GANASParams(**wrong)
+
+
+def test_a_truth_set_of_one_is_refused() -> None:
+    """Pairs are made within it."""
+    with pytest.raises(msgspec.ValidationError, match=r"truth"):
+        msgspec.convert({"truth": 1}, GANASParams)
+    assert msgspec.convert({"truth": 2}, GANASParams).truth == 2
 
 
 def test_torchs_global_generator_is_left_as_found() -> None:

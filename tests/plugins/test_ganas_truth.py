@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from landscapes import Grid, Landscape
 
 from harness.constraints import Constraint
 from harness.errors import BudgetExhausted
 from harness.oracle import Budget, Oracle
+from harness.protocol import Validation
 from harness.testing.spaces import ToyEdgeSpace
 from harness_ganas.truth import Pool
+
+
+class Measured(Landscape):
+    """A landscape that also measures ``latency``, known only after training."""
+
+    def __init__(self, space, score, latency) -> None:
+        super().__init__(space, score)
+        self.latency = latency
+
+    @property
+    def known_after(self):
+        return ("latency",)
+
+    def validate(self, archs, *, fidelity, repeat=None):
+        plain = super().validate(archs, fidelity=fidelity, repeat=repeat)
+        return Validation(plain.valid, plain.seconds, measured={"latency": np.array([self.latency(a) for a in archs])})
 
 
 def pool(space, score, queries=100, constraints=()):
@@ -90,6 +108,40 @@ def test_an_infeasible_start_takes_what_breaks_the_constraints_least() -> None:
     assert found.truth(5) == [(1, 1, 1, 1), light, heavy], "one feasible cell is filled up"
     found.add([(0, 0, 1, 1)])
     assert sorted(found.truth(5)) == [(0, 0, 1, 1), (1, 1, 1, 1)], "two feasible cells are enough"
+
+
+def test_what_breaks_a_constraint_known_only_after_training_is_paid_and_no_truth_beside_two_feasible_cells() -> None:
+    """Higher scores are slower: the best break the constraint most, and the oracle does not tell by how much."""
+    oracle = Oracle(
+        Measured(Grid(9), lambda a: float(a[0]), lambda a: float(a[0])),
+        Budget(queries=9),
+        constraints=[Constraint.parse("latency <= 4")],
+    )
+    found = Pool(oracle)
+    found.add([(6,), (8,), (5,)])
+    assert oracle.paid[0] == 3
+    assert found.truth(3) == [(6,), (8,), (5,)], "in the order paid, for want of anything that tells them apart"
+    found.add([(1,)])
+    assert found.truth(3) == [(1,), (6,), (8,)]
+    found.add([(2,)])
+    assert found.truth(3) == [(2,), (1,)]
+    assert found.scores() == [1.0, 2.0]
+    assert math.isnan(found.score((8,)))
+
+
+def test_a_twin_of_what_breaks_such_a_constraint_breaks_it_too() -> None:
+    space = ToyEdgeSpace()
+    one, twin, fast = (1, 2, 3, 2), (3, 2, 1, 2), (1, 1, 1, 1)
+    oracle = Oracle(
+        Measured(space, lambda a: float(sum(a)), lambda a: float(sum(a))),
+        Budget(queries=9),
+        constraints=[Constraint.parse("latency <= 4")],
+    )
+    found = Pool(oracle)
+    found.add([one, fast, twin])
+    assert (oracle.paid[0], found.twins) == (2, 1)
+    assert math.isnan(found.score(twin))
+    assert found.score(fast) == 4.0
 
 
 def test_the_budget_ends_it() -> None:
