@@ -116,5 +116,5 @@ def test_every_hook_command_and_extra_is_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     hooks = [*HOOK_OF.values(), "nas_harness_run_started", "nas_harness_run_finished", "nas_harness_study_finished"]
     wanted = [*hooks, *(f"nas-harness {c}" for c in COMMANDS)]
-    wanted += [f"nas-harness[{e}]" for e in project["project"]["optional-dependencies"]]
+    wanted += [f"| `{e}` |" for e in project["project"]["optional-dependencies"]]
     assert [w for w in wanted if w not in pages] == []
