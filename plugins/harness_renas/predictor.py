@@ -16,7 +16,7 @@ from harness_renas.features import Features, Tensors
 from harness_renas.losses import Phi, continuity, phi, ranking, sampled_continuity
 from harness_renas.network import LeNet, built
 
-_CHUNK = 512
+_CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
