@@ -37,7 +37,7 @@ class MatchedRandomSearch(Strategy):
 
     What a partial table has no score for, and what breaks a constraint that is known before training, is drawn again:
     a tight constraint then leaves it as many paid queries as the strategies that it stands beside. Where 64,000 draws
-    in a row satisfy none, it gives up.
+    in a row bring nothing to pay for, it gives up.
     """
 
     name = "matched-random-search"
@@ -52,8 +52,9 @@ class MatchedRandomSearch(Strategy):
                 if oracle.ended_by is not None:
                     break
                 if excess == 0.0:
-                    stale = 0
+                    before = oracle.paid[0]
                     self._ask(oracle, arch)
+                    stale = 0 if oracle.paid[0] > before else stale
         params: MatchedParams = self.params
         return best_first(oracle, params.returned)
 

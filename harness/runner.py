@@ -24,7 +24,7 @@ from harness.ranking import rank_quality
 from harness.records import Asked, Incumbent, Outcome, Paid, Record, Seeds, Status
 from harness.reference import MatchedRandomSearch, best_first
 from harness.registry import Registry
-from harness.spaces import Architecture, SearchSpace
+from harness.spaces import Architecture
 from harness.spaces.base import under_law
 from harness.strategy import Strategy
 from harness.study import MATCHED
@@ -94,7 +94,7 @@ def _search(
         strategy = make()
         answer = strategy.search(oracle, rng)
         seconds = time.perf_counter() - started
-        returned, error = _checked(answer, oracle.space)
+        returned, error = _checked(answer, oracle)
     except BudgetExhausted:
         seconds = time.perf_counter() - started
         returned = best_first(oracle, top)
@@ -110,16 +110,20 @@ def _search(
     return strategy, _Search(returned, status, error, ended_by, seconds)
 
 
-def _checked(answer: Any, space: SearchSpace) -> tuple[list[Architecture], str | None]:
-    """The returned architectures, or why they cannot be reported."""
+def _checked(answer: Any, oracle: Oracle) -> tuple[list[Architecture], str | None]:
+    """The returned architectures, or why they cannot be reported.
+
+    None at all are no error where the constraints left the search nothing to return.
+    """
     if isinstance(answer, str) or not isinstance(answer, Sequence):
         return [], f"search returned {type(answer).__name__}, not a sequence of architectures"
     if not len(answer):
-        return [], "search returned no architecture"
+        nothing_feasible = oracle.constraints and not oracle.incumbents
+        return [], None if nothing_feasible else "search returned no architecture"
     returned: list[Architecture] = []
     for arch in list(answer)[:_MOST_RETURNED]:
-        if not space.is_valid(arch):
-            return [], f"search returned {arch!r}, which is not an architecture of {space.name}"
+        if not oracle.space.is_valid(arch):
+            return [], f"search returned {arch!r}, which is not an architecture of {oracle.space.name}"
         returned.append(tuple(int(a) for a in arch))
     return returned, None
 
