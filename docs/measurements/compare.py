@@ -21,11 +21,9 @@ from typing import Any
 import numpy as np
 
 from harness.statistics import holm, mann_whitney, t_interval, welch_intervals
+from harness_renas.params import PUBLISHED as TENSORS
 
-PUBLISHED = {
-    "layout": "edge", "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all",
-    "views": 1,
-}  # fmt: skip
+PUBLISHED = {"layout": "edge", **TENSORS}
 _SHOWN = (("ktau_keys", 3), ("ktau_keys_valid", 3), ("final", 2), ("best_of_ten", 2))
 Runs = dict[tuple[str, str, int], dict[int, dict[str, Any]]]
 

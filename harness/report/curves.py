@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.curves import Curve
 from harness.report import numbers
 from harness.report.grid import Column, Line, fits, print_grid
-from harness.report.titles import title_of
+from harness.report.titles import name_of, title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,9 +74,8 @@ def _print_block(members: Sequence[Curve], what: str, console: Console) -> None:
 
 
 def _line(c: Curve, what: str, places: Sequence[int]) -> Line:
-    name = c.label if c.mode == "strict" else f"{c.label} ({c.mode})"
     mean, high = (c.final, c.final_high) if what == "final" else (c.valid, c.valid_high)
-    return Line((name, *(_cell(mean[place], high[place]) for place in places)))
+    return Line((name_of(c), *(_cell(mean[place], high[place]) for place in places)))
 
 
 def spread_over(points: int, most: int = _SHOWN) -> list[int]:

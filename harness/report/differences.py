@@ -11,7 +11,7 @@ from harness.analysis.differences import Difference
 from harness.report import numbers
 from harness.report.curves import spread_over
 from harness.report.grid import Column, Line, print_grid
-from harness.report.titles import title_of
+from harness.report.titles import name_of, title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +54,6 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
             what = f"{title_of(d)}: score less that of {d.against} (n {d.n_against}), 95 % interval, by {d.unit} paid"
             console.print(Text(what, style="bold cyan"))
             shown = key
-        name = d.label if d.mode == "strict" else f"{d.label} ({d.mode})"
         columns = [("final", d.final, d.final_low, d.final_high, d.ahead_from)]
         if d.valid != d.final and any(v is not None for v in d.valid):
             columns.append(("validation", d.valid, d.valid_low, d.valid_high, d.ahead_from_valid))
@@ -63,7 +62,7 @@ def print_differences(differences: Sequence[Difference], console: Console) -> No
             for what, values, _, _, at in columns
             if any(v is not None for v in values)
         )
-        console.print(Text(f"{name} (n {d.n}): {ahead}", style="bold"))
+        console.print(Text(f"{name_of(d)} (n {d.n}): {ahead}", style="bold"))
         names = [name for what, *_ in columns for name in (what, "95 %")]
         lines = []
         places = spread_over(len(d.cost))

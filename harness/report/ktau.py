@@ -14,7 +14,7 @@ from harness.analysis.orders import Order
 from harness.report import numbers
 from harness.report.grid import Column, Line, fits, print_grid, print_without
 from harness.report.markdown import escaped
-from harness.report.titles import title_of
+from harness.report.titles import name_of, title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +69,7 @@ def print_ktau(orders: Sequence[Order], console: Console) -> None:
 def _variants(o: Order) -> tuple[str, ...]:
     interval = numbers.interval(o.ktau_low, o.ktau_high, 3)
     taus = [numbers.number(v, 3) for v in (o.ktau_rows, o.ktau_valid, o.ktau_eq13, o.ktau_ctnas)]
-    left = [_name(o), numbers.count(o.paid), numbers.number(o.ktau, 3), interval]
+    left = [name_of(o), numbers.count(o.paid), numbers.number(o.ktau, 3), interval]
     return *left, *taus, numbers.number(o.ktau_of_validation, 3), numbers.runs(o.n + o.failed, o.failed)
 
 
@@ -146,13 +146,9 @@ def _labels(order: Order) -> float:
 
 def _names(orders: Sequence[Order]) -> list[str]:
     """What each order's line is called: with its study where two of one name would share a cell."""
-    seen = Counter((_name(o), _labels(o)) for o in orders)
+    seen = Counter((name_of(o), _labels(o)) for o in orders)
     twice = {name for (name, _), times in seen.items() if times > 1}
-    return [f"{_name(o)}, {o.study}" if _name(o) in twice else _name(o) for o in orders]
-
-
-def _name(order: Order) -> str:
-    return order.label if order.mode == "strict" else f"{order.label} ({order.mode})"
+    return [f"{name_of(o)}, {o.study}" if name_of(o) in twice else name_of(o) for o in orders]
 
 
 def _cell(order: Order, kind: str) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.analysis import ReferenceSummary, RowSummary, TaskSummary
 from harness.report import numbers
+from harness.report.titles import name_of
 from harness.wording import counted
 
 Kind = Literal["strict", "other", "reference"]
@@ -121,7 +122,7 @@ def _score_columns(task: TaskSummary, wide: bool) -> list[_Column]:
         return numbers.interval(of.final_low, of.final_high, places)
 
     found = [
-        _Column("strategy", False, _name, lambda r: r.strategy, lambda t: "random sampling"),
+        _Column("strategy", False, name_of, lambda r: r.strategy, lambda t: "random sampling"),
         _Column("final±std", True, spread, spread, sampled),
     ]
     if wide:
@@ -162,10 +163,6 @@ def _raw(row: RowSummary) -> str:
     return f"{numbers.p_value(row.p_vs_sampling_raw)} {numbers.p_value(row.p_vs_search_raw)}"
 
 
-def _name(row: RowSummary) -> str:
-    return row.label if row.mode == "strict" else f"{row.label} ({row.mode})"
-
-
 def _lines(task: TaskSummary, columns: list[_Column]) -> tuple[Line, ...]:
     sign = -1.0 if task.score.higher_is_better is False else 1.0
     placed: list[tuple[float, Line]] = []
@@ -200,9 +197,9 @@ def _footnotes(task: TaskSummary) -> tuple[str, ...]:
     for row in task.rows:
         if row.tuning_queries:
             spent = "query was" if row.tuning_queries == 1 else "queries were"
-            notes.append(f"{_name(row)}: {row.tuning_queries:,} more {spent} spent on tuning its parameters")
+            notes.append(f"{name_of(row)}: {row.tuning_queries:,} more {spent} spent on tuning its parameters")
         if row.failed:
             named = "; ".join(row.failed_runs[:3]) + ("; ..." if row.failed > 3 else "")
             failed = f"{row.failed} of {counted(row.n, 'run')} failed, each scores random sampling's mean"
-            notes.append(f"{_name(row)}: {failed}: {named}")
+            notes.append(f"{name_of(row)}: {failed}: {named}")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""What a block of a report is called: the task, and what tells it from another entry of the same task."""
+"""What blocks and lines of a report are called: what tells them from others of the same task or label."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ class OfTask(Protocol):
     def search_task(self) -> str: ...
     @property
     def constraints(self) -> Sequence[str]: ...
+
+
+class OfRow(Protocol):
+    """What belongs to one row of a task: a curve, an order, a summary."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+
+
+def name_of(row: OfRow) -> str:
+    """The label, with the mode where it is not strict."""
+    return row.label if row.mode == "strict" else f"{row.label} ({row.mode})"
 
 
 def title_of(entry: OfTask) -> str:

@@ -80,7 +80,7 @@ def test_what_was_paid_is_replaced_by_what_was_drawn_next() -> None:
 
 
 def test_rows_come_by_the_laws_weights_without_replacement() -> None:
-    """Of weights 1, 2 and 5 the first is drawn first in 1/8 of draws, and the last is never last but by chance."""
+    """Of weights 1, 2 and 5, 1/8, 2/8 and 5/8 come first; after the heaviest, 1/3 and 2/3 second."""
     truth = Truth(
         np.array([1.0, 2.0, 3.0, np.nan, 5.0]), None, [(0,)] * 5, {"law": np.array([1.0, 2.0, 5.0, 9.0, 0.0])}
     )
