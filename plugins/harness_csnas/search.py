@@ -242,10 +242,10 @@ class CSNAS(_ByTPE):
     """TPE with the settings of CSNAS, Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
     variable by itself.
 
-    So many candidates hold every option of a variable: each proposal is the one that the model likes best, and soon a
-    known one. After two repeats in a row one uniformly drawn architecture is paid instead, counted in the record as
-    the note `forced_random`. On small spaces most of the budget goes there: 72 to 77 of 100 paid queries on
-    NAS-Bench-201's CIFAR-10 (five seeds; with `gamma_rule` sqrt 4 to 7).
+    With a fifth of all points called good, the model soon likes one option of each variable best, and proposes what is
+    known; fewer candidates change nothing. After two repeats in a row one uniformly drawn architecture is paid instead,
+    counted in the record as the note `forced_random`. On small spaces most of the budget goes there: 72 to 77 of 100
+    paid queries on NAS-Bench-201's CIFAR-10 (five seeds; with `gamma_rule` sqrt 4 to 7).
     """
 
     name = "csnas"
