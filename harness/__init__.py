@@ -16,6 +16,7 @@ _WHERE = {
     "Choice": "harness.spaces",
     "ChoiceScript": "harness.spaces",
     "Decision": "harness.spaces",
+    "RestrictedSpace": "harness.spaces",
     "Script": "harness.spaces",
     "SearchSpace": "harness.spaces",
     "on_path": "harness.spaces",
@@ -36,12 +37,12 @@ _WHERE = {
     "Ranker": "harness.strategy",
     "Strategy": "harness.strategy",
     "STRICT": "harness.strategy",
-    "Budget": "harness.oracle",
-    "Observation": "harness.oracle",
-    "Oracle": "harness.oracle",
-    "Constraint": "harness.constraints",
-    "Executor": "harness.execution",
-    "Record": "harness.records",
+    "Budget": "harness.search.oracle",
+    "Observation": "harness.search.oracle",
+    "Oracle": "harness.search.oracle",
+    "Constraint": "harness.search.constraints",
+    "Executor": "harness.running.execution",
+    "Record": "harness.records.store",
     "BudgetExhausted": "harness.errors",
     "DataError": "harness.errors",
     "DataMissing": "harness.errors",
@@ -73,132 +74,47 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from harness.constraints import (
-        Constraint as Constraint,
-    )
-    from harness.errors import (
-        BudgetExhausted as BudgetExhausted,
-    )
-    from harness.errors import (
-        DataError as DataError,
-    )
-    from harness.errors import (
-        DataMissing as DataMissing,
-    )
-    from harness.errors import (
-        HarnessError as HarnessError,
-    )
-    from harness.errors import (
-        InvalidArchitecture as InvalidArchitecture,
-    )
-    from harness.errors import (
-        PluginError as PluginError,
-    )
-    from harness.errors import (
-        StudyError as StudyError,
-    )
-    from harness.errors import (
-        UnknownArchitecture as UnknownArchitecture,
-    )
-    from harness.errors import (
-        UnknownName as UnknownName,
-    )
-    from harness.execution import (
-        Executor as Executor,
-    )
-    from harness.hookspecs import (
-        Provides as Provides,
-    )
-    from harness.hookspecs import (
-        hookimpl as hookimpl,
-    )
-    from harness.oracle import (
-        Budget as Budget,
-    )
-    from harness.oracle import (
-        Observation as Observation,
-    )
-    from harness.oracle import (
-        Oracle as Oracle,
-    )
-    from harness.protocol import (
-        Evaluator as Evaluator,
-    )
-    from harness.protocol import (
-        Fidelity as Fidelity,
-    )
-    from harness.protocol import (
-        Final as Final,
-    )
-    from harness.protocol import (
-        Reading as Reading,
-    )
-    from harness.protocol import (
-        Score as Score,
-    )
-    from harness.protocol import (
-        Task as Task,
-    )
-    from harness.protocol import (
-        TrainingProtocol as TrainingProtocol,
-    )
-    from harness.protocol import (
-        Truth as Truth,
-    )
-    from harness.protocol import (
-        Validation as Validation,
-    )
-    from harness.protocol import (
-        Validator as Validator,
-    )
-    from harness.records import (
-        Record as Record,
-    )
-    from harness.spaces import (
-        Architecture as Architecture,
-    )
-    from harness.spaces import (
-        CellBatch as CellBatch,
-    )
-    from harness.spaces import (
-        CellGraph as CellGraph,
-    )
-    from harness.spaces import (
-        Choice as Choice,
-    )
-    from harness.spaces import (
-        ChoiceScript as ChoiceScript,
-    )
-    from harness.spaces import (
-        Decision as Decision,
-    )
-    from harness.spaces import (
-        Script as Script,
-    )
-    from harness.spaces import (
-        SearchSpace as SearchSpace,
-    )
-    from harness.spaces import (
-        on_path as on_path,
-    )
-    from harness.spaces import (
-        pad as pad,
-    )
-    from harness.spaces import (
-        scalar_rng as scalar_rng,
-    )
-    from harness.strategy import (
-        STRICT as STRICT,
-    )
-    from harness.strategy import (
-        Mode as Mode,
-    )
-    from harness.strategy import (
-        Params as Params,
-    )
-    from harness.strategy import (
-        Ranker as Ranker,
-    )
-    from harness.strategy import (
-        Strategy as Strategy,
-    )
+    from harness.errors import BudgetExhausted as BudgetExhausted
+    from harness.errors import DataError as DataError
+    from harness.errors import DataMissing as DataMissing
+    from harness.errors import HarnessError as HarnessError
+    from harness.errors import InvalidArchitecture as InvalidArchitecture
+    from harness.errors import PluginError as PluginError
+    from harness.errors import StudyError as StudyError
+    from harness.errors import UnknownArchitecture as UnknownArchitecture
+    from harness.errors import UnknownName as UnknownName
+    from harness.hookspecs import Provides as Provides
+    from harness.hookspecs import hookimpl as hookimpl
+    from harness.protocol import Evaluator as Evaluator
+    from harness.protocol import Fidelity as Fidelity
+    from harness.protocol import Final as Final
+    from harness.protocol import Reading as Reading
+    from harness.protocol import Score as Score
+    from harness.protocol import Task as Task
+    from harness.protocol import TrainingProtocol as TrainingProtocol
+    from harness.protocol import Truth as Truth
+    from harness.protocol import Validation as Validation
+    from harness.protocol import Validator as Validator
+    from harness.records.store import Record as Record
+    from harness.running.execution import Executor as Executor
+    from harness.search.constraints import Constraint as Constraint
+    from harness.search.oracle import Budget as Budget
+    from harness.search.oracle import Observation as Observation
+    from harness.search.oracle import Oracle as Oracle
+    from harness.spaces import Architecture as Architecture
+    from harness.spaces import CellBatch as CellBatch
+    from harness.spaces import CellGraph as CellGraph
+    from harness.spaces import Choice as Choice
+    from harness.spaces import ChoiceScript as ChoiceScript
+    from harness.spaces import Decision as Decision
+    from harness.spaces import RestrictedSpace as RestrictedSpace
+    from harness.spaces import Script as Script
+    from harness.spaces import SearchSpace as SearchSpace
+    from harness.spaces import on_path as on_path
+    from harness.spaces import pad as pad
+    from harness.spaces import scalar_rng as scalar_rng
+    from harness.strategy import STRICT as STRICT
+    from harness.strategy import Mode as Mode
+    from harness.strategy import Params as Params
+    from harness.strategy import Ranker as Ranker
+    from harness.strategy import Strategy as Strategy

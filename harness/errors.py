@@ -77,3 +77,8 @@ class BudgetExhausted(HarnessError):
 
     def __reduce__(self) -> tuple[type[BudgetExhausted], tuple[str, list[float]]]:
         return type(self), (self.ended_by, self.scores)
+
+
+def counted(n: float, one: str, many: str | None = None) -> str:
+    """``1 run``, ``2 runs``; ``many`` where the plural takes more than an s."""
+    return f"{n:.10g} {one if n == 1 else many or one + 's'}"

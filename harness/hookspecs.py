@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pluggy
 
 if TYPE_CHECKING:
-    from harness.records import Record
+    from harness.records.store import Record
 
 PROJECT = "nas_harness"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from harness.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
-    from harness.tables import DataSet
+    from harness.data.tables import DataSet
 
 Floats = npt.NDArray[np.float64]
 

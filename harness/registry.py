@@ -22,7 +22,7 @@ GROUP = "nas_harness"
 _BASE_OF: dict[Kind, tuple[str, str]] = {
     "strategy": ("harness.strategy", "Strategy"),
     "protocol": ("harness.protocol", "TrainingProtocol"),
-    "executor": ("harness.execution", "Executor"),
+    "executor": ("harness.running.execution", "Executor"),
 }
 """What a plugin's offer of a kind must be a subclass of; the others are called."""
 ENVIRONMENT = "NAS_HARNESS_PLUGINS"
@@ -30,11 +30,11 @@ ENVIRONMENT = "NAS_HARNESS_PLUGINS"
 
 _DISTRIBUTION = "nas-harness"
 _BUILT_IN = (
-    Provides("process", "harness.execution:LocalProcesses", "Worker processes of this machine; the default"),
-    Provides("serial", "harness.execution:Serial", "One run after the other, in this process"),
+    Provides("process", "harness.running.execution:LocalProcesses", "Worker processes of this machine; the default"),
+    Provides("serial", "harness.running.execution:Serial", "One run after the other, in this process"),
     Provides(
         "dask",
-        "harness.execution_dask:DaskCluster",
+        "harness.running.dask:DaskCluster",
         "A Dask cluster: --cluster ADDRESS, or one of this machine's own",
         requires=("distributed",),
         install="pip install 'nas-harness[dask]'",
@@ -240,6 +240,10 @@ class Registry:
             except Exception as error:
                 raise PluginError(f"protocol {name!r} cannot be made: {type(error).__name__}: {error}") from error
         return self._protocols[name]
+
+    def protocols(self) -> dict[str, Any]:
+        """Every protocol whose libraries are installed, by name. Raises PluginError for one that does not load."""
+        return {n: self.protocol(n) for n in self.names("protocol") if self.find("protocol", n).status == "ok"}
 
     @cached_property
     def _protocols(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from harness.spaces import Architecture
 
 if TYPE_CHECKING:
-    from harness.oracle import Oracle
+    from harness.search.oracle import Oracle
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from harness.errors import BudgetExhausted, UnknownArchitecture
-from harness.oracle import Budget, Oracle
 from harness.protocol import Fidelity, Score, Validation, Validator
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import Architecture, CellGraph, Choice, SearchSpace
 from harness.strategy import Strategy
 

@@ -70,31 +70,53 @@ def test_plugins_import_only_the_harness_and_never_each_other(package: Path) -> 
             assert module.partition(".")[0] not in others, f"{path} imports {module}"
 
 
-@pytest.mark.parametrize(
-    ("rooms", "forbidden"),
-    [
-        (
-            ("spaces", "protocol.py", "strategy.py", "constraints.py"),
-            ("oracle", "runner", "records", "analysis", "report", "cli"),
-        ),
-        (("oracle.py",), ("runner", "plan", "records", "analysis", "report", "cli", "registry")),
-        (("metrics.py", "statistics.py"), ("records", "oracle", "protocol", "analysis", "report", "cli", "runner")),
-        (
-            ("runner.py", "execution.py", "execution_dask.py", "isolated.py", "plan.py"),
-            ("campaign", "analysis", "report", "cli"),
-        ),
-        (("analysis", "compliance.py"), ("report", "cli", "runner", "campaign", "execution")),
-        (("report",), ("cli", "runner", "execution")),
-    ],
-    ids=lambda x: "+".join(x),
-)
-def test_imports_run_one_way(rooms: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
-    for room in rooms:
-        path = ROOT / "harness" / room
-        for file in [path] if path.is_file() else sources(path):
-            for module in imports(file):
-                parts = module.split(".")
-                assert parts[0] != "harness" or len(parts) < 2 or parts[1] not in forbidden, f"{file} imports {module}"
+LAYERS = (
+    "errors", "spaces", "data", "protocol", "search", "strategy", "records", "hookspecs", "registry", "statistics",
+    "running", "reading", "testing", "cli",
+)  # fmt: skip
+"""The rooms of the core: each imports only those before it, for types too."""
+
+
+def modules() -> dict[str, set[str]]:
+    """Every module of the core, and the modules of the core that it imports, those for types among them."""
+    files = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p
+        for p in sources(ROOT / "harness")
+    }
+    found: dict[str, set[str]] = {}
+    for name, path in files.items():
+        named: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named.update(a.name for a in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                named.add(node.module or "")
+                named.update(f"{node.module}.{a.name}" for a in node.names)
+        found[name] = {m for m in named if m in files and m != name}
+    return found
+
+
+def test_the_core_shows_its_rooms_at_a_glance() -> None:
+    entries = {p.name for p in (ROOT / "harness").iterdir() if p.name != "__pycache__"}
+    assert len(entries) <= 16
+    assert {e.removesuffix(".py") for e in entries} == {*LAYERS, "__init__", "py.typed"}
+
+
+def test_no_import_runs_upward() -> None:
+    upward = [
+        f"{importer} -> {imported}"
+        for importer, imports_ in modules().items()
+        for imported in imports_
+        if importer != "harness"
+        and imported != "harness"
+        and LAYERS.index(imported.split(".")[1]) > LAYERS.index(importer.split(".")[1])
+    ]
+    assert upward == []
+
+
+def test_no_two_modules_import_each_other() -> None:
+    found = modules()
+    assert [(a, b) for a in found for b in found[a] if a < b and a in found[b]] == []
 
 
 def test_the_hook_contract_is_read_in_one_sitting() -> None:

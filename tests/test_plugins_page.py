@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from written_records import record
 
-from harness.records import Asked, Paid
+from harness.records.store import Asked, Paid
 from harness.registry import Registry
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.oracle import Budget
-from harness.records import (
+from harness.records.store import (
     BASELINES,
     RUNS,
     Asked,
@@ -21,6 +20,7 @@ from harness.records import (
     Record,
     Seeds,
 )
+from harness.search.oracle import Budget
 
 STRICT = {"oracle": "validation", "report": "first", "top": 1}
 TEST_ORACLE = {"oracle": "test", "report": "first", "top": 1}

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.statistics import holm, mann_whitney, t_interval, welch_intervals
+from harness.statistics.inference import holm, mann_whitney, t_interval, welch_intervals
 from harness_renas.params import PUBLISHED as TENSORS
 
 PUBLISHED = {"layout": "edge", **TENSORS}

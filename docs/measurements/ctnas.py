@@ -22,12 +22,12 @@ import msgspec
 import numpy as np
 
 from harness import Budget, BudgetExhausted, Evaluator, Oracle, Strategy, Truth
-from harness.environment import single_thread
-from harness.identity import stream
-from harness.metrics import ktau
+from harness.records.identity import stream
 from harness.registry import default_registry
+from harness.running.environment import single_thread
 from harness.spaces.base import under_law
-from harness.statistics import holm, mann_whitney, t_interval, welch_intervals
+from harness.statistics.inference import holm, mann_whitney, t_interval, welch_intervals
+from harness.statistics.metrics import ktau
 
 SAMPLE, VERIFIED, RANDOM_SEEDS = 1000, 10, 100
 

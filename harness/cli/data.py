@@ -13,8 +13,8 @@ import typer
 from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
 
 if TYPE_CHECKING:
-    from harness.datasets import Known
-    from harness.tables import Progress
+    from harness.data.datasets import Known
+    from harness.data.tables import Progress
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -50,11 +50,11 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
     here: yes, no, or which of its tasks; "differs" where a published number differs from the table's (nas-harness data
     info); "damaged" where the table cannot be read (nas-harness data verify).
     """
-    from harness.datasets import describe_dataset, known_datasets
-    from harness.report.layout import print_listing, size
-    from harness.tables import data_dir
+    from harness.data.datasets import describe_dataset, known_datasets
+    from harness.data.tables import data_dir
+    from harness.reading.report.layout import print_listing, size
 
-    known = known_datasets(open_registry(ctx))
+    known = known_datasets(open_registry(ctx).protocols())
     if form is TextOrJson.json:
         print_json([describe_dataset(k) for k in known])
         return
@@ -68,7 +68,7 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
 
 def _here(known: Known) -> str:
     """What of a data set is here, in a word, or the data sets' names in its tasks where it is a part."""
-    from harness.datasets import known_answers
+    from harness.data.datasets import known_answers
     from harness.errors import DataError
 
     if not known.present():
@@ -100,18 +100,18 @@ def import_(
 
     Exit status: 0 imported, and all agree; 1 imported, but a published number differs; 2 refused, nothing changed.
     """
-    from harness.datasets import find_dataset, import_dataset
+    from harness.data.datasets import find_dataset, import_dataset
 
     registry = open_registry(ctx)
-    known = find_dataset(registry, benchmark)
+    known = find_dataset(registry.protocols(), benchmark)
     with _shown() as progress:
         folder = import_dataset(known.data, path, progress)
-    _tell_import(find_dataset(registry, benchmark), folder)
+    _tell_import(find_dataset(registry.protocols(), benchmark), folder)
 
 
 def _tell_import(known: Known, folder: Path) -> None:
     """Where the table is, what can be run on it, and whether it is what was published: exits with 1 where not."""
-    from harness.datasets import known_answers
+    from harness.data.datasets import known_answers
 
     name = known.data.name
     typer.echo(f"{name}: imported into {folder}")
@@ -153,10 +153,10 @@ def fetch(
 
     Exit status: as import.
     """
-    from harness.datasets import fetch_dataset, find_dataset, import_dataset
+    from harness.data.datasets import fetch_dataset, find_dataset, import_dataset
 
     registry = open_registry(ctx)
-    known = find_dataset(registry, benchmark)
+    known = find_dataset(registry.protocols(), benchmark)
     folder = None
     with _shown() as progress:
         path, digest = fetch_dataset(known.data, file, progress)
@@ -164,7 +164,7 @@ def fetch(
         if not only and known.data.make is not None:
             folder = import_dataset(known.data, path, progress)
     if folder is not None:
-        _tell_import(find_dataset(registry, benchmark), folder)
+        _tell_import(find_dataset(registry.protocols(), benchmark), folder)
 
 
 @app.command()
@@ -177,9 +177,9 @@ def verify(ctx: typer.Context, benchmark: Name) -> None:
 
     Exit status: 0 all agree; 1 a published number differs; 2 the table is damaged or missing.
     """
-    from harness.datasets import find_dataset, verify_dataset
+    from harness.data.datasets import find_dataset, verify_dataset
 
-    folders, answers = verify_dataset(find_dataset(open_registry(ctx), benchmark).data)
+    folders, answers = verify_dataset(find_dataset(open_registry(ctx).protocols(), benchmark).data)
     for folder in folders:
         typer.echo(f"{folder}: every column agrees with its SHA-256")
     for a in answers:
@@ -196,13 +196,13 @@ def info(ctx: typer.Context, benchmark: Name, form: Format = TextOrJson.text) ->
     Example:
       nas-harness data info nasbench201
     """
-    from harness.datasets import describe_dataset, find_dataset
+    from harness.data.datasets import describe_dataset, find_dataset
 
-    found = describe_dataset(find_dataset(open_registry(ctx), benchmark))
+    found = describe_dataset(find_dataset(open_registry(ctx).protocols(), benchmark))
     if form is TextOrJson.json:
         print_json(found)
         return
-    from harness.report.layout import nested, size
+    from harness.reading.report.layout import nested, size
 
     tables, files = found.pop("tables"), found.pop("files")
     found["size"] = None if found["size"] is None else size(found["size"])
@@ -219,7 +219,7 @@ def info(ctx: typer.Context, benchmark: Name, form: Format = TextOrJson.text) ->
 
 
 def _table_lines(table: dict[str, Any]) -> list[str]:
-    from harness.report.layout import nested, size
+    from harness.reading.report.layout import nested, size
 
     facts, answers = table.pop("facts"), table.pop("known_answers")
     shown = {**table, "rows": f"{table['rows']:,}", "size": size(table["bytes"])} | facts
@@ -245,10 +245,10 @@ def rm(
     Example:
       nas-harness data rm nasbench201 --yes
     """
-    from harness.datasets import find_dataset, remove_dataset
-    from harness.tables import data_dir
+    from harness.data.datasets import find_dataset, remove_dataset
+    from harness.data.tables import data_dir
 
-    known = find_dataset(open_registry(ctx), benchmark)
+    known = find_dataset(open_registry(ctx).protocols(), benchmark)
     if not yes:
         typer.confirm(f"Remove the tables of {benchmark} from {data_dir()}?", abort=True)
     for folder in remove_dataset(known.data):

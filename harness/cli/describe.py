@@ -25,7 +25,7 @@ def describe(
       nas-harness describe regularized-evolution
       nas-harness describe nasbench-graph/cora
     """
-    from harness.report.description import describe_name, print_description
+    from harness.reading.report.description import describe_name, print_description
 
     description = describe_name(open_registry(ctx), name, kind or None)
     if form is TextOrJson.json:

@@ -152,7 +152,7 @@ def _print(lines: list[dict[str, Any]], what: str) -> None:
     if not lines:
         typer.echo(f"no {what or 'plugins'} installed")
         return
-    from harness.report.layout import print_listing
+    from harness.reading.report.layout import print_listing
 
     console = open_console()
     header = [c for c in ("kind", "name", "distribution", "version", "status", "summary") if not (what and c == "kind")]

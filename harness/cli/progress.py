@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.campaign import Listener, Silent
-from harness.wording import counted
+from harness.errors import counted
+from harness.running.campaign import Listener, Silent
 
 if TYPE_CHECKING:
-    from harness.plan import RunSpec
-    from harness.records import Record
+    from harness.records.store import Record
+    from harness.running.plan import RunSpec
 
 
 def outcome_line(record: Record) -> str:

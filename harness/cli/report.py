@@ -55,7 +55,7 @@ def report(
       nas-harness report results/labels-90 results/labels-423 --section ktau
       nas-harness report results/quickstart --section correlation
     """
-    from harness.report.sections import Choice, write_report
+    from harness.reading.report.sections import Choice, write_report
 
     choice = Choice(
         sections=tuple(section or ()),

@@ -56,14 +56,14 @@ def run(
     Exit status: 0 done; 1 some runs failed; 2 bad input; 130 interrupted (run it again to resume).
     """
     if executor == "serial":
-        from harness.environment import start_single_threaded
+        from harness.running.environment import start_single_threaded
 
         start_single_threaded()
-    from harness.campaign import run_study
     from harness.cli.progress import open_progress, outcome_line
     from harness.cli.study_options import study_of
-    from harness.study import load_study, located_in
-    from harness.wording import counted
+    from harness.errors import counted
+    from harness.running.campaign import run_study
+    from harness.running.study import load_study, located_in
 
     if file is not None:
         said = {
@@ -121,7 +121,7 @@ def run(
         )
         raise typer.Exit(INTERRUPTED)
     if not quiet:
-        from harness.report import print_report
+        from harness.reading.report import print_report
 
         print_report(summary.folder, open_console())
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import StudyError
-from harness.study import Study, check_shape
+from harness.running.study import Study, check_shape
 
 _LIMITS = ("queries", "epochs", "seconds")
 

@@ -217,9 +217,3 @@ class SearchSpace(ABC):
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
         """What is known of each network before training: ``params`` and ``flops``, float64 [n]; may be empty."""
         return {}
-
-    def restrict(self, rows: Sequence[Architecture]) -> SearchSpace:
-        """The same space, closed over the given architectures (a partial table's)."""
-        from harness.spaces.restricted import RestrictedSpace
-
-        return RestrictedSpace(self, rows)

@@ -33,7 +33,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Strategy, UnknownArchitecture
-from harness.reference import best_first
+from harness.running.reference import best_first
 from harness_csnas.encodings import Encoding, Theta, make_encoding
 from harness_csnas.sampler import GammaRule, gamma, make_sampler, random_starts
 

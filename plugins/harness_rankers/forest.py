@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from harness import Architecture, Params, Ranker, SearchSpace
-from harness.labelled import Labelled
+from harness.search.labelled import Labelled
 from harness_rankers.encodings import Encoding, Floats, vectors
 from harness_rankers.search import RankingParams, RankingStrategy, said
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from harness import Params, Ranker, SearchSpace
-from harness.labelled import Labelled
+from harness.search.labelled import Labelled
 from harness_rankers.search import RankingParams, RankingStrategy, said
 
 

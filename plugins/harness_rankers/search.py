@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, Mode, Params, Ranker, SearchSpace, Strategy
-from harness.labelled import Labelled, best_first, collect, labelled
-from harness.proposal import Evolution, propose, verify
+from harness.search.labelled import Labelled, best_first, collect, labelled
+from harness.search.proposal import Evolution, propose, verify
 
 if TYPE_CHECKING:
     from harness import Oracle

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from harness import Architecture, SearchSpace
-from harness.labelled import Labelled
+from harness.search.labelled import Labelled
 from harness_rankers.encodings import Floats
 from harness_rankers.messages import Cells, MessagePassing
 

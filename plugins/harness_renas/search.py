@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from harness import Architecture, Mode, Params, Strategy
-from harness.labelled import best_first, collect
-from harness.proposal import Evolution, propose, verify
+from harness.search.labelled import best_first, collect
+from harness.search.proposal import Evolution, propose, verify
 from harness_renas.features import Features, Layout
 from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy.typing as npt
 
 from harness import Fidelity, Task, TrainingProtocol
-from harness.tables import DataSet, data_dir
+from harness.data.tables import DataSet, data_dir
 from harness_nasbench.datasets import ANALOG_NASBENCH as OFFICIAL
 from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows

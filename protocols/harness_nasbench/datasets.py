@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.tables import SourceFile
+from harness.data.tables import SourceFile
 
 
 @dataclass(frozen=True, slots=True)

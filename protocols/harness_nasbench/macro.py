@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
-from harness.tables import (
+from harness.data.tables import (
     Answer,
     DataSet,
     Progress,

@@ -16,12 +16,13 @@ from harness import (
     DataError,
     DataMissing,
     Fidelity,
+    RestrictedSpace,
     SearchSpace,
     Task,
     TrainingProtocol,
     UnknownArchitecture,
 )
-from harness.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
+from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH101 as OFFICIAL
 from harness_nasbench.formats.nasbench101 import EPOCHS, REPEATS
 from harness_nasbench.nasbench101_import import NAME, import_table
@@ -122,7 +123,7 @@ def _space_and_rows(table: Table, of_index: Table) -> tuple[SearchSpace, Rows]:
         return NASBench101Space(index=index, rows=archs), Rows(_WholeTable(index), archs, weights)
     index = open_index(of_index)
     space = NASBench101Space(index=index, rows=archs)
-    return space.restrict(list(archs)), Rows(_PartOfTable(index, space, archs), archs, {"rows": None})
+    return RestrictedSpace(space, list(archs)), Rows(_PartOfTable(index, space, archs), archs, {"rows": None})
 
 
 class _WholeTable:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import DataError
-from harness.tables import Progress, sha256, write_table
+from harness.data.tables import Progress, sha256, write_table
 from harness_nasbench.datasets import NASBENCH101
 from harness_nasbench.formats import nasbench101 as official
 from harness_nasbench.spaces.nasbench101_costs import totals

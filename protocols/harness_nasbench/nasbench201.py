@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
-from harness.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
+from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH201 as OFFICIAL
 from harness_nasbench.nasbench201_import import EPOCHS, NAME, TABLES, import_table
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Architecture, DataError
-from harness.tables import Progress, sha256, write_table
+from harness.data.tables import Progress, sha256, write_table
 from harness_nasbench.datasets import NASBENCH201
 from harness_nasbench.formats.nasbench201_cells import DATASETS
 from harness_nasbench.spaces.nasbench201 import NASBench201Space

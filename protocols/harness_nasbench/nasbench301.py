@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import DataMissing, Task, TrainingProtocol
-from harness.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
+from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH301 as OFFICIAL
 from harness_nasbench.nasbench301_import import ACCEPTS, INSTALL, NAME, import_table
 from harness_nasbench.surrogate import Predictor, SurrogateEvaluator

@@ -17,8 +17,8 @@ from typing import IO, Any
 import numpy as np
 
 from harness import Architecture, DataError, Fidelity
+from harness.data.tables import Progress, Table, sha256, write_table
 from harness.protocol import Floats
-from harness.tables import Progress, Table, sha256, write_table
 from harness_nasbench.datasets import NASBENCH301
 from harness_nasbench.formats import nasbench301 as official
 from harness_nasbench.formats.trees import Forest

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import DataError, DataMissing
-from harness.tables import Progress, write_table
+from harness.data.tables import Progress, write_table
 from harness_nasbench.datasets import NASBENCH301
 from harness_nasbench.formats import darts_cells, yahpo
 from harness_nasbench.nasbench301_ensembles import import_ensembles

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from harness import Architecture, Fidelity
+from harness.data.tables import Table
 from harness.protocol import Floats
-from harness.tables import Table
 from harness_nasbench.formats import yahpo
 from harness_nasbench.spaces.darts import DartsSpace
 

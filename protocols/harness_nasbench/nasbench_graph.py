@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import DataError, Fidelity, Task, TrainingProtocol
-from harness.tables import DataSet, Table, data_dir
+from harness.data.tables import DataSet, Table, data_dir
 from harness_nasbench.datasets import NASBENCH_GRAPH as OFFICIAL
 from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows

@@ -12,7 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from harness import DataMissing
-from harness.tables import Table, open_table, sha256, table_exists, write_table
+from harness.data.tables import Table, open_table, sha256, table_exists, write_table
 
 Read = Callable[[Path], Mapping[str, npt.NDArray[Any]]]
 

@@ -29,8 +29,8 @@ from harness import (
     Validation,
     Validator,
 )
+from harness.data.tables import Table
 from harness.protocol import Floats
-from harness.tables import Table
 from harness_nasbench.spaces.enumerated import EnumeratedSpace
 
 _NAN = float("nan")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from harness import Architecture, Evaluator, Fidelity, HarnessError, Reading, Score, Task, Validation, Validator
 from harness import Final as FinalScores
+from harness.data.tables import TableMeta
 from harness.protocol import Floats
-from harness.tables import TableMeta
 from harness_nasbench.spaces.darts import CELL_GENES, DartsSpace, canonical_cell
 
 REMEMBERED: Final = 1 << 17

@@ -12,8 +12,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from harness.metrics import relative_improvement
-from harness.statistics import holm, mann_whitney, ri_interval, ri_interval_estimated, verdict, welch_intervals
+from harness.statistics.inference import (
+    holm,
+    mann_whitney,
+    ri_interval,
+    ri_interval_estimated,
+    verdict,
+    welch_intervals,
+)
+from harness.statistics.metrics import relative_improvement
 
 pytestmark = pytest.mark.calibration
 

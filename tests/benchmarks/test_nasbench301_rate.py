@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.oracle import Budget, Oracle
 from harness.protocol import Evaluator
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import Architecture
 from harness_nasbench.nasbench301 import NASBench301
 from harness_nasbench.nasbench301_import import import_table

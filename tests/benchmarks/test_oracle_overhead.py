@@ -21,13 +21,13 @@ import pytest
 from benchmarks.bare_rea import bare_rea
 
 from harness.errors import BudgetExhausted
-from harness.oracle import Budget, Oracle
-from harness.plan import make_plan
 from harness.protocol import Evaluator
 from harness.registry import Registry
-from harness.runner import Runner
+from harness.running.plan import make_plan
+from harness.running.runner import Runner
+from harness.running.study import Study
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import scalar_rng
-from harness.study import Study
 from harness_baselines.regularized_evolution import GENERAL, SETTINGS, RegularizedEvolution
 from harness_nasbench.nasbench201_import import import_table
 

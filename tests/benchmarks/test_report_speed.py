@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from written_records import baseline, record, write_study
 
-from harness.records import Outcome, RankQuality, Record
+from harness.records.store import Outcome, RankQuality, Record
 
 LIMIT = 2.0  # seconds
 TASKS, ROWS, SEEDS = 5, 24, 8

@@ -36,7 +36,7 @@ from harness import Provides, hookimpl
 
 @hookimpl
 def nas_harness_strategies():
-    return [Provides("{name}", "harness.reference:MatchedRandomSearch", "a summary")]
+    return [Provides("{name}", "harness.running.reference:MatchedRandomSearch", "a summary")]
 """
 
 
@@ -99,15 +99,14 @@ def test_an_unknown_name_offers_the_nearest(site: Path) -> None:
 
 def test_a_target_that_does_not_import_says_where_it_was_looked_for(site: Path) -> None:
     install(site, "good-one", GOOD.format(name="x").replace("MatchedRandomSearch", "NoSuch"))
-    with pytest.raises(PluginError, match="good-one 1.0 does not load from 'harness.reference:NoSuch'"):
+    with pytest.raises(PluginError, match="good-one 1.0 does not load from 'harness.running.reference:NoSuch'"):
         only("good-one").load("strategy", "x")
 
 
 def test_a_class_that_calls_itself_otherwise_is_refused_naming_both(site: Path) -> None:
     install(site, "good-one", GOOD.format(name="mine"))
-    said = (
-        "strategy 'mine' of good-one 1.0: 'harness.reference:MatchedRandomSearch' calls itself 'matched-random-search'"
-    )
+    where = "harness.running.reference:MatchedRandomSearch"
+    said = f"strategy 'mine' of good-one 1.0: '{where}' calls itself 'matched-random-search'"
     with pytest.raises(PluginError, match=said):
         only("good-one").load("strategy", "mine")
 
@@ -122,7 +121,7 @@ def test_a_class_that_calls_itself_otherwise_is_refused_naming_both(site: Path) 
     ],
 )
 def test_a_module_that_is_not_there_is_known_without_an_import(site: Path, load: str, why: str) -> None:
-    install(site, "good-one", GOOD.format(name="x").replace("harness.reference:MatchedRandomSearch", load))
+    install(site, "good-one", GOOD.format(name="x").replace("harness.running.reference:MatchedRandomSearch", load))
     item = only("good-one").find("strategy", "x")
     assert item.status == item.broken == f"does not load from {load!r}{',' if 'which' in why else ':'} {why}"
     with pytest.raises(PluginError, match="strategy 'x' of good-one 1.0 does not load from"):
@@ -132,7 +131,7 @@ def test_a_module_that_is_not_there_is_known_without_an_import(site: Path, load:
 def test_asking_for_the_status_imports_no_package(site: Path) -> None:
     (site / "heavy_one").mkdir()
     (site / "heavy_one" / "__init__.py").write_text("raise OSError('imported')")
-    install(site, "good-one", GOOD.format(name="x").replace("harness.reference:", "heavy_one.search:"))
+    install(site, "good-one", GOOD.format(name="x").replace("harness.running.reference:", "heavy_one.search:"))
     assert only("good-one").find("strategy", "x").status == "ok"
     assert "heavy_one" not in sys.modules
 
@@ -144,11 +143,13 @@ def test_asking_for_the_status_imports_no_package(site: Path) -> None:
         ("strategies", "harness.protocol:TrainingProtocol", "a subclass of harness.Strategy"),
         ("protocols", "harness.strategy:Strategy", "a subclass of harness.TrainingProtocol"),
         ("executors", "json:dumps", "a subclass of harness.Executor"),
-        ("spaces", "harness.study:MATCHED", "something to call"),
+        ("spaces", "harness.running.study:MATCHED", "something to call"),
     ],
 )
 def test_a_target_of_another_kind_is_refused(site: Path, hook: str, load: str, what: str) -> None:
-    source = GOOD.format(name="x").replace("strategies", hook).replace("harness.reference:MatchedRandomSearch", load)
+    source = (
+        GOOD.format(name="x").replace("strategies", hook).replace("harness.running.reference:MatchedRandomSearch", load)
+    )
     install(site, "good-one", source)
     kind = {"strategies": "strategy"}.get(hook, hook[:-1])
     with pytest.raises(PluginError, match=f"{kind} 'x' of good-one 1.0: '{load}' is not {what}"):

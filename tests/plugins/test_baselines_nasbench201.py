@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from harness.errors import BudgetExhausted
-from harness.oracle import Budget, Oracle
+from harness.search.oracle import Budget, Oracle
 from harness_baselines.local_search import LocalSearch, LocalSearchParams
 from harness_baselines.random_search import RandomSearch
 from harness_baselines.regularized_evolution import RegularizedEvolution, RegularizedEvolutionParams

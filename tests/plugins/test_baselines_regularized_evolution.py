@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from landscapes import Grid, Landscape, run
 
-from harness.constraints import Constraint
 from harness.errors import HarnessError
+from harness.search.constraints import Constraint
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_baselines.regularized_evolution import RegularizedEvolution, RegularizedEvolutionParams
 

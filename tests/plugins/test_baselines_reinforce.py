@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from landscapes import Grid, Landscape, run
 
+from harness.spaces import RestrictedSpace
 from harness.testing.spaces import ToyNodeSpace
 from harness_baselines.policy import SGD, Adam, MovingAverage, Policy
 from harness_baselines.reinforce import Reinforce, ReinforceParams
@@ -88,7 +89,7 @@ def test_invalid_encodings_are_drawn_again():
 
 def test_the_space_draws_where_the_policy_finds_nothing_valid():
     only = (1, 2, 3, 4, 5, 6, 7, 8)
-    space = Grid(*[9] * 8).restrict([only])
+    space = RestrictedSpace(Grid(*[9] * 8), [only])
     assert policy(space).draw(np.random.default_rng(0)) == (only, False)
     strategy = Reinforce()
     oracle = run(strategy, Landscape(space, sum, rows=[only]), queries=5)

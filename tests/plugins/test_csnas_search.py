@@ -15,10 +15,10 @@ from landscapes import Grid, Landscape, Watched
 from optuna.trial import FrozenTrial, TrialState
 
 import harness_csnas.search as search_module
-from harness.constraints import Constraint
 from harness.errors import HarnessError
-from harness.oracle import Budget, Oracle
 from harness.protocol import Score, Validation, Validator
+from harness.search.constraints import Constraint
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import Architecture, SearchSpace
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator

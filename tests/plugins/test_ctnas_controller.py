@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness import Architecture
-from harness.oracle import Budget, Oracle
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import SearchSpace
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from harness import Architecture
-from harness.constraints import Constraint
 from harness.errors import StudyError
-from harness.oracle import Budget, Oracle
+from harness.search.constraints import Constraint
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace

@@ -12,8 +12,8 @@ from landscapes import Landscape, run
 
 from harness import Constraint, Mode, StudyError
 from harness.errors import BudgetExhausted
-from harness.oracle import Budget, Oracle
 from harness.protocol import Validation
+from harness.search.oracle import Budget, Oracle
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_ganas.params import GANASParams
 from harness_ganas.schedule import PUBLISHED

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from landscapes import Grid, Landscape
 
-from harness.constraints import Constraint
 from harness.errors import BudgetExhausted
-from harness.oracle import Budget, Oracle
 from harness.protocol import Validation
+from harness.search.constraints import Constraint
+from harness.search.oracle import Budget, Oracle
 from harness.testing.spaces import ToyEdgeSpace
 from harness_ganas.truth import Pool
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.labelled import Labelled
+from harness.search.labelled import Labelled
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space

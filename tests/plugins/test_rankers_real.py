@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.labelled import Labelled
-from harness.metrics import ktau
+from harness.search.labelled import Labelled
+from harness.statistics.metrics import ktau
 from harness_nasbench.formats.nasbench201_csv import read_csv
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_rankers.forest import E2EPP

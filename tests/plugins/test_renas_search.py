@@ -10,7 +10,7 @@ import pytest
 
 from harness import Budget, Oracle, StudyError
 from harness.registry import default_registry
-from harness.study import StrategySpec, Study, TaskSpec, resolve_rows
+from harness.running.study import StrategySpec, Study, TaskSpec, resolve_rows
 from harness.testing.spaces import ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 from harness_nasbench.spaces.nasbench201 import NASBench201Space

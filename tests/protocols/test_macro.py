@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.data.tables import open_table
 from harness.errors import DataError, DataMissing
-from harness.tables import open_table
 from harness.testing.reachability import paths_to
 from harness_nasbench.macro import NASBenchMacro, import_table
 from harness_nasbench.recorded import RecordedEvaluator

@@ -15,9 +15,9 @@ import pytest
 from synthetic_nasbench101 import SPACE, invented_records, with_final, write_invented
 
 from harness.cli import main
+from harness.data.tables import Table, open_table
 from harness.errors import DataError, DataMissing, InvalidArchitecture, UnknownArchitecture
 from harness.spaces import Architecture
-from harness.tables import Table, open_table
 from harness.testing.conformance import check_protocol
 from harness_nasbench.formats import nasbench101 as official
 from harness_nasbench.formats.nasbench101 import Record

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.data.tables import data_dir, open_table
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
-from harness.tables import data_dir, open_table
 from harness.testing.reachability import paths_to
 from harness_nasbench.formats import nasbench201 as nasbench201_formats
 from harness_nasbench.formats.nasbench201 import OfficialTable

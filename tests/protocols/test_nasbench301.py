@@ -15,9 +15,9 @@ import pytest
 from small_surrogate import build
 
 from harness.cli import main
+from harness.data.tables import Table, open_table
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
-from harness.oracle import Budget, Oracle
-from harness.tables import Table, open_table
+from harness.search.oracle import Budget, Oracle
 from harness.testing.conformance import check_protocol
 from harness_nasbench.formats import darts_cells, xgboost_binary
 from harness_nasbench.formats import nasbench301 as official

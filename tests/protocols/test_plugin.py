@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import Provides, SearchSpace, TrainingProtocol
-from harness.tables import DataSet
+from harness.data.tables import DataSet
 from harness_nasbench import plugin
 
 

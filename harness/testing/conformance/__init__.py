@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from harness.environment import worker_environment
 from harness.errors import HarnessError, UnknownName
 from harness.protocol import TrainingProtocol
 from harness.registry import Registry, default_registry
+from harness.running.environment import worker_environment
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.conformance.report import CHECKS, Check, Report, Result, run_checks

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.environment import WORKER_VARIABLES
+from harness.running.environment import WORKER_VARIABLES
 from harness.testing.conformance.report import Failed, Skipped, check, expect
 from harness.testing.conformance.subjects import StrategySubject
 

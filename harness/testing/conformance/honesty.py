@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.oracle import Budget
+from harness.search.oracle import Budget
 from harness.testing.conformance.report import check, expect
 from harness.testing.conformance.subjects import StrategySubject
 from harness.testing.reachability import paths_to

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from harness.errors import DataMissing, HarnessError, UnknownArchitecture
-from harness.oracle import Budget, Oracle
 from harness.protocol import Evaluator, Fidelity, Task, TrainingProtocol, Truth, Validator
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import LAWS, Architecture
 from harness.testing.conformance.report import Failed, Skipped, check, expect
 from harness.testing.reachability import paths_to

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError, InvalidArchitecture
-from harness.spaces import LAWS, Architecture, CellGraph, SearchSpace, on_path
+from harness.spaces import LAWS, Architecture, CellGraph, RestrictedSpace, SearchSpace, on_path
 from harness.testing.conformance.isomorphism import Colouring, computation, isomorphic
 from harness.testing.conformance.report import Failed, Skipped, check, expect
 
@@ -314,7 +314,7 @@ def restricted(subject: SpaceSubject) -> None:
     """Closed over 20 architectures it draws, mutates and enumerates these alone, and keeps their keys."""
     space = subject.space
     rows = subject.pool[:: max(len(subject.pool) // 20, 1)][:20]
-    closed = space.restrict(rows)
+    closed = RestrictedSpace(space, rows)
     expect(closed.size == len(set(rows)), f"restricted to {len(set(rows))}, its size is {closed.size}")
     expect(set(closed.sample(np.random.default_rng(0), 300)) <= set(rows), "it draws others")
     expect(closed.keys(rows) == space.keys(rows), "its keys differ")

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from harness.errors import DataMissing, PluginError, StudyError
-from harness.oracle import Budget
 from harness.protocol import Evaluator
 from harness.registry import Registry
+from harness.search.oracle import Budget
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed, Skipped

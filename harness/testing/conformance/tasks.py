@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.oracle import Budget
+from harness.search.oracle import Budget
+from harness.spaces import RestrictedSpace
 from harness.strategy import Params
 from harness.testing.conformance.payment import usable
 from harness.testing.conformance.report import Skipped, check, expect
@@ -55,7 +56,7 @@ def complete(subject: StrategySubject) -> None:
 def valid(subject: StrategySubject) -> None:
     """On a space with 184 valid of 256 encodings, and closed over 40 of them."""
     whole = subject.task()
-    closed = SyntheticEvaluator(whole.space.restrict(list(whole.space.enumerate())[::5]))
+    closed = SyntheticEvaluator(RestrictedSpace(whole.space, list(whole.space.enumerate())[::5]))
     for evaluator in (whole, closed):
         trial = subject.trial(evaluator, Budget(queries=20))
         invalid = trial.oracle.asked["invalid"]

@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.constraints import Constraint
-from harness.environment import single_thread
 from harness.errors import BudgetExhausted
-from harness.identity import stream
-from harness.oracle import Budget, Oracle
 from harness.protocol import Fidelity, Floats, Reading, Validation, Validator
+from harness.records.identity import stream
+from harness.running.environment import single_thread
+from harness.search.constraints import Constraint
+from harness.search.oracle import Budget, Oracle
 from harness.spaces import Architecture
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed

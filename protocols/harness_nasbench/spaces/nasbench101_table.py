@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data.tables import Table, write_table
 from harness.errors import DataError
-from harness.tables import Table, write_table
 from harness_nasbench.spaces.nasbench101_index import CellIndex
 
 _LICENCE, _IMPORTER = "Apache-2.0", "nasbench101-index/1"

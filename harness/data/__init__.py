@@ -1,0 +1,1 @@
+"""Official benchmark files as memory-mapped, checksummed tables."""

@@ -1,0 +1,1 @@
+"""What reads records: analysis, compliance rules, reports."""

@@ -1,0 +1,273 @@
+"""What one installed thing is: a plain structure, and its print-out."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from harness.errors import DataMissing, UnknownName
+from harness.hookspecs import KINDS, Kind
+from harness.reading.report.layout import nested, plain, print_listing
+from harness.registry import built_in_executors
+from harness.running.reference import MatchedRandomSearch
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.registry import Item, Registry
+
+_ALWAYS = ("name", "default")
+_LINE = 100
+_OF_REFERENCE = (
+    "The core's own random search, beside the strategies of every study: on the same task, with the same budget, "
+    "constraints and number of search seeds, so that rows are compared at the same paid cost. It is always run, and "
+    "cannot be asked for."
+)
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def describe_name(registry: Registry, name: str, kind: str | None = None) -> dict[str, Any]:
+    """The description of what is called ``name``, of any kind where ``kind`` is None.
+
+    Raises UnknownName with the nearest names of all kinds, PluginError where it does not load.
+    """
+    kinds = (*KINDS, "task")
+    if kind is not None and kind not in kinds:
+        raise UnknownName("kind", kind, kinds)
+    if kind == "task":
+        return _task(registry, name)
+    items: dict[tuple[str, str], Item] = {("executor", n): item for n, item in built_in_executors().items()}
+    items |= {(k, n): item for (k, n), item in registry.items.items()}
+    if kind is not None:
+        return _item(registry, items.get((kind, name)) or registry.find(typing.cast(Kind, kind), name))
+    for k in KINDS:
+        if (k, name) in items:
+            return _item(registry, items[k, name])
+    if name == MatchedRandomSearch.name:
+        return _matched_random_search()
+    tasks = registry.tasks()
+    if name in tasks:
+        return _task(registry, name)
+    raise UnknownName("name", name, {*tasks, *(n for _, n in items)}, hint="nas-harness list")
+
+
+def _item(registry: Registry, item: Item) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": item.kind,
+        "name": item.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "status": item.status,
+        "summary": item.provides.summary,
+    }
+    if item.status != "ok":
+        return found
+    target = item.load()
+    found["summary"] = found["summary"] or getattr(target, "summary", "")
+    if item.kind == "strategy":
+        return found | _strategy(target)
+    if item.kind == "space":
+        return found | _space(target())
+    found["documentation"] = _documentation(target)
+    if item.kind == "protocol":
+        protocol = registry.protocol(item.name)
+        found["tasks"] = [
+            {"name": t.name, "status": protocol.missing(t) or "ok", "summary": t.summary} for t in protocol.tasks()
+        ]
+    return found
+
+
+def _matched_random_search() -> dict[str, Any]:
+    """The reference that the core puts beside every row; no plugin provides it."""
+    return {
+        "kind": "reference",
+        "name": MatchedRandomSearch.name,
+        "distribution": "nas-harness",
+        "version": version("nas-harness"),
+        "status": "ok",
+        "summary": _OF_REFERENCE,
+        "documentation": f"{_OF_REFERENCE}\n\n{_documentation(MatchedRandomSearch)}",
+    }
+
+
+def _documentation(target: Any) -> str:
+    """The docstring, a class's own or of a base beside it: that of a base of the harness says nothing of this one."""
+    if not isinstance(target, type):
+        return inspect.getdoc(target) or ""
+    owner = next((c for c in target.__mro__ if c.__dict__.get("__doc__")), object)
+    if owner is not target and owner.__module__.partition(".")[0] in ("harness", "builtins"):
+        return ""
+    return inspect.cleandoc(str(owner.__doc__))
+
+
+def _strategy(cls: Any) -> dict[str, Any]:
+    return {
+        "documentation": _documentation(cls),
+        "needs": sorted(cls.needs),
+        "parameters": parameters(cls.Params),
+        "modes": {name: msgspec.to_builtins(mode) for name, mode in cls.modes.items()},
+        "ablations": {name: dict(changes) for name, changes in cls.ablations.items()},
+    }
+
+
+def parameters(params: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    """Name, type, default, bounds and meaning of each field of a strategy's parameters, in their order."""
+    hints = typing.get_type_hints(params, include_extras=True)
+    found = []
+    for field in msgspec.structs.fields(params):
+        metas = _metas(hints[field.name])
+        required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
+        default = (
+            None if required else (field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
+        )
+        bounds = [
+            f"{sign} {value}" for m in metas for key, sign in _BOUNDS.items() if (value := getattr(m, key)) is not None
+        ]
+        found.append(
+            {
+                "name": field.name,
+                "type": _type_text(hints[field.name]),
+                "required": required,
+                "default": msgspec.to_builtins(default),
+                "bounds": ", ".join(bounds),
+                "meaning": " ".join(m.description for m in metas if m.description),
+            }
+        )
+    return found
+
+
+def _metas(hint: Any) -> list[msgspec.Meta]:
+    """Every `msgspec.Meta` in an annotation, the outermost first."""
+    own = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
+    return own + [m for arg in typing.get_args(hint) if not isinstance(arg, msgspec.Meta) for m in _metas(arg)]
+
+
+def _type_text(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _type_text(args[0])
+    if origin is typing.Literal:
+        return " | ".join(repr(a) for a in args)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(_type_text(a) for a in args)
+    if hint is type(None):
+        return "none"
+    if origin is not None:
+        inside = ", ".join("..." if a is Ellipsis else _type_text(a) for a in args)
+        return f"{getattr(origin, '__name__', origin)}[{inside}]"
+    return getattr(hint, "__name__", str(hint))
+
+
+def _space(space: Any) -> dict[str, Any]:
+    return {
+        "documentation": _documentation(type(space)),
+        "size": space.size,
+        "choices": [{"name": c.name, "options": [str(o) for o in c.options]} for c in space.choices],
+        "law": getattr(space, "default_law", None),
+        "laws": list(space.laws),
+        "scripts": sorted(space.scripts),
+    }
+
+
+def _task(registry: Registry, name: str) -> dict[str, Any]:
+    task = registry.task(name)
+    item = registry.find("protocol", task.protocol)
+    found: dict[str, Any] = {
+        "kind": "task",
+        "name": task.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "status": "ok",
+        "summary": task.summary,
+        "protocol": task.protocol,
+        "finals": list(task.finals),
+        "recorded": task.recorded,
+        "searchable": task.searchable,
+    }
+    try:
+        evaluator = registry.protocol(task.protocol).open(task)
+    except DataMissing as missing:
+        return found | {"status": str(missing)}
+    found |= {
+        "space": evaluator.space.name,
+        "law": evaluator.law,
+        "laws": list(evaluator.space.laws),
+        "score": msgspec.to_builtins(evaluator.score),
+        "split": evaluator.final_score,
+        "columns": list(evaluator.columns),
+        "data_digest": evaluator.data_digest,
+        "provenance": evaluator.provenance(),
+    }
+    if task.searchable:
+        validator = evaluator.validator()
+        found |= {
+            "fidelities": [msgspec.to_builtins(f) for f in validator.fidelities],
+            "rows": validator.rows,
+            "repeats": list(validator.repeats),
+            "records_seconds": validator.records_seconds,
+        }
+    truth = evaluator.truth(task.finals[0])
+    if truth is not None:
+        mean, std = truth.mean_std(evaluator.law)
+        found["random_sampling"] = {"law": evaluator.law, "mean": mean, "std": std}
+    return found
+
+
+def print_description(description: Mapping[str, Any], console: Console) -> None:
+    """Head line, documentation, what takes a line each; then each part that takes more, under a title of its own."""
+    d = dict(description)
+    head = f"{d.pop('kind')} {d.pop('name')}  ({d.pop('distribution')} {d.pop('version')})"
+    console.print(head, style="bold")
+    documentation = d.pop("documentation", "") or d["summary"]
+    d.pop("summary")
+    for paragraph in documentation.split("\n\n"):
+        console.print(" ".join(paragraph.split()))
+    if d.get("status") == "ok":
+        del d["status"]
+    lines = {key: f"{key.replace('_', ' ')}: {plain(value)}" for key, value in d.items() if not _is_part(value)}
+    for line in lines.values():
+        console.print(line, soft_wrap=True)
+    for key in (k for k in d if k not in lines):
+        console.print(f"\n{key.replace('_', ' ')}", style="bold")
+        _print_part(d[key], console)
+
+
+def _is_part(value: Any) -> bool:
+    """Whether it is a table, or a mapping that a line does not hold."""
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], dict)
+    if not isinstance(value, dict):
+        return False
+    return len(plain(value)) > _LINE or (bool(value) and all(isinstance(v, dict) for v in value.values()))
+
+
+def _print_part(value: Any, console: Console) -> None:
+    if isinstance(value, list):
+        _print_table(value, console)
+    elif all(isinstance(v, dict) for v in value.values()):
+        _print_table([{"name": name, **_flat(v)} for name, v in value.items()], console)
+    else:
+        for name, v in value.items():
+            console.print("\n".join(nested(name, v, 2)), soft_wrap=True)
+
+
+def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A mode in columns; an ablation, whose keys differ, in one."""
+    if "oracle" in changes:
+        return dict(changes)
+    return {"changes": ", ".join(f"{k} = {v}" for k, v in changes.items())}
+
+
+def _print_table(lines: list[dict[str, Any]], console: Console) -> None:
+    columns = [c for c in lines[0] if c in _ALWAYS or any(line.get(c) not in ("", None, False) for line in lines)]
+    rows = [
+        ["required" if c == "default" and line.get("required") else plain(line.get(c)) for c in columns]
+        for line in lines
+    ]
+    print_listing(console, columns, rows, header_style="dim", whole=1)

@@ -1,0 +1,1 @@
+"""What carries out runs: from a study file to stored records."""

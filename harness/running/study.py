@@ -1,0 +1,271 @@
+"""The study file: read, validated, and expanded to a plan of runs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import HarnessError, StudyError, UnknownName, nearest
+from harness.registry import Registry
+from harness.search.constraints import Constraint
+from harness.search.oracle import Budget
+
+MATCHED = "matched-random-search"
+"""The reference that stands beside every row; part of the protocol, so the core's own."""
+FEWEST_SEEDS = 8
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One task of a study. ``search_task``: what the oracle answers from where that is another task on the same space.
+    ``reference``: an architecture whose own params and flops become constraints."""
+
+    name: str
+    final: str | None = None
+    law: str | None = None
+    search_task: str | None = None
+    constraints: tuple[str, ...] = ()
+    reference: str | None = None
+
+
+class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One strategy of a study. ``label`` tells apart entries of one strategy with different parameters.
+    ``ablations``: true for all that it declares, or their names; each becomes a row of its own."""
+
+    name: str
+    label: str | None = None
+    mode: str = "strict"
+    params: dict[str, Any] = {}
+    tuning_queries: int | None = None
+    ablations: bool | tuple[str, ...] = False
+
+
+class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A study: every strategy on every task under one budget, ``seeds`` times."""
+
+    name: str
+    budget: Budget
+    tasks: tuple[TaskSpec, ...]
+    strategies: tuple[StrategySpec, ...]
+    seed: int = 0
+    seeds: int = FEWEST_SEEDS
+    final_seed: int = 0
+    ktau_sample: int | None = None
+    """Rows that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
+
+
+_STRUCT_OF: dict[str, type[msgspec.Struct]] = {"tasks": TaskSpec, "strategies": StrategySpec, "budget": Budget}
+_LOOKS_LIKE = {
+    "budget": "such as budget = { queries = 100 }, in queries, epochs or seconds",
+    "tasks": "a task is a table [[tasks]] with a name",
+    "strategies": "a strategy is a table [[strategies]] with a name",
+}
+"""What a field of the file must be, where a table is missing."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy entry, resolved: full parameters, and the ablation it is, if any."""
+
+    strategy: str
+    label: str
+    mode: str
+    params: dict[str, Any]
+    tuning_queries: int | None = None
+    ablation: str | None = None
+
+
+def load_study(path: Path) -> Study:
+    """Read and check the shape of a study file. Raises StudyError naming file and line or field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such study file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read: {error}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path}: not valid TOML: {error}") from None
+    try:
+        study = msgspec.convert(data, Study)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"{path}{_place(text, str(error))}") from None
+    with located_in(path, text):
+        check_shape(study)
+    return study
+
+
+@contextmanager
+def located_in(path: Path, text: str) -> Iterator[None]:
+    """An error about a field of the study that ``text`` of the file ``path`` says names file, line and field."""
+    try:
+        yield
+    except HarnessError as error:
+        if error.field is None:
+            raise
+        line = _line_of(text, error.field)
+        where = f"{path}:{line}" if line else str(path)
+        raise StudyError(f"{where}: {error} (field {error.field})") from error
+
+
+@contextmanager
+def of_field(field: str) -> Iterator[None]:
+    """What is wrong with the study inside is wrong with this field, unless the error names a field itself."""
+    try:
+        yield
+    except (StudyError, UnknownName) as error:
+        error.field = error.field or field
+        raise
+
+
+def _place(text: str, message: str) -> str:
+    """``:line: message (field)`` for msgspec's ``... - at `$.tasks[0].name` ``."""
+    what, _, path = message.partition(" - at `$")
+    path = path.rstrip("`").lstrip(".")
+    unknown = re.search(r"unknown field `([^`]+)`", what)
+    target = ".".join(x for x in (path, unknown[1] if unknown else "") if x)
+    line = _line_of(text, target)
+    where = f":{line}" if line else ""
+    kind = re.sub(r"\[.*", "", path)
+    if unknown:
+        fields = msgspec.structs.fields(_STRUCT_OF.get(kind, Study))
+        hint = nearest(unknown[1], [f.name for f in fields])
+    else:
+        hint = _LOOKS_LIKE.get(path if "." in path else kind, "") if what.startswith("Expected") else ""
+    return f"{where}: {what}" + (f"; {hint}" if hint else "") + (f" (field {path})" if path else "")
+
+
+def _line_of(text: str, path: str) -> int | None:
+    """The line of a dotted field such as ``tasks[1].final``, found by its table header and key; None if not there."""
+    lines = text.splitlines()
+    start = 0
+    match = re.match(r"([\w-]+)\[(\d+|\.\.\.)\]\.?(.*)", path)
+    if match:
+        headers = [i for i, x in enumerate(lines) if re.match(rf"\s*\[\[\s*{re.escape(match[1])}\s*\]\]", x)]
+        position = int(match[2]) if match[2].isdigit() else 0
+        if not headers:
+            return _line_of(text, match[1])
+        if position >= len(headers):
+            return None
+        start, path = headers[position], match[3]
+    key = path.split(".")[0].split("[")[0]
+    if not key:
+        return start + 1
+    for i in range(start, len(lines)):
+        if re.match(rf"\s*(\[+\s*)?{re.escape(key)}\b\s*(=|\.|\])", lines[i]):
+            return i + 1
+        if match and i > start and lines[i].lstrip().startswith("[["):
+            return start + 1
+    return start + 1 if match else None
+
+
+def check_shape(study: Study) -> None:
+    """Contradictions that no plugin is needed to see. Raises StudyError with the field that is wrong."""
+
+    def refuse(field: str, why: str) -> StudyError:
+        error = StudyError(why)
+        error.field = field
+        return error
+
+    if not _NAME.fullmatch(study.name):
+        raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
+    if study.seeds < 1:
+        raise refuse("seeds", f"seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")
+    for name in ("seed", "final_seed"):
+        if getattr(study, name) < 0:
+            raise refuse(name, f"{name} = {getattr(study, name)}: not negative")
+    if study.ktau_sample is not None and study.ktau_sample < 2:
+        raise refuse("ktau_sample", f"ktau_sample = {study.ktau_sample}: at least 2 rows")
+    if not study.tasks:
+        raise refuse("tasks", "no [[tasks]]: name at least one (nas-harness list tasks)")
+    if not study.strategies:
+        raise refuse("strategies", "no [[strategies]]: name at least one (nas-harness list strategies)")
+    for position, strategy in enumerate(study.strategies):
+        tuning = strategy.tuning_queries
+        if tuning is not None and tuning < 0:
+            why = f"tuning_queries = {tuning}: not negative, 0 where nothing was tuned"
+            raise refuse(f"strategies[{position}].tuning_queries", why)
+    seen: list[TaskSpec] = []
+    for position, t in enumerate(study.tasks):
+        for text in t.constraints:
+            with of_field(f"tasks[{position}].constraints"):
+                Constraint.parse(text)
+        for other in (o for o in seen if o.name == t.name):
+            if (other.final, other.law) != (t.final, t.law):
+                why = f"task {t.name!r} has different final or law; every row of a task shares them"
+                raise refuse(f"tasks[{position}]", why)
+            if (other.search_task, other.constraints, other.reference) == (t.search_task, t.constraints, t.reference):
+                why = f"task {t.name!r} stands twice; a task has one final protocol in a study"
+                raise refuse(f"tasks[{position}]", why)
+        seen.append(t)
+
+
+def resolve_rows(study: Study, registry: Registry) -> list[Row]:
+    """Every row of the study with its full, typed parameters. Raises UnknownName, PluginError, StudyError."""
+    rows: list[Row] = []
+    for position, spec in enumerate(study.strategies):
+        place = f"strategies[{position}]"
+        where = f"{place} ({spec.name})"
+        with of_field(f"{place}.name"):
+            cls = registry.load("strategy", spec.name)
+        with of_field(f"{place}.mode"):
+            if spec.mode not in cls.modes:
+                raise StudyError(f"{where}: no mode {spec.mode!r}; it has {', '.join(cls.modes)}")
+        given = {**cls.modes[spec.mode].params, **spec.params}
+        with of_field(f"{place}.params"):
+            params = _params(cls, given, where)
+        label = spec.label or spec.name
+        rows.append(
+            Row(
+                strategy=spec.name,
+                label=label,
+                mode=spec.mode,
+                params=params,
+                tuning_queries=spec.tuning_queries,
+            )
+        )
+        wanted = tuple(cls.ablations) if spec.ablations is True else (spec.ablations or ())
+        for name in wanted:
+            with of_field(f"{place}.ablations"):
+                if name not in cls.ablations:
+                    known = ", ".join(cls.ablations) or "none"
+                    raise StudyError(f"{where}: no ablation {name!r}; it declares: {known}")
+                params = _params(cls, {**given, **cls.ablations[name]}, where)
+            rows.append(
+                Row(
+                    strategy=spec.name,
+                    label=f"{label} [{name}]",
+                    mode=spec.mode,
+                    params=params,
+                    tuning_queries=spec.tuning_queries,
+                    ablation=name,
+                )
+            )
+    seen: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if (row.label, row.mode) in seen:
+            raise StudyError(f"two rows are called {row.label!r} ({row.mode}); give one of them a label of its own")
+        if row.label == MATCHED:
+            raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
+        seen[row.label, row.mode] = row
+    return rows
+
+
+def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
+    try:
+        typed = msgspec.convert(given, cls.Params)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        message = str(error).replace(" - at `$.", " (params.").replace("`", "")
+        names = [f.name for f in msgspec.structs.fields(cls.Params)]
+        unknown = re.search(r"unknown field (\S+)", message)
+        hint = nearest(unknown[1], names) if unknown else ""
+        told = f"{message}{')' if '(params.' in message else ''}" + (f"; {hint}" if hint else "")
+        raise StudyError(f"{where}: {told}; its parameters: {', '.join(names) or 'none'}") from None
+    builtins: dict[str, Any] = msgspec.to_builtins(typed)
+    return builtins

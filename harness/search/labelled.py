@@ -1,0 +1,175 @@
+"""The labelled set of a predictor-based search: architectures chosen before anything is known, and paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import InvalidArchitecture, StudyError, UnknownArchitecture
+from harness.search.oracle import Oracle
+from harness.spaces import Architecture, SearchSpace
+
+Choose = Literal["random", "params", "flops"]
+_BLOCK = 64
+_STALE_BLOCKS = 50
+_POOL = 20
+_WHOLE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Paid architectures of distinct keys and their validation scores (float64 [n], higher is better, finite)."""
+
+    archs: list[Architecture]
+    scores: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.archs)
+
+    @property
+    def informative(self) -> bool:
+        """Whether there is anything to rank: at least two different scores."""
+        return len(self) > 1 and float(np.ptp(self.scores)) > 0.0
+
+
+def distinct(oracle: Oracle, rng: np.random.Generator, law: str | None = None) -> Iterator[Architecture]:
+    """Architectures drawn under ``law`` (default: the space's), one per key, feasible as far as is known unpaid.
+
+    Ends where 3,200 draws in a row bring nothing new. Blocks have a fixed size, so that budgets share their draws.
+    """
+    space, seen, stale = oracle.space, set[str](), 0
+    while stale < _STALE_BLOCKS:
+        block = space.sample(rng, _BLOCK, law)
+        stale += 1
+        for arch, key, excess in zip(block, space.keys(block), oracle.violation(block), strict=True):
+            if key not in seen:
+                seen.add(key)
+                if excess == 0.0:
+                    stale = 0
+                    yield arch
+
+
+def evenly_spaced(oracle: Oracle, rng: np.random.Generator, n: int, cost: str) -> list[Architecture]:
+    """n architectures of distinct keys, evenly spaced in the order of a cost (ReNAS, Table 3).
+
+    Of the whole space where it has at most 20,000 architectures, else of 20 n drawn ones. Raises StudyError where the
+    space does not know the cost.
+    """
+    space = oracle.space
+    if cost not in space.costs([]):
+        raise StudyError(f"labels cannot be chosen by {cost}: {space.name} knows no {cost} of an architecture")
+    pool = _pool(oracle, rng, n)
+    values = space.costs(pool)[cost]
+    ties = rng.random(len(pool))
+    order = np.lexsort((ties, values))
+    places = np.unique(np.linspace(0, len(pool) - 1, min(n, len(pool))).round().astype(np.int64))
+    chosen = [pool[i] for i in order[places].tolist()]
+    return [chosen[i] for i in rng.permutation(len(chosen)).tolist()]
+
+
+def _pool(oracle: Oracle, rng: np.random.Generator, n: int) -> list[Architecture]:
+    if small(oracle.space, _WHOLE):
+        return [a for a, _ in classes(oracle)]
+    pool: list[Architecture] = []
+    for arch in distinct(oracle, rng):
+        pool.append(arch)
+        if len(pool) == _POOL * n:
+            break
+    return pool
+
+
+def small(space: SearchSpace, limit: int) -> bool:
+    """Whether the space can be enumerated and has at most ``limit`` architectures."""
+    return space.size is not None and space.size <= limit
+
+
+def classes(oracle: Oracle) -> list[tuple[Architecture, str]]:
+    """The first feasible architecture of every key of an enumerable space, and the key."""
+    archs = list(oracle.space.enumerate())
+    feasible = oracle.violation(archs) == 0.0
+    found: dict[str, Architecture] = {}
+    for arch, key, ok in zip(archs, oracle.space.keys(archs), feasible, strict=True):
+        if ok:
+            found.setdefault(key, arch)
+    return [(arch, key) for key, arch in found.items()]
+
+
+def collect(
+    oracle: Oracle,
+    rng: np.random.Generator,
+    *,
+    labels: int | None = None,
+    reserve: int = 0,
+    choose: Choose = "random",
+    law: str | None = None,
+) -> Labelled:
+    """Pay for a labelled set: ``labels`` architectures, or as many as leave ``reserve`` queries of the budget.
+
+    A budget without ``queries`` is divided by the mean cost of what was paid so far. The reserve never exceeds half of
+    the budget. A failed training is a label worse than all others; what cannot be scored is skipped.
+    Raises StudyError where labels are to be evenly spaced and their number is not known beforehand.
+    """
+    start = len(oracle.history)
+    budget = oracle.budget.queries
+    limit = labels
+    if limit is None and budget is not None:
+        limit = max(1, budget - min(reserve, budget // 2))
+    if choose == "random":
+        source: Iterator[Architecture] = distinct(oracle, rng, law)
+    elif limit is None:
+        raise StudyError(f"labels chosen by {choose} need a number of labels or a budget of queries")
+    else:
+        source = iter(evenly_spaced(oracle, rng, limit, choose))
+    for arch in source:
+        paid = len(oracle.history) - start
+        if oracle.ended_by is not None or (paid >= limit if limit is not None else _reserved(oracle, paid, reserve)):
+            break
+        try:
+            oracle.query(arch)
+        except (InvalidArchitecture, UnknownArchitecture):
+            continue
+    return labelled(oracle)
+
+
+def _reserved(oracle: Oracle, paid: int, reserve: int) -> bool:
+    """Whether what is left of a budget of epochs or seconds is about to fall below ``reserve`` queries."""
+    if paid == 0:
+        return False
+    left = []
+    budget, remaining = oracle.budget, oracle.remaining
+    for limit, rest in ((budget.epochs, remaining.epochs), (budget.seconds, remaining.seconds)):
+        if limit is not None and rest is not None and limit > rest:
+            left.append(rest * paid / (limit - rest))
+    expected = min(left, default=float("inf"))
+    return expected < min(reserve, (expected + paid) / 2) + 1
+
+
+def labelled(oracle: Oracle) -> Labelled:
+    """All that was paid for at the full fidelity, one per key; failed trainings score below all others."""
+    full = oracle.fidelities[-1]
+    paid = [o for o in oracle.history if o.fidelity == full and o.repeat is None]
+    keys = oracle.space.keys([o.arch for o in paid])
+    first = dict(zip(reversed(keys), reversed(paid), strict=True))
+    found = [first[key] for key in dict.fromkeys(keys)]
+    scores = np.array([o.score for o in found], dtype=np.float64)
+    failed = np.isnan(scores)
+    if failed.all():
+        scores = np.zeros(len(found))
+    elif failed.any():
+        spread = float(np.ptp(scores[~failed])) or 1.0
+        scores[failed] = scores[~failed].min() - 0.1 * spread
+    return Labelled([o.arch for o in found], scores)
+
+
+def best_first(oracle: Oracle, n: int) -> list[Architecture]:
+    """The n best distinct feasible architectures validated at the full fidelity, the earlier among equals first."""
+    full = oracle.fidelities[-1]
+    scored = [
+        o for o in oracle.history if o.fidelity == full and o.repeat is None and o.feasible and o.score == o.score
+    ]
+    scored.sort(key=lambda o: -o.score)
+    return list(dict.fromkeys(o.arch for o in scored))[:n]

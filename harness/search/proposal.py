@@ -1,0 +1,151 @@
+"""Architectures that a learned order holds to be best: by scoring the whole space, or by evolution on predictions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import InvalidArchitecture, UnknownArchitecture
+from harness.search.labelled import best_first, classes, small
+from harness.search.oracle import Oracle
+from harness.spaces import Architecture
+from harness.spaces.base import scalar_rng
+
+Rank = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution:
+    """An evolutionary algorithm whose fitness is a prediction, so that it pays nothing.
+
+    Defaults: population, generations and the probabilities of selection, crossover and mutation of ReNAS (Xu et al.,
+    CVPR 2021, section 4); tournament size, elitism and redraws, which the paper leaves open, are the project's choice.
+    """
+
+    population: int = 64
+    generations: int = 500
+    selection: float = 0.5
+    crossover: float = 0.3
+    mutation: float = 0.2
+    tournament: int = 5
+    elite: int = 1
+    redraws: int = 50
+
+
+class Archive:
+    """Every architecture that was scored: the fitness of each, and its key."""
+
+    def __init__(self, oracle: Oracle, rank: Rank) -> None:
+        self._oracle, self._rank = oracle, rank
+        self.fitness: dict[Architecture, float] = {}
+        self.key: dict[Architecture, str] = {}
+
+    def name(self, arch: Architecture) -> str:
+        """The key, computed once."""
+        found = self.key.get(arch)
+        if found is None:
+            found = self.key[arch] = self._oracle.space.key(arch)
+        return found
+
+    def score(self, archs: Sequence[Architecture]) -> None:
+        """Predict the fitness of those that are new; what breaks a constraint comes after all that does not."""
+        new = [a for a in dict.fromkeys(archs) if a not in self.fitness]
+        if not new:
+            return
+        predicted = np.asarray(self._rank(new), dtype=np.float64)
+        if self._oracle.constraints:
+            excess = self._oracle.violation(new)
+            predicted = np.where(excess > 0.0, -1e9 - excess, predicted)
+        self.fitness.update(zip(new, predicted.tolist(), strict=True))
+
+    def best(self, k: int, exclude: set[str]) -> list[Architecture]:
+        """The k fittest of distinct keys that are not in ``exclude``, best first; infeasible ones never."""
+        found: dict[str, Architecture] = {}
+        for arch in sorted(self.fitness, key=lambda a: (-self.fitness[a], a)):
+            if len(found) == k or self.fitness[arch] <= -1e9:
+                break
+            key = self.name(arch)
+            if key not in exclude:
+                found.setdefault(key, arch)
+        return list(found.values())
+
+
+def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings: Evolution) -> None:
+    """Evolve a population on predicted fitness; every architecture that it visits goes to ``archive``.
+
+    Each slot of the next generation is, by ``selection``, ``crossover`` and ``mutation``, a copy of a tournament's
+    winner, a crossover of two winners, or a mutation of one; a key stands once a generation: its repeats are drawn
+    again, up to ``redraws`` times, and then replaced by an architecture drawn at random.
+    """
+    space, draw = oracle.space, scalar_rng(rng)
+    population = list(dict.fromkeys(space.sample(rng, settings.population)))
+    archive.score(population)
+    for _ in range(settings.generations):
+        population.sort(key=lambda a: (-archive.fitness[a], a))
+        children = {archive.name(a): a for a in population[: settings.elite]}
+        for _slot in range(settings.population - len(children)):
+            for _attempt in range(settings.redraws):
+                child = _offspring(oracle, archive, population, draw, settings)
+                if archive.name(child) not in children:
+                    break
+            else:
+                child = space.sample(rng, 1)[0]
+            children.setdefault(archive.name(child), child)
+        population = list(children.values())
+        archive.score(population)
+
+
+def _offspring(
+    oracle: Oracle, archive: Archive, population: list[Architecture], draw: random.Random, settings: Evolution
+) -> Architecture:
+    size, n = min(settings.tournament, len(population)), len(population)
+
+    def winner() -> Architecture:  # the population is sorted: the smallest place is the fittest
+        return population[min(int(draw.random() * n) for _ in range(size))]
+
+    u = draw.random() * (settings.selection + settings.crossover + settings.mutation)
+    if u < settings.selection:
+        return winner()
+    if u < settings.selection + settings.crossover:
+        return oracle.space.crossover(winner(), winner(), draw)
+    return oracle.space.mutate(winner(), draw)
+
+
+def propose(
+    oracle: Oracle,
+    rank: Rank,
+    rng: np.random.Generator,
+    k: int,
+    *,
+    exclude: set[str],
+    whole: int = 20_000,
+    evolution: Evolution | None = None,
+) -> tuple[list[Architecture], int]:
+    """The k architectures of distinct keys, none of ``exclude``, that are predicted best, and how many were scored.
+
+    A space of at most ``whole`` architectures is scored whole, one architecture a key; another is searched by `evolve`.
+    """
+    archive = Archive(oracle, rank)
+    if small(oracle.space, whole):
+        pairs = [(arch, key) for arch, key in classes(oracle) if key not in exclude]
+        archive.key.update(pairs)
+        archive.score([arch for arch, _ in pairs])
+    else:
+        evolve(oracle, archive, rng, evolution or Evolution())
+    return archive.best(k, exclude), len(archive.fitness)
+
+
+def verify(oracle: Oracle, candidates: Sequence[Architecture], n: int = 10) -> list[Architecture]:
+    """Pay for the candidates as far as the budget goes; then the n best of everything validated, best first."""
+    for arch in candidates:
+        if oracle.ended_by is not None:
+            break
+        try:
+            oracle.query(arch)
+        except (InvalidArchitecture, UnknownArchitecture):
+            continue
+    return best_first(oracle, n)

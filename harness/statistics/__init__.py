@@ -1,0 +1,1 @@
+"""Pure functions on arrays: metrics, intervals, tests and corrections."""

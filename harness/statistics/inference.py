@@ -1,0 +1,295 @@
+"""How sure a result is: intervals, tests and corrections. Pure functions on arrays; `docs/statistics.md` defines each.
+
+Scores are final scores in the units of the task, one a run. NaN and infinities are refused with `ValueError`: a failed
+run gets its score before it comes here. What the number of runs does not allow is None. Nothing here draws from a
+global generator, and nothing here imports `scipy.stats`, which alone takes longer than a whole report.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from harness.statistics.metrics import finite_vector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "ALPHA",
+    "FEWEST_RUNS",
+    "Interval",
+    "MannWhitney",
+    "Verdict",
+    "bootstrap_iqm",
+    "holm",
+    "iqm",
+    "mann_whitney",
+    "ri_interval",
+    "ri_interval_estimated",
+    "std",
+    "t_interval",
+    "verdict",
+    "welch_intervals",
+]
+
+ALPHA = 0.05
+FEWEST_RUNS = 5
+EXACT_UP_TO = 60  # runs of both sides together; C(60, 30) = 1.2e17 still counts exactly in int64
+
+Verdict = Literal["better", "worse", "not shown to be better"]
+
+
+class Interval(NamedTuple):
+    """A confidence interval, low <= high."""
+
+    low: float
+    high: float
+
+
+class MannWhitney(NamedTuple):
+    """Outcome of `mann_whitney`: two-sided p, and `superiority` = P(score > reference) + P(equal) / 2, in [0, 1]."""
+
+    p: float
+    superiority: float
+    exact: bool
+
+
+def std(scores: ArrayLike) -> float | None:
+    """Standard deviation with ddof 1; None for one run."""
+    runs = finite_vector(scores, "scores")
+    return float(runs.std(ddof=1)) if runs.size > 1 else None
+
+
+def iqm(scores: ArrayLike) -> float:
+    """Interquartile mean: the mean less the `floor(n / 4)` lowest and as many highest, scipy's `trim_mean(x, .25)`."""
+    ordered = np.sort(finite_vector(scores, "scores"))
+    cut = ordered.size // 4
+    return float(ordered[cut : ordered.size - cut].mean())
+
+
+def t_interval(scores: ArrayLike, *, confidence: float = 0.95) -> Interval | None:
+    """Student's interval of the mean: `mean -+ t(n - 1) * s / sqrt(n)`, s with ddof 1. None for one run."""
+    runs = finite_vector(scores, "scores")
+    if runs.size < 2:
+        return None
+    mean = float(runs.mean())
+    half = float(_t(runs.size - 1, confidence)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
+    return Interval(mean - half, mean + half)
+
+
+def welch_intervals(
+    ours: ArrayLike, theirs: ArrayLike, *, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Pointwise difference of two mean curves with Welch's interval: (difference, low, high), each float64 [points].
+
+    `ours`: [m, points], `theirs`: [n, points], a run a row, the runs independent. The interval is the difference
+    `-+ t(df) * sqrt(s1^2 / m + s2^2 / n)`, df by Welch and Satterthwaite; a point of width 0 where no run differs on
+    either side. NaN where a run has no value; low and high NaN throughout for one run on a side.
+    """
+    a, b = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not (len(a) and len(b)):
+        raise ValueError(f"curves must be [n, points] on one grid, not of shapes {a.shape} and {b.shape}")
+    difference: NDArray[np.float64] = a.mean(axis=0) - b.mean(axis=0)
+    if len(a) < 2 or len(b) < 2:
+        return difference, np.full(difference.shape, np.nan), np.full(difference.shape, np.nan)
+    va, vb = a.var(axis=0, ddof=1) / len(a), b.var(axis=0, ddof=1) / len(b)
+    total = va + vb
+    spread = np.where(total > 0, total, 1.0)
+    share, rest = va / spread, vb / spread
+    inverse_df = share**2 / (len(a) - 1) + rest**2 / (len(b) - 1)
+    half = np.zeros_like(difference)
+    half[np.isnan(total)] = np.nan
+    varied = total > 0
+    half[varied] = _t(1 / inverse_df[varied], confidence) * np.sqrt(total[varied])
+    return difference, difference - half, difference + half
+
+
+def ri_interval(
+    scores: ArrayLike, sampling_mean: float, *, higher_is_better: bool = True, confidence: float = 0.95
+) -> Interval | None:
+    """Interval of RI in percent where Acc_r is exact: RI of the ends of `t_interval(scores)`.
+
+    None for one run, and where Acc_r is not positive.
+    """
+    ends = t_interval(scores, confidence=confidence)
+    acc_r = float(finite_vector([sampling_mean], "sampling_mean")[0])
+    if ends is None or acc_r <= 0:
+        return None
+    return _ri_of_ratios(ends.low / acc_r, ends.high / acc_r, higher_is_better)
+
+
+def ri_interval_estimated(
+    scores: ArrayLike, draws: ArrayLike, *, higher_is_better: bool = True, confidence: float = 0.95
+) -> Interval | None:
+    """Interval of RI in percent where Acc_r is itself a mean of `draws` [k], independent of the runs.
+
+    Fieller's interval of the ratio of two means with unequal variances; t has Welch and Satterthwaite's degrees of
+    freedom at the estimated ratio. It becomes `ri_interval` as the variance of Acc_r goes to 0. None for fewer than two
+    values on a side, and where Acc_r is not significantly positive, since the set is then unbounded.
+    """
+    runs, drawn = finite_vector(scores, "scores"), finite_vector(draws, "draws")
+    if runs.size < 2 or drawn.size < 2 or drawn.mean() <= 0:
+        return None
+    x, y = float(runs.mean()), float(drawn.mean())
+    vx, vy = float(runs.var(ddof=1)) / runs.size, float(drawn.var(ddof=1)) / drawn.size
+    ratio = x / y
+    spread = vx + ratio**2 * vy
+    if spread == 0:
+        return _ri_of_ratios(ratio, ratio, higher_is_better)
+    # In shares of the spread, so that tiny variances do not underflow.
+    df = 1 / ((vx / spread) ** 2 / (runs.size - 1) + (ratio**2 * vy / spread) ** 2 / (drawn.size - 1))
+    t2 = float(_t(df, confidence)) ** 2
+    a = y * y - t2 * vy
+    if a <= 0:
+        return None
+    half = math.sqrt(t2 * (x * x * vy + vx * a))
+    return _ri_of_ratios((x * y - half) / a, (x * y + half) / a, higher_is_better)
+
+
+def mann_whitney(scores: ArrayLike, reference: ArrayLike) -> MannWhitney | None:
+    """Two-sided Mann-Whitney test with midranks of two independent samples. None below 5 runs on either side.
+
+    Up to 60 runs together the p-value is exact: the share of all assignments of the pooled midranks whose rank sum lies
+    at least as far from its mean. Above, the normal approximation with tie and continuity corrections (that of scipy's
+    `mannwhitneyu(method="asymptotic")`). All values equal gives 1.
+    """
+    ours, theirs = finite_vector(scores, "scores"), finite_vector(reference, "reference")
+    m, n = ours.size, theirs.size
+    if min(m, n) < FEWEST_RUNS:
+        return None
+    inverse, counts = np.unique(np.concatenate([ours, theirs]), return_inverse=True, return_counts=True)[1:]
+    doubled = 2 * np.cumsum(counts) - counts + 1  # twice the midrank of each distinct value
+    rank_sum = int(doubled[inverse[:m]].sum())
+    superiority = (rank_sum - m * (m + 1)) / (2 * m * n)
+    if counts.size == 1:
+        return MannWhitney(1.0, superiority, True)
+    excess = abs(rank_sum - m * (m + n + 1))  # twice the rank sum's distance from its mean
+    if m + n <= EXACT_UP_TO:
+        # The larger side's rank sum is the total less the smaller's: the same distance, a smaller table.
+        return MannWhitney(_exact_p(min(m, n), tuple(counts.tolist()), excess), superiority, True)
+    size = m + n
+    ties = float((counts.astype(np.float64) ** 3 - counts).sum())
+    sigma = math.sqrt(m * n / 12 * (size + 1 - ties / (size * (size - 1))))
+    z = max(0.0, excess / 2 - 0.5) / sigma
+    return MannWhitney(math.erfc(z / math.sqrt(2)), superiority, False)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down adjusted p-values, in the order given. None stays None and is not of the family.
+
+    Raises ValueError for a p-value outside [0, 1].
+    """
+    tested = [(p, i) for i, p in enumerate(p_values) if p is not None]
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for step, (p, i) in enumerate(sorted(tested)):
+        if not 0 <= p <= 1:
+            raise ValueError(f"p-value {i} is {p}, outside [0, 1]")
+        highest = max(highest, min(1.0, (len(tested) - step) * p))
+        adjusted[i] = highest
+    return adjusted
+
+
+def verdict(adjusted_p: float | None, mean_difference: float, superiority: float | None = None) -> Verdict:
+    """What may be said: "better" only where the adjusted p is below 0.05 and the means agree; "worse" likewise.
+
+    `mean_difference`: strategy less reference, oriented so that positive is better. `superiority`, of the same
+    orientation, is the direction that the test saw; where it is given it must agree too, so that a p-value earned by
+    the ranks of one side never speaks for the mean of the other. All else, no p-value included, is "not shown to be
+    better". Raises ValueError for NaN.
+    """
+    if math.isnan(mean_difference) or (adjusted_p is not None and math.isnan(adjusted_p)):
+        raise ValueError("a verdict on NaN")
+    significant = adjusted_p is not None and adjusted_p < ALPHA
+    if significant and mean_difference > 0 and (superiority is None or superiority > 0.5):
+        return "better"
+    if significant and mean_difference < 0 and (superiority is None or superiority < 0.5):
+        return "worse"
+    return "not shown to be better"
+
+
+def bootstrap_iqm(
+    scores: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    strata: ArrayLike | None = None,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Interval | None:
+    """Percentile bootstrap interval of `iqm(scores)`, scores [n]; runs are resampled within their stratum.
+
+    The stratified bootstrap of Agarwal et al. (NeurIPS 2021). None where a stratum has one run.
+    """
+    values = finite_vector(scores, "scores")
+    groups = _strata(values.size, strata)
+    if any(group.size < 2 for group in groups):
+        return None
+    drawn = [values[rng.choice(group, size=(resamples, group.size))] for group in groups]
+    ordered = np.sort(np.concatenate(drawn, axis=1), axis=1)
+    cut = values.size // 4
+    low, high = np.quantile(ordered[:, cut : values.size - cut].mean(axis=1), _tails(confidence))
+    return Interval(float(low), float(high))
+
+
+def _t(df: Any, confidence: float) -> Any:
+    """Two-sided quantile of Student's t, of a number or of an array of degrees of freedom."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, not between 0 and 1")
+    from scipy.special import stdtrit
+
+    return stdtrit(df, (1 + confidence) / 2)
+
+
+def _tails(confidence: float) -> list[float]:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, not between 0 and 1")
+    return [(1 - confidence) / 2, (1 + confidence) / 2]
+
+
+def _ri_of_ratios(low: float, high: float, higher_is_better: bool) -> Interval:
+    """RI in percent of an interval of `mean / Acc_r`."""
+    if higher_is_better:
+        return Interval(100 * (low - 1), 100 * (high - 1))
+    return Interval(100 * (1 - high), 100 * (1 - low))
+
+
+def _exact_p(m: int, tie_sizes: tuple[int, ...], excess: int) -> float:
+    """P(|2R - E 2R| >= excess), R the midrank sum of m of the pooled values drawn without replacement."""
+    counts, first, step = _rank_sums(m, tie_sizes)
+    sums = first + step * np.arange(counts.size)
+    far = np.abs(sums - m * (sum(tie_sizes) + 1)) >= excess
+    return int(counts[far].sum()) / math.comb(sum(tie_sizes), m)
+
+
+@lru_cache(maxsize=256)
+def _rank_sums(m: int, tie_sizes: tuple[int, ...]) -> tuple[NDArray[np.int64], int, int]:
+    """Of all ways to choose m of the pooled values, how many have each doubled midrank sum: (counts, first, step).
+
+    `counts[k]` belongs to the sum `first + k * step`. `tie_sizes`: how often each distinct value occurs, ascending.
+    """
+    sizes = np.asarray(tie_sizes)
+    doubled = np.repeat(2 * np.cumsum(sizes) - sizes + 1, sizes)
+    lowest = int(doubled[0])
+    step = int(np.gcd.reduce(doubled - lowest)) or 1
+    offsets = ((doubled - lowest) // step).tolist()
+    counts = np.zeros((m + 1, sum(offsets[-m:]) + 1), dtype=np.int64)
+    counts[0, 0] = 1
+    for offset in offsets:
+        counts[1:, offset:] += counts[:-1, : counts.shape[1] - offset]  # numpy reads the old values where they overlap
+    counts.flags.writeable = False
+    return counts[m], m * lowest, step
+
+
+def _strata(n: int, labels: ArrayLike | None) -> list[NDArray[np.intp]]:
+    """Indices of the runs of each stratum."""
+    if labels is None:
+        return [np.arange(n)]
+    names, inverse = np.unique(np.asarray(labels), return_inverse=True)
+    if inverse.shape != (n,):
+        raise ValueError(f"strata has shape {inverse.shape} for {n} runs")
+    return [np.flatnonzero(inverse == k) for k in range(names.size)]

@@ -1,0 +1,187 @@
+"""``list`` and ``describe``: everything that is installed, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+
+from harness import Params
+from harness.cli import main
+from harness.reading.report.description import parameters
+from harness.registry import Registry, default_registry
+
+
+@pytest.fixture(autouse=True)
+def fresh_registry(toy: Registry) -> Iterator[None]:
+    default_registry.cache_clear()
+    yield
+    default_registry.cache_clear()
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main([*words, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown(capsys, "list")
+    sampler = next(x for x in found if x["name"] == "toy-sampler")
+    assert sampler == {
+        "kind": "strategy", "name": "toy-sampler", "distribution": "toy-plugin", "version": "1.0", "status": "ok",
+        "why": "", "summary": "Draws and queries until the budget ends",
+    }  # fmt: skip
+    assert {x["kind"] for x in found} == {"strategy", "protocol", "space", "executor", "metric"}
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out.splitlines()
+    assert text[0].split() == ["kind", "name", "distribution", "version", "status", "summary"]
+    assert any(x.split()[:5] == ["strategy", "toy-sampler", "toy-plugin", "1.0", "ok"] for x in text)
+
+
+def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A module that is not there is known before it is imported; a class that is not there, when it is asked for."""
+    info = tmp_path / "broken_toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nas_harness]\nbroken-toy = broken_toy\n")
+    (tmp_path / "broken_toy.py").write_text(
+        "from harness import Provides, hookimpl\n@hookimpl\ndef nas_harness_strategies():\n"
+        "    return [Provides('no-module', 'toy_serach:Sampler'), Provides('no-class', 'toy_plugin:Smapler')]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,broken-toy")
+    found = {x["name"]: x for x in shown(capsys, "list", "strategies")}
+    assert found["no-module"]["status"] == "broken"
+    assert "there is no module 'toy_serach'" in found["no-module"]["why"]
+    assert found["toy-sampler"]["status"] == "ok"
+    for words in (["describe", "no-class"], ["check", "no-class"], ["run", "-s", "no-class", *ON_EDGES]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "strategy 'no-class' of broken-toy 1.0 does not load from 'toy_plugin:Smapler': AttributeError" in said
+
+
+ON_EDGES = ["-t", "toy/edges", "--budget", "5"]
+TASKS = [
+    f"toy/{name}" for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "timeless")
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("protocols", ["toy"]),
+        ("spaces", ["toy-edges", "toy-nodes"]),
+        ("tasks", TASKS),
+        ("plugins", ["toy"]),
+        ("executors", ["dask", "process", "serial"]),
+    ],
+)
+def test_list_of_one_kind(capsys: pytest.CaptureFixture[str], what: str, names: list[str]) -> None:
+    assert [x["name"] for x in shown(capsys, "list", what)] == names
+    assert main(["list", what]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in names)
+
+
+def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown(capsys, "describe", "toy-sampler")
+    assert found["parameters"] == [
+        {
+            "name": "size", "type": "int", "required": False, "default": 8, "bounds": ">= 1, <= 64",
+            "meaning": "How many to draw at once",
+        }
+    ]  # fmt: skip
+    paper = {"oracle": "test", "report": "first", "top": 1, "note": "searches on test", "params": {}}
+    assert found["modes"]["paper"] == paper
+    assert found["ablations"] == {"single": {"size": 1}}
+    assert main(["describe", "toy-sampler"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("strategy toy-sampler (toy-plugin 1.0)", "size int 8 >= 1, <= 64 How many to draw at once"):
+        assert part in text
+    assert "single size = 1" in text
+
+
+def test_a_strategy_without_a_docstring_is_described_by_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    """toy-sampler has none; toy-returner has one; toy-bad-ranker, a toy-returner, has its base's."""
+    assert main(["describe", "toy-sampler"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[1] == "Draws and queries until the budget ends"
+    assert "One search method" not in out
+    assert shown(capsys, "describe", "toy-sampler")["documentation"] == ""
+    for name in ("toy-returner", "toy-bad-ranker"):
+        assert shown(capsys, "describe", name)["documentation"].startswith("Stops by itself after ten queries")
+    assert shown(capsys, "describe", "toy")["documentation"] == ""
+
+
+def test_the_reference_of_every_report_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown(capsys, "describe", "matched-random-search")
+    assert (found["kind"], found["distribution"]) == ("reference", "nas-harness")
+    assert main(["describe", "matched-random-search"]) == 0
+    assert "The core's own random search" in capsys.readouterr().out
+
+
+def test_a_description_ends_with_what_takes_more_than_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "toy/edges"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("")
+    assert all(": " in line for line in lines[2:first])
+    assert any(line.startswith("random sampling: law ") for line in lines[2:first])
+    assert "fidelities" in lines[first:]
+
+
+def test_the_cores_own_executors_are_listed_with_what_they_need(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.registry._present", lambda module: module != "distributed")
+    dask, process, _ = shown(capsys, "list", "executors")
+    assert (dask["distribution"], dask["status"]) == ("nas-harness", "missing")
+    assert dask["why"] == "needs distributed: pip install 'nas-harness[dask]'"
+    assert process["status"] == "ok"
+    assert shown(capsys, "describe", "process")["kind"] == "executor"
+    assert shown(capsys, "describe", "serial", "--kind", "executor")["name"] == "serial"
+
+
+def test_describe_a_task_a_protocol_and_a_space(capsys: pytest.CaptureFixture[str]) -> None:
+    task = shown(capsys, "describe", "toy/edges")
+    assert (task["kind"], task["protocol"], task["space"], task["split"]) == ("task", "toy", "toy-edges", "test")
+    assert [f["name"] for f in task["fidelities"]]
+    mean = task["random_sampling"]["mean"]
+    assert isinstance(mean, float)
+    protocol = shown(capsys, "describe", "toy")
+    assert [t["name"] for t in protocol["tasks"]] == TASKS
+    space = shown(capsys, "describe", "toy-edges")
+    assert space["size"] == len(space["choices"][0]["options"]) ** len(space["choices"])
+    for name in ("toy/edges", "toy", "toy-edges"):
+        assert main(["describe", name]) == 0
+        assert capsys.readouterr().out.startswith(("task", "protocol", "space"))
+
+
+def test_describe_a_task_whose_data_is_not_here_says_how_to_get_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "toy-download" in shown(capsys, "describe", "toy/absent")["status"]
+    assert main(["describe", "toy/absent"]) == 0
+    assert "toy-download" in capsys.readouterr().out
+
+
+class Many(Params, frozen=True, kw_only=True):
+    needed: int
+    rate: Annotated[float, msgspec.Meta(gt=0, lt=1, description="a share")] = 0.5
+    kind: Literal["a", "b"] = "a"
+    maybe: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    sizes: list[int] = msgspec.field(default_factory=lambda: [1, 2])
+
+
+def test_parameters_of_every_shape_are_described() -> None:
+    found = {p.pop("name"): p for p in parameters(Many)}
+    assert found["needed"] == {"type": "int", "required": True, "default": None, "bounds": "", "meaning": ""}
+    assert found["rate"] == {
+        "type": "float", "required": False, "default": 0.5, "bounds": "> 0, < 1", "meaning": "a share",
+    }  # fmt: skip
+    assert found["kind"]["type"] == "'a' | 'b'"
+    assert (found["maybe"]["type"], found["maybe"]["bounds"]) == ("int | none", ">= 2")
+    assert (found["sizes"]["type"], found["sizes"]["default"]) == ("list[int]", [1, 2])

@@ -1,0 +1,162 @@
+"""Agreement of fidelities and repeats: a table of five rows worked by hand, and a real one whose tau is known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from written_records import baseline, record, write_study
+
+from harness import Evaluator, Fidelity, Final, Score, Task, Truth, Validation, Validator
+from harness.errors import DataMissing, UnknownName
+from harness.reading.analysis import read_results
+from harness.reading.analysis.correlation import TaskCorrelation, correlations_of
+from harness.reading.report.sections import Choice, write_report
+from harness.registry import Registry
+
+FINAL = [1.0, 2.0, 3.0, 4.0, np.nan]
+EARLY = [1.0, 3.0, 2.0, 4.0, 9.0]  # one of six pairs discordant: tau (5 - 1) / 6
+FULL = [4.0, 3.0, 2.0, 1.0, 9.0]  # every pair discordant
+REPEATS = {("early", 0): EARLY, ("early", 7): FULL, ("full", 0): FULL, ("full", 7): [4.0, 3.0, np.nan, 1.0, 9.0]}
+FIDELITIES = (Fidelity("early", 1, True), Fidelity("full", 2, True))
+
+
+class FiveRows(Evaluator):
+    """Five rows, the last without a final score; twice the score where lower is better."""
+
+    law = "rows"
+
+    def __init__(self, *, lower: bool = False, recorded: bool = True, fidelities: tuple[Fidelity, ...] = FIDELITIES):
+        self.sign = -1.0 if lower else 1.0
+        self.score = Score(higher_is_better=not lower)
+        self.task = Task("toy/a", "toy", recorded=recorded)
+        self.data_digest = "d1"
+        self.levels = fidelities
+
+    def validator(self, column: str = "validation") -> Validator:
+        return Columns(self)
+
+    def final(self, archs: Any, *, final: str, seed: int | None = None) -> Final:
+        return Final(self.sign * np.array(FINAL)[[a[0] for a in archs]])
+
+    def truth(self, final: str) -> Truth:
+        return Truth(self.sign * np.array(FINAL), None, [(i,) for i in range(5)], {"rows": None})
+
+
+class Columns(Validator):
+    def __init__(self, evaluator: FiveRows) -> None:
+        self.score, self.fidelities, self.sign = evaluator.score, evaluator.levels, evaluator.sign
+        self.repeats = (0, 7)
+
+    def identity(self, archs: Any) -> Any:
+        return np.array([a[0] for a in archs])
+
+    def validate(self, archs: Any, *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
+        values = {"early": EARLY, "full": FULL}[fidelity.name] if repeat is None else REPEATS[fidelity.name, repeat]
+        return Validation(self.sign * np.array(values)[[a[0] for a in archs]])
+
+
+def correlation(tmp_path: Path, evaluator: Evaluator) -> TaskCorrelation:
+    results = read_results(write_study(tmp_path, [record("alpha", 0)], [baseline()]))
+    (found,) = correlations_of(results, lambda _: evaluator)
+    return found
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_fidelities_against_the_final_score_and_repeats_against_each_other(tmp_path: Path, lower: bool) -> None:
+    found = correlation(tmp_path, FiveRows(lower=lower))
+    assert (found.sample, found.missing, found.note) == (4, None, None)  # the fifth row has no final score
+    told = [(a.kind, a.fidelity, a.epochs, a.repeats, a.n, a.ktau) for a in found.agreements]
+    assert told == [
+        ("fidelity", "early", 1, None, 4, pytest.approx(4 / 6)),
+        ("fidelity", "full", 2, None, 4, pytest.approx(-1.0)),
+        ("repeats", "early", 1, (0, 7), 4, pytest.approx(-4 / 6)),
+        ("repeats", "full", 2, (0, 7), 3, pytest.approx(1.0)),  # of one row the second repeat was never run
+    ]
+
+
+def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed(tmp_path: Path) -> None:
+    early, full = correlation(tmp_path / "a", FiveRows()).agreements[:2]
+    assert early.ktau_smoothed == pytest.approx(4 / 6)
+    # The mean of both epochs is 2.5, 3, 2, 2.5: two pairs concordant, three discordant, one tied.
+    assert full.ktau_smoothed == pytest.approx((2 - 3) / np.sqrt(5 * 6))
+    apart = (Fidelity("early", 1), Fidelity("full", 2))
+    assert [a.ktau_smoothed for a in correlation(tmp_path / "b", FiveRows(fidelities=apart)).agreements] == [None] * 4
+
+
+def test_the_top_is_the_samples_best_final_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.reading.analysis.correlation.TOP", 3)
+    early = correlation(tmp_path, FiveRows(lower=True)).agreements[0]
+    assert (early.top_n, early.ktau_top) == (3, pytest.approx(1 / 3))  # rows 2, 3, 4: 3 2 4 against 2 3 4
+
+
+def test_what_is_not_there_or_not_the_records_own_is_said(tmp_path: Path) -> None:
+    other = FiveRows()
+    other.data_digest = "d2"
+    assert "not those that the records were made from" in str(correlation(tmp_path / "a", other).note)
+    trained = correlation(tmp_path / "b", FiveRows(recorded=False))
+    assert (trained.missing, trained.agreements) == ("its scores are trained, not recorded", [])
+
+    def absent(_: str) -> Evaluator:
+        raise DataMissing("toy/a: no table; get it with: toy-download")
+
+    results = read_results(write_study(tmp_path / "c", [record("alpha", 0)], [baseline()]))
+    (found,) = correlations_of(results, absent)
+    assert found.missing == "toy/a: no table; get it with: toy-download"
+    with pytest.raises(UnknownName, match="did you mean 'toy/a'"):
+        correlations_of(results, absent, tasks=["toy/aa"])
+
+
+def test_every_format_holds_the_same(toy: Registry, tmp_path: Path) -> None:
+    one = {"task": "toy/edges", "final": None, "law": "encodings"}
+    records = [record("alpha", 0, **{k: v for k, v in one.items() if v}), record("alpha", 1, task="toy/absent")]
+    records = [_final_single(r) for r in records]
+    folder = write_study(tmp_path, records, [])
+
+    def section(form: str) -> str:
+        text = io.StringIO()
+        console = Console(file=text, width=100)
+        write_report(folder, Choice(sections=("correlation",), form=form), console, lambda: toy)
+        return text.getvalue()
+
+    edges, absent = json.loads(section("json"))["correlation"]
+    assert [a["epochs"] for a in edges["agreements"] if a["kind"] == "fidelity"] == [4, 12, 36]
+    taus = [a["ktau"] for a in edges["agreements"]]
+    assert 0 < taus[0] < taus[1] < taus[2] < 1  # its noise falls from 30 to 8 against a spread of 50
+    assert "toy-download" in absent["missing"]
+    *lines, last = csv.DictReader(io.StringIO(section("csv")))
+    assert [float(line["ktau"]) for line in lines] == taus
+    assert (last["task"], last["ktau"]) == ("toy/absent", "")
+    for form in ("text", "markdown"):
+        told = " ".join(section(form).split())
+        assert f"{taus[0]:.3f}" in told
+        assert "no correlation, since it needs the task's data: toy/absent: its table is not here" in told
+
+
+def _final_single(r: Any) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(r, final=msgspec.structs.replace(r.final, value="single"))
+
+
+def test_on_cora_the_sample_agrees_with_the_tables_own_tau(tmp_path: Path) -> None:
+    """Over all 26,206 rows of cora, tau-b between validation and test is .56."""
+    pytest.importorskip("nas_bench_graph")
+    registry = Registry()
+    name = "nasbench-graph/cora"
+    task = registry.task(name)
+    if (why := registry.protocol(task.protocol).missing(task)) is not None:
+        pytest.skip(why)
+    evaluator = registry.protocol(task.protocol).open(task)
+    found = correlations_of(
+        read_results(write_study(tmp_path, [_final_single(record("alpha", 0, task=name))], [])), lambda _: evaluator
+    )[0]
+    (agreement,) = found.agreements
+    assert (found.sample, agreement.n) == (1000, 1000)
+    assert agreement.ktau == pytest.approx(0.556, abs=0.06)  # four standard errors of 1,000 rows

@@ -1,0 +1,159 @@
+"""What a learned order is measured on: unseen keys, and unseen rows with the twins of paid ones among them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness.protocol import Truth
+from harness.records.identity import stream
+from harness.records.store import RankQuality
+from harness.running.ranking import drawn_rows, ktau_rows, rank_quality
+from harness.spaces import Architecture
+from harness.testing.spaces import ToyEdgeSpace
+from harness.testing.synthetic import SyntheticEvaluator
+
+SPACE = ToyEdgeSpace()
+ROWS, KEYS = 256, 55
+"""Encodings of the toy space, and its isomorphism classes."""
+
+
+def evaluator(rows: Any) -> SyntheticEvaluator:
+    return SyntheticEvaluator(SPACE, rows=rows, noise=0.0)
+
+
+class Known:
+    """The true order of what it was told, all else equal and below."""
+
+    def __init__(self, scores: dict[Any, float], by: Any) -> None:
+        self.scores, self.by, self.asked = scores, by, []
+
+    def rank(self, archs: list[Architecture]) -> Any:
+        self.asked.append(len(archs))
+        return np.array([self.scores.get(key, 0.0) for key in self.by(archs)])
+
+
+def quality(e: SyntheticEvaluator, paid: list[Architecture], ranker: Any, n: int = 1000) -> RankQuality:
+    spec = SimpleNamespace(study_seed=0, task="toy", law="encodings", ktau_sample=n)
+    oracle = SimpleNamespace(ledger=[SimpleNamespace(arch=a) for a in paid])
+    found = rank_quality(spec, e, e.truth(), ranker, oracle)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def truth_of(e: SyntheticEvaluator) -> Truth:
+    found = e.truth()
+    assert found is not None
+    return found
+
+
+def test_rows_are_sampled_beside_keys_where_a_key_has_several_rows() -> None:
+    e = evaluator("architecture")
+    truth = truth_of(e)
+    order = drawn_rows(np.random.default_rng(0), truth, "encodings")
+    found = ktau_rows(order, truth, e, [], 1000)
+    assert len(found.keys) == KEYS
+    assert found.rows is not None
+    assert len(np.unique(found.rows)) == ROWS
+    few = ktau_rows(order, truth, e, [], 20)
+    assert few.rows is not None
+    assert len(few.keys) == len(few.rows) == 20
+    assert len(set(SPACE.keys([truth.architectures[r] for r in few.keys]))) == 20
+
+
+def test_what_was_paid_is_replaced_by_what_was_drawn_next() -> None:
+    """20 of 55 keys are asked for: however many of the first were paid, 20 are found, in the order drawn."""
+    e = evaluator("architecture")
+    truth = truth_of(e)
+    order = drawn_rows(np.random.default_rng(0), truth, "encodings")
+    all_keys = ktau_rows(order, truth, e, [], KEYS).keys
+    paid = [truth.architectures[r] for r in all_keys[:15]]
+    found = ktau_rows(order, truth, e, paid, 20)
+    np.testing.assert_array_equal(found.keys, all_keys[15:35])
+    assert found.rows is not None
+    assert len(found.rows) == 20
+    assert not set(found.rows) & set(all_keys[:15])
+
+
+def test_rows_come_by_the_laws_weights_without_replacement() -> None:
+    """Of weights 1, 2 and 5, 1/8, 2/8 and 5/8 come first; after the heaviest, 1/3 and 2/3 second."""
+    truth = Truth(
+        np.array([1.0, 2.0, 3.0, np.nan, 5.0]), None, [(0,)] * 5, {"law": np.array([1.0, 2.0, 5.0, 9.0, 0.0])}
+    )
+    draws = [drawn_rows(np.random.default_rng(seed), truth, "law").tolist() for seed in range(4000)]
+    assert all(sorted(d) == [0, 1, 2] for d in draws)
+    first = np.bincount([d[0] for d in draws], minlength=3) / len(draws)
+    np.testing.assert_allclose(first, [1 / 8, 2 / 8, 5 / 8], atol=0.03)  # standard error below .008
+    after_last = np.mean([d[1] == 1 for d in draws if d[0] == 2])
+    assert after_last == pytest.approx(2 / 3, abs=0.03)
+
+
+def test_where_a_row_is_its_key_there_is_one_sample() -> None:
+    e = evaluator("key")
+    truth = truth_of(e)
+    order = drawn_rows(np.random.default_rng(0), truth, "encodings")
+    assert ktau_rows(order, truth, e, [truth.architectures[3]], 1000).rows is None
+    perfect = Known(dict(zip(SPACE.keys(truth.architectures), truth.final, strict=True)), SPACE.keys)
+    found = quality(e, [truth.architectures[0]], perfect)
+    assert (found.test, found.n, found.test_rows, found.n_rows) == (pytest.approx(1.0), KEYS - 1, None, None)
+
+
+def test_twins_of_paid_cells_are_unseen_rows_but_not_unseen_keys() -> None:
+    """All cells of half the classes but one each are known by their twins; of the other half nothing is."""
+    e = evaluator("architecture")
+    truth = e.truth()
+    assert truth is not None
+    archs = list(truth.architectures)
+    first: dict[str, Architecture] = {}
+    for key, arch in zip(SPACE.keys(archs), archs, strict=True):
+        first.setdefault(key, arch)
+    paid = [arch for i, arch in enumerate(first.values()) if i % 2]
+    of_class = {key: float(i) for i, key in enumerate(sorted(SPACE.keys(paid)))}
+    ranker = Known(of_class, SPACE.keys)
+    found = quality(e, paid, ranker)
+    assert found.n == KEYS - len(paid)
+    assert found.n_rows == ROWS - len(paid)
+    assert found.test is None  # all unseen keys are equal to it
+    assert found.test_rows is not None
+    assert ranker.asked == [ROWS - len(paid), KEYS - len(paid)]
+    truthful = Known(dict(zip(archs, truth.final, strict=True)), list)
+    best = quality(e, paid, truthful)
+    assert (best.test, best.test_rows) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_an_order_that_is_not_one_number_each_is_refused() -> None:
+    class Wrong:
+        def rank(self, archs: list[Architecture]) -> Any:
+            return np.zeros(len(archs) - 1)
+
+    with pytest.raises(ValueError, match="rank gave shape"):
+        quality(evaluator("architecture"), [], Wrong())
+
+
+def test_records_of_before_have_no_rows() -> None:
+    old = b'{"test":0.5,"valid":0.6,"eq13":0.4,"ctnas":0.3,"n":900}'
+    assert msgspec.json.decode(old, type=RankQuality) == RankQuality(0.5, 0.6, 0.4, 0.3, 900, None, None)
+
+
+def test_comparisons_are_asked_for_ctnass_variant() -> None:
+    """A comparator that always prefers its first argument agrees where the true order does, whatever `rank` says."""
+
+    class First(Known):
+        def compare(self, a: list[Architecture], b: list[Architecture]) -> Any:
+            assert len(a) == len(b)
+            return np.full(len(a), 0.9)
+
+    e = evaluator("key")
+    truth = truth_of(e)
+    scores = dict(zip(SPACE.keys(truth.architectures), truth.final, strict=True))
+    found, plain = (quality(e, [], ranker(scores, SPACE.keys)) for ranker in (First, Known))
+    assert (plain.test, plain.ctnas) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert found.test == pytest.approx(1.0)
+    order = drawn_rows(stream(0, "ktau", "toy"), truth, "encodings")
+    final = truth.final[ktau_rows(order, truth, e, [], 1000).keys]
+    signs = [1.0 if x >= y else -1.0 for i, x in enumerate(final) for y in final[i + 1 :]]
+    assert found.ctnas == pytest.approx(np.mean(signs))

@@ -1,0 +1,234 @@
+"""The study file: what it means, and what its errors say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InvalidArchitecture, PluginError, StudyError, UnknownName
+from harness.registry import Registry
+from harness.running.plan import make_plan
+from harness.running.study import MATCHED, load_study, located_in, resolve_rows
+
+GOOD = """
+name = "first"
+seeds = 2
+budget = { queries = 10 }
+
+[[tasks]]
+name = "toy/edges"
+
+[[strategies]]
+name = "toy-sampler"
+params = { size = 4 }
+tuning_queries = 0
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_study_expands_to_rows_times_tasks_times_seeds_and_a_reference(tmp_path: Path, toy: Registry) -> None:
+    plan = make_plan(load_study(write(tmp_path, GOOD)), toy)
+    assert [(r.role, r.label, r.search_seed) for r in plan.runs] == [
+        ("row", "toy-sampler", 0),
+        ("row", "toy-sampler", 1),
+        ("reference", MATCHED, 0),
+        ("reference", MATCHED, 1),
+    ]
+    assert plan.runs[0].params == {"size": 4}
+    assert plan.runs[0].final == "single"
+    assert plan.runs[0].law == "encodings"
+    assert len({r.id for r in plan.runs}) == 4
+
+
+def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path: Path, toy: Registry) -> None:
+    def ids(text: str) -> list[str]:
+        return [r.id for r in make_plan(load_study(write(tmp_path, text)), toy).runs if r.role == "row"]
+
+    base = ids(GOOD)
+    assert ids(GOOD.replace('"first"', '"second"')) == base
+    assert ids(GOOD.replace("seeds = 2", "seeds = 3"))[:2] == base
+    for before, after in (
+        ("queries = 10", "queries = 11"),
+        ("size = 4", "size = 5"),
+        ("toy/edges", "toy/nodes"),
+        ("seeds = 2", "seeds = 2\nseed = 1"),
+        ("tuning_queries = 0", "tuning_queries = 5"),
+        ("tuning_queries = 0", 'mode = "paper"'),
+    ):
+        assert not set(ids(GOOD.replace(before, after))) & set(base), (before, after)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 2", "seeds = "), "study.toml: not valid TOML: .*line 3"),
+        (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str` \(field seeds\)"),
+        (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`; did you mean 'seeds'"),
+        (("queries = 10", "querys = 10"), "study.toml:4: .*unknown field `querys`; did you mean 'queries'"),
+        (
+            ("params = {", "parms = {"),
+            r"study.toml:11: .*`parms`; did you mean 'params'.*strategies\[0\]",
+        ),
+        (("budget = { queries = 10 }", "budget = 300"), r"study.toml:4: .*such as budget = \{ queries = 100 \}"),
+        (
+            ('[[tasks]]\nname = "toy/edges"', 'tasks = ["toy/edges"]'),
+            r"study.toml:6: .*a task is a table \[\[tasks\]\]",
+        ),
+        (('name = "toy/edges"', 'nmae = "toy/edges"'), r"study.toml:[67]: .*(nmae|name)"),
+        (
+            ("tuning_queries = 0", "tuning_queries = 0\n[[strategies]]\nmode = 3"),
+            r"study.toml:1[34]: .*field strategies\[1\]",
+        ),
+        (("queries = 10", "queries = 0"), "positive"),
+        (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
+        (("seeds = 2", "seeds = 0"), "at least 1"),
+        (
+            ("tuning_queries = 0", "tuning_queries = -1"),
+            r"study.toml:12: tuning_queries = -1.*field strategies\[0\]",
+        ),
+        (('"first"', '"../first"'), "names a folder"),
+        (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
+        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "study.toml:8: .*stands twice"),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"\nlaw = "rows"'),
+            "study.toml:8: .*different final or law",
+        ),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'),
+            r"study.toml:8: constraint .*not of the form.*field tasks\[0\].constraints",
+        ),
+    ],
+)
+def test_a_malformed_study_names_the_line_or_field(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(StudyError, match=message):
+        load_study(write(tmp_path, GOOD.replace(*change)))
+
+
+def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no such study file"):
+        load_study(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (("toy-sampler", "toy-smapler"), UnknownName, "unknown strategy 'toy-smapler'; did you mean 'toy-sampler'"),
+        (("toy/edges", "toy/edgse"), UnknownName, "unknown task 'toy/edgse'; did you mean 'toy/edges'"),
+        (
+            ("size = 4", "sise = 4"),
+            StudyError,
+            r"strategies\[0\] \(toy-sampler\): .*sise; did you mean 'size'\?; its",
+        ),
+        (("size = 4", "size = 0"), StudyError, r"Expected `?int`? >= 1.*params.size"),
+        (("tuning_queries = 0", 'mode = "published"'), StudyError, "no mode 'published'; it has strict, paper, top"),
+        (("tuning_queries = 0", 'ablations = ["none"]'), StudyError, "no ablation 'none'; it declares: single"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nfinal = "mean"'), StudyError, "no final 'mean'; it has single"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nlaw = "rows"'), StudyError, "no law 'rows'"),
+        (("{ queries = 10 }", "{ seconds = 10 }"), StudyError, "toy/timeless: the budget limits seconds, but"),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["weight < 3"]'),
+            StudyError,
+            "toy/edges: constraint weight < 3: the task does not record 'weight'; it has: .*params",
+        ),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nsearch_task = "toy/nodes"'),
+            StudyError,
+            "is on the space toy-nodes",
+        ),
+        (('name = "toy/edges"', 'name = "toy/final"'), StudyError, "not searched and scored at once"),
+        (
+            ('name = "toy/edges"', 'name = "toy/final"\nsearch_task = "toy/final"'),
+            StudyError,
+            "not searched and scored at once",
+        ),
+        (
+            ("tuning_queries = 0", '[[strategies]]\nname = "toy-sampler"\nparams = { size = 5 }'),
+            StudyError,
+            "give one of them a label",
+        ),
+    ],
+)
+def test_a_contradictory_study_is_refused_before_anything_runs(
+    tmp_path: Path, toy: Registry, change: tuple[str, str], error: type[Exception], message: str
+) -> None:
+    assert change[0] in GOOD
+    text = GOOD.replace("toy/edges", "toy/timeless") if "seconds" in change[1] else GOOD
+    study = load_study(write(tmp_path, text.replace(*change)))
+    with pytest.raises(error, match=message):
+        make_plan(study, toy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("toy-sampler", "toy-smapler"), r":10: unknown strategy 'toy-smapler'; .*field strategies\[0\].name"),
+        (("toy/edges", "toy/edgse"), r":7: unknown task 'toy/edgse'; did you mean 'toy/edges'.*field tasks\[0\].name"),
+        (('"toy/edges"', '"toy/edges"\nfinal = "mean"'), r":8: .*no final 'mean'.*field tasks\[0\].final"),
+        (('"toy/edges"', '"toy/edges"\nlaw = "rows"'), r":8: .*no law 'rows'.*field tasks\[0\].law"),
+        (('"toy/edges"', '"toy/edges"\nsearch_task = "toy/nodse"'), r":8: unknown task.*field tasks\[0\].search_task"),
+        (('"toy/edges"', '"toy/edges"\nconstraints = ["weight < 3"]'), r":8: .*'weight'.*field tasks\[0\].constraints"),
+        (("size = 4", "sise = 4"), r":11: .*did you mean 'size'.*field strategies\[0\].params"),
+        (("tuning_queries = 0", 'mode = "papr"'), r":12: .*no mode 'papr'.*field strategies\[0\].mode"),
+        (("tuning_queries = 0", 'ablations = ["none"]'), r":12: .*no ablation 'none'.*field strategies\[0\].ablations"),
+        (
+            ("tuning_queries = 0", '[[strategies]]\nname = "toy-returnr"'),
+            r":13: unknown strategy 'toy-returnr'; did you mean 'toy-returner'.*field strategies\[1\].name",
+        ),
+    ],
+)
+def test_what_only_plugins_know_is_wrong_is_said_with_file_line_and_field(
+    tmp_path: Path, toy: Registry, change: tuple[str, str], message: str
+) -> None:
+    path = write(tmp_path, GOOD.replace(*change))
+    with pytest.raises(StudyError, match=f"study.toml{message}"), located_in(path, path.read_text(encoding="utf-8")):
+        make_plan(load_study(path), toy)
+
+
+def test_ablations_become_rows_of_their_own(tmp_path: Path, toy: Registry) -> None:
+    rows = resolve_rows(load_study(write(tmp_path, GOOD.replace("tuning_queries = 0", "ablations = true"))), toy)
+    assert [(r.label, r.ablation, r.params) for r in rows] == [
+        ("toy-sampler", None, {"size": 4}),
+        ("toy-sampler [single]", "single", {"size": 1}),
+    ]
+
+
+def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> None:
+    from harness import Provides
+
+    class Module:
+        pass
+
+    from harness.hookspecs import hookimpl
+
+    module = type("Module", (), {})()
+    module.nas_harness_strategies = hookimpl(
+        lambda: [Provides("absent", "json:dumps", requires=("no_such_library",), install="pip install that")]
+    )
+    toy.register(module, "late", "late-dist", "1")
+    with pytest.raises(PluginError, match="needs no_such_library: pip install that"):
+        toy.load("strategy", "absent")
+
+
+@pytest.mark.parametrize("search_task", ["toy/edges", "toy/final2"])
+def test_a_task_without_validation_is_searched_through_another(tmp_path: Path, toy: Registry, search_task: str) -> None:
+    text = GOOD.replace('name = "toy/edges"', f'name = "toy/final"\nsearch_task = "{search_task}"')
+    plan = make_plan(load_study(write(tmp_path, text)), toy)
+    assert {(r.task, r.search_task) for r in plan.runs} == {("toy/final", search_task)}
+
+
+def test_a_reference_cell_becomes_constraints_under_which_it_is_itself_just_feasible(
+    tmp_path: Path, toy: Registry
+) -> None:
+    """One live branch with a 1 x 1 convolution: 4 * 4 + 8 * 8 parameters, each used on 64 pixels."""
+    task = 'name = "toy/edges"\nreference = "conv1~skip|none~conv3"\nconstraints = ["train_seconds <= 60"]'
+    plan = make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task))), toy)
+    assert {r.constraints for r in plan.runs} == {("train_seconds <= 60", "flops <= 5120.0", "params <= 80.0")}
+    with pytest.raises(InvalidArchitecture, match="conv9"):
+        make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task.replace("conv1", "conv9")))), toy)

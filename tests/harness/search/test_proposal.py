@@ -1,0 +1,93 @@
+"""Proposals from a learned order: by scoring the whole space, and by evolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from harness import Architecture, Budget, Constraint, Oracle
+from harness.search.proposal import Archive, Evolution, evolve, propose, verify
+from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
+from harness.testing.synthetic import SyntheticEvaluator
+
+SPACE = ToyEdgeSpace(8)  # 10,000 encodings
+
+
+def oracle(queries: int = 20, constraints: tuple[str, ...] = ()) -> Oracle:
+    evaluator = SyntheticEvaluator(SPACE)
+    return Oracle(
+        evaluator.validator(), Budget(queries=queries), constraints=[Constraint.parse(c) for c in constraints]
+    )  # fmt: skip
+
+
+def total(archs: Sequence[Architecture]) -> np.ndarray:
+    return np.array([float(sum(a)) for a in archs])
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_the_whole_space_is_scored_once_a_key() -> None:
+    o = oracle()
+    best, scored = propose(o, total, rng(), 4, exclude=set())
+    keys = set(SPACE.keys(list(SPACE.enumerate())))
+    assert scored == len(keys)
+    assert len(set(SPACE.keys(best))) == 4
+    assert total(best).tolist() == [36, 35, 35, 34]  # an 8 first in its branch or second
+    assert len(o.history) == 0
+
+
+def test_known_keys_are_left_out() -> None:
+    best, _ = propose(oracle(), total, rng(), 3, exclude=set(SPACE.keys([(9, 9, 9, 9), (9, 9, 8, 9)])))
+    assert total(best).max() == 35  # (8, 9, 9, 9) and (9, 9, 8, 9) are twins, (9, 8, 9, 9) is not
+    assert SPACE.key((9, 9, 8, 9)) not in SPACE.keys(best)
+
+
+def test_evolution_finds_the_best_of_an_easy_order() -> None:
+    best, scored = propose(oracle(), total, rng(), 1, exclude=set(), whole=0, evolution=Evolution(generations=60))
+    assert best == [(9, 9, 9, 9)]
+    assert scored < 10_000 / 3
+
+
+def test_evolution_pays_nothing_and_repeats_itself_by_seed() -> None:
+    found = []
+    for _ in range(2):
+        o = oracle()
+        archive = Archive(o, total)
+        evolve(o, archive, rng(5), Evolution(generations=5))
+        assert len(o.history) == 0
+        found.append(archive.fitness)
+    assert found[0] == found[1]
+
+
+def test_a_generation_holds_a_key_once() -> None:
+    """On 39 keys a population of 30 can only be filled with distinct ones: what it visits exceeds its size."""
+    evaluator = SyntheticEvaluator(ToyNodeSpace())
+    o = Oracle(evaluator.validator(), Budget(queries=5))
+    archive = Archive(o, total)
+    evolve(o, archive, rng(), Evolution(population=30, generations=10))
+    assert len(set(o.space.keys(list(archive.fitness)))) > 30
+
+
+@pytest.mark.parametrize("whole", [0, 20_000])
+def test_infeasible_architectures_are_never_proposed(whole: int) -> None:
+    limit = float(np.median(SPACE.costs(list(SPACE.enumerate()))["params"]))
+    o = oracle(constraints=(f"params <= {limit}",))
+    best, _ = propose(o, total, rng(), 10, exclude=set(), whole=whole, evolution=Evolution(generations=10))
+    assert len(best) == 10
+    assert (SPACE.costs(best)["params"] <= limit).all()
+
+
+def test_verification_pays_for_the_candidates_and_returns_the_best_validated() -> None:
+    o = oracle(4)
+    first = (0, 1, 2, 3)
+    o.query(first)
+    candidates = [(1, 1, 1, 1), (2, 2, 2, 2), (3, 3, 3, 3), (4, 4, 4, 4)]
+    found = verify(o, candidates, 10)
+    assert o.ended_by == "queries"
+    paid = {first: o.history[0].score} | {obs.arch: obs.score for obs in o.history}
+    assert list(paid) == [first, *candidates[:3]]
+    assert found == sorted(paid, key=lambda a: -paid[a])
