@@ -24,7 +24,7 @@ _WHERE = {
     "scalar_rng": "harness.spaces",
     "Evaluator": "harness.protocol",
     "Fidelity": "harness.protocol",
-    "Final": "harness.protocol",
+    "FinalScores": "harness.protocol",
     "Reading": "harness.protocol",
     "Score": "harness.protocol",
     "Task": "harness.protocol",
@@ -37,7 +37,7 @@ _WHERE = {
     "Ranker": "harness.strategy",
     "Strategy": "harness.strategy",
     "STRICT": "harness.strategy",
-    "Budget": "harness.search.oracle",
+    "Budget": "harness.search.budget",
     "Observation": "harness.search.oracle",
     "Oracle": "harness.search.oracle",
     "Constraint": "harness.search.constraints",
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from harness.hookspecs import hookimpl as hookimpl
     from harness.protocol import Evaluator as Evaluator
     from harness.protocol import Fidelity as Fidelity
-    from harness.protocol import Final as Final
+    from harness.protocol import FinalScores as FinalScores
     from harness.protocol import Reading as Reading
     from harness.protocol import Score as Score
     from harness.protocol import Task as Task
@@ -97,8 +97,8 @@ if TYPE_CHECKING:
     from harness.protocol import Validator as Validator
     from harness.records.store import Record as Record
     from harness.running.execution import Executor as Executor
+    from harness.search.budget import Budget as Budget
     from harness.search.constraints import Constraint as Constraint
-    from harness.search.oracle import Budget as Budget
     from harness.search.oracle import Observation as Observation
     from harness.search.oracle import Oracle as Oracle
     from harness.spaces import Architecture as Architecture

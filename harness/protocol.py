@@ -24,14 +24,36 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What a number means. ``ratio_scale``: whether RI, a ratio, makes sense (accuracy: yes; a log loss: no)."""
+class Score(msgspec.Struct, frozen=True):
+    """What a number means, and which way is up: nothing else in the harness asks that.
+
+    ratio_scale: whether RI, a ratio, makes sense (accuracy: yes; a log loss: no).
+    """
 
     name: str = "accuracy"
     unit: str = "%"
     higher_is_better: bool = True
     ratio_scale: bool = True
+
+    @property
+    def sign(self) -> float:
+        """Times a score: higher is better. Times such a value: the score again."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    def best(self, scores: npt.ArrayLike) -> float:
+        """The best of the scores that are not NaN. Raises ValueError where there is none."""
+        values = self.sign * np.asarray(scores, dtype=np.float64)
+        if np.isnan(values).all():
+            raise ValueError("no score to choose the best of")
+        return float(self.sign * np.nanmax(values))
+
+    def rank(self, score: float, scores: npt.ArrayLike) -> int:
+        """1 + how many of ``scores`` are strictly better; NaN is not."""
+        return 1 + int((self.sign * np.asarray(scores, dtype=np.float64) > self.sign * score).sum())
+
+    def regret(self, score: float, best: float) -> float:
+        """How far ``score`` lies below ``best``, in the score's unit; 0 where it is above."""
+        return max(self.sign * (best - score), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +69,7 @@ class Fidelity:
 class Task:
     """Protocol + data set + variant. ``name`` is ``<protocol>/<data set>[@variant]``.
 
-    finals: the ways to read the final score, the default first: ``mean`` of the repeats that exist, ``repeat:777``
+    finals: how a final score can come about, the default first: ``mean`` of the repeats that exist, ``repeat:777``
     only where every row has it, ``single`` where there is one value, ``trained`` where it is trained anew.
     """
 
@@ -58,6 +80,12 @@ class Task:
     recorded: bool = True
     searchable: bool = True
     """False where no validation split exists, so that another task must be searched (`search_task`)."""
+    data_set: str = ""
+    """What the networks are trained on, such as ``cifar10``: the same word for the same data in every protocol."""
+    validated_on: Literal["validation", "test"] = "validation"
+    """``test`` where validation scores are measured on the test data too, as in NAS-Bench-Macro."""
+    one_training: bool | None = None
+    """Whether validation and final score come from one training of one network; None: the task does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +163,7 @@ class Validator(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalScores:
     """Final scores, float64 [n], in the score's unit; NaN: the final training failed. seconds: where it is trained."""
 
     scores: Floats
@@ -172,7 +200,8 @@ class Evaluator(ABC):
     task: Task
     space: SearchSpace
     score: Score
-    final_score: Literal["test", "valid"] = "test"
+    final_split: Literal["test", "valid"] = "test"
+    """What final scores are measured on; ``valid`` where no test score exists."""
     law: str
     """The task's default law."""
     data_digest: str = ""
@@ -187,7 +216,7 @@ class Evaluator(ABC):
         """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did."""
 
     @abstractmethod
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         """What is reported; ``seed`` only for tasks that train. Read once, after the search."""
 
     def truth(self, final: str) -> Truth | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -28,20 +27,28 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Scoring(msgspec.Struct, frozen=True):
     """How a run is scored; acted on by the runner alone.
 
     oracle: the column that the oracle answers from. report: ``first`` reports the first returned architecture;
-    ``best_of_returned`` the best by final score among the first ``top`` (an oracle choice: some papers report it).
-    params: the strategy's parameters that the mode stands for; a study's own go before them.
+    ``best_of_returned`` the best by final score among the first ``top`` (a choice by test score: some papers make it).
     """
 
     oracle: Literal["validation", "test"] = "validation"
     report: Literal["first", "best_of_returned"] = "first"
     top: int = 1
+
+
+class Mode(Scoring, frozen=True):
+    """How a run is scored, and the parameters that the mode stands for; a study's own go before them."""
+
     note: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = {}
+
+    @property
+    def scoring(self) -> Scoring:
+        """The part that decides scores: equal for modes whose runs may be set against each other."""
+        return Scoring(self.oracle, self.report, self.top)
 
 
 STRICT = Mode()

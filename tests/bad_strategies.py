@@ -279,7 +279,7 @@ class LeaksEvaluator(Sound):
 
     def search(self, oracle, rng):
         evaluator = _evaluator_of(oracle)
-        self.peek = lambda arch: evaluator.final([arch])
+        self.peek = lambda arch: evaluator.final_scores([arch])
         return super().search(oracle, rng)
 
 

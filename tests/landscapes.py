@@ -9,7 +9,8 @@ import numpy as np
 
 from harness.errors import BudgetExhausted, UnknownArchitecture
 from harness.protocol import Fidelity, Score, Validation, Validator
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.spaces import Architecture, CellGraph, Choice, SearchSpace
 from harness.strategy import Strategy
 

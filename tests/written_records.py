@@ -20,7 +20,7 @@ from harness.records.store import (
     Record,
     Seeds,
 )
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 STRICT = {"oracle": "validation", "report": "first", "top": 1}
 TEST_ORACLE = {"oracle": "test", "report": "first", "top": 1}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.errors import RecordError
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 from harness.spaces import Architecture
 
 SCHEMA = 1

@@ -12,8 +12,9 @@ from harness.protocol import Evaluator, Task
 from harness.records.identity import code_version, digest
 from harness.registry import Registry
 from harness.running.study import MATCHED, Row, Study, TaskSpec, of_field, resolve_rows
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
+from harness.search.oracle import Oracle
 from harness.strategy import Mode
 
 KTAU_ROWS = 1000

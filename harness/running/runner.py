@@ -157,7 +157,7 @@ class _Finish:
 
     def record(self, started: float) -> Record:
         spec, oracle, strategy = self.spec, self.oracle, self.strategy
-        outcome, reported = Outcome(None, self.evaluator.final_score, spec.final), None
+        outcome, reported = Outcome(None, self.evaluator.final_split, spec.final), None
         with self._guarded("the final score"):
             outcome, reported = self._outcome()
         ktau = None
@@ -203,7 +203,7 @@ class _Finish:
 
     def _outcome(self) -> tuple[Outcome, Architecture | None]:
         spec = self.spec
-        nothing = Outcome(None, self.evaluator.final_score, spec.final)
+        nothing = Outcome(None, self.evaluator.final_split, spec.final)
         if self.status != "ok":
             return nothing, None
         candidates = [a for a in self.found.returned if self._feasible(a)]
@@ -211,7 +211,7 @@ class _Finish:
             self.status, self.error = "infeasible", "no returned architecture satisfies the constraints"
             return nothing, None
         top = spec.mode_settings["top"] if spec.mode_settings["report"] == "best_of_returned" else 1
-        scores = self.evaluator.final(candidates[:top], final=spec.final, seed=spec.final_seed).scores
+        scores = self.evaluator.final_scores(candidates[:top], final=spec.final, seed=spec.final_seed).scores
         if np.isnan(scores).all():
             self.status, self.error = "failed", "the final training failed"
             return nothing, candidates[0]
@@ -223,7 +223,7 @@ class _Finish:
             known = self.truth.final[~np.isnan(self.truth.final)]
             rank = 1 + int((self.sign * known > self.sign * score).sum())
             regret = max(float((self.sign * known).max() - self.sign * score), 0.0)
-        return Outcome(score, self.evaluator.final_score, spec.final, valid, rank, regret, valid_regret), reported
+        return Outcome(score, self.evaluator.final_split, spec.final, valid, rank, regret, valid_regret), reported
 
     def _feasible(self, arch: Architecture) -> bool:
         if not self.oracle.constraints:
@@ -272,7 +272,7 @@ class _Finish:
     def _recorded_final(self, arch: Architecture) -> float | None:
         """None where the final score is missing: in a table, or as the search task alone knows the architecture."""
         try:
-            value = float(self.evaluator.final([arch], final=self.spec.final).scores[0])
+            value = float(self.evaluator.final_scores([arch], final=self.spec.final).scores[0])
         except UnknownArchitecture:
             return None
         return None if math.isnan(value) else value
@@ -330,7 +330,7 @@ def failed_record(spec: RunSpec, status: Status, error: str, evaluator: Evaluato
         paid=Paid(0),
         asked=Asked(0, 0, 0),
         ended_by=status,
-        final=Outcome(None, evaluator.final_score, spec.final),
+        final=Outcome(None, evaluator.final_split, spec.final),
         queries_sha256="",
         provenance=_plain({"task": evaluator.provenance(), "data_digest": evaluator.data_digest, "code": spec.code}),
         environment=describe_environment(),

@@ -139,7 +139,9 @@ def _draw(t: OpenTask, n: int) -> list[Architecture]:
 
 
 def _drawn(t: OpenTask, archs: Sequence[Architecture], seeds: int, final_seed: int) -> Baseline:
-    scores = t.evaluator.final(archs, final=t.final, seed=None if t.evaluator.sampling_draws else final_seed).scores
+    scores = t.evaluator.final_scores(
+        archs, final=t.final, seed=None if t.evaluator.sampling_draws else final_seed
+    ).scores
     scores = scores[~np.isnan(scores)]
     if len(scores) < 2:
         raise StudyError(f"random sampling on {t.task.name!r} gave fewer than two scores")
@@ -175,7 +177,7 @@ def _baseline(t: OpenTask, seeds: int, *, mean: float, **values: object) -> Base
         search_task=t.search_name,
         law=t.law,
         final=t.final,
-        split=t.evaluator.final_score,
+        split=t.evaluator.final_split,
         data_digest=t.evaluator.data_digest,
         score={
             "name": score.name,

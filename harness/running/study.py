@@ -13,8 +13,8 @@ import msgspec
 
 from harness.errors import HarnessError, StudyError, UnknownName, nearest
 from harness.registry import Registry
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget
 
 MATCHED = "matched-random-search"
 """The reference that stands beside every row; part of the protocol, so the core's own."""

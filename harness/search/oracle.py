@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, UnknownArchitecture
 from harness.protocol import Fidelity, Score, Validator
+from harness.search.budget import Budget, Remaining
 from harness.search.constraints import Constraint, first_broken
 from harness.spaces import Architecture, SearchSpace
 
@@ -21,29 +22,6 @@ CALLS_PER_QUERY = 50
 _FEWEST_CALLS = 100 * CALLS_PER_QUERY
 _CALLS_AFTER_END = 1_000_000
 """A strategy that still asks after so many refusals does not mean to stop."""
-
-
-class Budget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a search may spend: paid queries, training epochs, training seconds; the first limit reached ends it."""
-
-    queries: int | None = None
-    epochs: float | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        limits = [x for x in (self.queries, self.epochs, self.seconds) if x is not None]
-        if not limits:
-            raise ValueError("a budget needs at least one of queries, epochs, seconds")
-        if any(not x > 0 or math.isinf(x) for x in limits):
-            raise ValueError("a budget's limits are positive and finite")
-
-
-class Remaining(NamedTuple):
-    """What is left of each limit; None where the budget does not limit it."""
-
-    queries: int | None
-    epochs: float | None
-    seconds: float | None
 
 
 class Observation(NamedTuple):

@@ -12,7 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError
-from harness.protocol import Evaluator, Fidelity, Final, Floats, Reading, Score, Task, Truth, Validation, Validator
+from harness.protocol import (
+    Evaluator,
+    Fidelity,
+    FinalScores,
+    Floats,
+    Reading,
+    Score,
+    Task,
+    Truth,
+    Validation,
+    Validator,
+)
 from harness.spaces import Architecture, RestrictedSpace, SearchSpace
 
 _EPOCHS = (4, 12, 36)
@@ -220,9 +231,11 @@ class SyntheticEvaluator(Evaluator):
         noise = self._noise * _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
         return oriented(_LEVEL[-1] + _SPREAD * self._validator.quality(name) + noise, self.score)
 
-    def final(self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None) -> Final:
+    def final_scores(
+        self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None
+    ) -> FinalScores:
         self._check_final(final)
-        return Final(np.array([self.final_of(n) for n in self._identify(archs)], dtype=np.float64))
+        return FinalScores(np.array([self.final_of(n) for n in self._identify(archs)], dtype=np.float64))
 
     def _check_final(self, final: str) -> None:
         if final not in self.task.finals:

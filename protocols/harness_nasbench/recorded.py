@@ -18,7 +18,7 @@ from harness import (
     Architecture,
     Evaluator,
     Fidelity,
-    Final,
+    FinalScores,
     HarnessError,
     Reading,
     Score,
@@ -221,11 +221,11 @@ class RecordedEvaluator(Evaluator):
         *,
         score: Score | None = None,
         about: Mapping[str, Any] | None = None,
-        final_score: Literal["test", "valid"] = "test",
+        final_split: Literal["test", "valid"] = "test",
     ) -> None:
         """``about``: what records must say besides the table's own origin, such as the names of the splits."""
         self.task, self.space, self.score = task, space, score or Score()
-        self.final_score = final_score
+        self.final_split = final_split
         self.law = space.default_law
         self.data_digest = table.digest
         self.columns = ("validation", "test") if layout.test else ("validation",)
@@ -241,9 +241,9 @@ class RecordedEvaluator(Evaluator):
             measured=layout.measured, costs=layout.costs,
         )  # fmt: skip
 
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         rows = self.validator().identity(archs)
-        return Final(_take(self._final_column(final), rows))
+        return FinalScores(_take(self._final_column(final), rows))
 
     def _final_column(self, final: str) -> npt.NDArray[Any]:
         name = self._layout.finals.get(final)

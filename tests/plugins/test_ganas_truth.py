@@ -10,8 +10,9 @@ from landscapes import Grid, Landscape
 
 from harness.errors import BudgetExhausted
 from harness.protocol import Validation
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
+from harness.search.oracle import Oracle
 from harness.testing.spaces import ToyEdgeSpace
 from harness_ganas.truth import Pool
 

@@ -90,7 +90,7 @@ def test_scores_seconds_and_parameters_are_the_files(
                 one = validator.read(arch, row, fidelity, repeat)
                 assert (one.valid, one.seconds, one.missing) == (score, time, False)
         tests = [100 * r.metrics.final.test_accuracy for r in of(found, SPACE.key(arch), 108)]
-        assert evaluator.final([arch], final="mean").scores == pytest.approx([np.mean(tests)])
+        assert evaluator.final_scores([arch], final="mean").scores == pytest.approx([np.mean(tests)])
         assert validator.costs([arch])["params"].tolist() == SPACE.costs([arch])["params"].tolist()
     missing = validator.read(README, validator.row(README), validator.fidelities[-1], 2)
     assert missing.missing
@@ -116,7 +116,7 @@ def test_finals_are_what_every_cell_has(
     assert evaluator.task.finals == ("mean", "repeat:0", "repeat:1", "repeat:2")
     assert [f.epochs for f in evaluator.validator().fidelities] == [108]
     second = 100 * of(whole, README_HASH, 108)[2].metrics.final.test_accuracy
-    assert evaluator.final([README], final="repeat:2").scores.tolist() == [second]
+    assert evaluator.final_scores([README], final="repeat:2").scores.tolist() == [second]
 
 
 def test_half_way_values_are_kept(records: tuple[Path, list[Record]]) -> None:

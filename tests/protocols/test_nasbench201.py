@@ -140,7 +140,7 @@ def test_scores_are_the_files(invented: tuple[Path, Path], monkeypatch: pytest.M
                     assert (reading.valid, reading.trainings, reading.missing) == (value, 1, False)
                     assert type(reading.valid) is float
                     assert np.isnan(reading.seconds)
-        final = evaluator.final(archs, final="mean").scores
+        final = evaluator.final_scores(archs, final="mean").scores
         assert final.tolist() == [float(row[f"{prefix}_test_200ep"]) for row in rows]
         costs = evaluator.validator().costs(archs)
         assert costs["params"] == pytest.approx([1e6 * float(row[f"{prefix}_params_m"]) for row in rows], abs=0.5)
@@ -163,7 +163,7 @@ def test_a_validator_answers_only_what_the_task_records(
     with pytest.raises(InvalidArchitecture):
         validator.row((0, 0, 0, 0, 0, 5))
     with pytest.raises(HarnessError, match="repeat:777"):
-        evaluator.final(ARCHS[:1], final="repeat:777")
+        evaluator.final_scores(ARCHS[:1], final="repeat:777")
 
 
 def test_no_final_score_can_be_reached_from_a_validator(
@@ -171,7 +171,7 @@ def test_no_final_score_can_be_reached_from_a_validator(
 ) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
     evaluator = opened()
-    evaluator.final(ARCHS[:1], final="mean")
+    evaluator.final_scores(ARCHS[:1], final="mean")
     table = open_table(invented[0] / "nasbench201")
     finals = [np.array(table[name]) for name in table.meta.columns if "_test" in name and "run" not in name]
     assert paths_to(evaluator.validator(), finals) == []
@@ -343,7 +343,9 @@ def test_the_mean_is_over_the_seeds_that_exist_and_pays_for_each(from_official: 
         assert (reading.trainings, reading.missing) == (3, False)
         assert reading.seconds == pytest.approx(took[:, 1].sum(), rel=1e-12)
         test = np.array([from_official.final[(200, tested, test_split, s)] for s in seeds])
-        np.testing.assert_allclose(evaluator.final(archs, final="mean").scores, np.nanmean(test, axis=0), rtol=1e-12)
+        np.testing.assert_allclose(
+            evaluator.final_scores(archs, final="mean").scores, np.nanmean(test, axis=0), rtol=1e-12
+        )
         assert validator.records_seconds
         assert set(validator.known_after) == {"latency", "train_seconds"}
 
@@ -353,14 +355,14 @@ def test_a_single_seed_is_a_final_only_where_every_row_has_it(from_official: Off
     assert evaluator.task.finals == ("mean", "repeat:777")
     archs = [SPACE.parse(text) for text in from_official.architectures]
     expected = from_official.final[(200, "cifar10", "ori-test", 777)]
-    assert evaluator.final(archs, final="repeat:777").scores.tolist() == expected.tolist()
+    assert evaluator.final_scores(archs, final="repeat:777").scores.tolist() == expected.tolist()
     with pytest.raises(HarnessError, match="repeat:999"):
-        evaluator.final(archs[:1], final="repeat:999")
+        evaluator.final_scores(archs[:1], final="repeat:999")
 
 
 def test_validation_seeds_of_an_official_table_reach_no_final(from_official: OfficialTable) -> None:
     evaluator = opened("cifar100")
-    evaluator.final(ARCHS[:1], final="mean")
+    evaluator.final_scores(ARCHS[:1], final="mean")
     table = open_table(data_dir() / "nasbench201")
     finals = [np.array(table[name]) for name in table.meta.columns if "_test" in name]
     assert paths_to(evaluator.validator(), finals) == []
@@ -429,7 +431,7 @@ def test_a_whole_file_in_the_official_layout_is_imported(tmp_path: Path, monkeyp
     evaluator = opened("cifar100")
     archs = [SPACE.parse(text) for text in found.architectures]
     expected = np.nanmean([found.final[(200, "cifar100", "x-test", s)] for s in (777, 888, 999)], axis=0)
-    np.testing.assert_allclose(evaluator.final(archs, final="mean").scores, expected, rtol=1e-12)
+    np.testing.assert_allclose(evaluator.final_scores(archs, final="mean").scores, expected, rtol=1e-12)
     assert evaluator.provenance()["version"] == "NATS-tss-v9_9-test"
     assert not evaluator.validator().records_seconds
 

@@ -124,7 +124,7 @@ class _Sample:
     archs: list[Architecture]
 
     def agreements(self) -> Iterator[Agreement]:
-        finals = self.evaluator.final(self.archs, final=self.final).scores
+        finals = self.evaluator.final_scores(self.archs, final=self.final).scores
         # Both signs turned, so that more is better on either side.
         finals = finals if self.evaluator.score.higher_is_better else -finals
         top = np.zeros(len(finals), dtype=np.bool_)

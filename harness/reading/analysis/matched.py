@@ -6,7 +6,7 @@ from typing import Literal
 
 from harness.reading.analysis.results import Runs
 from harness.records.store import Incumbent, Paid, Record
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 Unit = Literal["queries", "epochs", "seconds"]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.errors import RecordError, UnknownName, counted
 from harness.records.store import BASELINES, RUNS, Baseline, Problem, Record, read_baselines, read_records
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 PLAN = "plan.json"
 STRICT = "strict"

@@ -199,7 +199,7 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
         "law": evaluator.law,
         "laws": list(evaluator.space.laws),
         "score": msgspec.to_builtins(evaluator.score),
-        "split": evaluator.final_score,
+        "split": evaluator.final_split,
         "columns": list(evaluator.columns),
         "data_digest": evaluator.data_digest,
         "provenance": evaluator.provenance(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 from harness.testing.conformance.report import check, expect
 from harness.testing.conformance.subjects import StrategySubject
 from harness.testing.conformance.trial import Trial

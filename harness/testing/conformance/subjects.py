@@ -12,7 +12,7 @@ import msgspec
 from harness.errors import DataMissing, PluginError, StudyError
 from harness.protocol import Evaluator
 from harness.registry import Registry
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed, Skipped

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 from harness.spaces import RestrictedSpace
 from harness.strategy import Params
 from harness.testing.conformance.payment import usable

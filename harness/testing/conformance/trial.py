@@ -19,8 +19,9 @@ from harness.errors import BudgetExhausted
 from harness.protocol import Fidelity, Floats, Reading, Validation, Validator
 from harness.records.identity import stream
 from harness.running.environment import single_thread
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
+from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed

@@ -16,7 +16,7 @@ from harness import (
     DataMissing,
     Evaluator,
     Fidelity,
-    Final,
+    FinalScores,
     HarnessError,
     Score,
     Task,
@@ -108,8 +108,8 @@ class DenoisingEvaluator(Evaluator):
             return self._test[:, 0]
         raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
 
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
-        return Final(self._finals(final)[self._validator.identity(archs)])
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
+        return FinalScores(self._finals(final)[self._validator.identity(archs)])
 
     def truth(self, final: str) -> Truth:
         archs = [m[0] for m in self._members]

@@ -12,7 +12,7 @@ from written_records import BEST_OF_TEN, TEST_ORACLE, baseline, record, referenc
 from harness.reading.analysis import read_results
 from harness.reading.compliance import Finding, check_compliance
 from harness.records.store import Asked, Baseline, Outcome, Paid, RankQuality, Record, Seeds
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
 

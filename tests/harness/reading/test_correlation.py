@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from written_records import baseline, record, write_study
 
-from harness import Evaluator, Fidelity, Final, Score, Task, Truth, Validation, Validator
+from harness import Evaluator, Fidelity, FinalScores, Score, Task, Truth, Validation, Validator
 from harness.errors import DataMissing, UnknownName
 from harness.reading.analysis import read_results
 from harness.reading.analysis.correlation import TaskCorrelation, correlations_of
@@ -42,8 +42,8 @@ class FiveRows(Evaluator):
     def validator(self, column: str = "validation") -> Validator:
         return Columns(self)
 
-    def final(self, archs: Any, *, final: str, seed: int | None = None) -> Final:
-        return Final(self.sign * np.array(FINAL)[[a[0] for a in archs]])
+    def final_scores(self, archs: Any, *, final: str, seed: int | None = None) -> FinalScores:
+        return FinalScores(self.sign * np.array(FINAL)[[a[0] for a in archs]])
 
     def truth(self, final: str) -> Truth:
         return Truth(self.sign * np.array(FINAL), None, [(i,) for i in range(5)], {"rows": None})

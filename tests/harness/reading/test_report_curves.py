@@ -19,7 +19,7 @@ from harness.reading.analysis import read_results
 from harness.reading.analysis.curves import MOST_POINTS, Curve, curves_of
 from harness.reading.report.sections import Choice, write_report
 from harness.records.store import Paid, Record
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 FIRST = [(1, 12.0, 10.0, 50.0, 40.0), (4, 48.0, 40.0, 60.0, 70.0)]
 SECOND = [(2, 24.0, 20.0, 54.0, 60.0), (8, 96.0, 80.0, 70.0, 80.0)]

@@ -17,7 +17,7 @@ from harness.reading.report import numbers
 from harness.reading.report.collapse import collapsed, held
 from harness.reading.report.sections import Choice, write_report
 from harness.records.store import Baseline, Paid, RankQuality, Record
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
 LOWER = [60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0, 67.0]

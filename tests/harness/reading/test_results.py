@@ -24,7 +24,7 @@ from harness.reading.analysis.frames import incumbents_frame, rows_frame, runs_f
 from harness.reading.analysis.matched import read_off, unit_of
 from harness.reading.analysis.results import group
 from harness.records.store import Asked, Baseline, Outcome, Paid, RankQuality, Record
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]  # mean 83.5, sum of squares about it 42
 LOWER = [60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0, 67.0]  # mean 63.5

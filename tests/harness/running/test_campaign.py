@@ -19,8 +19,8 @@ from harness.records.store import RUNS, Record, read_baselines, read_records
 from harness.registry import Registry
 from harness.running.campaign import Summary, run_study
 from harness.running.study import MATCHED, StrategySpec, Study, TaskSpec, load_study
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -102,7 +102,7 @@ def test_the_final_score_is_the_tables_and_random_sampling_is_exact(toy: Registr
     evaluator = toy.protocol("toy").open(toy.task("toy/edges"))
     space = evaluator.space
     everything = list(space.enumerate())
-    scores = evaluator.final(everything, final="single").scores
+    scores = evaluator.final_scores(everything, final="single").scores
     (baseline,) = read_baselines(summary.folder / "baselines.jsonl").values()
     assert baseline.exact
     assert baseline.mean == pytest.approx(scores.mean(), rel=1e-12)
@@ -112,7 +112,7 @@ def test_the_final_score_is_the_tables_and_random_sampling_is_exact(toy: Registr
     assert baseline.ceiling == scores[int(np.argmax(valid))]
     for r in records:
         assert r.reported is not None
-        assert r.final.score == evaluator.final([space.parse(r.reported)], final="single").scores[0]
+        assert r.final.score == evaluator.final_scores([space.parse(r.reported)], final="single").scores[0]
         rows = {space.key(a): s for a, s in zip(everything, scores, strict=True)}
         assert r.final.rank == 1 + sum(s > r.final.score for s in rows.values())
         assert r.final.regret == max(rows.values()) - r.final.score
@@ -124,7 +124,7 @@ def test_every_incumbent_of_a_surrogate_has_its_final_score(toy: Registry, tmp_p
     _, records = run(toy, tmp_path, study("toy-sampler", tasks=("toy/drawn",)))
     evaluator = toy.protocol("toy").open(toy.task("toy/drawn"))
     assert evaluator.truth("single") is None
-    every = evaluator.final(list(evaluator.space.enumerate()), final="single").scores.tolist()
+    every = evaluator.final_scores(list(evaluator.space.enumerate()), final="single").scores.tolist()
     for r in records:
         assert len(r.incumbents) > 1
         assert r.incumbents[-1].final == r.final.score
@@ -242,7 +242,7 @@ def test_constraints_bind_the_incumbent_and_random_sampling_alike(toy: Registry,
     (baseline,) = read_baselines(summary.folder / "baselines.jsonl").values()
     evaluator = toy.protocol("toy").open(toy.task("toy/edges"))
     cheap = [a for a in space.enumerate() if space.costs([a])["params"][0] <= 200]
-    assert baseline.mean == pytest.approx(evaluator.final(cheap, final="single").scores.mean())
+    assert baseline.mean == pytest.approx(evaluator.final_scores(cheap, final="single").scores.mean())
 
 
 def test_constraints_that_nothing_satisfies_are_refused(toy: Registry, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_surrogates_random_sampling_stands_under_the_constraints_too(toy: Regi
     evaluator = toy.protocol("toy").open(toy.task("toy/drawn"))
     space = evaluator.space
     cheap = [a for a in space.enumerate() if space.costs([a])["params"][0] <= 200]
-    scores = evaluator.final(cheap, final="single").scores
+    scores = evaluator.final_scores(cheap, final="single").scores
     assert (baseline.exact, baseline.n) == (False, 500)
     assert set(baseline.draws) <= set(scores.tolist())
     assert abs(baseline.mean - scores.mean()) < 5 * scores.std() / 500**0.5
@@ -516,6 +516,6 @@ def test_a_search_that_meets_the_end_reports_as_its_mode_says(toy: Registry, tmp
     for r in records:
         assert len(r.returned) == (3 if r.mode == "top" else 1)
         assert r.reported is not None
-        scores = evaluator.final(r.returned, final="single").scores
+        scores = evaluator.final_scores(r.returned, final="single").scores
         assert r.final.score == max(scores)
         assert space.parse(r.reported) in r.returned

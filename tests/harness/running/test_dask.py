@@ -19,7 +19,7 @@ from harness.records.store import Record, read_records
 from harness.registry import Registry
 from harness.running.campaign import Summary, run_study
 from harness.running.study import MATCHED, StrategySpec, Study, TaskSpec
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 distributed = pytest.importorskip("distributed")
 

@@ -10,8 +10,9 @@ import pytest
 
 from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, UnknownArchitecture
 from harness.protocol import Fidelity, Score, Validation, Validator
+from harness.search.budget import Budget, Remaining
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle, Remaining
+from harness.search.oracle import Oracle
 from harness.spaces import CellGraph, Choice, SearchSpace
 
 NAN = math.nan

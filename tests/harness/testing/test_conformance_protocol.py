@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import DataMissing
-from harness.protocol import Fidelity, Final, Task, TrainingProtocol, Truth, Validation
+from harness.protocol import Fidelity, FinalScores, Task, TrainingProtocol, Truth, Validation
 from harness.testing import ToyNodeSpace, assert_conforms, check_protocol
 from harness.testing.conformance import CHECKS
 from harness.testing.synthetic import SyntheticEvaluator, SyntheticValidator
@@ -134,7 +134,7 @@ def _validate_without_seconds(self, archs, *, fidelity, repeat=None):
 
 def _final_of_another(self, archs, *, final="single", seed=None):
     self._check_final(final)
-    return Final(SyntheticEvaluator.final(self, archs).scores + 1.0)
+    return FinalScores(SyntheticEvaluator.final_scores(self, archs).scores + 1.0)
 
 
 def _truth_backwards(self, final="single"):
@@ -149,7 +149,7 @@ def _truth_overweight(self, final="single"):
 
 def _final_is_validation(self, archs, *, final="single", seed=None):
     self._check_final(final)
-    return Final(self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid)
+    return FinalScores(self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid)
 
 
 def _truth_is_validation(self, final="single"):
