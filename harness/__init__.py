@@ -42,7 +42,6 @@ _WHERE = {
     "Oracle": "harness.search.oracle",
     "Constraint": "harness.search.constraints",
     "Executor": "harness.running.execution",
-    "Record": "harness.records.store",
     "BudgetExhausted": "harness.errors",
     "DataError": "harness.errors",
     "DataMissing": "harness.errors",
@@ -52,6 +51,12 @@ _WHERE = {
     "StudyError": "harness.errors",
     "UnknownArchitecture": "harness.errors",
     "UnknownName": "harness.errors",
+    "Run": "harness.records.runs",
+    "Results": "harness.reading.results",
+    "read_results": "harness.reading.results",
+    "run_study": "harness.reading.notebook",
+    "open_task": "harness.reading.notebook",
+    "Scoring": "harness.strategy",
 }
 
 __all__ = sorted([*_WHERE, "__version__"])
@@ -95,7 +100,11 @@ if TYPE_CHECKING:
     from harness.protocol import Truth as Truth
     from harness.protocol import Validation as Validation
     from harness.protocol import Validator as Validator
-    from harness.records.store import Record as Record
+    from harness.reading.notebook import open_task as open_task
+    from harness.reading.notebook import run_study as run_study
+    from harness.reading.results import Results as Results
+    from harness.reading.results import read_results as read_results
+    from harness.records.runs import Run as Run
     from harness.running.execution import Executor as Executor
     from harness.search.budget import Budget as Budget
     from harness.search.constraints import Constraint as Constraint
@@ -117,4 +126,5 @@ if TYPE_CHECKING:
     from harness.strategy import Mode as Mode
     from harness.strategy import Params as Params
     from harness.strategy import Ranker as Ranker
+    from harness.strategy import Scoring as Scoring
     from harness.strategy import Strategy as Strategy
