@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from harness.errors import HarnessError, RecordError
+from harness.errors import HarnessError, RecordError, StudyError
 from harness.records.lines import PlanRecord, SamplingRecord, SearchRecord, TrainingRecord
 from harness.records.runs import Run
 from harness.records.specs import OutcomeSpec, TrainingSpec
@@ -146,7 +146,12 @@ def carry_out_study(
         campaign = _Campaign(plan, store, found, runner, engine, settings, listener, _Hooks(registry, listener))
         summary = campaign.run(sampled)
         for s in sampled:
-            if s.record is None and (finished := campaign.sampling_of(s)) is not None:
+            try:
+                finished = campaign.sampling_of(s) if s.record is None else None
+            except StudyError as error:  # the runs stand; only RI has no denominator
+                listener.note(str(error))
+                continue
+            if finished is not None:
                 store.append(finished)
                 _share(results, finished, listener)
         if not summary.interrupted and summary.already + summary.finished == summary.total:
