@@ -32,6 +32,7 @@ __all__ = [
     "ri_interval",
     "ri_interval_estimated",
     "std",
+    "student_t",
     "t_interval",
     "verdict",
     "welch_intervals",
@@ -78,7 +79,7 @@ def t_interval(scores: ArrayLike, *, confidence: float = 0.95) -> Interval | Non
     if runs.size < 2:
         return None
     mean = float(runs.mean())
-    half = float(_t(runs.size - 1, confidence)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
+    half = float(student_t(runs.size - 1, confidence)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
     return Interval(mean - half, mean + half)
 
 
@@ -105,7 +106,7 @@ def welch_intervals(
     half = np.zeros_like(difference)
     half[np.isnan(total)] = np.nan
     varied = total > 0
-    half[varied] = _t(1 / inverse_df[varied], confidence) * np.sqrt(total[varied])
+    half[varied] = student_t(1 / inverse_df[varied], confidence) * np.sqrt(total[varied])
     return difference, difference - half, difference + half
 
 
@@ -143,7 +144,7 @@ def ri_interval_estimated(
         return _ri_of_ratios(ratio, ratio, higher_is_better)
     # In shares of the spread, so that tiny variances do not underflow.
     df = 1 / ((vx / spread) ** 2 / (runs.size - 1) + (ratio**2 * vy / spread) ** 2 / (drawn.size - 1))
-    t2 = float(_t(df, confidence)) ** 2
+    t2 = float(student_t(df, confidence)) ** 2
     a = y * y - t2 * vy
     if a <= 0:
         return None
@@ -236,7 +237,7 @@ def bootstrap_iqm(
     return Interval(float(low), float(high))
 
 
-def _t(df: Any, confidence: float) -> Any:
+def student_t(df: Any, confidence: float) -> Any:
     """Two-sided quantile of Student's t, of a number or of an array of degrees of freedom."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}, not between 0 and 1")
