@@ -21,10 +21,10 @@ from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
 from harness.running.plan import Evaluators, RunSpec
 from harness.running.ranking import rank_quality
-from harness.running.reference import MatchedRandomSearch, best_first
+from harness.running.reference import MatchedRandomSearch
 from harness.running.study import MATCHED
 from harness.search.constraints import Constraint
-from harness.search.oracle import Oracle
+from harness.search.oracle import Oracle, best_first
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
 from harness.strategy import Strategy
