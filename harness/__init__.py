@@ -26,6 +26,7 @@ _WHERE = {
     "Fidelity": "harness.protocol",
     "FinalScores": "harness.protocol",
     "Reading": "harness.protocol",
+    "RunContext": "harness.protocol",
     "Score": "harness.protocol",
     "Task": "harness.protocol",
     "TrainingProtocol": "harness.protocol",
@@ -38,7 +39,9 @@ _WHERE = {
     "Strategy": "harness.strategy",
     "STRICT": "harness.strategy",
     "Budget": "harness.search.budget",
-    "Observation": "harness.search.oracle",
+    "Ledger": "harness.search.ledger",
+    "Observation": "harness.search.ledger",
+    "PaidQuery": "harness.search.ledger",
     "Oracle": "harness.search.oracle",
     "Constraint": "harness.search.constraints",
     "Executor": "harness.running.execution",
@@ -94,6 +97,7 @@ if TYPE_CHECKING:
     from harness.protocol import Fidelity as Fidelity
     from harness.protocol import FinalScores as FinalScores
     from harness.protocol import Reading as Reading
+    from harness.protocol import RunContext as RunContext
     from harness.protocol import Score as Score
     from harness.protocol import Task as Task
     from harness.protocol import TrainingProtocol as TrainingProtocol
@@ -108,7 +112,9 @@ if TYPE_CHECKING:
     from harness.running.execution import Executor as Executor
     from harness.search.budget import Budget as Budget
     from harness.search.constraints import Constraint as Constraint
-    from harness.search.oracle import Observation as Observation
+    from harness.search.ledger import Ledger as Ledger
+    from harness.search.ledger import Observation as Observation
+    from harness.search.ledger import PaidQuery as PaidQuery
     from harness.search.oracle import Oracle as Oracle
     from harness.spaces import Architecture as Architecture
     from harness.spaces import CellBatch as CellBatch

@@ -46,7 +46,8 @@ class Incumbent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One search. paid: null where the run was killed, so that what it paid is not known.
+    """One search. frames: the author's own frames of what was raised, innermost last. paid: null where the run was
+    killed, so that what it paid is not known.
 
     returned: feasible architectures, best first. valid: the validation score of each on the search task, at full
     fidelity, null where it is not known. ordered: whether it learned an order. queries_sha256: of the paid queries in
@@ -58,6 +59,7 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
     spec: SearchSpec
     status: Status = "ok"
     error: str | None = None
+    frames: list[str] = []
     paid: Paid | None
     asked: Asked = Asked()
     ended_by: str

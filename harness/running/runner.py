@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import BudgetExhausted, UnknownArchitecture
-from harness.protocol import Evaluator
+from harness.errors import UnknownArchitecture
+from harness.protocol import Evaluator, RunContext
 from harness.records.identity import stream
 from harness.records.lines import (
     Asked,
@@ -33,15 +35,14 @@ from harness.running.feasible import FeasibleRows, feasible
 from harness.running.items import Item, OutcomeItem, Product, SearchItem, TrainingItem
 from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
-from harness.running.reference import MatchedRandomSearch, best_first
+from harness.running.reference import MatchedRandomSearch
 from harness.running.scoring import failed, outcome_of
+from harness.running.search import Searched, carry_out, told
 from harness.running.study import MATCHED
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
-from harness.strategy import Ranker, Strategy
-
-_MOST_RETURNED = 100
+from harness.strategy import Ranker
 
 
 class RunTimeout(BaseException):
@@ -70,24 +71,29 @@ class Runner:
     def _search(self, item: SearchItem, keep_queries: bool) -> Product:
         spec = item.spec
         search = self.evaluators(spec.search_task)
-        oracle = Oracle(
-            search.validator(spec.oracle),
-            spec.budget,
-            constraints=spec.constraints,
-            space=under_law(search.space, spec.law),
-        )
         cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
         params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
-        with single_thread():
-            strategy, found = _search(lambda: cls(params), oracle, rng, spec.top)
-            record = _record(spec, search, oracle, strategy, found)
+        with self._oracle(search, spec) as oracle, single_thread():
+            found = carry_out(lambda: cls(params), oracle, rng, spec.top)
+            record = _record(spec, search, oracle, found)
+            ranker = found.strategy.ranker
             outcomes = tuple(
-                self._score(outcome, spec, record, lambda o: self._ktau(o, spec, strategy.ranker, oracle))
+                self._score(outcome, spec, record, lambda o: self._ktau(o, spec, ranker, oracle))
                 for outcome in item.outcomes
                 if record.status == "ok"
             )
-        return Product(search=record, outcomes=outcomes, queries=queries_npz(oracle) if keep_queries else None)
+            return Product(search=record, outcomes=outcomes, queries=queries_npz(oracle) if keep_queries else None)
+
+    @contextmanager
+    def _oracle(self, search: Evaluator, spec: SearchSpec) -> Iterator[Oracle]:
+        """The oracle of one search. Its validator is closed, and its scratch folder gone, when the search is over."""
+        with ExitStack() as stack:
+            scratch = None if search.task.recorded else Path(stack.enter_context(TemporaryDirectory(prefix="nas-")))
+            validator = search.validator(spec.oracle, RunContext(seed=spec.search_seed, scratch=scratch))
+            stack.callback(validator.close)
+            space = under_law(search.space, spec.law)
+            yield Oracle(validator, spec.budget, constraints=spec.constraints, space=space)
 
     def _ktau(
         self, outcome: OutcomeSpec, spec: SearchSpec, ranker: Ranker | None, oracle: Oracle
@@ -119,7 +125,7 @@ class Runner:
         try:
             found = msgspec.structs.replace(found, ktau=ktau_of(outcome))
         except Exception as error:  # the plugin's learned order: its own run fails
-            found = failed(found, f"the learned order: {_place(error)}")
+            found = failed(found, f"the learned order: {told(error)}")
         timing = {"seconds": time.perf_counter() - started}
         return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
 
@@ -141,7 +147,7 @@ class Runner:
             try:
                 score = float(evaluator.final_scores([spec.arch], final=spec.final, seed=spec.final_seed).scores[0])
             except Exception as raised:  # the protocol's training: the item fails, not the study
-                error = _place(raised)
+                error = told(raised)
         nan = math.isnan(score)
         return TrainingRecord(
             id=spec.id,
@@ -166,88 +172,11 @@ def recorded_scores(
         return np.concatenate([recorded_scores(evaluator, outcome, [arch]) for arch in archs])
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What is left of a search: never a final score."""
-
-    returned: list[Architecture]
-    status: Status
-    error: str | None
-    ended_by: str
-    seconds: float
-
-
-class _Unmade(Strategy):
-    """Stands for a strategy whose constructor raised: it learned nothing and says nothing."""
-
-    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        return []
-
-
-def _search(
-    make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator, top: int
-) -> tuple[Strategy, _Found]:
-    """Make the strategy and let it search; whatever it raises is the run's failure, not the study's.
-
-    A search that runs into the end of its budget returns its ``top`` best validated architectures.
-    """
-    status: Status = "ok"
-    error: str | None = None
-    returned: list[Architecture] = []
-    strategy: Strategy = _Unmade()
-    started = time.perf_counter()
-    try:
-        strategy = make()
-        answer = strategy.search(oracle, rng)
-        seconds = time.perf_counter() - started
-        returned, error = _checked(answer, oracle)
-    except BudgetExhausted:
-        seconds = time.perf_counter() - started
-        returned = best_first(oracle, top)
-    except (Exception, SystemExit) as raised:
-        seconds = time.perf_counter() - started
-        error = _place(raised)
-    if error is not None:
-        status = "failed"
-    elif not returned:
-        status = "infeasible" if oracle.constraints else "failed"
-        error = "no feasible architecture was found" if oracle.constraints else "every training failed"
-    ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
-    return strategy, _Found(returned, status, error, ended_by, seconds)
-
-
-def _checked(answer: Any, oracle: Oracle) -> tuple[list[Architecture], str | None]:
-    """The returned architectures, or why they cannot be reported.
-
-    None at all are no error where the constraints left the search nothing to return.
-    """
-    if isinstance(answer, str) or not isinstance(answer, Sequence):
-        return [], f"search returned {type(answer).__name__}, not a sequence of architectures"
-    if not len(answer):
-        nothing_feasible = oracle.constraints and not oracle.incumbents
-        return [], None if nothing_feasible else "search returned no architecture"
-    returned: list[Architecture] = []
-    for arch in list(answer)[:_MOST_RETURNED]:
-        if not oracle.space.is_valid(arch):
-            return [], f"search returned {arch!r}, which is not an architecture of {oracle.space.name}"
-        returned.append(tuple(int(a) for a in arch))
-    return returned, None
-
-
-def _place(error: BaseException) -> str:
-    """The error in one line with the innermost place it was raised at."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
-
-
-def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, strategy: Strategy, found: _Found) -> SearchRecord:
-    status, error = found.status, found.error
-    returned = [
-        arch
-        for arch, ok in zip(found.returned, feasible(search, found.returned, spec.constraints).tolist(), strict=True)
-        if ok
-    ][: max(spec.top, 1)]
+def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched) -> SearchRecord:
+    strategy = found.strategy
+    status: Status = found.status
+    error, frames = found.error, found.frames
+    returned = [arch for arch in found.returned if _feasible(search, oracle, arch)][: max(spec.top, 1)]
     if status == "ok" and not returned:
         status, error = "infeasible", "no returned architecture satisfies the constraints"
     notes: dict[str, Any] = {}
@@ -257,7 +186,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, strategy: Strat
             raise TypeError(f"notes is {type(notes).__name__}, not a dict")
     except TypeError as raised:
         status, error, notes = "failed", f"notes: {raised}", {}
-    queries, epochs, seconds = oracle.paid
+    paid = oracle.paid
     counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
     counts_seconds = oracle.records_seconds
     ledger = oracle.ledger
@@ -266,7 +195,8 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, strategy: Strat
         spec=spec,
         status=status,
         error=error,
-        paid=Paid(queries, epochs if counts_epochs else None, seconds if counts_seconds else None),
+        frames=list(frames),
+        paid=Paid(paid.queries, paid.epochs if counts_epochs else None, paid.seconds if counts_seconds else None),
         asked=Asked(**oracle.asked, keys=len(set(oracle.space.keys([e.arch for e in ledger])))),
         ended_by=found.ended_by,
         returned=returned,
@@ -291,6 +221,12 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, strategy: Strat
         },
         environment=describe_environment(),
     )
+
+
+def _feasible(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
+    """By what the search has measured; else by what the task records."""
+    known = oracle.feasible(arch)
+    return bool(feasible(search, [arch], oracle.constraints)[0]) if known is None else known
 
 
 def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:
@@ -323,8 +259,6 @@ def plain(value: Any) -> Any:
 
 def queries_npz(oracle: Oracle) -> bytes:
     """Every paid query as .npz: archs, fidelity, repeat (-1: all), score (higher is better), epochs, seconds."""
-    import io
-
     ledger = oracle.ledger
     buffer = io.BytesIO()
     np.savez_compressed(
