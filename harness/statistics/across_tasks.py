@@ -40,7 +40,7 @@ RESAMPLES = 2000
 
 
 class Friedman(NamedTuple):
-    """Friedman's test that all entries rank alike: the statistic with tie correction, and its p (chi squared, k - 1)."""
+    """Friedman's test that all entries rank alike: the tie-corrected statistic, and its p (chi squared, k - 1)."""
 
     statistic: float
     p: float
@@ -120,10 +120,11 @@ def friedman(ranks: ArrayLike) -> Friedman | None:
 
 
 def nemenyi(ranks: ArrayLike) -> NDArray[np.float64] | None:
-    """Nemenyi's p-value of each pair of entries, float64 [entries, entries]; 1 on the diagonal (Demsar 2006, section 3.2.2).
+    """Nemenyi's p-value of each pair of entries, float64 [entries, entries] (Demsar 2006, section 3.2.2).
 
     Of `task_ranks` [tasks, entries]: the studentised range of k entries and infinite degrees of freedom at
-    `|R_i - R_j| * sqrt(2) / sqrt(k (k + 1) / (6 tasks))`. It is corrected over the pairs. None where `friedman` is.
+    `|R_i - R_j| * sqrt(2) / sqrt(k (k + 1) / (6 tasks))`. It is corrected over the pairs; 1 on the diagonal.
+    None where `friedman` is.
     """
     blocks = _blocks(ranks)
     if friedman(blocks) is None:

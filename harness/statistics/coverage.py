@@ -1,8 +1,8 @@
 """Whether the interval of an entry's mean may be trusted: runs that end at one value, and tails that few runs see.
 
-Student's interval of n runs covers what it says where their scores vary smoothly. It covers less in two cases. Where many
-runs end at one value, few runs show how far the others lie; this shows in the runs themselves. Where one search in a
-hundred ends far below the others, most studies do not see it; this shows in the 200 runs of the reference alone.
+Student's interval of n runs covers what it says where their scores vary smoothly. It covers less in two cases. Where
+many runs end at one value, few runs show how far the others lie; this shows in the runs themselves. Where one search in
+a hundred ends far below the others, most studies do not see it; this shows in the 200 runs of the reference alone.
 `docs/statistics.md` says how often each rule marks what it should. Pure functions on arrays.
 """
 
@@ -25,7 +25,7 @@ TIED_SHARE = 0.25
 LEAST_COVERAGE = 0.93
 """Where 95 % intervals of the reference's own runs cover less than this, all intervals of the task are marked."""
 FEWEST_FOR_TAILS = 100
-"""Reference runs from which `student_coverage` says anything: 1 % of bad runs is seen by two in three such references."""
+"""Reference runs from which `student_coverage` says anything: two in three such references see bad runs of 1 %."""
 _STUDIES = 4000
 
 
@@ -58,9 +58,9 @@ def is_tied(scores: ArrayLike) -> bool:
 def student_coverage(reference: ArrayLike, n: int, *, rng: np.random.Generator) -> float | None:
     """Share of 4,000 simulated studies of n runs whose 95 % Student's interval holds the mean, in [0, 1].
 
-    `reference`: [m], final scores of the task's matched random search at the whole budget. They stand for the population
-    that a study of n runs draws from, with replacement; the mean to be held is theirs. None below 100 reference runs,
-    where a tail of one in a hundred would mostly not be seen, and for n < 2.
+    `reference`: [m], final scores of the task's matched random search at the whole budget. They stand for the
+    population that a study of n runs draws from, with replacement; the mean to be held is theirs. None below 100
+    reference runs and for n < 2.
     """
     population = finite_vector(reference, "reference")
     if population.size < FEWEST_FOR_TAILS or n < 2:

@@ -38,8 +38,8 @@ def rounded(scores: ArrayLike) -> NDArray[np.float64]:
 
     Importers call it once, on the columns that they write. Two values that are equal but for float noise become one.
     """
-    values: NDArray[np.float64] = np.round(np.asarray(scores, dtype=np.float64), DIGITS) + 0.0  # no -0.0
-    return values
+    values = np.asarray(np.round(np.asarray(scores, dtype=np.float64), DIGITS), dtype=np.float64)
+    return values + 0.0  # no -0.0
 
 
 def best_validated(valid: ArrayLike, final: ArrayLike, *, higher_is_better: bool = True) -> BestValidated | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.statistics.inference import Verdict, holm, mann_whitney, verdict
+from harness.statistics.inference import Verdict, brunner_munzel, holm, mann_whitney, verdict
 from harness.statistics.metrics import finite_vector
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ __all__ = ["Against", "Comparison", "compare", "cost_of_reference_run", "headlin
 class Against(NamedTuple):
     """One reference in a `Comparison`: its two-sided p, P(entry > reference) + P(equal) / 2, and the means' difference.
 
-    `n`: runs of the entry; `m`: runs of the reference. `p` and `superiority` are None below 5 runs on a side.
+    `p` is the larger of Mann-Whitney's and Brunner and Munzel's. `n`: runs of the entry; `m`: runs of the reference.
+    `p` and `superiority` are None below 5 runs on a side.
     """
 
     p: float | None
@@ -43,16 +44,20 @@ class Comparison(NamedTuple):
     against: Mapping[str, Against]
 
 
-def cost_of_reference_run(costs: ArrayLike, runs: int) -> NDArray[np.float64]:
+def cost_of_reference_run(costs: ArrayLike, runs: int, *, limit: float | None = None) -> NDArray[np.float64]:
     """At which cost each of `runs` reference runs is read off: run j at the cost of the entry's run `j mod n`.
 
-    `costs`: [n], what each run of the entry paid, in one unit, in the order of its search seeds; infinity for the whole
-    budget. Returns float64 [runs]. Each cost is used equally often where n divides `runs`, else the first ones once more.
-    Raises ValueError for NaN, for a negative cost and for no cost at all.
+    `costs`: [n], what each run of the entry paid, in one unit, in the order of its search seeds; infinity where that is
+    not known. `limit`: the budget in that unit. A run that paid `limit` or more is set against the whole reference run
+    (infinity), so that the query which crosses the limit counts on both sides. Returns float64 [runs]. Each cost is
+    used equally often where n divides `runs`, else the first ones once more. Raises ValueError for NaN, for a negative
+    cost and for no cost at all.
     """
-    paid = np.asarray(costs, dtype=np.float64)
+    paid = np.array(costs, dtype=np.float64)
     if paid.ndim != 1 or paid.size == 0 or np.isnan(paid).any() or (paid < 0).any():
         raise ValueError(f"costs must be a non-empty vector of costs from 0 up, not {paid.tolist()}")
+    if limit is not None:
+        paid[paid >= limit] = np.inf
     return np.resize(paid, runs)
 
 
@@ -75,8 +80,8 @@ def compare(scores: ArrayLike, references: Mapping[str, ArrayLike]) -> Compariso
     """An entry's scores [n] against each reference [m], and against all of them at once.
 
     Oriented so that higher is better. The question is whether the entry is better than *every* reference (or worse than
-    every one), an intersection-union test (Berger 1982): each part is tested at the full level, and `p` is the largest of
-    the two-sided p-values, 1 where the parts disagree about the direction, None where one of them has none. No
+    every one), an intersection-union test (Berger 1982): each part is tested at the full level, and `p` is the largest
+    of the two-sided p-values, 1 where the parts disagree about the direction, None where one of them has none. No
     correction for the number of references is needed, and more references can only make p larger. `difference` and
     `superiority` are those closest to "no difference", or 0 and 1/2 where the parts disagree. `weakest`: the reference
     with the largest p. Raises ValueError without a reference and for scores that are not finite.
@@ -119,9 +124,11 @@ def verdict_on(comparison: Comparison, adjusted_p: float | None) -> Verdict:
 
 
 def _against(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Against:
-    test = mann_whitney(ours, theirs)
+    test, apart = mann_whitney(ours, theirs), brunner_munzel(ours, theirs)
     difference = float(ours.mean() - theirs.mean())
-    return Against(test and test.p, test and test.superiority, difference, ours.size, theirs.size)
+    if test is None or apart is None:
+        return Against(None, None, difference, ours.size, theirs.size)
+    return Against(max(test.p, apart), test.superiority, difference, ours.size, theirs.size)
 
 
 def _nearest(distances: Sequence[float], agree: bool) -> float:

@@ -2,12 +2,12 @@
 
 Yang, Esperança and Carlucci (ICLR 2020), Figures 5 and 8, on what a task records: Kendall's tau (tau-b) between
 validation after e epochs and the final score, and between the validation scores of two trainings of one architecture.
-The only part of an analysis that takes the tasks' data and not records alone.
+The only section that takes the tasks' data and not records alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Literal
@@ -18,9 +18,13 @@ from numpy.typing import NDArray
 
 from harness.errors import DataMissing, PluginError, UnknownName
 from harness.protocol import Evaluator, Fidelity, Validator
-from harness.reading.analysis.results import Results, TaskRuns
+from harness.reading import numbers
+from harness.reading.along import spread_over
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import SettingRuns
 from harness.records.identity import stream
-from harness.running.ranking import drawn_rows
+from harness.records.specs import Setting
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
 from harness.statistics.metrics import ktau
@@ -29,6 +33,7 @@ SAMPLE = 1000
 TOP = 32
 SMOOTHED_OVER = 20
 """Epochs of the moving average that Yang et al. smooth a learning curve with."""
+_SHOWN = 12
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,65 +58,62 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskCorrelation(msgspec.Struct, frozen=True, kw_only=True):
-    """Every agreement of a task on one sample. missing: why there is none; note: what to know of it; else null."""
+    """Every agreement of a task on one sample. missing: why there is none; note: what to know of it; else null.
 
-    task: str
-    search_task: str
-    law: str
-    final: str
-    split: str
+    Of several settings that differ in budget or constraints alone, ``setting`` is the first.
+    """
+
+    title: str
+    setting: Setting
+    split: str | None
     sample: int
     missing: str | None = None
     note: str | None = None
     agreements: list[Agreement] = []
 
 
-def correlations_of(
-    results: Results, open_task: Callable[[str], Evaluator], *, tasks: Sequence[str] = (), sample: int = SAMPLE
-) -> list[TaskCorrelation]:
-    """Of each task of the study, opened by ``open_task``; what differs in budget or constraints alone is one task.
+def correlations_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[TaskCorrelation]:
+    """Of each chosen task, opened by ``open_task``; what differs in budget or constraints alone is one task.
 
-    Raises UnknownName for one of ``tasks`` that the study does not have, DataError for broken data.
+    Raises DataError for broken data.
     """
-    known = {t.task for t in results.tasks}
-    for name in tasks:
-        if name not in known:
-            raise UnknownName("task", name, known)
-    distinct: dict[tuple[str, ...], TaskRuns] = {}
-    for t in results.tasks:
-        distinct.setdefault((t.task, t.search_task, t.law, t.final), t)
-    return [_of_task(t, open_task, sample) for t in distinct.values() if not tasks or t.task in tasks]
+    distinct: dict[tuple[str, ...], SettingRuns] = {}
+    for runs, _ in source.shown():
+        s = runs.setting
+        distinct.setdefault((s.task, s.search_task, s.law, s.final), runs)
+    return [_of_task(runs, open_task) for runs in distinct.values()]
 
 
-def _of_task(task: TaskRuns, open_task: Callable[[str], Evaluator], sample: int) -> TaskCorrelation:
-    found = TaskCorrelation(
-        task=task.task, search_task=task.search_task, law=task.law, final=task.final, split=task.split, sample=0
-    )
+def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCorrelation:
+    first = next(runs.runs)
+    outcomes = [r.outcome for r in runs.runs if r.outcome is not None]
+    split = outcomes[0].split if outcomes else None
+    found = TaskCorrelation(title=runs.setting.title, setting=runs.setting, split=split, sample=0)
     try:
-        evaluator, search = open_task(task.task), open_task(task.search_task)
+        evaluator, search = open_task(runs.setting.task), open_task(runs.setting.search_task)
     except (DataMissing, PluginError, UnknownName) as error:
         return msgspec.structs.replace(found, missing=str(error))
     if not (evaluator.task.recorded and search.task.recorded):
         return msgspec.structs.replace(found, missing="its scores are trained, not recorded")
-    seed = next(iter(task.records)).seeds.study
-    archs = _sample(evaluator, task, seed, sample)
-    digests = {r.provenance.get("data_digest", "") for r in task.records}
+    archs = _sample(evaluator, runs.setting, first.search.spec.study_seed)
     differs = "the data here are not those that the records were made from"
     return msgspec.structs.replace(
         found,
         sample=len(archs),
-        note=None if evaluator.data_digest in digests else differs,
-        agreements=list(_Sample(evaluator, search, task.final, archs).agreements()),
+        note=None if evaluator.data_digest in {o.spec.data_digest for o in outcomes} else differs,
+        agreements=list(_Sample(evaluator, search, runs.setting.final, archs).agreements()),
     )
 
 
-def _sample(evaluator: Evaluator, task: TaskRuns, seed: int, n: int) -> list[Architecture]:
+def _sample(evaluator: Evaluator, setting: Setting, seed: int) -> list[Architecture]:
     """Distinct rows by the task's law: of the table where there is one, else as the space draws them."""
-    rng = stream(seed, "correlation", task.task)
-    truth = evaluator.truth(task.final)
+    from harness.running.ranking import drawn_rows
+
+    rng = stream(seed, "correlation", setting.task)
+    truth = evaluator.truth(setting.final)
     if truth is not None:
-        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, task.law)[:n]]
-    drawn = under_law(evaluator.space, task.law).sample(rng, n)
+        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, setting.law)[:SAMPLE]]
+    drawn = under_law(evaluator.space, setting.law).sample(rng, SAMPLE)
     _, first = np.unique(evaluator.validator().identity(drawn), return_index=True)
     return [drawn[i] for i in np.sort(first)]
 
@@ -125,8 +127,7 @@ class _Sample:
 
     def agreements(self) -> Iterator[Agreement]:
         finals = self.evaluator.final_scores(self.archs, final=self.final).scores
-        # Both signs turned, so that more is better on either side.
-        finals = finals if self.evaluator.score.higher_is_better else -finals
+        finals = self.evaluator.score.sign * finals  # more is better on either side
         top = np.zeros(len(finals), dtype=np.bool_)
         top[np.argsort(-finals, kind="stable")[:TOP]] = True  # NaN sorts last
         validator = self.search.validator()
@@ -147,7 +148,7 @@ class _Sample:
 
     def _scores(self, validator: Validator, fidelity: Fidelity, repeat: int | None) -> NDArray[np.float64]:
         scores = validator.validate(self.archs, fidelity=fidelity, repeat=repeat).valid
-        return scores if validator.score.higher_is_better else -scores
+        return validator.score.sign * scores
 
 
 def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
@@ -191,3 +192,47 @@ class _Pair:
 
 def _tau(a: NDArray[np.float64], b: NDArray[np.float64], chosen: NDArray[np.bool_]) -> float | None:
     return ktau(a[chosen], b[chosen]) if chosen.sum() > 1 else None
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"correlation": correlations_of(source, source.open_task)}
+
+
+def _tables(source: Source) -> list[Table]:
+    """A table a task; of more than twelve fidelities, twelve spread evenly (JSON and CSV have all)."""
+    return [_table(task) for task in correlations_of(source, source.open_task)]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _table(task: TaskCorrelation) -> Table:
+    if task.missing:
+        return Table(task.title, footnotes=(f"no correlation, since it needs the task's data: {task.missing}",))
+    about = f"{task.sample} rows by law {task.setting.law}, final {task.setting.final} ({task.split})"
+    smoothed = any(a.ktau_smoothed is not None for a in task.agreements)
+    columns = [
+        name_column("scores"), name_column("against"), Column("rows"), Column("tau-b"),
+        Column(f"of best {TOP}", dropped=1), *[Column(f"{SMOOTHED_OVER}-epoch mean", dropped=2)] * smoothed,
+    ]  # fmt: skip
+    shown = [a for kind in ("fidelity", "repeats") for a in _spread([a for a in task.agreements if a.kind == kind])]
+    return Table(
+        task.title,
+        tuple(columns),
+        tuple(Row(_cells(a, task)[: len(columns)]) for a in shown),
+        notes=(f"{about}; note: {task.note}" if task.note else about,),
+        whole="--format json or csv has them",
+    )
+
+
+def _cells(a: Agreement, task: TaskCorrelation) -> tuple[str, ...]:
+    if a.repeats is None:
+        left, right = f"{a.column}, {a.fidelity}", f"final ({task.split})"
+    else:
+        left, right = f"{a.column}, {a.fidelity}, repeat {a.repeats[0]}", f"repeat {a.repeats[1]}"
+    top = numbers.number(a.ktau_top, 3) + (f" (n {a.top_n})" if a.top_n < TOP else "")
+    return left, right, str(a.n), numbers.number(a.ktau, 3), top, numbers.number(a.ktau_smoothed, 3)
+
+
+def _spread(agreements: Sequence[Agreement]) -> list[Agreement]:
+    return [agreements[k] for k in spread_over(len(agreements), _SHOWN)]

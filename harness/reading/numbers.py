@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+from harness.search.budget import UNITS, Budget, Unit
+from harness.statistics.inference import Verdict
+
 NONE = "-"
-_ONE = {"queries": "query", "epochs": "epoch", "seconds": "second"}
-_WORDS = {"better": "better", "worse": "worse", "not shown to be better": "not shown"}
+_ONE: dict[Unit, str] = {"queries": "query", "epochs": "epoch", "seconds": "second"}
+_WORDS: dict[Verdict, str] = {"better": "better", "worse": "worse", "not shown to be better": "not shown"}
 
 
 def decimals(unit: str | None) -> int:
@@ -34,8 +37,10 @@ def p_value(p: float | None) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}".replace("0.", ".", 1)
 
 
-def verdict(words: str, p: float | None) -> str:
+def verdict(words: Verdict | None, p: float | None) -> str:
     """The verdict in words and the adjusted p behind it, each at one width."""
+    if words is None:
+        return NONE
     return f"{_WORDS[words]:9} {p_value(p):>5}"
 
 
@@ -63,11 +68,11 @@ def runs(n: int, failed: int) -> str:
     return f"{n}" if not failed else f"{n}, {failed} failed"
 
 
-def budget(limits: dict[str, float]) -> str:
-    return ", ".join(paid(value, unit) for unit, value in limits.items())
+def budget(limits: Budget) -> str:
+    return ", ".join(paid(value, unit) for unit in UNITS if (value := getattr(limits, unit)) is not None)
 
 
-def paid(value: float, unit: str) -> str:
-    """A cost with its unit: queries, epochs or seconds."""
+def paid(value: float, unit: Unit) -> str:
+    """A cost with its unit."""
     text = count(value)
-    return f"{text} {_ONE.get(unit, unit) if text == '1' else unit}"
+    return f"{text} {_ONE[unit] if text == '1' else unit}"
