@@ -26,7 +26,7 @@ from harness.records.store import (
 )
 from harness.registry import Registry
 from harness.running.environment import describe_environment
-from harness.running.execution import Done, Lost, Work, default_jobs, find_executor
+from harness.running.execution import Done, Lost, Work, default_jobs
 from harness.running.plan import Evaluators, OpenTask, Plan, RunSpec, make_plan
 from harness.running.runner import failed_record
 from harness.running.sampling import baseline_id, prepare_sampling
@@ -127,7 +127,7 @@ def run_study(
         raise HarnessError(f"--run-timeout {run_timeout:g}: more than 0 seconds, at most {_LONGEST_RUN:g} (a year)")
     if cluster is not None and executor in ("serial", "process"):
         raise HarnessError(f"--cluster {cluster} is not for the executor {executor!r}; add --executor dask")
-    engine = find_executor(executor, registry)
+    engine = registry.load("executor", executor)()
     evaluators = Evaluators(registry)
     plan = make_plan(study, registry, evaluators)
     folder = results / study.name

@@ -18,9 +18,8 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import UnknownName
 from harness.records.store import Record
-from harness.registry import Registry, built_in_executors
+from harness.registry import Registry
 from harness.running.environment import worker_environment
 from harness.running.plan import RunSpec
 from harness.running.runner import Runner, RunTimeout
@@ -70,7 +69,10 @@ class Executor(ABC):
 
 
 class Serial(Executor):
-    """In this process, one after the other. The time limit works on the main thread."""
+    """One run after the other, in this process.
+
+    The time limit works on the main thread.
+    """
 
     name = "serial"
 
@@ -109,7 +111,10 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 class LocalProcesses(Executor):
-    """Spawned worker processes, one numerical thread each; a worker that hangs or dies takes only its run down."""
+    """Worker processes of this machine; the default.
+
+    They are spawned, with one numerical thread each; a worker that hangs or dies takes only its run down.
+    """
 
     name = "process"
 
@@ -202,18 +207,6 @@ def _queries(oracle: Any) -> bytes:
         seconds=np.array([e.seconds for e in ledger]),
     )
     return buffer.getvalue()
-
-
-def find_executor(name: str, registry: Registry) -> Executor:
-    """Raises UnknownName, offering the nearest known ones; PluginError where its library is missing."""
-    own = built_in_executors()
-    if name in own:
-        built_in: Executor = own[name].load()()
-        return built_in
-    if ("executor", name) in registry.items:
-        found: Executor = registry.load("executor", name)()
-        return found
-    raise UnknownName("executor", name, [*own, *registry.names("executor")])
 
 
 def default_jobs() -> int:

@@ -28,12 +28,16 @@ def best_first(oracle: Oracle, n: int) -> list[Architecture]:
     return list(dict.fromkeys(e.arch for e in scored))[:n]
 
 
-class MatchedParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MatchedParams(Params):
     returned: Annotated[int, msgspec.Meta(ge=1, description="How many to return, for modes that choose among them")] = 1
 
 
-class MatchedRandomSearch(Strategy):
-    """Query architectures drawn by the task's law until the budget ends; the best validated stands.
+class MatchedRandomSearch(Strategy[MatchedParams]):
+    """The harness's own random search, beside the entries of every study.
+
+    It runs on the same task, with the same budget, constraints and number of search seeds, so that entries are compared
+    at the same paid cost. It is always run, and cannot be asked for. It queries architectures drawn by the task's law
+    until the budget ends; the best validated stands.
 
     What a partial table has no score for, and what breaks a constraint that is known before training, is drawn again:
     a tight constraint then leaves it as many paid queries as the strategies that it stands beside. Where 64,000 draws
@@ -41,7 +45,6 @@ class MatchedRandomSearch(Strategy):
     """
 
     name = "matched-random-search"
-    Params = MatchedParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         stale = 0
@@ -55,8 +58,7 @@ class MatchedRandomSearch(Strategy):
                     before = oracle.paid[0]
                     self._ask(oracle, arch)
                     stale = 0 if oracle.paid[0] > before else stale
-        params: MatchedParams = self.params
-        return best_first(oracle, params.returned)
+        return best_first(oracle, self.params.returned)
 
     @staticmethod
     def _ask(oracle: Oracle, arch: Architecture) -> None:

@@ -21,8 +21,7 @@ from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
 from harness.running.plan import Evaluators, RunSpec
 from harness.running.ranking import rank_quality
-from harness.running.reference import MatchedRandomSearch, best_first
-from harness.running.study import MATCHED
+from harness.running.reference import best_first
 from harness.search.constraints import Constraint
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture
@@ -62,7 +61,7 @@ class Runner:
             constraints=[Constraint.parse(c) for c in spec.constraints],
             space=space,
         )
-        cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
+        cls = self.registry.load("strategy", spec.strategy)
         params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.task, spec.strategy, spec.search_seed)
         with single_thread():
