@@ -14,3 +14,6 @@ def read_results(folder: Path | str) -> Results:
     Raises RecordError where the folder holds no study, no whole record, or records that contradict each other.
     """
     return read_study(folder)
+
+
+__all__ = ["Results", "read_results"]

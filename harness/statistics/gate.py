@@ -6,12 +6,14 @@ Differences are candidate less reference on one seed, oriented so that positive 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from harness.statistics.inference import ALPHA
+from harness.statistics.inference import ALPHA, holm
+from harness.statistics.metrics import finite_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
