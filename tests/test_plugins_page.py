@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from written_records import record
 
 from harness.records.store import Asked, Paid
 from harness.registry import Registry
+from harness.testing import assert_conforms
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
 
@@ -35,3 +37,16 @@ def test_the_metric_is_found_and_computed(tmp_path: Path, monkeypatch: pytest.Mo
     run = record(paid=Paid(queries=6, epochs=0, seconds=0.0), asked=Asked(total=8, cached=2, invalid=0))
     assert metric(run) == 0.25
     assert metric(record(asked=Asked(total=0, cached=0, invalid=0))) is None
+
+
+def test_the_strategy_conforms_to_all_that_the_page_says_of_strategies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partial table and constraints are among the checks."""
+    section = PAGE.partition("## A strategy\n")[2].partition("\n## ")[0]
+    source = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
+    (tmp_path / "page_strategy.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "page_strategy", raising=False)
+    report = assert_conforms(importlib.import_module("page_strategy").MyStrategy, registry=Registry(only=frozenset()))
+    assert "it copes with a partial table" in {r.check for r in report.ran}
