@@ -105,7 +105,9 @@ def _pruned_shapes() -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 class NASBench201Space(EnumeratedSpace):
-    """Choices: the operation of each edge, in the order of the architecture string.
+    """NAS-Bench-201: five operations on the six edges of a cell.
+
+    Choices: the operation of each edge, in the order of the architecture string.
 
     ``dataset`` (cifar10, cifar100, imagenet16-120) fixes image size and classes, and so the costs and nothing else.
     The key is the official string with zero handling (6,466 classes); rows are architectures, since isomorphic cells
