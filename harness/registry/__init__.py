@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -16,7 +17,7 @@ import pluggy
 from harness import hookspecs
 from harness.errors import PluginError, UnknownName
 from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
-from harness.registry.items import Item, find_item
+from harness.registry.items import Item, find_item, uninstalled
 
 if TYPE_CHECKING:
     from harness import Executor, Run, SearchSpace, Strategy, Task, TrainingProtocol
@@ -115,6 +116,16 @@ class Registry:
     def names(self, kind: Kind) -> list[str]:
         """Sorted names of everything of this kind, usable or not."""
         return sorted(name for k, name in self.items if k == kind)
+
+    @staticmethod
+    def at(load: str) -> Item:
+        """What stands at ``module:attribute``, installed or not: the working folder is looked in first.
+
+        Raises PluginError where there is no class of a known kind.
+        """
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        return uninstalled(load)
 
     def find(self, kind: Kind, name: str) -> Item:
         """Raises UnknownName, offering the nearest known names."""

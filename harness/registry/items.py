@@ -13,9 +13,12 @@ from harness.registry.source import documentation, present, read, summary_line
 _BASE_OF: dict[Kind, tuple[str, str]] = {
     "strategy": ("harness.strategy", "Strategy"),
     "protocol": ("harness.protocol", "TrainingProtocol"),
+    "space": ("harness.spaces", "SearchSpace"),
     "executor": ("harness.running.execution", "Executor"),
 }
-"""What a plugin's offer of a kind must be a subclass of; the others are called."""
+"""What a class of each kind is a subclass of."""
+_CALLED: tuple[Kind, ...] = ("space", "metric")
+"""Kinds that a function is too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,17 @@ def find_item(kind: Kind, provided: Any, plugin: str, distribution: str, version
     return Item(kind, name, summary, provided, plugin, distribution, version)
 
 
+def uninstalled(load: str) -> Item:
+    """The class at ``module:attribute``, of whatever kind, that no plugin provides. Raises PluginError."""
+    if why := misplaced(load):
+        raise PluginError(why)
+    found = import_target(load)
+    for kind, (module, name) in _BASE_OF.items():
+        if isinstance(found, type) and issubclass(found, getattr(importlib.import_module(module), name)):
+            return find_item(kind, found, "", "", "")
+    raise PluginError(f"{load!r} is none of {', '.join(f'harness.{name}' for _, name in _BASE_OF.values())}")
+
+
 def _own_name(kind: Kind, found: Any, where: str) -> str:
     name = getattr(found, "name", None)
     if isinstance(name, str) and name:
@@ -128,14 +142,13 @@ def import_target(load: str) -> Any:
 
 def check_kind(kind: Kind, found: Any, load: str) -> None:
     """Raises PluginError where what was loaded is not what its kind asks for."""
-    wanted = _BASE_OF.get(kind)
-    if wanted is None:
+    if kind in _CALLED:
         if not callable(found):
             raise PluginError(f"{load!r} is not something to call")
         return
-    base = getattr(importlib.import_module(wanted[0]), wanted[1])
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise PluginError(f"{load!r} is not a subclass of harness.{wanted[1]}")
+    module, base = _BASE_OF[kind]
+    if not (isinstance(found, type) and issubclass(found, getattr(importlib.import_module(module), base))):
+        raise PluginError(f"{load!r} is not a subclass of harness.{base}")
     lacking = sorted(getattr(found, "__abstractmethods__", ()))
     if lacking:
         raise PluginError(f"{load!r} does not define {', '.join(lacking)}")

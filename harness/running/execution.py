@@ -195,4 +195,4 @@ def carry_out(order: bytes) -> bytes:
 
 def default_jobs() -> int:
     """One worker for each core that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return len(os.sched_getaffinity(0))

@@ -51,7 +51,6 @@ H_co = TypeVar("H_co", bound=HyperbandParams, covariant=True)
 class Halving(Strategy[H_co]):
     """Brackets, until the budget is spent: n random architectures at the bracket's first rung; the best n // eta go on.
 
-    Bracket s = top, ..., 0, and again, starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
     Where the task has one fidelity, this is random search, and ``notes`` says so. What has no score does not go on.
     A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task records them.
     """

@@ -25,7 +25,8 @@ _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def describe_name(registry: Registry, name: str, kind: str | None = None) -> dict[str, Any]:
-    """The description of what is called ``name``, of any kind where ``kind`` is None.
+    """The description of what is called ``name``, of any kind where ``kind`` is None; or of the class that stands at
+    ``module:attribute``, installed or not.
 
     Raises UnknownName with the nearest names of all kinds, PluginError where it does not load.
     """
@@ -34,6 +35,8 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
         raise UnknownName("kind", kind, kinds)
     if kind == "task":
         return _task(registry, name)
+    if ":" in name:
+        return _item(registry, registry.at(name))
     if kind is not None:
         return _item(registry, registry.find(typing.cast(Kind, kind), name))
     for k in KINDS:
@@ -63,7 +66,7 @@ def _item(registry: Registry, item: Item) -> dict[str, Any]:
         return found | _space(target())
     found["documentation"] = documentation(target)
     if item.kind == "protocol":
-        protocol = registry.protocol(item.name)
+        protocol = registry.protocol(item.name) if item.plugin else target()
         found["tasks"] = [
             {"name": t.name, "status": protocol.missing(t) or "ok", "summary": t.summary} for t in protocol.tasks()
         ]
@@ -186,7 +189,8 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
 def print_description(description: Mapping[str, Any], console: Console) -> None:
     """Head line, documentation, what takes a line each; then each part that takes more, under a title of its own."""
     d = dict(description)
-    head = f"{d.pop('kind')} {d.pop('name')}  ({d.pop('distribution')} {d.pop('version')})"
+    by = f"{d.pop('distribution')} {d.pop('version')}".strip() or "not installed"
+    head = f"{d.pop('kind')} {d.pop('name')}  ({by})"
     console.print(head, style="bold")
     text = d.pop("documentation", "") or d["summary"]
     d.pop("summary")
