@@ -26,6 +26,7 @@ _WHERE = {
     "Fidelity": "harness.protocol",
     "FinalScores": "harness.protocol",
     "Reading": "harness.protocol",
+    "RunContext": "harness.protocol",
     "Score": "harness.protocol",
     "Task": "harness.protocol",
     "TrainingProtocol": "harness.protocol",
@@ -38,11 +39,12 @@ _WHERE = {
     "Strategy": "harness.strategy",
     "STRICT": "harness.strategy",
     "Budget": "harness.search.budget",
-    "Observation": "harness.search.oracle",
+    "Ledger": "harness.search.ledger",
+    "Observation": "harness.search.ledger",
+    "PaidQuery": "harness.search.ledger",
     "Oracle": "harness.search.oracle",
     "Constraint": "harness.search.constraints",
     "Executor": "harness.running.execution",
-    "Record": "harness.records.store",
     "BudgetExhausted": "harness.errors",
     "DataError": "harness.errors",
     "DataMissing": "harness.errors",
@@ -52,6 +54,12 @@ _WHERE = {
     "StudyError": "harness.errors",
     "UnknownArchitecture": "harness.errors",
     "UnknownName": "harness.errors",
+    "Run": "harness.records.runs",
+    "Results": "harness.reading.results",
+    "read_results": "harness.reading.results",
+    "run_study": "harness.reading.notebook",
+    "open_task": "harness.reading.notebook",
+    "Scoring": "harness.strategy",
 }
 
 __all__ = sorted([*_WHERE, "__version__"])
@@ -89,17 +97,24 @@ if TYPE_CHECKING:
     from harness.protocol import Fidelity as Fidelity
     from harness.protocol import FinalScores as FinalScores
     from harness.protocol import Reading as Reading
+    from harness.protocol import RunContext as RunContext
     from harness.protocol import Score as Score
     from harness.protocol import Task as Task
     from harness.protocol import TrainingProtocol as TrainingProtocol
     from harness.protocol import Truth as Truth
     from harness.protocol import Validation as Validation
     from harness.protocol import Validator as Validator
-    from harness.records.store import Record as Record
+    from harness.reading.notebook import open_task as open_task
+    from harness.reading.notebook import run_study as run_study
+    from harness.reading.results import Results as Results
+    from harness.reading.results import read_results as read_results
+    from harness.records.runs import Run as Run
     from harness.running.execution import Executor as Executor
     from harness.search.budget import Budget as Budget
     from harness.search.constraints import Constraint as Constraint
-    from harness.search.oracle import Observation as Observation
+    from harness.search.ledger import Ledger as Ledger
+    from harness.search.ledger import Observation as Observation
+    from harness.search.ledger import PaidQuery as PaidQuery
     from harness.search.oracle import Oracle as Oracle
     from harness.spaces import Architecture as Architecture
     from harness.spaces import CellBatch as CellBatch
@@ -117,4 +132,5 @@ if TYPE_CHECKING:
     from harness.strategy import Mode as Mode
     from harness.strategy import Params as Params
     from harness.strategy import Ranker as Ranker
+    from harness.strategy import Scoring as Scoring
     from harness.strategy import Strategy as Strategy

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pluggy
 
 if TYPE_CHECKING:
-    from harness.records.store import Record
+    from harness.records.runs import Run
 
 PROJECT = "nas_harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -65,7 +65,7 @@ def nas_harness_executors() -> Iterable[Provides | type]:
 def nas_harness_metrics() -> Iterable[Provides | type]:
     """Return metrics, each as ``Provides(name, "module:function", summary)``. Called once, at discovery.
 
-    The function takes a `harness.Record` and gives one number, or None where there is none. ``nas-harness report DIR
+    The function takes a `harness.Run` and gives one number, or None where there is none. ``nas-harness report DIR
     --section metrics`` calls it on every run and shows the mean over the runs of each row.
     """
     return ()
@@ -73,12 +73,12 @@ def nas_harness_metrics() -> Iterable[Provides | type]:
 
 @hookspec
 def nas_harness_run_started(run: dict[str, Any]) -> None:
-    """Called in the coordinator when a run is handed to a worker; ``run`` is its specification."""
+    """Called in the coordinator when a search or a final training is handed to a worker; ``run`` specifies it."""
 
 
 @hookspec
-def nas_harness_run_finished(record: Record) -> None:
-    """Called in the coordinator after the record of a run is stored."""
+def nas_harness_run_finished(run: Run) -> None:
+    """Called in the coordinator when a run is over and its records are stored."""
 
 
 @hookspec

@@ -10,12 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import PluginError
 from harness.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -95,7 +98,8 @@ class Validation:
     valid: float64 [n] in the score's unit; NaN is a failed training (paid). seconds: float64 [n], what the trainings
     averaged here took in total, or None where the task records no time (never latency). trainings: int64 [n], how many
     trainings the value averages (None: one each); epochs are charged for each. missing: bool [n], repeats that were
-    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``: float64 [n].
+    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``: float64 [n], at least
+    the quantities of `Validator.known_after`.
     """
 
     valid: Floats
@@ -108,17 +112,35 @@ class Validation:
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One architecture's validation, as plain Python values: the oracle's fast path. NaN where there is no value.
 
-    A Struct, since one is made per query: a tenth of a frozen dataclass's cost.
+    measured: what is known only after, by quantity; None where it was not looked up. A Struct, since one is made per
+    query: a tenth of a frozen dataclass's cost.
     """
 
     valid: float
     seconds: float
     trainings: int = 1
     missing: bool = False
+    measured: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a validator that trains may use of the run that it answers; a recorded task needs none of it.
+
+    seed: of everything random in its trainings. It has nothing to do with final scores. scratch: a folder for
+    checkpoints and the like, which exists; None: keep nothing. device: what torch calls it, such as ``cuda:0``.
+    """
+
+    seed: int = 0
+    scratch: Path | None = None
+    device: str = "cpu"
 
 
 class Validator(ABC):
-    """The part of an evaluator that a search may see: validation scores only."""
+    """The part of an evaluator that a search may see: validation scores only.
+
+    It takes what it must give back (processes, open files) at the first validation, and gives it back in `close`.
+    """
 
     space: SearchSpace
     fidelities: tuple[Fidelity, ...]
@@ -132,7 +154,10 @@ class Validator(ABC):
 
     @abstractmethod
     def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
-        """Rows, int64 [n]: what budget, memory and rank go by. Raises UnknownArchitecture for a partial table."""
+        """Rows, int64 [n]: what budget, memory and rank go by.
+
+        Raises UnknownArchitecture where a partial table lacks one of them; the oracle answers NaN then.
+        """
 
     @abstractmethod
     def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
@@ -143,23 +168,34 @@ class Validator(ABC):
         return int(self.identity([arch])[0])
 
     def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
-        """`validate` of one. Recorded tasks override it with a look-up: it stands on the per-query path."""
+        """`measure`, but `Reading.measured` may be None. It stands on the per-query path, where a look-up will do."""
+        return self.measure(arch, fidelity, repeat)
+
+    def measure(self, arch: Architecture, fidelity: Fidelity, repeat: int | None) -> Reading:
+        """`validate` of one. The oracle asks so where a constraint is known only after the training."""
         found = self.validate([arch], fidelity=fidelity, repeat=repeat)
         return Reading(
             float(found.valid[0]),
             float("nan") if found.seconds is None else float(found.seconds[0]),
             1 if found.trainings is None else int(found.trainings[0]),
             False if found.missing is None else bool(found.missing[0]),
+            {name: float(values[0]) for name, values in found.measured.items()},
         )
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        """What is known before a query, for constraints: ``params``, ``flops`` (plain counts), float64 [n]."""
+        """What is known before a query, for constraints: ``params``, ``flops`` (plain counts), float64 [n].
+
+        NaN where it is not known of an architecture. Such a quantity satisfies no constraint.
+        """
         return self.space.costs(archs)
 
     @property
     def known_after(self) -> tuple[str, ...]:
         """Names in `Validation.measured` that a constraint may use."""
         return ()
+
+    def close(self) -> None:  # noqa: B027 (most have nothing to give back)
+        """Give back what the run took. Called once, when the run has ended, however it ended. By default: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +247,20 @@ class Evaluator(ABC):
     columns: tuple[str, ...] = ("validation",)
     """What `validator` can be built over: ``validation`` always, ``test`` where paper mode is possible."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "context" not in signature(cls.validator).parameters:
+            raise PluginError(
+                f"{cls.__module__}.{cls.__qualname__}.validator takes no context: "
+                'write it as validator(self, column="validation", context=RunContext())'
+            )
+
     @abstractmethod
-    def validator(self, column: str = "validation") -> Validator:
-        """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did."""
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
+        """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did.
+
+        Cheap: it is also called where nothing is searched. A validator that holds anything open belongs to one run.
+        """
 
     @abstractmethod
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:

@@ -81,7 +81,7 @@ class RaisesTheLimit(Sound):
     name = "raises-the-limit"
 
     def search(self, oracle, rng):
-        oracle._queries = 10**6
+        oracle.ledger._queries = 10**6
         return super().search(oracle, rng)
 
 
@@ -89,8 +89,8 @@ class NewBudget(Sound):
     name = "new-budget"
 
     def search(self, oracle, rng):
-        oracle.budget = type(oracle.budget)(queries=30, epochs=5000, seconds=5000)
-        oracle._queries = 30
+        oracle.ledger.budget = type(oracle.budget)(queries=30, epochs=5000, seconds=5000)
+        oracle.ledger._queries = 30
         return super().search(oracle, rng)
 
 
@@ -238,6 +238,22 @@ class KnowsOneSpace(Sound):
         if oracle.space.name != "toy-nodes":
             raise KeyError(oracle.space.name)
         return super().search(oracle, rng)
+
+
+class WantsEveryRow(Sound):
+    """Takes an answer that was not paid for one that was given before."""
+
+    name = "wants-every-row"
+
+    def search(self, oracle, rng):
+        known = {}
+        while True:
+            arch, paid = oracle.space.sample(rng, 1)[0], len(oracle.history)
+            score = oracle.query(arch)
+            if len(oracle.history) > paid:
+                known[oracle.space.key(arch)] = score
+            elif known[oracle.space.key(arch)] != score:
+                raise ValueError("another answer than before")
 
 
 class GivesUpOnConstraints(Sound):

@@ -46,9 +46,12 @@ class Incumbent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One search. paid: null where the run was killed, so that what it paid is not known.
+    """One search. frames: the author's own frames of what was raised, innermost last. paid: null where the run was
+    killed, so that what it paid is not known.
 
-    returned: best first. ordered: whether it learned an order. queries_sha256: of the paid queries in order.
+    returned: feasible architectures, best first. valid: the validation score of each on the search task, at full
+    fidelity, null where it is not known. ordered: whether it learned an order. queries_sha256: of the paid queries in
+    order.
     """
 
     schema: int = SCHEMA
@@ -56,10 +59,12 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
     spec: SearchSpec
     status: Status = "ok"
     error: str | None = None
+    frames: list[str] = []
     paid: Paid | None
     asked: Asked = Asked()
     ended_by: str
     returned: list[Architecture] = []
+    valid: list[float | None] = []
     incumbents: list[Incumbent] = []
     ordered: bool = False
     queries_sha256: str = ""

@@ -150,7 +150,7 @@ def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tup
     file = path / FILES[kind]
     try:
         data = file.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise RecordError(f"{file} cannot be read: {error.strerror}") from error

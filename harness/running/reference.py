@@ -8,24 +8,12 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from harness.errors import UnknownArchitecture
-from harness.search.oracle import Oracle
+from harness.search.oracle import Oracle, best_first
 from harness.spaces import Architecture
 from harness.strategy import Params, Strategy
 
 _BLOCK = 64
 _STALE_BLOCKS = 1000
-
-
-def best_first(oracle: Oracle, n: int) -> list[Architecture]:
-    """The n best distinct feasible architectures at the highest fidelity paid, best first; earlier among equals."""
-    ledger = oracle.ledger
-    if not oracle.incumbents:
-        return []
-    level = ledger[oracle.incumbents[-1]].fidelity
-    scored = [e for e in ledger if e.fidelity == level and e.feasible and e.score == e.score]
-    scored.sort(key=lambda e: -e.score)
-    return list(dict.fromkeys(e.arch for e in scored))[:n]
 
 
 class MatchedParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,9 +23,8 @@ class MatchedParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class MatchedRandomSearch(Strategy):
     """Query architectures drawn by the task's law until the budget ends; the best validated stands.
 
-    What a partial table has no score for, and what breaks a constraint that is known before training, is drawn again:
-    a tight constraint then leaves it as many paid queries as the strategies that it stands beside. Where 64,000 draws
-    in a row bring nothing to pay for, it gives up.
+    What breaks a constraint known before training is not asked for, so that a tight constraint leaves it as many paid
+    queries as the strategies that it stands beside. Where 64,000 draws in a row bring nothing to pay for, it gives up.
     """
 
     name = "matched-random-search"
@@ -52,15 +39,8 @@ class MatchedRandomSearch(Strategy):
                 if oracle.ended_by is not None:
                     break
                 if excess == 0.0:
-                    before = oracle.paid[0]
-                    self._ask(oracle, arch)
-                    stale = 0 if oracle.paid[0] > before else stale
+                    before = len(oracle.history)
+                    oracle.query(arch)
+                    stale = 0 if len(oracle.history) > before else stale
         params: MatchedParams = self.params
         return best_first(oracle, params.returned)
-
-    @staticmethod
-    def _ask(oracle: Oracle, arch: Architecture) -> None:
-        try:
-            oracle.query(arch)
-        except UnknownArchitecture:
-            return

@@ -37,3 +37,11 @@ class Remaining(NamedTuple):
     queries: int | None
     epochs: float | None
     seconds: float | None
+
+
+class Totals(NamedTuple):
+    """Paid queries, training epochs, training seconds."""
+
+    queries: int
+    epochs: float
+    seconds: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -60,6 +60,11 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.quantity} {self.operator} {short if float(short) == self.bound else repr(self.bound)}"
 
 
-def first_broken(constraints: tuple[Constraint, ...], values: Mapping[str, float]) -> Constraint | None:
-    """The first constraint that does not hold for these values."""
-    return next((c for c in constraints if not c.holds(values[c.quantity])), None)
+def total_excess(
+    constraints: Sequence[Constraint], values: Mapping[str, npt.NDArray[np.float64]], n: int
+) -> npt.NDArray[np.float64]:
+    """`Constraint.excess` over all constraints, summed, of ``values`` by quantity, float64 [n] each."""
+    total = np.zeros(n)
+    for c in constraints:
+        total += c.excess(values[c.quantity])
+    return total

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError
-from harness.protocol import Evaluator, Fidelity, FinalScores, Floats, Reading, Truth, Validation, Validator
+from harness.protocol import Evaluator, Fidelity, FinalScores, Floats, Reading, RunContext, Truth, Validation, Validator
 from harness.spaces import Architecture
 
 
@@ -58,7 +58,7 @@ class ShuffledEvaluator(Evaluator):
         self.final_split = inner.final_split
         self.data_digest = f"{inner.data_digest}/shuffled/{seed}"
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         if column != "validation":
             raise HarnessError(f"a shuffled task has no column {column!r}")
         return self._validator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -12,7 +11,7 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, Params, SearchSpace, Strategy, scalar_rng
-from harness_baselines.draws import UNSCORED, draws, worst_if_nan
+from harness_baselines.draws import draws, worst_if_nan
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -55,10 +54,7 @@ class LocalSearch(Strategy):
         paid = oracle.history
 
         def score(arch: Architecture) -> float:
-            try:
-                return worst_if_nan(oracle.query(arch))
-            except UNSCORED:
-                return -math.inf
+            return worst_if_nan(oracle.query(arch))
 
         self.notes["climbs"] = 0
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, HarnessError, Params, Strategy, scalar_rng
-from harness_baselines.draws import UNSCORED, draws, worst_if_nan
+from harness_baselines.draws import draws, worst_if_nan
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -50,8 +51,8 @@ class RegularizedEvolutionParams(Params, frozen=True, kw_only=True):
 class RegularizedEvolution(Strategy):
     """Fill a population at random; then mutate the winner of a tournament and let the oldest individual die.
 
-    Every queried architecture joins the population, a repeat answered from memory too. A failed training or an
-    infeasible architecture joins as the worst.
+    Every queried architecture joins the population, a repeat answered from memory too. What has no score (a failed
+    training, an infeasible architecture, one that a partial table lacks) joins as the worst.
     """
 
     name: ClassVar[str] = "regularized-evolution"
@@ -66,23 +67,12 @@ class RegularizedEvolution(Strategy):
         draw = scalar_rng(rng)
         tournament, fitness = draw.sample, itemgetter(0)
 
-        archs = draws(space, rng)
-        population: list[tuple[float, Architecture]] = []
-        while len(population) < p:
-            arch = next(archs)
-            try:
-                population.append((worst_if_nan(query(arch)), arch))
-            except UNSCORED:
-                continue
-
+        population = [(worst_if_nan(query(arch)), arch) for arch in islice(draws(space, rng), p)]
         oldest = 0  # the population is a ring: the newest takes the place of the oldest
         while True:
             parent = max(tournament(population, s), key=fitness)[1]
             child = mutate(parent, draw)
-            try:
-                score = query(child)
-            except UNSCORED:
-                continue
+            score = query(child)
             population[oldest] = (score if score == score else worst_if_nan(score), child)
             oldest = (oldest + 1) % p
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, Fidelity, Params, Strategy
-from harness_baselines.draws import UNSCORED, draws
+from harness_baselines.draws import draws
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -48,7 +48,7 @@ class Hyperband(Strategy):
     """Brackets, until the budget is spent: n random architectures at the bracket's first rung; the best n // eta go on.
 
     Bracket s = top, ..., 0, and again, starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
-    Where the task has one fidelity, this is random search, and ``notes`` says so. A failed training does not go on.
+    Where the task has one fidelity, this is random search, and ``notes`` says so. What has no score does not go on.
     A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task records them.
     """
 
@@ -74,14 +74,8 @@ class Hyperband(Strategy):
         for n, first in self.brackets(len(ladder) - 1):
             alive = [next(archs) for _ in range(n)]
             for rung in ladder[first:]:
-                scored: list[tuple[float, Architecture]] = []
-                for arch in alive:
-                    try:
-                        score = oracle.query(arch, fidelity=rung)
-                    except UNSCORED:
-                        continue
-                    if score == score:
-                        scored.append((score, arch))
+                answered = [(oracle.query(arch, fidelity=rung), arch) for arch in alive]
+                scored = [(score, arch) for score, arch in answered if score == score]
                 scored.sort(key=itemgetter(0), reverse=True)
                 alive = [arch for _, arch in scored[: max(len(alive) // eta, 1)]]
         raise AssertionError("brackets never end")

@@ -32,8 +32,8 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Strategy, UnknownArchitecture
-from harness.running.reference import best_first
+from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Strategy
+from harness.search.oracle import best_first
 from harness_csnas.encodings import Encoding, Theta, make_encoding
 from harness_csnas.sampler import GammaRule, gamma, make_sampler, random_starts
 
@@ -144,8 +144,6 @@ class _Loop:
         self.told = 0
         self.worst: float | None = None
         self.unknown: set[Architecture] = set()
-        self.breaking: set[str] = set()
-        """Keys of paid architectures that break a constraint known only after training."""
 
     def run(self) -> None:
         repeats = unpayable = 0
@@ -212,19 +210,16 @@ class _Loop:
             return _Outcome.INFEASIBLE, self.worst
         if arch in self.unknown:
             return _Outcome.UNKNOWN, self.worst
-        before = self.oracle.paid[0]
-        try:
-            score = self.oracle.query(arch)
-        except UnknownArchitecture:
+        paid, missing = self.oracle.paid.queries, self.oracle.ledger.missing
+        score = self.oracle.query(arch)
+        if self.oracle.ledger.missing > missing:
             self.unknown.add(arch)
             return _Outcome.UNKNOWN, self.worst
-        paid = self.oracle.paid[0] > before
-        if paid and not self.oracle.history[-1].feasible:
-            self.breaking.add(self.oracle.space.key(arch))
         if score == score:
             self.worst = score if self.worst is None else min(self.worst, score)
-        failed = score != score or (bool(self.breaking) and self.oracle.space.key(arch) in self.breaking)
-        return _Outcome.PAID if paid else _Outcome.REPEAT, self.worst if failed else score
+        failed = score != score or not self.oracle.feasible(arch)
+        outcome = _Outcome.PAID if self.oracle.paid.queries > paid else _Outcome.REPEAT
+        return outcome, self.worst if failed else score
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from harness import Architecture, Mode, Params, Strategy
-from harness.search.labelled import Labelled, best_first, collect
+from harness.search.labelled import Labelled, collect
+from harness.search.oracle import best_first
 from harness.search.proposal import verify
 from harness_ctnas.comparator import Comparator, Pairs, joined
 from harness_ctnas.curriculum import Baseline

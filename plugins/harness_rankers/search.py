@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, Mode, Params, Ranker, SearchSpace, Strategy
-from harness.search.labelled import Labelled, best_first, collect, labelled
+from harness.search.labelled import Labelled, collect, labelled
+from harness.search.oracle import best_first
 from harness.search.proposal import Evolution, propose, verify
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from harness import Architecture, Mode, Params, Strategy
-from harness.search.labelled import best_first, collect
+from harness.search.labelled import collect
+from harness.search.oracle import best_first
 from harness.search.proposal import Evolution, propose, verify
 from harness_renas.features import Features, Layout
 from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams

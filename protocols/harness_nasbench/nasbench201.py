@@ -14,7 +14,7 @@ from typing import Any
 from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
 from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH201 as OFFICIAL
-from harness_nasbench.nasbench201_import import EPOCHS, NAME, TABLES, import_table
+from harness_nasbench.nasbench201_import import EPOCHS, IMPORTER, NAME, SPLITS, TABLES, import_table
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
@@ -70,7 +70,8 @@ class NASBench201(TrainingProtocol):
         return [
             Task(
                 f"{NAME}/{dataset}", NAME, f"test accuracy on {dataset} after 200 epochs",
-                finals=tuple(finals.get(prefix, ["mean"])),
+                finals=tuple(finals.get(prefix, ["mean"])), data_set=dataset,
+                one_training=SPLITS[prefix][0][0] == SPLITS[prefix][1][0],
             )
             for dataset, prefix in PREFIXES.items()
         ]  # fmt: skip
@@ -92,7 +93,7 @@ class NASBench201(TrainingProtocol):
     def open(self, task: Task) -> RecordedEvaluator:
         if (why := self.missing(task)) is not None:
             raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
-        table = open_table(self.folder())
+        table = open_table(self.folder(), IMPORTER)
         dataset = task.name.partition("/")[2]
         prefix = PREFIXES[dataset]
         space = NASBench201Space(dataset)

@@ -47,7 +47,10 @@ class NASBench301(TrainingProtocol):
     name = NAME
 
     def tasks(self) -> Iterable[Task]:
-        return [Task(f"{NAME}/{which}", NAME, what, finals=("single",)) for which, what in _SUMMARIES.items()]
+        return [
+            Task(f"{NAME}/{which}", NAME, what, finals=("single",), data_set="cifar10")
+            for which, what in _SUMMARIES.items()
+        ]
 
     def folder(self, task: Task) -> Path:
         return data_dir() / NAME / task.name.partition("/")[2].partition("@")[0]

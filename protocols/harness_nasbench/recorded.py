@@ -21,6 +21,7 @@ from harness import (
     FinalScores,
     HarnessError,
     Reading,
+    RunContext,
     Score,
     SearchSpace,
     Task,
@@ -178,11 +179,18 @@ class RecordedValidator(Validator):
             raise ValueError(f"unknown repeat {repeat!r}; the task has {list(self.repeats)}")
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        recorded = {}
-        if self._costs:
+        """The table's own; where it lacks the architecture the space's, else NaN."""
+        known = self.space.costs(archs)
+        if not self._costs:
+            return known
+        try:
             rows = self.identity(archs)
-            recorded = {name: _take(column, rows) for name, column in self._costs.items()}
-        return {**self.space.costs(archs), **recorded}
+        except UnknownArchitecture:
+            if len(archs) == 1:
+                return {**dict.fromkeys(self._costs, np.array([np.nan])), **known}
+            each = [self.costs([arch]) for arch in archs]
+            return {name: np.concatenate([costs[name] for costs in each]) for name in each[0]}
+        return {**known, **{name: _take(column, rows) for name, column in self._costs.items()}}
 
     @property
     def known_after(self) -> tuple[str, ...]:
@@ -232,7 +240,7 @@ class RecordedEvaluator(Evaluator):
         self._table, self._layout, self._rows = table, layout, rows
         self._about = dict(about or {})
 
-    def validator(self, column: str = "validation") -> RecordedValidator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> RecordedValidator:
         if column not in self.columns:
             raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has {', '.join(self.columns)}")
         layout = self._layout

@@ -15,6 +15,7 @@ from harness import (
     FinalScores,
     HarnessError,
     Reading,
+    RunContext,
     Score,
     Task,
     Validation,
@@ -125,7 +126,7 @@ class SurrogateEvaluator(Evaluator):
         self._predictor, self._meta, self._about = predictor, meta, dict(about)
         self._memory: dict[Any, Reading] = {}
 
-    def validator(self, column: str = "validation") -> SurrogateValidator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> SurrogateValidator:
         if column != "validation":
             raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has validation alone")
         return SurrogateValidator(self.space, self.score, self._predictor, self._memory)

@@ -88,7 +88,7 @@ def test_scores_seconds_and_parameters_are_the_files(
             assert reading.trainings == len(trained)
             for repeat, (score, time) in enumerate(zip(valid, seconds, strict=True)):
                 one = validator.read(arch, row, fidelity, repeat)
-                assert (one.valid, one.seconds, one.missing) == (score, time, False)
+                assert (one.valid, one.seconds, one.missing) == (round(score, 9), time, False)
         tests = [100 * r.metrics.final.test_accuracy for r in of(found, SPACE.key(arch), 108)]
         assert evaluator.final_scores([arch], final="mean").scores == pytest.approx([np.mean(tests)])
         assert validator.costs([arch])["params"].tolist() == SPACE.costs([arch])["params"].tolist()

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from harness.errors import DataMissing, HarnessError, UnknownArchitecture
-from harness.protocol import Evaluator, Fidelity, Task, TrainingProtocol, Truth, Validator
+from harness.protocol import Evaluator, Fidelity, RunContext, Task, TrainingProtocol, Truth, Validator
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.spaces import LAWS, Architecture
@@ -25,7 +25,7 @@ class OpenedTask:
 
     def __init__(self, task: Task, evaluator: Evaluator) -> None:
         self.task, self.evaluator = task, evaluator
-        self.validator: Validator = evaluator.validator()
+        self.validator: Validator = evaluator.validator(context=RunContext())
 
     @cached_property
     def archs(self) -> list[Architecture]:
@@ -157,6 +157,8 @@ def batches(subject: ProtocolSubject, case: str) -> str:
         found = [validator.read(a, int(r), fidelity, repeat) for a, r in zip(archs, rows, strict=True)]
         single = {name: np.array([getattr(r, name) for r in found], dtype=np.float64) for name in many}
         _same(many, single, f"{fidelity.name}, repeat {repeat}: read")
+        absent = set(validator.known_after) - set(validator.measure(archs[0], fidelity, repeat).measured or {})
+        expect(not absent, f"{fidelity.name}, repeat {repeat}: known_after, but not measured: {', '.join(absent)}")
     return f"{len(archs)} architectures, {len(asked)} of {len(opened.questions)} pairs of fidelity and repeat"
 
 

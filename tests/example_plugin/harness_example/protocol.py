@@ -18,6 +18,7 @@ from harness import (
     Fidelity,
     FinalScores,
     HarnessError,
+    RunContext,
     Score,
     Task,
     TrainingProtocol,
@@ -95,7 +96,7 @@ class DenoisingEvaluator(Evaluator):
         self._test = _columns(text, keys, "test")[:, -1]
         self._members = list(members.values())
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         if column != "validation":
             raise HarnessError(f"{self.task.name} has no column {column!r}; it has validation")
         return self._validator

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from written_records import run, study, write_study
 
-from harness import Evaluator, Fidelity, FinalScores, Score, Task, Truth, Validation, Validator
+from harness import Evaluator, Fidelity, FinalScores, RunContext, Score, Task, Truth, Validation, Validator
 from harness.errors import DataMissing
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import write_report
@@ -39,7 +39,7 @@ class FiveRows(Evaluator):
         self.data_digest = "d1"
         self.levels = fidelities
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         return Columns(self)
 
     def final_scores(self, archs: Any, *, final: str, seed: int | None = None) -> FinalScores:
