@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from studies import Notes, comparable, run, runs_in, study
 
-import harness.search.oracle
+import harness.search.ledger
 from harness.errors import DataMissing, HarnessError, RecordError, UnknownName
 from harness.reading.results import read_results
 from harness.records.lines import OutcomeRecord, SamplingRecord
@@ -133,7 +133,7 @@ def test_a_strategy_that_fails_fails_alone_and_says_why(
         "toy-swallower",
         "toy-sampler",
     )
-    monkeypatch.setattr(harness.search.oracle, "_CALLS_AFTER_END", 1000)
+    monkeypatch.setattr(harness.search.ledger, "_CALLS_AFTER_END", 1000)
     summary, records = run(toy, tmp_path, study(*names, seeds=1))
     status = {r.entry.label: (r.status, r.error or "") for r in records}
     assert status["toy-sampler"] == ("ok", "")
