@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from written_records import record
+from written_records import run
 
-from harness.records.store import Asked, Paid
+from harness.records.lines import Asked, Paid
 from harness.registry import Registry
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -32,6 +32,5 @@ def test_the_metric_is_found_and_computed(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.delitem(sys.modules, module, raising=False)
     registry = Registry(only=frozenset({"mine"}), strict=True)
     metric = registry.load("metric", "free-share")
-    run = record(paid=Paid(queries=6, epochs=0, seconds=0.0), asked=Asked(total=8, cached=2, invalid=0))
-    assert metric(run) == 0.25
-    assert metric(record(asked=Asked(total=0, cached=0, invalid=0))) is None
+    assert metric(run(paid=Paid(queries=6, epochs=0, seconds=0.0), asked=Asked(total=8, cached=2, invalid=0))) == 0.25
+    assert metric(run(asked=Asked(total=0, cached=0, invalid=0))) is None
