@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from landscapes import Grid, Landscape, run
-from written_records import record
+from landscapes import Grid, Landscape
+from written_records import run
 
 from harness import Budget, DataMissing, Oracle, open_table
-from harness.records.store import Asked, Paid
+from harness.records.lines import Asked, Paid
 from harness.registry import Registry
 from harness.testing import assert_conforms
 
@@ -71,9 +71,9 @@ def test_the_metric_is_found_and_computed(
     """Of eight calls, six were paid: a quarter was free."""
     assert write("A metric") == ["my_plugin/plugin.py", "my_plugin/metrics.py"]
     metric = installed(tmp_path, monkeypatch).load("metric", "free-share")
-    finished = record(paid=Paid(queries=6, epochs=0, seconds=0.0), asked=Asked(total=8, cached=2, invalid=0))
+    finished = run(paid=Paid(queries=6, epochs=0, seconds=0.0), asked=Asked(total=8, cached=2, invalid=0))
     assert metric(finished) == 0.25
-    assert metric(record(asked=Asked(total=0, cached=0, invalid=0))) is None
+    assert metric(run(asked=Asked(total=0, cached=0, invalid=0))) is None
 
 
 def test_the_strategy_conforms_to_all_that_the_page_says_of_strategies(

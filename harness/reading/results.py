@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.reading.study import StudyRuns as Results
-from harness.reading.study import read_study
+from harness.reading.study import StudyRuns, read_study
+
+
+@dataclass(frozen=True)
+class Results(StudyRuns):
+    """One study, read back."""
 
 
 def read_results(folder: Path | str) -> Results:
@@ -13,7 +18,4 @@ def read_results(folder: Path | str) -> Results:
 
     Raises RecordError where the folder holds no study, no whole record, or records that contradict each other.
     """
-    return read_study(folder)
-
-
-__all__ = ["Results", "read_results"]
+    return Results(**vars(read_study(folder)))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from harness.protocol import Evaluator
 from harness.reading.compliance import Finding, check_compliance, entry_scope
 from harness.reading.entries import summarise
 from harness.reading.report.table import Table
 from harness.reading.study import EntryRuns, SettingRuns, StudyRuns
 from harness.reading.summary import SettingSummary
 from harness.registry import Registry, default_registry
+from harness.running.plan import Evaluators
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,9 @@ class Source:
     registry: Callable[[], Registry] = default_registry
 
     @cached_property
-    def open_task(self) -> Callable[[str], Evaluator]:
+    def open_task(self) -> Evaluators:
         """Opens a task once. Raises UnknownName, PluginError, DataMissing, DataError."""
-        registry = self.registry()
-
-        def opened(name: str) -> Evaluator:
-            task = registry.task(name)
-            evaluator: Evaluator = registry.protocol(task.protocol).open(task)
-            return evaluator
-
-        return cache(opened)
+        return Evaluators(self.registry())
 
     def shown(self) -> Iterator[tuple[SettingRuns, list[EntryRuns]]]:
         """The chosen settings, each with the chosen entries and references."""

@@ -21,7 +21,7 @@ from written_records import (
     write_study,
 )
 
-from harness import Evaluator, FinalScores, Task, Truth
+from harness import Evaluator, FinalScores, RunContext, Task, Truth
 from harness.errors import DataMissing, InvalidArchitecture
 from harness.reading.compliance import Finding, check_compliance
 from harness.reading.study import StudyRuns, read_study
@@ -68,7 +68,7 @@ class Table(Evaluator):
         self.task, self.data_digest = Task(name, "toy"), "d1"
         self.scores, self.mean = scores, mean
 
-    def validator(self, column: str = "validation") -> Any:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Any:
         raise NotImplementedError
 
     def final_scores(self, archs: Any, *, final: str, seed: int | None = None) -> FinalScores:

@@ -25,6 +25,7 @@ from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.identity import stream
 from harness.records.specs import Setting
+from harness.running.ranking import drawn_rows
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
 from harness.statistics.metrics import ktau
@@ -107,8 +108,6 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCo
 
 def _sample(evaluator: Evaluator, setting: Setting, seed: int) -> list[Architecture]:
     """Distinct rows by the task's law: of the table where there is one, else as the space draws them."""
-    from harness.running.ranking import drawn_rows
-
     rng = stream(seed, "correlation", setting.task)
     truth = evaluator.truth(setting.final)
     if truth is not None:
