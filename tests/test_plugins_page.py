@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from landscapes import Grid, Landscape
+from landscapes import run as search_with
 from written_records import run
 
 from harness import Budget, DataMissing, Oracle, open_table
@@ -52,7 +53,7 @@ def test_the_first_plugin_and_its_strategy_are_found_and_search(
     assert item.status == "ok"
     strategy = registry.load("strategy", "my-strategy")()
     assert msgspec.to_builtins(strategy.params) == {"size": 8}
-    assert run(strategy, Landscape(Grid(6, 6, 6), sum), queries=100).incumbent.arch == (5, 5, 5)
+    assert search_with(strategy, Landscape(Grid(6, 6, 6), sum), queries=100).incumbent.arch == (5, 5, 5)
 
 
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
