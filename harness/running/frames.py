@@ -27,6 +27,11 @@ class Frames:
     def __init__(self) -> None:
         self._held = bytearray()
 
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return bool(self._held)
+
     def feed(self, piece: bytes) -> list[bytes]:
         """The messages that ``piece`` completes, in order. Raises Garbled."""
         self._held += piece

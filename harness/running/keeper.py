@@ -29,6 +29,7 @@ Kind = Literal["done", "raised", "ended", "garbled", "timeout", "memory", "lost"
 LOG_LIMIT = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SHARE_OF_LOOKING = 0.05
+_GARBLED = "it wrote to the descriptor of its reply"
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 
 
@@ -137,14 +138,14 @@ class Keeper:
                 result = run.watch()
             finally:
                 status = run.end()
-            return result if result is not None else self._ended(status)
+            return result if result is not None else self._ended(status, run.frames.partial)
         except OSError as error:
             return Result("lost", told=f"its worker: {error}")
         finally:
             log.close()
             remove(scratch)
 
-    def _ended(self, status: int) -> Result:
+    def _ended(self, status: int, partial: bool) -> Result:
         """A run that ended without a reply: by its own doing, or by what ended it from outside?
 
         An exit is the run's own, and so is a signal that no outsider sends, such as SIGSEGV. A signal that comes from
@@ -152,9 +153,9 @@ class Keeper:
         """
         code = os.waitstatus_to_exitcode(status)
         if code == UNSENT:
-            return Result(
-                "ended", told="it closed the descriptor that its reply goes through, or interrupted the reply"
-            )
+            return Result("ended", told="it closed the descriptor of its reply, or broke what sends it")
+        if code >= 0 and partial:
+            return Result("garbled", told=_GARBLED)
         if code >= 0:
             return Result("ended", told=f"it ended its process with exit status {code} before it had an outcome")
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
@@ -174,7 +175,7 @@ class _Run:
 
     def __init__(self, keeper: Keeper, request: Request, scratch: str, log: Log) -> None:
         self.keeper, self.request, self.log = keeper, request, log
-        self.status: int | None = None
+        self.frames = Frames()
         self.reply, reply = os.pipe()
         self.printed, printed = os.pipe()
         own = os.getpid()
@@ -213,7 +214,6 @@ class _Run:
     def watch(self) -> Result | None:
         """Until the run has replied, broken a limit or ended; None where it ended without a reply. Raises Gone."""
         request, k = self.request, self.keeper
-        frames = Frames()
         poll = select.poll()
         for descriptor in (k.link.fileno(), k.alive, k.bell, self.reply, self.printed):
             poll.register(descriptor, select.POLLIN)
@@ -231,10 +231,10 @@ class _Run:
                     poll.unregister(descriptor)
                 elif descriptor == self.printed:
                     self.log.write(piece)
-                elif (result := _replied(frames, piece)) is not None:
+                elif (result := self._replied(piece)) is not None:
                     return result
             if self._has_ended():
-                return self._last_words(frames)
+                return self._last_words()
             now = time.monotonic()
             if now >= ends:
                 return Result("timeout", told=f"took longer than {request.seconds:g} s")
@@ -248,11 +248,21 @@ class _Run:
     def _has_ended(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def _last_words(self, frames: Frames) -> Result | None:
+    def _last_words(self) -> Result | None:
         with suppress(BlockingIOError):
             while piece := os.read(self.reply, 1 << 20):
-                if (result := _replied(frames, piece)) is not None:
+                if (result := self._replied(piece)) is not None:
                     return result
+        return None
+
+    def _replied(self, piece: bytes) -> Result | None:
+        """None while the reply is not complete."""
+        try:
+            for message in self.frames.feed(piece):
+                reply = msgspec.msgpack.decode(message, type=Reply)
+                return Result("done", reply.returned) if reply.raised is None else Result("raised", told=reply.raised)
+        except (Garbled, msgspec.MsgspecError):
+            return Result("garbled", told=_GARBLED)
         return None
 
     def _memory(self) -> int:
@@ -270,17 +280,6 @@ class _Run:
         os.close(self.reply)
         os.close(self.printed)
         return status
-
-
-def _replied(frames: Frames, piece: bytes) -> Result | None:
-    """None while the reply is not complete."""
-    try:
-        for message in frames.feed(piece):
-            reply = msgspec.msgpack.decode(message, type=Reply)
-            return Result("done", reply.returned) if reply.raised is None else Result("raised", told=reply.raised)
-    except (Garbled, msgspec.MsgspecError):
-        return Result("garbled", told="it wrote to the descriptor that its reply goes through")
-    return None
 
 
 def remove(folder: str) -> None:
