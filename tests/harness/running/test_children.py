@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from misbehaving.requests import CORPUS
+from misbehaving.strategies import STRATEGIES
 
 from harness.running.children import CannotStart, Ended, Outcome, Pool
 from harness.running.frames import Frames, Garbled, frame
@@ -98,6 +99,25 @@ def test_two_workers_side_by_side_are_not_disturbed_either(mark: str) -> None:
     assert len(outcomes) == 2 * len(CORPUS)
     assert {o.key: o.kind for o in outcomes if o.key != "probe"} == {n: kind for n, (_, kind, _) in CORPUS.items()}
     assert {o.returned for o in outcomes if o.key == "probe"} == {pristine.returned}
+    assert_gone(mark)
+
+
+@pytest.mark.parametrize("preloaded", [[], pytest.param(["torch"], marks=pytest.mark.slow)])
+def test_a_sound_search_is_the_same_after_every_strategy_that_misbehaves(preloaded: list[str], mark: str) -> None:
+    imports = ["misbehaving.strategies", *preloaded]
+    with Pool("misbehaving.strategies:search", jobs=1, imports=imports, memory=MEMORY) as pool:
+        sound = one(pool, b"misbehaving")
+        assert sound.kind == "done"
+        wrong = {}
+        for strategy in STRATEGIES:
+            outcome = one(pool, strategy.name.encode(), seconds=2.0 if strategy.ends == "timeout" else 60.0)
+            if strategy.ends not in (outcome.kind, "any"):
+                wrong[strategy.name] = outcome
+            if (after := one(pool, b"misbehaving")) != sound:
+                wrong[f"after {strategy.name}"] = after
+        assert wrong == {}
+        assert os.listdir(pool._scratch) == []
+        assert len(list(processes_of(pool))) == 1
     assert_gone(mark)
 
 
