@@ -209,7 +209,10 @@ def test_nothing_outlives_its_coordinator(number: signal.Signals, mark: str) -> 
     assert_gone(mark)
 
 
-def test_nothing_outlives_a_coordinator_that_is_killed_with_its_template(mark: str) -> None:
+def test_no_process_outlives_a_coordinator_that_is_killed_with_its_template(
+    mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # nobody is left to remove the scratch folder
     with coordinator() as process:
         (template,) = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGKILL)
