@@ -16,8 +16,9 @@ from harness.errors import HarnessError, RecordError
 from harness.records.lines import OutcomeRecord, SearchRecord
 from harness.records.store import Folder, read_folder
 from harness.registry import Registry
-from harness.running.campaign import Settings, queries_file
+from harness.running.campaign import Settings
 from harness.running.execution import Lost, Stopped, Work
+from harness.running.folder import queries_file
 from harness.running.items import Product, SearchItem
 from harness.running.plan import Evaluators, code_of
 from harness.running.worker import preparation_of
@@ -141,7 +142,7 @@ def _changed(search: SearchRecord, registry: Registry, evaluators: Evaluators) -
 
 
 def _words(code: dict[str, str]) -> str:
-    return ", ".join(f"{name} {value[:12]}" for name, value in code.items() if name in ("version", "sha256"))
+    return ", ".join(f"{name} {code[name][:12]}" for name in ("version", "sha256") if code.get(name))
 
 
 # -- where two searches differ -----------------------------------------------------------------------------------------

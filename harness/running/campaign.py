@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from harness.errors import HarnessError, RecordError, StudyError, counted
-from harness.records.lines import PlanRecord, SamplingRecord, SearchRecord, TrainingRecord
+from harness.records.lines import SamplingRecord, SearchRecord, TrainingRecord
 from harness.records.runs import Run
 from harness.records.specs import OutcomeSpec, TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
-from harness.running.environment import describe_environment
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
+from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
 from harness.running.items import Item, OutcomeItem, SearchItem, TrainingItem
-from harness.running.plan import OpenTask, Plan, make_plan
+from harness.running.listening import Hooks, Listener, Silent, said_of
+from harness.running.plan import Plan, make_plan
 from harness.running.runner import Runner, lost_search
-from harness.running.sampling import drawn_sampling, draws_of, exact_sampling, trainings_of
+from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
 from harness.running.scoring import candidates, outcome_of
 from harness.running.study import Study
 from harness.running.worker import preparation_of
@@ -32,35 +32,6 @@ from harness.running.worker import preparation_of
 _LONGEST_RUN = 366 * 86400.0
 _MOST_LOSSES = 3
 """So often an item may be lost; the last time it is carried out alone."""
-LOGS = "logs"
-"""The folder of what runs print, in a study's own."""
-
-
-class Listener(Protocol):
-    """What is told how a study goes on. Every method is called in the coordinator."""
-
-    def stage(self, what: str, total: int, already: int) -> None:
-        """A stage begins: ``total`` items, such as runs, of which ``already`` are there."""
-
-    def started(self, title: str) -> None: ...
-    def finished(self, title: str, said: str, failed: bool) -> None: ...
-    def note(self, message: str) -> None: ...
-
-
-class Silent:
-    """A listener that does nothing."""
-
-    def stage(self, what: str, total: int, already: int) -> None:
-        return
-
-    def started(self, title: str) -> None:
-        return
-
-    def finished(self, title: str, said: str, failed: bool) -> None:
-        return
-
-    def note(self, message: str) -> None:
-        return
 
 
 @dataclass(frozen=True)
@@ -100,28 +71,6 @@ class Summary:
     stopped: str | None = None
 
 
-@dataclass
-class _Hooks:
-    """Calls a hook of every plugin in its own guard: an exception in one is told once and stops no other.
-
-    pluggy's own caller would end at the first exception.
-    """
-
-    registry: Registry
-    listener: Listener
-    told: set[str] = field(default_factory=set)
-
-    def call(self, hook: str, **arguments: Any) -> None:
-        for implementation in getattr(self.registry.manager.hook, hook).get_hookimpls():
-            plugin = implementation.plugin_name
-            try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:
-                if plugin not in self.told:
-                    self.told.add(plugin)
-                    self.listener.note(f"plugin {plugin!r}: {hook} raised {type(error).__name__}: {error}")
-
-
 def carry_out_study(
     study: Study,
     *,
@@ -146,8 +95,8 @@ def carry_out_study(
     found = read_folder(folder)
     known = read_samplings(results, [])
     # What random sampling may refuse is refused before anything is written.
-    sampled = [_sampling(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
-    campaign = _Campaign(plan, found, runner, engine, settings, listener, _Hooks(registry, listener), folder)
+    sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
+    campaign = _Campaign(plan, found, runner, engine, settings, listener, Hooks(registry, listener), folder)
     with ExitStack() as stack:
         campaign.interrupts = stack.enter_context(Interrupts())
         if campaign.misses_something(sampled):
@@ -156,11 +105,11 @@ def carry_out_study(
         campaign.store = store = stack.enter_context(Store.open(folder))
         for problem in found.problems:
             listener.note(str(problem))
-        _describe(store, found, plan, text)
+        describe(store, found, plan, text)
         for s in sampled:
             if s.record is not None and s.record.id not in found.samplings:
                 store.append(s.record)
-                _share(results, s.record, listener)
+                share(results, s.record, listener.note)
         summary = campaign.run(sampled)
         for s in sampled if summary.stopped is None else ():
             try:
@@ -170,7 +119,7 @@ def carry_out_study(
                 continue
             if finished is not None:
                 store.append(finished)
-                _share(results, finished, listener)
+                share(results, finished, listener.note)
         if not summary.interrupted and summary.already + summary.finished == summary.total:
             campaign.hooks.call("nas_harness_study_finished", study=study.name, folder=str(folder))
     return summary
@@ -188,47 +137,6 @@ def _check(settings: Settings) -> None:
         )
 
 
-# -- random sampling ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Sampled:
-    """Random sampling of a task: its record, or the final trainings that it takes."""
-
-    t: OpenTask
-    record: SamplingRecord | None
-    trainings: tuple[TrainingSpec, ...] = ()
-
-
-def _sampling(t: OpenTask, spec: Any, found: Folder, known: dict[str, SamplingRecord]) -> _Sampled:
-    """Raises StudyError where a task's constraints leave nothing to draw."""
-    record = found.samplings.get(spec.id) or known.get(spec.id)
-    if record is not None:
-        return _Sampled(t, record)
-    truth = t.evaluator.truth(spec.final)
-    if truth is not None:
-        return _Sampled(t, exact_sampling(t, spec, truth))
-    archs = draws_of(t, spec)
-    if not t.trains:
-        return _Sampled(t, drawn_sampling(t, spec, t.evaluator.final_scores(archs, final=spec.final).scores))
-    return _Sampled(t, None, tuple(trainings_of(spec, archs)))
-
-
-def _share(results: Path, record: SamplingRecord, listener: Listener) -> None:
-    """Beside all studies; one line in one write, so that studies running at once do not mix theirs."""
-    path = results / "samplings.jsonl"
-    try:
-        if record.id in read_samplings(results, []):
-            return
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, msgspec.json.encode(record, order="deterministic") + b"\n")
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        listener.note(f"{path} cannot be written ({error.strerror}); other studies compute random sampling again")
-
-
 # -- the campaign ---------------------------------------------------------------------------------------------------
 
 
@@ -242,7 +150,7 @@ class _Campaign:
     engine: Executor
     settings: Settings
     listener: Listener
-    hooks: _Hooks
+    hooks: Hooks
     folder: Path
     store: Store = field(init=False)
     interrupts: Interrupts = field(init=False)
@@ -270,13 +178,13 @@ class _Campaign:
                 for identity in [i for i, r in kept.items() if r.status != "ok"]:
                     del kept[identity]
 
-    def misses_something(self, sampled: Sequence[_Sampled]) -> bool:
+    def misses_something(self, sampled: Sequence[Sampled]) -> bool:
         """Whether there is anything to carry out."""
         return not all(self._over(*pair) for pair in self.pairs) or bool(
             self._trainings([spec for s in sampled for spec in s.trainings])
         )
 
-    def run(self, sampled: Sequence[_Sampled]) -> Summary:
+    def run(self, sampled: Sequence[Sampled]) -> Summary:
         already = sum(self._over(*pair) for pair in self.pairs)
         interrupted, stopped = False, None
         try:
@@ -310,7 +218,7 @@ class _Campaign:
             stopped,
         )
 
-    def sampling_of(self, sampled: _Sampled) -> SamplingRecord | None:
+    def sampling_of(self, sampled: Sampled) -> SamplingRecord | None:
         """Random sampling of a task that trains, once every draw is trained."""
         records = [self.found.trainings.get(spec.id) for spec in sampled.trainings]
         if any(r is None for r in records):
@@ -414,7 +322,7 @@ class _Campaign:
         if isinstance(outcome, Done):
             product = outcome.product
             if product.queries is not None:
-                _write(queries_file(self.store.folder, item.id), product.queries)
+                write(queries_file(self.store.folder, item.id), product.queries)
             self._store(product.search, self.found.searches)
             for record in product.outcomes:
                 self._store(record, self.found.outcomes)
@@ -491,59 +399,3 @@ class _Campaign:
             if record is not None and record.status != "ok":
                 return f"{self.plan.titles[search]}: {record.status}: {record.error}"
         return None
-
-
-def said_of(run: Run) -> str:
-    """What came of a run, in a few words."""
-    if run.failed:
-        return f"{run.status}: {run.error}"
-    queries = "" if run.paid is None else f" after {run.paid.queries} {'query' if run.paid.queries == 1 else 'queries'}"
-    return f"{run.score:.2f}{queries}"
-
-
-# -- the folder -----------------------------------------------------------------------------------------------------
-
-
-def queries_file(folder: Path, identity: str) -> Path:
-    """Where the queries of a search are, where they are kept."""
-    return folder / "queries" / f"{identity}.npz"
-
-
-def _describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
-    """The study as it is run, beside its records; a plan that is already the latest is not written again."""
-    folder = store.folder
-    _write(folder / "study.toml", (text if text is not None else study_toml(plan.study)).encode())
-    environment = msgspec.json.encode(describe_environment(), order="deterministic")
-    _write(folder / "environment.json", msgspec.json.format(environment, indent=1) + b"\n")
-    heads = found.heads
-    if [head.content for head in heads] != [plan.record.content]:
-        record: PlanRecord = msgspec.structs.replace(plan.record, replaces=[head.id for head in heads])
-        store.append(record)
-        found.plans.append(record)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all. Raises RecordError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
-
-
-def study_toml(study: Study) -> str:
-    """The study as a TOML file, for studies that were given on the command line."""
-    import tomli_w
-
-    builtins = msgspec.to_builtins(study)
-    return tomli_w.dumps(_without_none(builtins))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(v) for v in value]
-    return value

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import msgspec
 
 from harness.errors import HarnessError, counted
-from harness.running.campaign import Listener, Silent
+from harness.running.listening import Listener, Silent
 
 _FEW = 50
 """Up to so many items, each has a line of its own."""

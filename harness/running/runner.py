@@ -37,6 +37,8 @@ from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
 from harness.running.scoring import failed, outcome_of
 from harness.running.search import Searched, carry_out, told
+from harness.running.study import MATCHED
+from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
@@ -138,10 +140,14 @@ class Runner:
         return self._rows[key]
 
     def warm(self, outcome: OutcomeSpec, spec: SearchSpec) -> None:
-        """Work out what every such outcome is set against, so that copies of this process find it done."""
-        rows = self.rows(outcome, spec)
-        if rows is not None and rows.best_final is not None:
-            _ = rows.rank(rows.best_final), rows.best_valid
+        """Search at random once, where that trains nothing: copies of this process find done what a search needs."""
+        if not (self.evaluators(spec.search_task).task.recorded and self.evaluators(outcome.task).task.recorded):
+            return
+        reference = msgspec.structs.replace(
+            spec, strategy=MATCHED, params={"returned": 1}, top=1, budget=Budget(queries=1)
+        )
+        scored = msgspec.structs.replace(outcome, ktau_sample=None)
+        self.carry_out(SearchItem(spec=reference, outcomes=(scored,), title="to be ready"))
 
     def _train(self, item: TrainingItem) -> TrainingRecord:
         spec, started = item.spec, time.perf_counter()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from leftovers import assert_gone, marked, new_mark
 from misbehaving.requests import CORPUS
 from misbehaving.strategies import STRATEGIES
 
@@ -25,28 +26,7 @@ MEMORY = 400 << 20
 
 @pytest.fixture(autouse=True)
 def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A variable that every process started in a test inherits, so that those left over are found."""
-    mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    monkeypatch.setenv("PYTEST_CHILDREN", mark)
-    return mark
-
-
-def marked(mark: str) -> set[int]:
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("PYTEST_CHILDREN") == mark:
-                found.add(process.pid)
-        except psutil.Error:
-            continue
-    return found
-
-
-def assert_gone(mark: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := marked(mark)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
+    return new_mark(monkeypatch)
 
 
 def corpus(*, jobs: int = 1, **options: object) -> Pool:
