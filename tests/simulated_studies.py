@@ -14,14 +14,14 @@ from scipy.special import erfc, stdtr
 from scipy.stats import rankdata
 
 
-class Tested(NamedTuple):
+class Outcome(NamedTuple):
     """Of each study: two-sided p, and whether both means and ranks are above the reference. [studies]"""
 
     p: np.ndarray
     above: np.ndarray
 
 
-def both_tests(ours: np.ndarray, theirs: np.ndarray, *, spread_alike: bool = False) -> Tested:
+def both_tests(ours: np.ndarray, theirs: np.ndarray, *, spread_alike: bool = False) -> Outcome:
     """The larger p of Mann-Whitney and Brunner-Munzel of [studies, n] and [studies, m]; `spread_alike`: the first."""
     n, m = ours.shape[1], theirs.shape[1]
     size = n + m
@@ -38,15 +38,15 @@ def both_tests(ours: np.ndarray, theirs: np.ndarray, *, spread_alike: bool = Fal
         df = total**2 / np.maximum(va**2 / (n - 1) + vb**2 / (m - 1), 1e-300)
         apart = 2 * stdtr(df, -np.abs(a.mean(axis=1) - 0.5) / np.sqrt(total))
         p = np.maximum(p, np.where(va + vb > 0, apart, 0.0))
-    return Tested(p, above)
+    return Outcome(p, above)
 
 
-def together(parts: Sequence[Tested]) -> Tested:
+def together(parts: Sequence[Outcome]) -> Outcome:
     """Better than every reference: the largest p, where all agree that it is above."""
-    return Tested(np.max([part.p for part in parts], axis=0), np.all([part.above for part in parts], axis=0))
+    return Outcome(np.max([part.p for part in parts], axis=0), np.all([part.above for part in parts], axis=0))
 
 
-def called_better(entries: Sequence[Tested], others: Sequence[Tested] = ()) -> np.ndarray:
+def called_better(entries: Sequence[Outcome], others: Sequence[Outcome] = ()) -> np.ndarray:
     """Whether each study calls an entry better, bool [studies]: Holm over `entries` and `others` at .05."""
     p = np.array([test.p for test in (*entries, *others)])
     order = np.argsort(p, axis=0)
@@ -61,8 +61,8 @@ def called_better(entries: Sequence[Tested], others: Sequence[Tested] = ()) -> n
 class Study(NamedTuple):
     """p-values of the entries of one task: against matched random search, and against random sampling."""
 
-    search: list[Tested]
-    sampling: list[Tested]
+    search: list[Outcome]
+    sampling: list[Outcome]
 
 
 def task_of_studies(
