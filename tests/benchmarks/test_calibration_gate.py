@@ -12,7 +12,7 @@ from simulated_gates import until_decided, verdicts
 
 from harness.statistics.gate import looks
 
-pytestmark = pytest.mark.calibration
+pytestmark = [pytest.mark.calibration, pytest.mark.measure]
 
 GATES = 2000
 SHARE = 0.5

@@ -15,7 +15,7 @@ from populations import TASKS, import_tables, open_task, searched
 from harness.statistics.coverage import LEAST_COVERAGE, TIED_SHARE, student_coverage
 from harness.statistics.inference import student_t
 
-pytestmark = pytest.mark.calibration
+pytestmark = [pytest.mark.calibration, pytest.mark.measure]
 
 STUDIES = 10_000
 RUNS = {"random-search": 1500, "regularized-evolution": 1500, "local-search": 1500, "tpe": 200}

@@ -13,7 +13,7 @@ from bent_searches import DISGUISES, Table, table_of
 from populations import GRAPHS, import_tables, open_task
 from simulated_studies import share_called_better
 
-pytestmark = pytest.mark.calibration
+pytestmark = [pytest.mark.calibration, pytest.mark.measure]
 
 GRAPH = tuple(f"nasbench-graph/{name}" for name in GRAPHS)
 MIXED = (
