@@ -38,7 +38,10 @@ def report(
         list[str] | None, typer.Option("--entry", help="The entry of this label only; may be repeated.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
-    unit: Annotated[str, typer.Option("--cost", help="Curves over queries, epochs or seconds.")] = "queries",
+    unit: Annotated[
+        str | None,
+        typer.Option("--cost", help="Curves over queries, epochs or seconds; default the budget's."),
+    ] = None,
     against: Annotated[
         str | None, typer.Option("--against", help="Curves of each entry less that of the entry of this label.")
     ] = None,

@@ -68,7 +68,7 @@ class Table(Evaluator):
         self.task, self.data_digest = Task(name, "toy"), "d1"
         self.scores, self.mean = scores, mean
 
-    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Any:  # noqa: B008
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Any:
         raise NotImplementedError
 
     def final_scores(self, archs: Any, *, final: str, seed: int | None = None) -> FinalScores:

@@ -81,7 +81,7 @@ def check_choice(choice: Choice) -> None:
     if choice.others and set(choice.sections) != {"ktau"}:
         raise HarnessError("several studies are set beside each other by --section ktau alone; name one folder")
     of_curves = {
-        "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit != "queries"
+        "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit is not None
     }  # fmt: skip
     for option, given in of_curves.items():
         if given and "curves" not in choice.sections:
