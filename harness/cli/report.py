@@ -24,8 +24,8 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, curves, ktau, correlation (which needs the tasks' data) or metrics (that plugins "
-            "provide); may be repeated; default the first two.",
+            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation (which needs the tasks' "
+            "data) or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json, csv, markdown, latex or html.")] = "text",
