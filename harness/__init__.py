@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 _WHERE = {
     "hookimpl": "harness.hookspecs",
     "Provides": "harness.hookspecs",
+    "PAD": "harness.spaces",
     "Architecture": "harness.spaces",
     "CellBatch": "harness.spaces",
     "CellGraph": "harness.spaces",
@@ -38,6 +39,22 @@ _WHERE = {
     "Ranker": "harness.strategy",
     "Strategy": "harness.strategy",
     "STRICT": "harness.strategy",
+    "Evolution": "harness.search.proposal",
+    "Labelled": "harness.search.labelled",
+    "best_first": "harness.search.oracle",
+    "collect": "harness.search.labelled",
+    "labelled": "harness.search.labelled",
+    "propose": "harness.search.proposal",
+    "verify": "harness.search.proposal",
+    "Answer": "harness.data.tables",
+    "DataSet": "harness.data.tables",
+    "SourceFile": "harness.data.tables",
+    "Table": "harness.data.tables",
+    "data_dir": "harness.data.tables",
+    "open_table": "harness.data.tables",
+    "sha256": "harness.data.tables",
+    "table_exists": "harness.data.tables",
+    "write_table": "harness.data.tables",
     "Budget": "harness.search.budget",
     "Ledger": "harness.search.ledger",
     "Observation": "harness.search.ledger",
@@ -82,6 +99,15 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from harness.data.tables import Answer as Answer
+    from harness.data.tables import DataSet as DataSet
+    from harness.data.tables import SourceFile as SourceFile
+    from harness.data.tables import Table as Table
+    from harness.data.tables import data_dir as data_dir
+    from harness.data.tables import open_table as open_table
+    from harness.data.tables import sha256 as sha256
+    from harness.data.tables import table_exists as table_exists
+    from harness.data.tables import write_table as write_table
     from harness.errors import BudgetExhausted as BudgetExhausted
     from harness.errors import DataError as DataError
     from harness.errors import DataMissing as DataMissing
@@ -112,10 +138,18 @@ if TYPE_CHECKING:
     from harness.running.execution import Executor as Executor
     from harness.search.budget import Budget as Budget
     from harness.search.constraints import Constraint as Constraint
+    from harness.search.labelled import Labelled as Labelled
+    from harness.search.labelled import collect as collect
+    from harness.search.labelled import labelled as labelled
     from harness.search.ledger import Ledger as Ledger
     from harness.search.ledger import Observation as Observation
     from harness.search.ledger import PaidQuery as PaidQuery
     from harness.search.oracle import Oracle as Oracle
+    from harness.search.oracle import best_first as best_first
+    from harness.search.proposal import Evolution as Evolution
+    from harness.search.proposal import propose as propose
+    from harness.search.proposal import verify as verify
+    from harness.spaces import PAD as PAD
     from harness.spaces import Architecture as Architecture
     from harness.spaces import CellBatch as CellBatch
     from harness.spaces import CellGraph as CellGraph

@@ -7,7 +7,7 @@ A plugin is a module named by an entry point of the group ``nas_harness``. It ma
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
@@ -27,11 +27,14 @@ KINDS: tuple[Kind, ...] = ("strategy", "protocol", "space", "executor", "metric"
 class Provides:
     """One thing a plugin provides. ``load``: ``module:attribute``, imported when it is first used.
 
-    ``requires``: import names that must be present; ``install``: the one command that installs them.
+    ``requires``: import names that must be present; ``install``: the one command that installs them. A class says its
+    ``name``, and its summary in the first line of its docstring: both are read from its source. A function has neither:
+    give them here.
     """
 
-    name: str
     load: str
+    _: KW_ONLY
+    name: str = ""
     summary: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""
@@ -63,7 +66,7 @@ def nas_harness_executors() -> Iterable[Provides | type]:
 
 @hookspec
 def nas_harness_metrics() -> Iterable[Provides | type]:
-    """Return metrics, each as ``Provides(name, "module:function", summary)``. Called once, at discovery.
+    """Return metrics, each as ``Provides("module:function", name=..., summary=...)``. Called once, at discovery.
 
     The function takes a `harness.Run` and gives one number, or None where there is none. ``nas-harness report DIR
     --section metrics`` calls it on every run and shows the mean over the runs of each row.

@@ -18,7 +18,6 @@ class Sound(Strategy):
     """Random search: the sound strategy that the others are made from."""
 
     name = "sound"
-    summary = "random search"
 
     def search(self, oracle, rng):
         while True:
@@ -370,8 +369,9 @@ class NotesAnObject(Sound):
         return super().search(oracle, rng)
 
 
-class NoSummary(Sound):
-    name, summary = "no-summary", ""
+class NoSummary(Strategy):
+    name = "no-summary"
+    search, step = Sound.search, Sound.step
 
 
 class NoStrictMode(Sound):
@@ -384,13 +384,12 @@ class CheatsInStrict(Sound):
     modes = {"strict": Mode(oracle="test", report="best_of_returned", top=10)}
 
 
-class IdleAblationParams(Params, frozen=True, kw_only=True):
+class IdleAblationParams(Params):
     size: int = 3
 
 
-class IdleAblation(Sound):
+class IdleAblation(Sound, Strategy[IdleAblationParams]):
     name = "idle-ablation"
-    Params = IdleAblationParams
     ablations = {"without-size": {"size": 3}}
 
 

@@ -8,11 +8,11 @@ Nothing is unpickled. A value that was never measured is NaN.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -334,11 +334,6 @@ def _aside(folder: Path) -> Path:
 @contextlib.contextmanager
 def _alone(parent: Path) -> Iterator[None]:
     """One process at a time puts tables into ``parent``. The folder itself is locked, so no lock file is left."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
     handle = os.open(parent, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -19,7 +19,7 @@ from harness.records.specs import OutcomeSpec, TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.environment import describe_environment
-from harness.running.execution import Done, Executor, Lost, Work, default_jobs, find_executor
+from harness.running.execution import Done, Executor, Lost, Work, default_jobs
 from harness.running.items import Item, OutcomeItem, SearchItem, TrainingItem
 from harness.running.plan import OpenTask, Plan, make_plan
 from harness.running.runner import Runner, lost_search
@@ -126,7 +126,7 @@ def carry_out_study(
     """
     settings = settings or Settings()
     _check(settings)
-    engine = find_executor(settings.executor, registry)
+    engine = registry.load("executor", settings.executor)()
     runner = Runner(registry)
     plan = make_plan(study, registry, runner.evaluators)
     folder = results / study.name

@@ -23,7 +23,9 @@ Outcome = tuple[Literal["done", "timeout", "died", "failed"], bytes | str]
 
 
 class DaskCluster(Executor):
-    """Dask hands out the runs; on its workers each runs in a process of its own, which is killed when it hangs.
+    """A Dask cluster: --cluster ADDRESS, or one of this machine's own.
+
+    Dask hands out the runs; on its workers each runs in a process of its own, which is killed when it hangs.
 
     Dask promises at least once: a run whose worker is lost is carried out again elsewhere, and the coordinator stores
     each id once. ``Work.cluster`` is a scheduler's address; None is a cluster of ``jobs`` workers in this process.

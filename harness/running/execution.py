@@ -18,8 +18,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import UnknownName
-from harness.registry import Registry, built_in_executors
+from harness.registry import Registry
 from harness.running.environment import worker_environment
 from harness.running.items import Item, Order, Product, TrainingItem
 from harness.running.runner import Runner, RunTimeout
@@ -77,7 +76,10 @@ class Executor(ABC):
 
 
 class Serial(Executor):
-    """In this process, one after the other. The time limit works on the main thread."""
+    """One run after the other, in this process.
+
+    The time limit works on the main thread.
+    """
 
     name = "serial"
 
@@ -115,7 +117,10 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 class LocalProcesses(Executor):
-    """Spawned worker processes, one numerical thread each; a worker that hangs or dies takes only its run down."""
+    """Worker processes of this machine; the default.
+
+    They have one numerical thread each; a worker that hangs or dies takes only its run down.
+    """
 
     name = "process"
 
@@ -188,18 +193,6 @@ def carry_out(order: bytes) -> bytes:
     return msgspec.msgpack.encode(_runner.carry_out(decoded.item, keep_queries=decoded.keep_queries))
 
 
-def find_executor(name: str, registry: Registry) -> Executor:
-    """Raises UnknownName, offering the nearest known ones; PluginError where its library is missing."""
-    own = built_in_executors()
-    if name in own:
-        built_in: Executor = own[name].load()()
-        return built_in
-    if ("executor", name) in registry.items:
-        found: Executor = registry.load("executor", name)()
-        return found
-    raise UnknownName("executor", name, [*own, *registry.names("executor")])
-
-
 def default_jobs() -> int:
     """One worker for each core that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return len(os.sched_getaffinity(0))

@@ -16,19 +16,22 @@ _BLOCK = 64
 _STALE_BLOCKS = 1000
 
 
-class MatchedParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MatchedParams(Params):
     returned: Annotated[int, msgspec.Meta(ge=1, description="How many to return, for modes that choose among them")] = 1
 
 
-class MatchedRandomSearch(Strategy):
-    """Query architectures drawn by the task's law until the budget ends; the best validated stands.
+class MatchedRandomSearch(Strategy[MatchedParams]):
+    """The harness's own random search, beside the entries of every study.
+
+    It runs on the same task, with the same budget, constraints and number of search seeds, so that entries are compared
+    at the same paid cost. It is always run, and cannot be asked for. It queries architectures drawn by the task's law
+    until the budget ends; the best validated stands.
 
     What breaks a constraint known before training is not asked for, so that a tight constraint leaves it as many paid
     queries as the strategies that it stands beside. Where 64,000 draws in a row bring nothing to pay for, it gives up.
     """
 
     name = "matched-random-search"
-    Params = MatchedParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         stale = 0
@@ -42,5 +45,4 @@ class MatchedRandomSearch(Strategy):
                     before = len(oracle.history)
                     oracle.query(arch)
                     stale = 0 if len(oracle.history) > before else stale
-        params: MatchedParams = self.params
-        return best_first(oracle, params.returned)
+        return best_first(oracle, self.params.returned)

@@ -35,10 +35,8 @@ from harness.running.feasible import FeasibleRows, feasible
 from harness.running.items import Item, OutcomeItem, Product, SearchItem, TrainingItem
 from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
-from harness.running.reference import MatchedRandomSearch
 from harness.running.scoring import failed, outcome_of
 from harness.running.search import Searched, carry_out, told
-from harness.running.study import MATCHED
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
@@ -71,7 +69,7 @@ class Runner:
     def _search(self, item: SearchItem, keep_queries: bool) -> Product:
         spec = item.spec
         search = self.evaluators(spec.search_task)
-        cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
+        cls = self.registry.load("strategy", spec.strategy)
         params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
         with self._oracle(search, spec) as oracle, single_thread():

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 
 class RandomSearch(Strategy):
-    """Query architectures drawn by the task's law until the budget is spent; the best validated one stands.
+    """Architectures drawn at random, the best validated one kept.
 
-    Drawn with replacement: a repeat costs nothing and is counted apart.
+    Drawn by the task's law until the budget is spent, with replacement: a repeat costs nothing and is counted apart.
     """
 
     name: ClassVar[str] = "random-search"
-    summary: ClassVar[str] = "architectures drawn at random, the best validated one kept"
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         query = oracle.query

@@ -26,7 +26,7 @@ SETTINGS: dict[str, tuple[int, int]] = {
 GENERAL = (50, 10)
 
 
-class RegularizedEvolutionParams(Params, frozen=True, kw_only=True):
+class RegularizedEvolutionParams(Params):
     population: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="individuals alive; none: the published size for the space (50 where there is none)"),
@@ -48,17 +48,15 @@ class RegularizedEvolutionParams(Params, frozen=True, kw_only=True):
         return cls(population=4, sample=2)
 
 
-class RegularizedEvolution(Strategy):
-    """Fill a population at random; then mutate the winner of a tournament and let the oldest individual die.
+class RegularizedEvolution(Strategy[RegularizedEvolutionParams]):
+    """Mutate the winner of a tournament, the oldest individual dies (Real et al. 2019).
 
-    Every queried architecture joins the population, a repeat answered from memory too. What has no score (a failed
-    training, an infeasible architecture, one that a partial table lacks) joins as the worst.
+    The first population is drawn at random. Every queried architecture joins the population, a repeat answered from
+    memory too. What has no score (a failed training, an infeasible architecture, one that a partial table lacks) joins
+    as the worst.
     """
 
     name: ClassVar[str] = "regularized-evolution"
-    summary: ClassVar[str] = "mutate a tournament winner, the oldest individual dies (Real et al. 2019)"
-    Params: ClassVar[type[Params]] = RegularizedEvolutionParams
-    params: RegularizedEvolutionParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         space, query, mutate = oracle.space, oracle.query, oracle.space.mutate

@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -46,11 +46,14 @@ _DRAWS = 64_000
 _RETURNED = 10
 
 
-class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EncodedParams(Params):
     encoding: Annotated[
         Literal["native", "first2", "dense"],
         msgspec.Meta(description="native: the space's own choices; first2: an operation per possible edge (DARTS)"),
     ] = "native"
+
+
+class CSNASParams(EncodedParams):
     n_startup_trials: Annotated[int, msgspec.Meta(ge=1, description="Uniform draws before the model (paper: 20)")] = 20
     n_ei_candidates: Annotated[
         int, msgspec.Meta(ge=1, description="Candidates for expected improvement (paper: 20,000; released code ran 24)")
@@ -69,14 +72,14 @@ class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return cls(n_startup_trials=2, n_ei_candidates=24)
 
 
-class TPEParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    encoding: Annotated[
-        Literal["native", "first2", "dense"],
-        msgspec.Meta(description="native: the space's own choices; first2: an operation per possible edge (DARTS)"),
-    ] = "native"
+class TPEParams(EncodedParams):
+    """Where Optuna's own defaults stand."""
 
 
-class _ByTPE(Strategy):
+P_co = TypeVar("P_co", bound=EncodedParams, covariant=True)
+
+
+class _ByTPE(Strategy[P_co]):
     """The loop that `CSNAS` and `TPE` share; they differ in the sampler's settings."""
 
     def _settings(self) -> dict[str, Any]:
@@ -233,8 +236,10 @@ def _quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-class CSNAS(_ByTPE):
-    """TPE with the settings of CSNAS, Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
+class CSNAS(_ByTPE[CSNASParams]):
+    """Sequential model-based search with CSNAS's settings of TPE (Nguyen and Chang 2021).
+
+    The settings are those of Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
     variable by itself.
 
     With a fifth of all points called good, the model soon likes one option of each variable best, and proposes what is
@@ -244,8 +249,6 @@ class CSNAS(_ByTPE):
     """
 
     name = "csnas"
-    summary = "sequential model-based search with CSNAS's settings of TPE"
-    Params = CSNASParams
     modes = {
         "strict": Mode(),
         "paper": Mode(
@@ -254,7 +257,7 @@ class CSNAS(_ByTPE):
     }
 
     def _settings(self) -> dict[str, Any]:
-        p: CSNASParams = self.params
+        p = self.params
         candidates = 24 if p.gamma_rule == "released" else p.n_ei_candidates
         return {
             "n_startup_trials": p.n_startup_trials,
@@ -266,9 +269,10 @@ class CSNAS(_ByTPE):
         }
 
 
-class TPE(_ByTPE):
-    """Optuna's TPESampler as users run it: its own defaults."""
+class TPE(_ByTPE[TPEParams]):
+    """Optuna's TPE with its own defaults (Bergstra et al. 2011).
+
+    This is its TPESampler as users run it.
+    """
 
     name = "tpe"
-    summary = "Optuna's TPE with its own defaults"
-    Params = TPEParams

@@ -44,7 +44,10 @@ def read_columns(path: Path) -> Mapping[str, npt.NDArray[Any]]:
 
 
 class AnalogNASBench(TrainingProtocol):
-    """Five tasks ``analog-nasbench/<variant>``, each a final for a search on another task."""
+    """Recorded: NAS-Bench-201's cells under five training protocols; finals only.
+
+    Five tasks ``analog-nasbench/<variant>``, each a final for a search on another task.
+    """
 
     name = NAME
 

@@ -58,9 +58,12 @@ def known_answers(table: Table) -> list[Answer]:
 
 
 class NASBench201(TrainingProtocol):
-    """Tasks ``cifar10``, ``cifar100`` and ``imagenet16-120``: validation after 12 or 200 epochs, final after 200."""
+    """Recorded: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120 after 12 and 200 epochs.
 
-    name = NAME
+    Tasks ``cifar10``, ``cifar100`` and ``imagenet16-120``: validation after 12 or 200 epochs, final after 200.
+    """
+
+    name = "nasbench201"
 
     def folder(self) -> Path:
         return data_dir() / NAME

@@ -78,7 +78,10 @@ def read_bench(path: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
 
 
 class NASBenchGraph(TrainingProtocol):
-    """Eight tasks ``nasbench-graph/<data set>``; one fidelity, final ``single``, parameters known before a query."""
+    """Recorded: 26,206 graph neural networks on eight data sets, as installed with nas-bench-graph.
+
+    Eight tasks ``nasbench-graph/<data set>``; one fidelity, final ``single``, parameters known before a query.
+    """
 
     name = NAME
 

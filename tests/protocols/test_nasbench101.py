@@ -158,6 +158,7 @@ def test_cells_that_a_part_lacks(records: tuple[Path, list[Record]], monkeypatch
         validator.identity([README, other])
     with pytest.raises(InvalidArchitecture):
         validator.row((0,) * 26)
+    assert validator.costs([README, other])["params"].tolist() == SPACE.costs([README, other])["params"].tolist()
     assert not evaluator.space.is_valid(other)
     assert set(evaluator.space.sample(np.random.default_rng(0), 300)) <= set(cells(60))
     assert evaluator.space.default_law == "rows"

@@ -27,14 +27,14 @@ from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
 
-class SizeParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SizeParams(Params):
     size: Annotated[int, msgspec.Meta(ge=1, le=64, description="How many to draw at once")] = 8
 
 
-class Sampler(Strategy):
+class Sampler(Strategy[SizeParams]):
+    """Draws and queries until the budget ends."""
+
     name = "toy-sampler"
-    summary = "Draws and queries until the budget ends"
-    Params = SizeParams
     modes = {
         "strict": Mode(),
         "paper": Mode(oracle="test", note="searches on test"),
@@ -281,8 +281,8 @@ def nas_harness_protocols():
 @hookimpl
 def nas_harness_spaces():
     return [
-        Provides("toy-edges", "harness.testing.spaces:ToyEdgeSpace"),
-        Provides("toy-nodes", "harness.testing.spaces:ToyNodeSpace"),
+        Provides("harness.testing.spaces:ToyEdgeSpace", name="toy-edges"),
+        Provides("harness.testing.spaces:ToyNodeSpace"),
     ]
 
 
@@ -300,8 +300,8 @@ def paid_queries(run):
 @hookimpl
 def nas_harness_metrics():
     return [
-        Provides("toy-calls", "toy_plugin:calls_per_query", "calls of the oracle per paid query"),
-        Provides("toy-paid", "toy_plugin:paid_queries", "paid queries"),
+        Provides("toy_plugin:calls_per_query", name="toy-calls", summary="calls of the oracle per paid query"),
+        Provides("toy_plugin:paid_queries", name="toy-paid", summary="paid queries"),
     ]
 
 

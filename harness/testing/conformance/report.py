@@ -39,11 +39,6 @@ class Check:
     run: Callable[..., str | None]
     cases: Callable[[Any], Iterable[str]] | None = None
 
-    @property
-    def proves(self) -> str:
-        """What a pass says, and what it does not."""
-        return " ".join((self.run.__doc__ or "").split())
-
 
 CHECKS: list[Check] = []
 """Every check, in the order in which they are run."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from harness.registry.source import documentation
 from harness.search.budget import Budget
 from harness.spaces import RestrictedSpace
 from harness.strategy import Params
@@ -32,7 +33,7 @@ def complete(subject: StrategySubject) -> None:
     """Name, summary, typed parameters that survive a record, a strict mode, ablations that differ and are accepted."""
     cls = subject.cls
     expect(isinstance(getattr(cls, "name", None), str) and cls.name, "it has no name")
-    expect(cls.summary, "it has no summary")
+    expect(documentation(cls), "it has no summary: write one as the first line of its docstring")
     expect(issubclass(cls.Params, Params), "Params is not a subclass of harness.Params")
     expect(isinstance(cls.Params.smallest(), cls.Params), "Params.smallest() does not give its own class")
     for params in (cls.Params(), cls.Params.smallest()):

@@ -34,11 +34,11 @@ class Hung(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises Hung in the block after ``seconds``; without effect outside the main thread, or without SIGALRM.
+    """Raises Hung in the block after ``seconds``; without effect outside the main thread.
 
     A timer that was running goes on with what is left of it.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 

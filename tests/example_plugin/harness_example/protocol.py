@@ -127,7 +127,10 @@ class DenoisingEvaluator(Evaluator):
 
 
 class Denoising(TrainingProtocol):
-    """Trainings of every network of `StackSpace`: three fidelities, two repeats (one missing), seconds."""
+    """Recorded trainings of small networks that take the noise out of signals.
+
+    Every network of `StackSpace` was trained: three fidelities, two repeats (one missing), seconds.
+    """
 
     name = "example-denoising"
 

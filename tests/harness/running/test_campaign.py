@@ -268,29 +268,25 @@ def test_what_a_partial_table_lacks_is_counted_and_unpaid_for_all_alike(toy: Reg
 
 
 @pytest.mark.parametrize("budget", [Budget(epochs=500), Budget(seconds=700.0)])
-def test_matched_random_search_stands_beside_rows_that_pay_in_epochs_or_seconds(
+def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_seconds(
     toy: Registry, tmp_path: Path, budget: Budget
 ) -> None:
-    """Read off the records by hand: the last incumbent that cost no more than the row's own run."""
-    from harness.reading.analysis.matched import matched_scores
-    from harness.reading.analysis.results import read_results
+    """Read off the records by hand: the last incumbent that cost no more than the entry's own run."""
+    from harness.reading.matched import read_off
 
-    given = msgspec.structs.replace(study("toy-sampler", "toy-returner"), budget=budget)
-    summary, _ = run(toy, tmp_path, given)
-    (task,) = read_results(summary.folder).tasks
-    unit = "epochs" if budget.epochs else "seconds"
-    for row in task.rows:
-        reference = task.reference_of(row)
+    summary, _ = run(toy, tmp_path, study("toy-sampler", "toy-returner", budget=budget))
+    (setting,) = read_results(summary.folder).settings
+    unit = budget.unit
+    for entry in setting.entries:
+        reference = setting.reference_of(entry.entry)
         assert reference is not None
-        finals, _ = matched_scores(row, reference, budget)
-        expected = []
-        for r, partner in zip(row.records, reference.records, strict=True):
+        for r, partner in zip(entry.runs, reference.runs, strict=True):
             cost = getattr(r.paid, unit)
             spent_all = cost >= getattr(budget, unit)
-            assert r.ended_by == (unit if spent_all else "strategy")
+            assert r.search.ended_by == (unit if spent_all else "strategy")
             assert spent_all or r.entry.label == "toy-returner"
-            expected.append([i.final for i in partner.incumbents if getattr(i, unit) <= cost][-1])
-        assert finals == expected
+            expected = [final for i, final in partner.incumbents if getattr(i, unit) <= cost][-1]
+            assert read_off(partner, cost, unit)[0] == expected
 
 
 def test_missing_data_and_unknown_executors_are_named_before_anything_runs(toy: Registry, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> N
 
     module = type("Module", (), {})()
     module.nas_harness_strategies = hookimpl(
-        lambda: [Provides("absent", "json:dumps", requires=("no_such_library",), install="pip install that")]
+        lambda: [Provides("json:dumps", name="absent", requires=("no_such_library",), install="pip install that")]
     )
     toy.register(module, "late", "late-dist", "1")
     with pytest.raises(PluginError, match="needs no_such_library: pip install that"):
