@@ -50,8 +50,8 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
     killed, so that what it paid is not known.
 
     returned: feasible architectures, best first, ten or as many as the mode chooses among. valid: the validation score
-    of each on the search task, at full fidelity, null where it is not known. ordered: whether it learned an order. queries_sha256: of the paid queries in
-    order.
+    of each on the search task, at full fidelity, null where it is not known. ordered: whether it learned an order.
+    queries_sha256: of the paid queries in order.
     """
 
     schema: int = SCHEMA
