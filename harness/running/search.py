@@ -28,7 +28,7 @@ class Searched:
     the space, best first, at most 100. status: ``infeasible`` where the constraints left nothing to return. error: None
     where the status is ``ok``, else one line with the innermost place in the author's own code. frames: the author's
     frames, innermost last, one line each. raised: the exception behind ``error``, where there was one. ended_by: what
-    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time.
+    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
     """
 
     strategy: Strategy
@@ -39,6 +39,7 @@ class Searched:
     raised: BaseException | None
     ended_by: str
     seconds: float
+    cpu_seconds: float
 
 
 class Unusable(Exception):
@@ -61,7 +62,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
     strategy: Strategy = _Blank()
     returned: list[Architecture] = []
     raised: BaseException | None = None
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     try:
         strategy = make()
         returned = _checked(strategy.search(oracle, rng), oracle)
@@ -73,7 +74,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
             returned = best_first(oracle, top)
     except (Exception, SystemExit) as caught:
         raised = caught
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     status: Literal["ok", "failed", "infeasible"] = "ok"
     error: str | None = None
     frames: list[traceback.FrameSummary] = []
@@ -84,7 +85,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
         status, error = _nothing(oracle)
     ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
     lines = tuple(f"{Path(f.filename).name}:{f.lineno}, in {f.name}: {f.line}" for f in frames[-_MOST_FRAMES:])
-    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds)
+    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds, cpu)
 
 
 def _nothing(oracle: Oracle) -> tuple[Literal["failed", "infeasible"], str]:

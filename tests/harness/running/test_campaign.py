@@ -568,14 +568,16 @@ def test_what_timed_out_is_run_again_on_request_and_only_then(toy: Registry, tmp
 
 
 def test_a_search_that_meets_the_end_reports_as_its_mode_says(toy: Registry, tmp_path: Path) -> None:
-    """In a mode that reports the best of three, three stand, best validated first; in strict mode one."""
+    """Ten stand in the record. A mode that reports the best of three chooses among three, strict mode among one."""
     _, records = run(toy, tmp_path, study("toy-sampler@strict", "toy-sampler@top", queries=30))
     space = toy.protocol("toy").open(toy.task("toy/edges")).space
     evaluator = toy.protocol("toy").open(toy.task("toy/edges"))
     for r in records:
-        assert len(r.search.returned) == (3 if r.entry.mode == "top" else 1)
+        chosen = 3 if r.entry.mode == "top" else 1
+        assert len(r.search.returned) == 10
         assert r.outcome is not None
         assert r.outcome.reported is not None
         scores = evaluator.final_scores(r.search.returned, final="single").scores
-        assert r.score == max(scores)
-        assert space.parse(r.outcome.reported) in r.search.returned
+        assert r.outcome.scores == scores.tolist()
+        assert r.score == max(scores[:chosen])
+        assert space.parse(r.outcome.reported) in r.search.returned[:chosen]
