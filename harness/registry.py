@@ -23,6 +23,7 @@ _BASE_OF: dict[Kind, tuple[str, str]] = {
     "strategy": ("harness.strategy", "Strategy"),
     "protocol": ("harness.protocol", "TrainingProtocol"),
     "executor": ("harness.running.execution", "Executor"),
+    "network": ("harness.spaces", "Networks"),
 }
 """What a plugin's offer of a kind must be a subclass of; the others are called."""
 ENVIRONMENT = "NAS_HARNESS_PLUGINS"
