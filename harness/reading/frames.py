@@ -56,6 +56,7 @@ def _run(setting: SettingRuns, run: Run) -> dict[str, Any]:
         "valid_regret": outcome.valid_regret if outcome is not None else None,
         "best_of_ten": setting.score.best(best_of) if best_of and setting.score is not None else None,
         "ktau": run.ktau.test if run.ktau is not None else None,
+        "ktau_rows": run.ktau.test_rows if run.ktau is not None else None,
         "ktau_valid": run.ktau.valid if run.ktau is not None else None,
         "paid_queries": paid.queries if paid is not None else None,
         "paid_epochs": paid.epochs if paid is not None else None,

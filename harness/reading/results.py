@@ -12,6 +12,7 @@ from harness.errors import UnknownName
 from harness.reading.entries import summarise
 from harness.reading.figure import draw_curves, draw_scores
 from harness.reading.frames import frame_of, runs_frame, tests_frame
+from harness.reading.paired import paired_frame
 from harness.reading.report.formats import as_html
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections.curves import curves_of
@@ -42,8 +43,8 @@ class Results(StudyRuns):
         """A line for each run of an entry or a reference, scores as they were recorded.
 
         label, mode, role, study_seed, search_seed; status, error, ended_by; score, valid, rank, regret, valid_regret of
-        what is reported, best_of_ten: the best final score of the first ten returned; ktau, ktau_valid; paid_queries,
-        paid_epochs, paid_seconds; asked, cached, invalid, infeasible, missing, keys: calls of the oracle by kind;
+        what is reported, best_of_ten: the best final score of the first ten returned; ktau, ktau_rows, ktau_valid;
+        paid_queries, paid_epochs, paid_seconds; asked, cached, invalid, infeasible, missing, keys: calls of the oracle by kind;
         wall_seconds, cpu_seconds: what the search took here; reported: the architecture; id: of the search.
         """
         return runs_frame(self.settings)
@@ -62,6 +63,13 @@ class Results(StudyRuns):
     def tests(self) -> pd.DataFrame:
         """A line for each ``question`` of each entry: p-values, superiority, difference, verdict."""
         return tests_frame(self.summaries)
+
+    def paired(self, first: str, second: str, column: str = "score") -> pd.DataFrame:
+        """The mean of ``first`` less ``second`` over common search seeds, with its interval, a line a setting.
+
+        column: a numeric one of `runs`. Raises UnknownName, and HarnessError where they share no seed.
+        """
+        return paired_frame(self.runs, first, second, column)
 
     def figure(
         self, what: Literal["curves", "scores"] = "curves", *, tasks: Sequence[str] = (), entries: Sequence[str] = ()
