@@ -44,8 +44,8 @@ class Results(StudyRuns):
 
         label, mode, role, study_seed, search_seed; status, error, ended_by; score, valid, rank, regret, valid_regret of
         what is reported, best_of_ten: the best final score of the first ten returned; ktau, ktau_rows, ktau_valid;
-        paid_queries, paid_epochs, paid_seconds; asked, cached, invalid, infeasible, missing, keys: calls of the oracle by kind;
-        wall_seconds, cpu_seconds: what the search took here; reported: the architecture; id: of the search.
+        paid_queries, paid_epochs, paid_seconds; asked, cached, invalid, infeasible, missing, keys: calls of the oracle
+        by kind; wall_seconds, cpu_seconds: what the search took here; reported: the architecture; id: of the search.
         """
         return runs_frame(self.settings)
 
