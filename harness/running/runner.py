@@ -137,6 +137,12 @@ class Runner:
             self._rows[key] = None if truth is None else FeasibleRows(evaluator, search, truth, spec.constraints)
         return self._rows[key]
 
+    def warm(self, outcome: OutcomeSpec, spec: SearchSpec) -> None:
+        """Work out what every such outcome is set against, so that copies of this process find it done."""
+        rows = self.rows(outcome, spec)
+        if rows is not None and rows.best_final is not None:
+            _ = rows.rank(rows.best_final), rows.best_valid
+
     def _train(self, item: TrainingItem) -> TrainingRecord:
         spec, started = item.spec, time.perf_counter()
         evaluator = self.evaluators(spec.task)
@@ -272,15 +278,15 @@ def queries_npz(oracle: Oracle) -> bytes:
     return buffer.getvalue()
 
 
-def lost_search(spec: SearchSpec, status: Status, error: str) -> SearchRecord:
-    """The record of a search that left none: it hung, or ended its own process. What it paid is not known."""
+def lost_search(spec: SearchSpec, status: Status, ended_by: str, error: str) -> SearchRecord:
+    """The record of a search that left none: it hung, say, or ended its own process. What it paid is not known."""
     return SearchRecord(
         id=spec.id,
         spec=spec,
         status=status,
         error=error,
         paid=None,
-        ended_by=status,
+        ended_by=ended_by,
         provenance={"data_digest": spec.data_digest, "code": spec.code},
         environment=describe_environment(),
     )

@@ -179,7 +179,7 @@ def test_a_run_that_hangs_is_ended_and_the_study_goes_on(
 def test_a_worker_that_dies_takes_only_its_run_down(toy: Registry, tmp_path: Path) -> None:
     summary, records = run(toy, tmp_path, study("toy-killer", "toy-sampler", seeds=2), executor="process", jobs=2)
     assert {(r.entry.label, r.status) for r in records if r.failed} == {("toy-killer", "failed")}
-    assert all("died 2 times" in said for said in summary.failed)
+    assert all("failed: it ended its process: SIGKILL, after os.kill" in said for said in summary.failed)
     assert sum(r.status == "ok" for r in records) == 4
 
 
