@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from harness.protocol import Evaluator
 from harness.records.identity import stream
 from harness.running.reference import best_first
 from harness.search.oracle import Budget, Oracle
+from harness.statistics.ties import rounded
 from harness_baselines.local_search import LocalSearch
 from harness_baselines.random_search import RandomSearch
 from harness_baselines.regularized_evolution import RegularizedEvolution
@@ -31,8 +32,6 @@ TASKS = (
     "nasbench-macro/cifar10",
 )
 PROTOCOLS = {"nasbench201": NASBench201, "nasbench-graph": NASBenchGraph, "nasbench-macro": NASBenchMacro}
-DIGITS = 9
-"""Scores are read to 1e-9 of their unit, as the importers store them."""
 
 
 class Population(NamedTuple):
@@ -71,13 +70,21 @@ def strategy_class(name: str) -> type[Strategy]:
     return {cls.name: cls for cls in known}[name]
 
 
-def searched(evaluator: Evaluator, name: str, runs: Sequence[int], *, queries: int = QUERIES) -> Population:
-    """Searches of ``name`` with its defaults, one for each seed of ``runs``, each with ``queries`` paid queries."""
-    cls, validator, final = strategy_class(name), evaluator.validator(), evaluator.task.finals[0]
+def searched(
+    evaluator: Evaluator,
+    name: str,
+    runs: Sequence[int],
+    *,
+    queries: int = QUERIES,
+    params: Mapping[str, object] | None = None,
+) -> Population:
+    """Searches of ``name``, one for each seed of ``runs``, with ``queries`` paid queries each."""
+    cls, validator, truth = strategy_class(name), evaluator.validator(), evaluator.truth(evaluator.task.finals[0])
+    assert truth is not None
     finals, valids = np.full((2, len(runs), queries), np.nan)
     for i, seed in enumerate(runs):
         oracle = Oracle(validator, Budget(queries=queries))
-        strategy = cls(msgspec.convert({}, cls.Params))
+        strategy = cls(msgspec.convert(params or {}, cls.Params))
         try:
             returned = strategy.search(oracle, stream(0, evaluator.task.name, name, seed))
         except BudgetExhausted:
@@ -85,7 +92,7 @@ def searched(evaluator: Evaluator, name: str, runs: Sequence[int], *, queries: i
         places = oracle.incumbents
         archs = [oracle.ledger[k].arch for k in places]
         assert tuple(returned[0]) == archs[-1]
-        scores = evaluator.final(archs, final=final).scores
+        scores = truth.final[validator.identity(archs)]
         for place, score in zip(places, scores.tolist(), strict=True):
             finals[i, place:], valids[i, place:] = score, oracle.ledger[place].score
-    return Population(finals.round(DIGITS), valids.round(DIGITS))
+    return Population(rounded(finals), rounded(valids))

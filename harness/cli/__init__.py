@@ -26,6 +26,7 @@ COMMANDS = {
     "report": "Print the tables of a finished study, or export them.",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
+    "results": "Join results of several machines, or show the records of one run.",
     "data": "Turn official benchmark files into tables; fetch, verify and describe them.",
     "check": "Run the conformance checks on a strategy, a space or a protocol.",
 }

@@ -24,8 +24,8 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, curves, ktau, correlation (which needs the tasks' data) or metrics (that plugins "
-            "provide); may be repeated; default the first two.",
+            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation (which needs the tasks' "
+            "data) or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json, csv, markdown, latex or html.")] = "text",
@@ -38,7 +38,10 @@ def report(
         list[str] | None, typer.Option("--entry", help="The entry of this label only; may be repeated.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
-    unit: Annotated[str, typer.Option("--cost", help="Curves over queries, epochs or seconds.")] = "queries",
+    unit: Annotated[
+        str | None,
+        typer.Option("--cost", help="Curves over queries, epochs or seconds; default the budget's."),
+    ] = None,
     against: Annotated[
         str | None, typer.Option("--against", help="Curves of each entry less that of the entry of this label.")
     ] = None,

@@ -15,8 +15,10 @@ from harness.search.budget import UNITS, Unit
 MOST_POINTS = 500
 
 
-def unit_named(name: str) -> Unit:
-    """Raises UnknownName."""
+def unit_named(name: str | None, setting: SettingRuns) -> Unit:
+    """None: what the budget limits. Raises UnknownName."""
+    if name is None:
+        return setting.setting.budget.unit
     if name not in UNITS:
         raise UnknownName("cost", name, UNITS)
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from harness.reading.study import EntryRuns
 from harness.records.lines import Incumbent, Paid
 from harness.records.runs import Run
-from harness.search.budget import Unit
+from harness.search.budget import Budget, Unit
+from harness.statistics.verdicts import cost_of_reference_run
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +40,7 @@ def steps_of(run: Run, unit: Unit) -> Steps:
     """What a run had found after each cost.
 
     The last incumbent has the final score of the run where it is what the run reports. Validation scores are NaN
-    throughout where incumbents were chosen on test scores, and everything is where the task does not count ``unit``.
+    throughout where incumbents were chosen on test scores, and costs are where the task does not count ``unit``.
     """
     points = [(cost_of(i, unit), final, i.valid) for i, final in run.incumbents]
     costs, finals, valids = np.array(points, dtype=np.float64).reshape(-1, 3).T  # None becomes NaN
@@ -50,43 +52,59 @@ def steps_of(run: Run, unit: Unit) -> Steps:
     return Steps(costs, finals, valids)
 
 
-def read_off(reference: Run, cost: float, unit: Unit) -> tuple[float | None, float | None]:
-    """Final and validation score of what ``reference`` would report after ``cost``; None where it is not known.
+class Answer(NamedTuple):
+    """What a run reports; ``score`` None: nothing feasible. ``valid`` None: that, or not known."""
 
-    At its full cost that is its own outcome. Before, it is its incumbent, save where the mode reports the best of
-    several by final score: which that would have been is not in the record.
-    """
-    total = None if reference.paid is None else cost_of(reference.paid, unit)
-    if total is not None and cost >= total:
-        return reference.score, reference.valid
-    if reference.entry.scoring.report == "best_of_returned":
-        return None, None
-    final, valid = (float(x[0]) for x in steps_of(reference, unit).at(np.array([cost])))
-    return None if np.isnan(final) else final, None if np.isnan(valid) else valid
+    score: float | None
+    valid: float | None
 
 
-def matched_scores(
-    entry: EntryRuns, reference: EntryRuns | None, unit: Unit
-) -> tuple[list[float] | None, list[float] | None]:
-    """Final and validation scores of matched random search, one for each run of ``entry`` that has the same seed.
-
-    A failed run is matched at the whole budget: what it paid is not known, and it was free to spend all of it. None
-    where one of them does not exist.
-    """
-    if reference is None:
-        return None, None
-    by_seed = {r.seed: r for r in reference.runs}
-    finals: list[float | None] = []
-    valids: list[float | None] = []
-    for run in entry.runs:
-        cost = cost_of(run.paid, unit) if run.paid is not None and not run.failed else float("inf")
-        partner = by_seed.get(run.seed)
-        final, valid = read_off(partner, cost, unit) if partner is not None and cost is not None else (None, None)
-        finals.append(final)
-        valids.append(valid)
-    return _whole(finals), _whole(valids)
+NOTHING = Answer(None, None)
 
 
-def _whole(values: list[float | None]) -> list[float] | None:
-    known = [v for v in values if v is not None]
-    return known if len(known) == len(values) else None
+class Reference:
+    """Matched random search in one setting. limit: the budget in ``unit``, which counts costs."""
+
+    def __init__(self, entry: EntryRuns, budget: Budget) -> None:
+        self.entry = entry
+        self.unit = budget.unit
+        self.limit: float = getattr(budget, budget.unit)
+
+    @cached_property
+    def whole(self) -> list[Answer]:
+        """What each of its runs reports after the whole budget."""
+        return [Answer(run.score, run.valid) for run in self.entry.runs]
+
+    def beside(self, entry: EntryRuns) -> list[Answer] | None:
+        """What each of its runs would have reported at the cost of the entry's run that it is set against.
+
+        Run j stands against the entry's run ``j mod n``. A run that failed, or spent all of the budget, is set against
+        the whole of it: the one was free to spend it, and the query that crosses a limit counts on both sides. None
+        where one of the answers is not known: the task does not count the unit, the incumbents have no final scores, or
+        the mode reports the best of several by final score, and which that would have been is not in the record.
+        """
+        paid = [np.inf if r.failed or r.paid is None else cost_of(r.paid, self.unit) for r in entry.runs]
+        if any(cost is None for cost in paid):
+            return None
+        costs = cost_of_reference_run(np.array(paid, dtype=np.float64), len(self.entry.runs), limit=self.limit)
+        answers = [self.read_off(j, cost) for j, cost in enumerate(costs.tolist())]
+        known = [a for a in answers if a is not None]
+        return known if len(known) == len(answers) else None
+
+    def read_off(self, j: int, cost: float) -> Answer | None:
+        """What run ``j`` would report after ``cost``; None where that is not known.
+
+        At its full cost it is its own outcome; before, its incumbent, or nothing where it had none.
+        """
+        run = self.entry.runs[j]
+        total = None if run.paid is None else cost_of(run.paid, self.unit)
+        if cost == np.inf or (total is not None and cost >= total):
+            return self.whole[j]
+        if total is None or self.entry.entry.scoring.report == "best_of_returned":
+            return None
+        steps = steps_of(run, self.unit)
+        place = int(np.searchsorted(steps.costs, cost, side="right")) - 1
+        if place < 0:
+            return NOTHING
+        final, valid = float(steps.finals[place]), float(steps.valids[place])
+        return None if np.isnan(final) else Answer(final, None if np.isnan(valid) else valid)

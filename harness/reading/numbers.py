@@ -37,10 +37,8 @@ def p_value(p: float | None) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}".replace("0.", ".", 1)
 
 
-def verdict(words: Verdict | None, p: float | None) -> str:
+def verdict(words: Verdict, p: float | None) -> str:
     """The verdict in words and the adjusted p behind it, each at one width."""
-    if words is None:
-        return NONE
     return f"{_WORDS[words]:9} {p_value(p):>5}"
 
 

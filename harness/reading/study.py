@@ -63,9 +63,13 @@ class SettingRuns:
     def runs(self) -> Iterator[Run]:
         return (run for of in self.everyone for run in of.runs)
 
+    def references_of(self, entry: Entry) -> list[EntryRuns]:
+        """Every matched random search that is scored as the entry is, the one under the task's own law first."""
+        return [r for r in self.references if r.entry.scoring == entry.scoring]
+
     def reference_of(self, entry: Entry) -> EntryRuns | None:
-        """The matched random search that is scored as the entry is."""
-        return next((r for r in self.references if r.entry.scoring == entry.scoring), None)
+        """The first of them, which tables show."""
+        return next(iter(self.references_of(entry)), None)
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,9 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One search. frames: the author's own frames of what was raised, innermost last. paid: null where the run was
     killed, so that what it paid is not known.
 
-    returned: feasible architectures, best first. valid: the validation score of each on the search task, at full
-    fidelity, null where it is not known. ordered: whether it learned an order. queries_sha256: of the paid queries in
-    order.
+    returned: feasible architectures, best first, ten or as many as the mode chooses among. valid: the validation score
+    of each on the search task, at full fidelity, null where it is not known. ordered: whether it learned an order.
+    queries_sha256: of the paid queries in order.
     """
 
     schema: int = SCHEMA
@@ -99,7 +99,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True):
     no returned architecture satisfies the constraints. arch, reported: the reported architecture, and in the
     benchmark's notation. valid: its score on the search task at full fidelity. rank = 1 + rows with a strictly better
     final score; regret, valid_regret: distance to the best feasible row's, never negative; null where the rows are not
-    known. incumbents: the final score of each of the search's.
+    known. incumbents: the final score of each of the search's; scores: of each returned architecture, so that the best
+    of ten can be told. Both are empty where they would take trainings.
     """
 
     schema: int = SCHEMA
@@ -116,6 +117,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True):
     rank: int | None = None
     regret: float | None = None
     incumbents: list[float | None] = []
+    scores: list[float | None] = []
     ktau: RankQuality | None = None
     provenance: dict[str, Any] = {}
     timing: dict[str, Any] = {}

@@ -18,6 +18,8 @@ from harness.strategy import Scoring
 
 STRICT = "strict"
 """The name of the mode that verdicts are about."""
+KEPT = 10
+"""Returned architectures that the record of a search holds at least: papers tell the best of ten."""
 
 
 class SearchSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from harness.errors import StudyError
 from harness.protocol import Evaluator, Task
 from harness.records.identity import code_version
 from harness.records.lines import Cell, PlannedSetting, PlanRecord
-from harness.records.specs import Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
+from harness.records.specs import KEPT, Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
 from harness.registry import Registry
 from harness.running.study import MATCHED, Study, TaskSpec, of_field, resolve_entries
 from harness.search.budget import Budget
@@ -177,7 +177,7 @@ def _references(own: list[Entry]) -> list[Entry]:
             strategy=MATCHED,
             mode=mode,
             scoring=scoring,
-            params={"returned": scoring.top},
+            params={"returned": max(scoring.top, KEPT)},
             role="reference",
         )
         for scoring, mode in first.items()

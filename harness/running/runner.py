@@ -28,7 +28,7 @@ from harness.records.lines import (
     Status,
     TrainingRecord,
 )
-from harness.records.specs import OutcomeSpec, SearchSpec
+from harness.records.specs import KEPT, OutcomeSpec, SearchSpec
 from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
 from harness.running.feasible import FeasibleRows, feasible
@@ -75,7 +75,7 @@ class Runner:
         params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
         with self._oracle(search, spec) as oracle, single_thread():
-            found = carry_out(lambda: cls(params), oracle, rng, spec.top)
+            found = carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
             record = _record(spec, search, oracle, found)
             ranker = found.strategy.ranker
             outcomes = tuple(
@@ -186,7 +186,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
     strategy = found.strategy
     status: Status = found.status
     error, frames = found.error, found.frames
-    returned = [arch for arch in found.returned if _feasible(search, oracle, arch)][: max(spec.top, 1)]
+    returned = [arch for arch in found.returned if _feasible(search, oracle, arch)][: max(spec.top, KEPT)]
     if status == "ok" and not returned:
         status, error = "infeasible", "no returned architecture satisfies the constraints"
     notes: dict[str, Any] = {}
@@ -227,6 +227,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         provenance={"search_task": search.provenance(), "data_digest": search.data_digest, "code": spec.code},
         timing={
             "search_seconds": found.seconds,
+            "cpu_seconds": found.cpu_seconds,
             "phases": {k: round(v, 6) for k, v in strategy.seconds.items()},
         },
         environment=describe_environment(),

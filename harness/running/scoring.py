@@ -36,7 +36,9 @@ def outcome_of(
     Where several candidates are scored, the best final score is reported: a choice that ``report`` asked for.
     """
     archs = candidates(spec, search)
-    scores = scores_of(archs)
+    # A look-up costs nothing, so that all that was returned is scored; a training is spent on candidates alone.
+    every = scores_of(search.returned if spec.final_seed is None else archs)
+    scores = every[: len(archs)]
     incumbents: list[float | None] = []
     if spec.incumbents:
         found = scores_of([i.arch for i in search.incumbents])
@@ -46,6 +48,7 @@ def outcome_of(
         spec=spec,
         split=evaluator.final_split,
         incumbents=incumbents,
+        scores=[None if np.isnan(x) else float(x) for x in every] if spec.final_seed is None else [],
         ktau=ktau,
         provenance={"task": evaluator.provenance(), "data_digest": evaluator.data_digest},
     )

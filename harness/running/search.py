@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ class Searched:
     the space, best first, at most 100. status: ``infeasible`` where the constraints left nothing to return. error: None
     where the status is ``ok``, else one line with the innermost place in the author's own code. frames: the author's
     frames, innermost last, one line each. raised: the exception behind ``error``, where there was one. ended_by: what
-    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time.
+    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
     """
 
     strategy: Strategy
@@ -39,6 +40,7 @@ class Searched:
     raised: BaseException | None
     ended_by: str
     seconds: float
+    cpu_seconds: float
 
 
 class Unusable(Exception):
@@ -61,7 +63,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
     strategy: Strategy = _Blank()
     returned: list[Architecture] = []
     raised: BaseException | None = None
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     try:
         strategy = make()
         returned = _checked(strategy.search(oracle, rng), oracle)
@@ -73,7 +75,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
             returned = best_first(oracle, top)
     except (Exception, SystemExit) as caught:
         raised = caught
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     status: Literal["ok", "failed", "infeasible"] = "ok"
     error: str | None = None
     frames: list[traceback.FrameSummary] = []
@@ -84,7 +86,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
         status, error = _nothing(oracle)
     ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
     lines = tuple(f"{Path(f.filename).name}:{f.lineno}, in {f.name}: {f.line}" for f in frames[-_MOST_FRAMES:])
-    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds)
+    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds, cpu)
 
 
 def _nothing(oracle: Oracle) -> tuple[Literal["failed", "infeasible"], str]:
@@ -120,7 +122,7 @@ def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) ->
 
 def _author_frames(error: BaseException, cls: type) -> list[traceback.FrameSummary]:
     """The frames in packages that the strategy's classes come from: neither the harness's own nor a library's."""
-    own = {_top(base.__module__) for base in cls.__mro__} - {"harness", "builtins", "abc"}
+    own = {_top(base.__module__) for base in cls.__mro__} - {"harness"} - sys.stdlib_module_names
     frames = list(traceback.walk_tb(error.__traceback__))
     if not own:  # it was not made: the first code that is not the harness's own
         tops = (_top(frame.f_globals.get("__name__", "")) for frame, _ in frames)

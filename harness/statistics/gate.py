@@ -56,7 +56,7 @@ def sign_flip(differences: ArrayLike, *, rng: np.random.Generator) -> float:
     if size.size <= EXACT_UP_TO:
         signs = 1.0 - 2.0 * (np.arange(2**size.size)[:, None] >> np.arange(size.size) & 1)
         return float(np.mean(signs @ size >= seen))
-    signs = 1.0 - 2.0 * rng.integers(2, size=(FLIPS, size.size))
+    signs = 1.0 - 2.0 * rng.integers(2, size=(FLIPS, size.size), dtype=np.int8)
     return (1 + int(np.count_nonzero(signs @ size >= seen))) / (1 + FLIPS)
 
 

@@ -186,8 +186,8 @@ def brunner_munzel(scores: ArrayLike, reference: ArrayLike) -> float | None:
 
     Welch's t test on placements: of each run, the share of the other side below it, equal ones half. Mann-Whitney's
     test asks whether the two sides are one distribution; against many reference runs it takes a wide spread for a
-    difference. 0 where each side is one placement: the sides are separate. 1 where `superiority` is one half.
-    None below 5 runs on either side.
+    difference. 0 where each side is one placement: the sides are separate. 1 where `superiority` is one half. None
+    below 5 runs on either side.
     """
     ours, theirs = finite_vector(scores, "scores"), finite_vector(reference, "reference")
     if min(ours.size, theirs.size) < FEWEST_RUNS:

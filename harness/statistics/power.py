@@ -29,8 +29,8 @@ def power(
     """Share of simulated studies in which `seeds` runs are called better than `reference_seeds` reference runs, [0, 1].
 
     `scores` [n] and `reference` [m], oriented so that higher is better, stand for the populations: each study draws
-    from them with replacement. `alpha`: the level after correction; for a study-wide one, .05 over its hypotheses.
-    With 400 studies the standard error is at most .025.
+    from them with replacement. `alpha`: the level after correction; for a study-wide one, .05 over its hypotheses. With
+    400 studies the standard error is at most .025.
     """
     ours, theirs = finite_vector(scores, "scores"), finite_vector(reference, "reference")
     found = 0

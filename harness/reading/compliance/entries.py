@@ -8,7 +8,7 @@ from collections.abc import Callable
 from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.compliance.finding import Ruling
-from harness.reading.matched import cost_of, matched_scores
+from harness.reading.matched import Reference, cost_of
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.records.specs import STRICT
 from harness.running.study import FEWEST_SEEDS
@@ -51,12 +51,18 @@ def _runs_differ(_: SettingRuns, entry: EntryRuns) -> Ruling:
 
 
 def _matched_search(setting: SettingRuns, entry: EntryRuns) -> Ruling:
-    reference = setting.reference_of(entry.entry)
-    if reference is None:
+    told = []
+    for reference in setting.references_of(entry.entry):
+        n, m, name = len(entry.runs), len(reference.runs), reference.entry.label
+        if m < n:
+            return False, f"{name} has {counted(m, 'run')}, fewer than the {n} of the entry"
+        if Reference(reference, setting.setting.budget).beside(entry) is None:
+            return False, f"what {name} had found at the cost of each run is not known"
+        nothing = f", of which {len(reference.failed)} found nothing" if reference.failed else ""
+        told.append(f"{counted(m, 'run')} of {name}{nothing}")
+    if not told:
         return False, "no random search that is scored as this entry is"
-    if matched_scores(entry, reference, setting.setting.budget.unit)[0] is None:
-        return False, "matched random search has no score for every run at its cost"
-    return True, "random search of the same seeds, read off at each run's own cost"
+    return True, f"{' and '.join(told)}, read at each run's own cost and at the whole budget"
 
 
 def _no_failed_run(_: SettingRuns, entry: EntryRuns) -> Ruling:
@@ -65,7 +71,7 @@ def _no_failed_run(_: SettingRuns, entry: EntryRuns) -> Ruling:
     named = "; ".join(f"seed {r.seed} {r.status}: {r.error or 'no final score'}" for r in entry.failed[:3])
     more = f"; and {len(entry.failed) - 3} more" if len(entry.failed) > 3 else ""
     how_many = f"{len(entry.failed)} of {counted(len(entry.runs), 'run')} failed"
-    return False, f"{how_many}, each scores random sampling's mean ({named}{more})"
+    return False, f"{how_many}, each stands at the worst score known in verdicts ({named}{more})"
 
 
 def _strict(_: SettingRuns, entry: EntryRuns) -> Ruling:

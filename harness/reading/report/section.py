@@ -22,8 +22,8 @@ from harness.running.plan import Evaluators
 class Choice:
     """What of a report is wanted.
 
-    wide: every column. tasks, entries (labels): these alone, of every section. at, unit, against (a label): of curves.
-    others: folders of more studies, which KTau alone sets beside the first.
+    wide: every column. tasks, entries (labels): these alone, of every section. at, unit (None: the budget's), against
+    (a label): of curves. others: folders of more studies, which KTau alone sets beside the first.
     """
 
     sections: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Choice:
     tasks: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
     at: tuple[float, ...] | None = None
-    unit: str = "queries"
+    unit: str | None = None
     against: str | None = None
     others: tuple[Path, ...] = ()
 
@@ -61,12 +61,12 @@ class Source:
     @cached_property
     def settings(self) -> list[SettingSummary]:
         """The chosen settings with the chosen entries, as they are in the whole study: p-values of all entries."""
-        found = []
-        for setting, _ in self.shown():
-            whole = summarise(setting)
-            kept = [e for e in whole.entries if not self.choice.entries or e.label in self.choice.entries]
-            found.append(msgspec.structs.replace(whole, entries=kept))
-        return found
+        chosen = self.choice.entries
+        return [
+            msgspec.structs.replace(s, entries=[e for e in s.entries if not chosen or e.label in chosen])
+            for s in summarise(self.study)
+            if not self.choice.tasks or s.setting.task in self.choice.tasks
+        ]
 
     @cached_property
     def findings(self) -> list[Finding]:

@@ -19,8 +19,8 @@ T7 = 2.364624251592785  # Student's t, 7 degrees of freedom, 97.5 %
 
 
 def summary(runs: list[Run], *samplings: SamplingRecord) -> SettingSummary:
-    (setting,) = study(runs, samplings or None).settings
-    return summarise(setting)
+    (setting,) = summarise(study(runs, samplings or None))
+    return setting
 
 
 def test_mean_deviation_best_and_interval_of_a_row() -> None:
@@ -69,10 +69,10 @@ def test_p_values_against_matched_random_search_are_exact_and_adjusted_by_holm()
     task = summary(entry("alpha", EIGHT) + entry("beta", LOWER) + reference(LOWER))
     alpha, beta = task.entries
     assert (alpha.label, beta.label) == ("alpha", "beta")
-    assert alpha.p_vs_search_raw == pytest.approx(2 / 12870)
-    assert alpha.p_vs_search == pytest.approx(4 / 12870)
-    assert (beta.p_vs_search_raw, beta.p_vs_search) == (1.0, 1.0)
-    assert (alpha.verdict_vs_search, beta.verdict_vs_search) == ("better", "not shown to be better")
+    assert alpha.vs_search.p == pytest.approx(2 / 12870)
+    assert alpha.vs_search.p_setting == pytest.approx(4 / 12870)
+    assert (beta.vs_search.p, beta.vs_search.p_setting) == (1.0, 1.0)
+    assert (alpha.vs_search.verdict, beta.vs_search.verdict) == ("better", "not shown to be better")
     assert alpha.search_mean == 63.5
 
 
@@ -83,15 +83,15 @@ def test_p_value_against_a_thousand_draws_is_the_normal_approximation_with_ties(
     sigma = math.sqrt(8 * 1000 / 12 * (1009 - ties / (1008 * 1007)))
     p = math.erfc((4000 - 0.5) / sigma / math.sqrt(2))
     assert p == pytest.approx(2.0e-8, rel=0.05)
-    assert found.p_vs_sampling_raw == pytest.approx(p, rel=1e-9)
-    assert found.p_vs_sampling == found.p_vs_sampling_raw  # a family of one
-    assert found.verdict_vs_sampling == "better"
+    assert found.vs_sampling.p == pytest.approx(p, rel=1e-9)
+    assert found.vs_sampling.p_setting == found.vs_sampling.p  # a family of one
+    assert found.vs_sampling.verdict == "better"
 
 
 def test_below_five_runs_there_is_no_p_value_and_one_run_has_no_spread() -> None:
     four = summary(entry("alpha", EIGHT[:4]) + reference(LOWER[:4])).entries[0]
-    assert (four.p_vs_search, four.p_vs_search_raw, four.p_vs_sampling) == (None, None, None)
-    assert four.verdict_vs_search == four.verdict_vs_sampling == "not shown to be better"
+    assert (four.vs_search.p_setting, four.vs_search.p, four.vs_sampling.p_setting) == (None, None, None)
+    assert four.vs_search.verdict == four.vs_sampling.verdict == "not shown to be better"
     one = summary(entry("alpha", EIGHT[:1])).entries[0]
     assert (one.final_mean, one.final_std, one.final_low, one.ri_low) == (80.0, None, None, None)
     assert one.ri == pytest.approx(60.0)
@@ -110,13 +110,13 @@ def test_rows_of_another_mode_stand_apart_and_have_a_family_and_a_reference_of_t
     assert with_paper.entries[:2] == alone.entries  # p-values included: the paper row is in no family of theirs
     gamma = with_paper.entries[2]
     assert gamma.search_mean == 98.0
-    assert gamma.p_vs_search_raw == pytest.approx(2 / 12870)
-    assert gamma.p_vs_search == gamma.p_vs_search_raw
+    assert gamma.vs_search.p == pytest.approx(2 / 12870)
+    assert gamma.vs_search.p_setting == gamma.vs_search.p
 
 
 def test_a_reference_of_another_mode_is_not_matched() -> None:
     found = summary(entry("alpha", EIGHT, mode="paper", scoring=TEST_ORACLE) + reference(LOWER)).entries[0]
-    assert (found.search_mean, found.p_vs_search_raw, found.verdict_vs_search) == (None, None, "not shown to be better")
+    assert (found.search_mean, found.vs_search.p, found.vs_search.verdict) == (None, None, "not shown to be better")
 
 
 def test_failed_runs_score_random_sampling_and_are_named() -> None:
@@ -134,7 +134,7 @@ def test_failed_runs_score_random_sampling_and_are_named() -> None:
 
 def test_a_failed_run_without_random_sampling_leaves_the_row_without_a_mean() -> None:
     found = summary(entry("alpha", [80.0, None]), sampling("toy/other")).entries[0]
-    assert (found.final_mean, found.ri, found.p_vs_sampling) == (None, None, None)
+    assert (found.final_mean, found.ri, found.vs_sampling.p_setting) == (None, None, None)
 
 
 def test_costs_leave_out_runs_that_were_killed() -> None:
@@ -167,14 +167,14 @@ def test_lower_is_better_turns_order_best_ri_and_verdicts() -> None:
     assert good.ri_low is not None
     assert good.ri_high is not None
     assert good.ri_low < good.ri < good.ri_high
-    assert good.verdict_vs_search == "better"
-    assert worse.verdict_vs_search == "not shown to be better"
+    assert good.vs_search.verdict == "better"
+    assert worse.vs_search.verdict == "not shown to be better"
     assert worse.ri is not None
     assert worse.ri < 0
 
 
 def test_a_row_below_random_search_is_called_worse() -> None:
-    assert summary(entry("alpha", LOWER) + reference(EIGHT)).entries[0].verdict_vs_search == "worse"
+    assert summary(entry("alpha", LOWER) + reference(EIGHT)).entries[0].vs_search.verdict == "worse"
 
 
 def test_validation_scores_are_tested_against_matched_random_searchs() -> None:
@@ -182,14 +182,17 @@ def test_validation_scores_are_tested_against_matched_random_searchs() -> None:
     found = summary(runs + reference([0.0] * 8, valid=80.0)).entries[0]
     assert found.valid_mean == 93.5
     assert found.search_valid_mean == 80.0
-    assert found.p_valid_vs_search_raw == pytest.approx(2 / 12870)
+    assert found.valid_vs_search.p == pytest.approx(2 / 12870)
 
 
 def test_where_random_sampling_is_missing_nothing_says_which_way_is_up() -> None:
     found = summary(entry("alpha", EIGHT) + reference(LOWER), sampling("toy/other"))
     assert found.score is None
     assert (found.entries[0].final_mean, found.entries[0].final_best) == (83.5, None)
-    assert (found.entries[0].p_vs_search, found.entries[0].verdict_vs_search) == (None, "not shown to be better")
+    assert (found.entries[0].vs_search.p_setting, found.entries[0].vs_search.verdict) == (
+        None,
+        "not shown to be better",
+    )
 
 
 def test_regret_of_validation_scores_has_the_sign_of_the_search_task() -> None:

@@ -268,29 +268,27 @@ def test_what_a_partial_table_lacks_is_counted_and_unpaid_for_all_alike(toy: Reg
 
 
 @pytest.mark.parametrize("budget", [Budget(epochs=500), Budget(seconds=700.0)])
-def test_matched_random_search_stands_beside_rows_that_pay_in_epochs_or_seconds(
+def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_seconds(
     toy: Registry, tmp_path: Path, budget: Budget
 ) -> None:
-    """Read off the records by hand: the last incumbent that cost no more than the row's own run."""
-    from harness.reading.analysis.matched import matched_scores
-    from harness.reading.analysis.results import read_results
+    """Read off the records by hand: the last incumbent that cost no more than the entry's own run."""
+    from harness.reading.matched import Reference
 
-    given = msgspec.structs.replace(study("toy-sampler", "toy-returner"), budget=budget)
-    summary, _ = run(toy, tmp_path, given)
-    (task,) = read_results(summary.folder).tasks
-    unit = "epochs" if budget.epochs else "seconds"
-    for row in task.rows:
-        reference = task.reference_of(row)
+    summary, _ = run(toy, tmp_path, study("toy-sampler", "toy-returner", budget=budget))
+    (setting,) = read_results(summary.folder).settings
+    unit = budget.unit
+    for entry in setting.entries:
+        reference = setting.reference_of(entry.entry)
         assert reference is not None
-        finals, _ = matched_scores(row, reference, budget)
-        expected = []
-        for r, partner in zip(row.records, reference.records, strict=True):
+        for j, (r, partner) in enumerate(zip(entry.runs, reference.runs, strict=True)):
             cost = getattr(r.paid, unit)
             spent_all = cost >= getattr(budget, unit)
-            assert r.ended_by == (unit if spent_all else "strategy")
+            assert r.search.ended_by == (unit if spent_all else "strategy")
             assert spent_all or r.entry.label == "toy-returner"
-            expected.append([i.final for i in partner.incumbents if getattr(i, unit) <= cost][-1])
-        assert finals == expected
+            expected = [final for i, final in partner.incumbents if getattr(i, unit) <= cost][-1]
+            answer = Reference(reference, budget).read_off(j, cost)
+            assert answer is not None
+            assert answer.score == expected
 
 
 def test_missing_data_and_unknown_executors_are_named_before_anything_runs(toy: Registry, tmp_path: Path) -> None:
@@ -572,14 +570,16 @@ def test_what_timed_out_is_run_again_on_request_and_only_then(toy: Registry, tmp
 
 
 def test_a_search_that_meets_the_end_reports_as_its_mode_says(toy: Registry, tmp_path: Path) -> None:
-    """In a mode that reports the best of three, three stand, best validated first; in strict mode one."""
+    """Ten stand in the record. A mode that reports the best of three chooses among three, strict mode among one."""
     _, records = run(toy, tmp_path, study("toy-sampler@strict", "toy-sampler@top", queries=30))
     space = toy.protocol("toy").open(toy.task("toy/edges")).space
     evaluator = toy.protocol("toy").open(toy.task("toy/edges"))
     for r in records:
-        assert len(r.search.returned) == (3 if r.entry.mode == "top" else 1)
+        chosen = 3 if r.entry.mode == "top" else 1
+        assert len(r.search.returned) == 10
         assert r.outcome is not None
         assert r.outcome.reported is not None
         scores = evaluator.final_scores(r.search.returned, final="single").scores
-        assert r.score == max(scores)
-        assert space.parse(r.outcome.reported) in r.search.returned
+        assert r.outcome.scores == scores.tolist()
+        assert r.score == max(scores[:chosen])
+        assert space.parse(r.outcome.reported) in r.search.returned[:chosen]

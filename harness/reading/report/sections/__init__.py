@@ -10,7 +10,17 @@ from harness.errors import HarnessError, UnknownName
 from harness.reading.report.formats import as_csv, as_html, as_json, latex, markdown
 from harness.reading.report.layout import print_table
 from harness.reading.report.section import Choice, Section, Source
-from harness.reading.report.sections import compliance, correlation, curves, headline, ktau, metrics
+from harness.reading.report.sections import (
+    compliance,
+    correlation,
+    curves,
+    headline,
+    improvement,
+    ktau,
+    metrics,
+    profiles,
+    ranks,
+)
 from harness.reading.report.table import Table
 from harness.reading.study import check_names, read_study
 from harness.registry import Registry, default_registry
@@ -21,6 +31,9 @@ if TYPE_CHECKING:
 SECTIONS: dict[str, Section] = {
     "table": headline.SECTION,
     "compliance": compliance.SECTION,
+    "ranks": ranks.SECTION,
+    "improvement": improvement.SECTION,
+    "profiles": profiles.SECTION,
     "curves": curves.SECTION,
     "ktau": ktau.SECTION,
     "correlation": correlation.SECTION,
@@ -81,7 +94,7 @@ def check_choice(choice: Choice) -> None:
     if choice.others and set(choice.sections) != {"ktau"}:
         raise HarnessError("several studies are set beside each other by --section ktau alone; name one folder")
     of_curves = {
-        "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit != "queries"
+        "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit is not None
     }  # fmt: skip
     for option, given in of_curves.items():
         if given and "curves" not in choice.sections:

@@ -58,9 +58,9 @@ def curves_of(source: Source) -> list[Curve]:
 
     Raises UnknownName, HarnessError where the records do not count the unit and for a cost above the budget.
     """
-    unit = unit_named(source.choice.unit)
     found: list[Curve] = []
     for setting, entries in source.shown():
+        unit = unit_named(source.choice.unit, setting)
         grid = grid_of(source.choice.at, setting, entries, unit)
         found += [_curve(setting, entry, grid, unit) for entry in entries]
     return found

@@ -57,13 +57,13 @@ def differences_of(source: Source) -> list[Difference]:
     is not known which way is up.
     """
     against = source.choice.against or ""
-    unit = unit_named(source.choice.unit)
     check_names((source.study,), (), (against,))
     found: list[Difference] = []
     for setting, entries in source.shown():
         others = [e for e in setting.everyone if e.entry.label == against]
         if not others:
             continue
+        unit = unit_named(source.choice.unit, setting)
         grid = grid_of(source.choice.at, setting, setting.everyone, unit)
         found += [
             _difference(setting, entry, other, grid, unit)

@@ -11,13 +11,14 @@ from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Kind, Row, Table, name_column
-from harness.reading.summary import EntrySummary, SettingSummary
+from harness.reading.summary import Against, EntrySummary, SettingSummary
 from harness.records.specs import STRICT
 
 _LEGEND = (
     "± standard deviation over runs (ddof 1); RI = 100 (mean - random sampling) / random sampling, with its 95 % t "
-    "interval; vs sampling, vs search: Mann-Whitney against random sampling and against matched random search at the "
-    "same cost, p after Holm over the entries of a setting; 'not shown' is not 'equal'."
+    "interval; vs sampling, vs search: tests against random sampling, and against matched random search both at each "
+    "run's own cost and at the whole budget; p after Holm over all entries, settings and both questions of the study; "
+    "'not shown' is not 'equal'."
 )
 _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epochs", "cost")
 """Columns that a narrow terminal does without, the last first."""
@@ -116,6 +117,7 @@ def _score_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
             _Cells("95 %", True, ends, ends),
             _Cells("best", True, lambda e: score(e.final_best), of_sampling=lambda s: score(s.best)),
             _Cells("search", True, lambda e: score(e.search_mean)),
+            _Cells("whole", True, lambda e: score(e.search_whole_mean)),
             _Cells("valid", True, lambda e: score(e.valid_mean), lambda e: score(e.valid_mean)),
             _Cells("v.regret", True, lambda e: score(e.valid_regret_mean)),
             _Cells("rank", True, lambda e: numbers.count(e.rank_mean)),
@@ -130,22 +132,20 @@ def _verdict_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
         places = 1 if large and not wide else 2
         found += [
             _Cells("RI %", True, lambda e: numbers.number(e.ri, places, signed=True)),
-            _Cells("95 % of RI", False, lambda e: numbers.interval(e.ri_low, e.ri_high, places, signed=True)),
+            _Cells("95 % of RI", False, lambda e: _interval(e, places)),
         ]
         if wide:
             found.append(_Cells("RI paper", True, lambda e: numbers.number(e.ri_paper, places, signed=True)))
     found += [
-        _Cells("vs sampling", False, lambda e: numbers.verdict(e.verdict_vs_sampling, e.p_vs_sampling)),
-        _Cells("vs search", False, lambda e: numbers.verdict(e.verdict_vs_search, e.p_vs_search)),
+        _Cells("vs sampling", False, lambda e: _verdict(e.vs_sampling)),
+        _Cells("vs search", False, lambda e: _verdict(e.vs_search)),
     ]
     if wide:
-        found.append(
-            _Cells(
-                "raw p",
-                False,
-                lambda e: f"{numbers.p_value(e.p_vs_sampling_raw)} {numbers.p_value(e.p_vs_search_raw)}",
-            )
-        )
+        found += [
+            _Cells("p in setting", False, lambda e: _both(e, lambda against: numbers.p_value(against.p_setting))),
+            _Cells("raw p", False, lambda e: _both(e, lambda against: numbers.p_value(against.p))),
+            _Cells("P(better)", False, lambda e: _both(e, lambda against: numbers.number(against.superiority))),
+        ]
     if wide or any(e.ktau is not None for e in setting.entries):
         found.append(_Cells("KTau", True, lambda e: numbers.number(e.ktau)))
     return found
@@ -153,7 +153,8 @@ def _verdict_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
 
 def _cost_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
     def paid(of: EntrySummary) -> str:
-        return numbers.count(of.paid_queries_mean)
+        more = f" + {of.tuning_queries:,} tuning" if of.tuning_queries else ""
+        return numbers.count(of.paid_queries_mean) + more
 
     def runs(of: EntrySummary) -> str:
         return numbers.runs(of.n, of.failed)
@@ -202,12 +203,39 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
         f"({mode}): not strict; never ranked with or tested against strict entries"
         for mode in dict.fromkeys(e.mode for e in setting.entries if e.mode != STRICT)
     ]
-    for entry in setting.entries:
-        if entry.tuning_queries:
-            spent = "query was" if entry.tuning_queries == 1 else "queries were"
-            notes.append(f"{entry.name}: {entry.tuning_queries:,} more {spent} spent on tuning its parameters")
+    places = numbers.decimals(setting.score.unit if setting.score else None)
+    for entry in (*setting.entries, *setting.references):
         if entry.failed:
+            worst, mean = (numbers.number(v, places) for v in (setting.worst, entry.worst_case_mean))
             named = "; ".join(entry.failed_runs[:3]) + ("; ..." if entry.failed > 3 else "")
-            failed = f"{entry.failed} of {counted(entry.n, 'run')} failed, each scores random sampling's mean"
-            notes.append(f"{entry.name}: {failed}: {named}")
+            notes.append(
+                f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed and score random sampling's mean; "
+                f"at {worst}, the worst score known, as verdicts have them, the mean is {mean}: {named}"
+            )
+    tied = [e for e in setting.entries if e.interval == "tied"]
+    if tied:
+        ends = [f"{e.name} {e.most_common_runs} of {e.n} at {numbers.number(e.most_common, places)}" for e in tied]
+        notes.append(f"* many runs end at one value, so that the interval covers less than it says: {', '.join(ends)}")
+    if tails := [e.interval_coverage or 0.0 for e in setting.entries if e.interval == "tails"]:
+        notes.append(
+            f"** random search has rare bad runs here that few runs do not see: a 95 % interval of as many of its runs "
+            f"covers {100 * min(tails):.0f} %"
+        )
     return tuple(notes)
+
+
+def _interval(entry: EntrySummary, places: int) -> str:
+    """With its mark; without width it says nothing and is left out."""
+    if entry.interval == "tied" and entry.ri_low == entry.ri_high:
+        return "*"
+    mark = {"tied": "*", "tails": "**"}.get(entry.interval or "", "")
+    return numbers.interval(entry.ri_low, entry.ri_high, places, signed=True) + mark
+
+
+def _verdict(against: Against | None) -> str:
+    return numbers.NONE if against is None else numbers.verdict(against.verdict, against.p_study)
+
+
+def _both(entry: EntrySummary, of: Callable[[Against], str]) -> str:
+    """Against random sampling, and against matched random search."""
+    return " ".join(of(a) for a in (entry.vs_sampling, entry.vs_search) if a is not None)
