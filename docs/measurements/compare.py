@@ -23,7 +23,7 @@ import numpy as np
 from harness.statistics.inference import holm, mann_whitney, t_interval, welch_intervals
 from harness_renas.params import PUBLISHED as TENSORS
 
-PUBLISHED = {"layout": "edge", **TENSORS}
+PUBLISHED = TENSORS
 _SHOWN = (("ktau_keys", 3), ("ktau_keys_valid", 3), ("final", 2), ("best_of_ten", 2))
 Runs = dict[tuple[str, str, int], dict[int, dict[str, Any]]]
 

@@ -14,3 +14,14 @@ def nas_harness_strategies() -> list[Provides]:
             install="pip install 'nas-harness[torch]'",
         ),
     ]
+
+
+@hookimpl
+def nas_harness_metrics() -> list[Provides]:
+    return [
+        Provides(
+            "best-valid-of-top",
+            "harness_renas.metrics:best_valid_of_top",
+            "best validation score of the architectures that a paper's mode chooses from (ReNAS, Table 5)",
+        )
+    ]
