@@ -1,4 +1,4 @@
-"""Architectures as vectors: their choices, or their cells."""
+"""Architectures as vectors: their choices, their cells, or ReNAS's tensors of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Architecture, SearchSpace
+from harness.spaces.tensors import PublishedTensors
 
 Floats = npt.NDArray[np.float64]
-Encoding = Literal["choices", "cells"]
+Encoding = Literal["choices", "cells", "tensor"]
 
 
 def one_hot_choices(space: SearchSpace, archs: Sequence[Architecture]) -> Floats:
@@ -32,6 +33,13 @@ def cell_vectors(space: SearchSpace, archs: Sequence[Architecture], *, pruned: b
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
+def tensor_vectors(space: SearchSpace, archs: Sequence[Architecture]) -> Floats:
+    """The entries of ReNAS's published tensors (operation types, FLOPs and parameters): float64 [n, entries]."""
+    return PublishedTensors(space).tensors(archs).reshape(len(archs), -1).astype(np.float64)
+
+
 def vectors(space: SearchSpace, archs: Sequence[Architecture], encoding: Encoding, *, pruned: bool = True) -> Floats:
-    """`one_hot_choices` or `cell_vectors`."""
+    """`one_hot_choices`, `cell_vectors` or `tensor_vectors`."""
+    if encoding == "tensor":
+        return tensor_vectors(space, archs)
     return one_hot_choices(space, archs) if encoding == "choices" else cell_vectors(space, archs, pruned=pruned)

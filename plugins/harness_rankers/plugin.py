@@ -23,6 +23,13 @@ def nas_harness_strategies() -> list[Provides]:
             install=_INSTALL,
         ),
         Provides(
+            "peephole",
+            "harness_rankers.peephole:Peephole",
+            "an LSTM over layers that predicts scores (Deng et al. 2017), the best predicted verified",
+            requires=("torch",),
+            install=_INSTALL,
+        ),
+        Provides(
             "ridge",
             "harness_rankers.ridge:Ridge",
             "ridge regression on one-hot choices, the best predicted verified: the floor for predictors",

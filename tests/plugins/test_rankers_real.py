@@ -15,6 +15,7 @@ from harness_nasbench.formats.nasbench201_csv import read_csv
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_rankers.forest import E2EPP
 from harness_rankers.gin import GINRanker
+from harness_rankers.peephole import Peephole
 from harness_rankers.ridge import Ridge
 from harness_renas.features import Features, Layout
 from harness_renas.predictor import Training, fit
@@ -39,7 +40,9 @@ def data(shared_data: Path) -> tuple[Labelled, list[tuple[int, ...]], np.ndarray
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("cls", "least"), [(GINRanker, 0.65), (E2EPP, 0.35), (Ridge, 0.25)], ids=["gin-ranker", "e2epp", "ridge"]
+    ("cls", "least"),
+    [(GINRanker, 0.65), (E2EPP, 0.35), (Peephole, 0.25), (Ridge, 0.25)],
+    ids=lambda x: getattr(x, "name", ""),
 )
 def test_rankers(cls: Any, least: float, data: tuple[Labelled, list[tuple[int, ...]], np.ndarray]) -> None:
     known, archs, truth = data
