@@ -79,8 +79,9 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
     """Evolve a population on predicted fitness; every architecture that it visits goes to ``archive``.
 
     Each slot of the next generation is, by ``selection``, ``crossover`` and ``mutation``, a copy of a tournament's
-    winner, a crossover of two winners, or a mutation of one. A key stands once a generation: a repeat is drawn again by
-    the same operator, up to ``redraws`` times, and then replaced by an architecture drawn at random.
+    winner, a crossover of two winners, or a mutation of one. A key stands once a generation: copies are of what is not
+    in it yet, and a repeat is drawn again by the same operator, up to ``redraws`` times, and then replaced by an
+    architecture drawn at random.
     """
     space, draw = oracle.space, scalar_rng(rng)
     population = list(dict.fromkeys(space.sample(rng, settings.population)))
@@ -90,8 +91,11 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
         children = {archive.name(a): a for a in population[: settings.elite]}
         for _slot in range(settings.population - len(children)):
             operator = _operator(draw, settings)
-            for _attempt in range(settings.redraws):
-                child = _offspring(operator, oracle, population, draw, settings.tournament)
+            parents = population
+            if operator == "selection":
+                parents = [a for a in population if archive.name(a) not in children]
+            for _attempt in range(settings.redraws if parents else 0):
+                child = _offspring(operator, oracle, parents, draw, settings.tournament)
                 if archive.name(child) not in children:
                     break
             else:
@@ -109,12 +113,12 @@ def _operator(draw: random.Random, settings: Evolution) -> Operator:
 
 
 def _offspring(
-    operator: Operator, oracle: Oracle, population: list[Architecture], draw: random.Random, tournament: int
+    operator: Operator, oracle: Oracle, parents: list[Architecture], draw: random.Random, tournament: int
 ) -> Architecture:
-    size, n = min(tournament, len(population)), len(population)
+    size, n = min(tournament, len(parents)), len(parents)
 
-    def winner() -> Architecture:  # the population is sorted: the smallest place is the fittest
-        return population[min(int(draw.random() * n) for _ in range(size))]
+    def winner() -> Architecture:  # parents are sorted: the smallest place is the fittest
+        return parents[min(int(draw.random() * n) for _ in range(size))]
 
     if operator == "selection":
         return winner()

@@ -83,11 +83,15 @@ def test_a_generation_holds_a_key_once() -> None:
 
 
 class Watched(ToyEdgeSpace):
-    """Counts crossovers and mutations."""
+    """Counts crossovers, mutations and single draws."""
 
     def __init__(self) -> None:
         super().__init__(8)
-        self.crossed = self.mutated = 0
+        self.crossed = self.mutated = self.drawn = 0
+
+    def sample(self, rng: np.random.Generator, n: int, law: str | None = None) -> list[Architecture]:
+        self.drawn += n == 1
+        return super().sample(rng, n, law)
 
     def crossover(self, a: Architecture, b: Architecture, rng: random.Random) -> Architecture:
         self.crossed += 1
@@ -101,7 +105,8 @@ class Watched(ToyEdgeSpace):
 def test_operators_keep_their_shares_where_repeats_are_drawn_again() -> None:
     """A repeat is drawn again by the operator that made it: mutations seldom repeat, so that each slot costs one call.
 
-    Drawing the operator anew, .5/.3/.2 would be .32/.24/.44, and mutations twice as many.
+    Drawing the operator anew, .5/.3/.2 would be .32/.24/.44, and mutations twice as many. Copies never repeat, so that
+    hardly a slot is filled at random.
     """
     space = Watched()
     o = Oracle(SyntheticEvaluator(space).validator(), Budget(queries=5))
@@ -110,6 +115,7 @@ def test_operators_keep_their_shares_where_repeats_are_drawn_again() -> None:
     slots = settings.generations * (settings.population - settings.elite)
     assert 0.19 < space.mutated / slots < 0.26  # .2 and few repeats; standard error .005
     assert space.crossed / slots > 0.29
+    assert space.drawn / slots < 0.03
 
 
 @pytest.mark.parametrize("whole", [0, 20_000])
