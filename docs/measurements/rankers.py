@@ -6,7 +6,8 @@ Each run labels so many architectures and verifies ten more (``--param verify=0`
 against the final scores of 1,000 rows drawn by the task's law without replacement: once of all rows that were never
 queried, once of those whose key was never queried either. Random search answers from the same oracle with the same
 number of queries. ``best of ten`` is how papers report: the best test score among the ten best predicted. One JSON
-line a run goes to ``--out``, and what it holds already is not run again; the table is on standard output.
+line a run goes to ``--out``, and what it holds already is not run again; the table is on standard output. ``--ranks``
+adds each run's points of predicted against true rank to a CSV file: strategy, task, labels, seed, predicted, true.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from harness import Budget, BudgetExhausted, Evaluator, Oracle, Strategy, Truth
 from harness.records.identity import stream
 from harness.registry import default_registry
 from harness.running.environment import single_thread
+from harness.running.ranking import rank_points
 from harness.spaces.base import under_law
 from harness.statistics.metrics import ktau
 
@@ -53,13 +55,15 @@ def unseen(evaluator: Evaluator, truth: Truth, oracle: Oracle, law: str, *, keys
     return found
 
 
-def measure(name: str, task: str, labels: int, seed: int, params: dict[str, Any]) -> dict[str, Any]:
-    """One run: its KTau, what it reports, and its seconds."""
+def measure(
+    name: str, task: str, labels: int, seed: int, params: dict[str, Any], ranks: Path | None = None
+) -> dict[str, Any]:
+    """One run: its KTau, what it reports, and its seconds. ``ranks``: the CSV file that its points are added to."""
     registry = default_registry()
     cls = registry.load("strategy", name)
     opened = registry.task(task)
     evaluator: Evaluator = registry.protocol(opened.protocol).open(opened)
-    final = opened.finals[0]
+    final, higher = opened.finals[0], evaluator.score.higher_is_better
     truth = evaluator.truth(final)
     assert truth is not None
     learned = hasattr(cls.Params(), "verify")
@@ -82,6 +86,10 @@ def measure(name: str, task: str, labels: int, seed: int, params: dict[str, Any]
                 rows = unseen(evaluator, truth, oracle, evaluator.law, keys=keys)
                 predicted = strategy.ranker.rank([truth.architectures[i] for i in rows])
                 found[column] = ktau(predicted, truth.final[rows])
+                if keys and ranks is not None:
+                    points = rank_points(strategy.ranker, truth, np.array(rows), higher_is_better=higher)
+                    with ranks.open("a") as file:
+                        file.writelines(f"{name},{task},{labels},{seed},{a},{b}\n" for a, b in points.tolist())
                 if truth.valid is not None:
                     found[column + "_valid"] = ktau(predicted, truth.valid[rows])
     if learned:
@@ -130,6 +138,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--param", action="append", default=[], help="name=value, as in a study")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--ranks", type=Path, help="CSV of predicted against true rank of unseen keys, of what is run")
     options = parser.parse_args()
     params = {}
     for text in options.param:
@@ -151,7 +160,7 @@ def main() -> None:
         asked = {"strategy": name, "task": task, "labels": labels, "seed": seed, "params": params}
         run = stored.get(identity(asked))
         if run is None:
-            run = measure(name, task, labels, seed, params)
+            run = measure(name, task, labels, seed, params, options.ranks)
             if options.out:
                 with options.out.open("a") as file:
                     file.write(json.dumps(run) + "\n")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import written_records
 
 from harness import Budget, Oracle
 from harness.registry import default_registry
@@ -16,7 +17,9 @@ from harness.testing.synthetic import SyntheticEvaluator
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
+from harness_renas.metrics import best_valid_of_top
 from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
+from harness_renas.plugin import nas_harness_metrics
 from harness_renas.predictor import Predictor
 from harness_renas.search import ReNAS
 
@@ -166,3 +169,14 @@ def test_labelled_architectures_and_twins_may_be_among_the_papers_ten() -> None:
     _, oracle, returned = run(20, space, verify=0, epochs=20)
     assert not known & set(space.keys(returned))
     assert len(set(space.keys(returned))) == 10
+
+
+def test_the_best_validation_of_the_ten_is_a_metric() -> None:
+    """Table 5's validation column: of the ten, whichever of them has the best test score; none in strict mode."""
+    assert [p.name for p in nas_harness_metrics()] == ["best-valid-of-top"]
+    valid = [90.1, 91.5, None, *[80.0] * 7, 99.0]  # the eleventh is not among the ten
+    search = {"valid": valid, "returned": [(i, 0) for i in range(11)]}
+    assert best_valid_of_top(written_records.run(scoring=written_records.BEST_OF_TEN, search=search)) == 91.5
+    assert best_valid_of_top(written_records.run(search=search)) is None
+    nothing = written_records.run(scoring=written_records.BEST_OF_TEN, search={"valid": []})
+    assert best_valid_of_top(nothing) is None
