@@ -130,12 +130,13 @@ class PublishedTensors(CellTensors):
     maxpool 4, output 5. Of edges they are the index among the options: on NAS-Bench-201 none 0, skip 1, conv1x1 2,
     conv3x3 3, avgpool 4. Cells of nodes are pruned, as NAS-Bench-101 itself prunes them: a vertex on no input-output
     path is no part of the cell, and would be sorted behind the input. Edges are taken as written: NAS-Bench-201 trains
-    them so. They have one order, for the nodes between them are sums that the space itself numbers.
+    them so. They have one order, for the nodes between them are sums that the space itself numbers. ``edges=False``:
+    `cell_tensor` there too, of the graph with operations on nodes.
     """
 
-    def __init__(self, space: SearchSpace, *, costs: bool = True) -> None:
+    def __init__(self, space: SearchSpace, *, costs: bool = True, edges: bool = True) -> None:
         super().__init__(space, costs=costs)
-        self.edges = edges_of(space)
+        self.edges = edges_of(space) if edges else None
 
     def of_cell(self, batch: CellBatch, cell: int) -> Tensors:
         v = batch.ops.shape[1]

@@ -22,7 +22,11 @@ from harness_rankers.search import RankingParams, RankingStrategy, paper, said
 
 class E2EPPParams(RankingParams, frozen=True, kw_only=True):
     encoding: Annotated[
-        Encoding, said("one-hot choices, the cells' operations and edges, or ReNAS's tensor (ReNAS's paper)")
+        Encoding,
+        said(
+            "one-hot choices, the cells' operations and edges, or ReNAS's tensor (the paper's rival): of edges where "
+            "the space's choices are edges, or always of nodes"
+        ),
     ] = "choices"
     trees: Annotated[int, said("regression trees", ge=1)] = 500
     features: Annotated[float, said("share of the features that a split chooses among", gt=0.0, le=1.0)] = 1 / 3

@@ -86,8 +86,9 @@ def test_paper_mode_returns_the_ten_best_predicted_of_all(cls: type[Strategy]) -
     np.testing.assert_allclose(np.sort(strategy.ranker.rank(returned)), np.sort(every)[-10:], rtol=1e-6)
 
 
-def test_e2epp_of_the_paper_learns_from_renas_tensor() -> None:
+@pytest.mark.parametrize(("encoding", "entries"), [("tensor", 31 * 4 * 4), ("node-tensor", 31 * 8 * 8)])
+def test_e2epp_of_the_paper_learns_from_renas_tensor(encoding: str, entries: int) -> None:
     assert E2EPP.modes["paper"].params["encoding"] == "tensor"
-    strategy, _, _ = run(E2EPP, encoding="tensor")
+    strategy, _, _ = run(E2EPP, encoding=encoding)
     assert strategy.ranker is not None
-    assert strategy.ranker.forest.n_features_in_ == 31 * 4 * 4  # type: ignore[attr-defined]
+    assert strategy.ranker.forest.n_features_in_ == entries  # type: ignore[attr-defined]

@@ -74,7 +74,7 @@ def test_table_1() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_runs_as_published(variant: str) -> None:
-    strategy, oracle, returned = run(variant=variant, verify=0, **PUBLISHED)
+    strategy, oracle, returned = run(variant=variant, verify=0, whole=100, **PUBLISHED)
     assert len(returned) == 10
     assert len(oracle.history) == 20
     assert strategy.ranker is not None
@@ -149,7 +149,7 @@ def test_paper_mode_is_the_paper() -> None:
 @pytest.mark.parametrize(("space", "shape"), [(NASBench201Space(), (31, 4)), (NASBench101Space(), (19, 7))])
 def test_the_papers_tensor_follows_the_space(space: Any, shape: tuple[int, int]) -> None:
     """31 x 4 x 4 where the choices are edges, 19 x 7 x 7 on NAS-Bench-101."""
-    strategy, _, _ = run(20, space, verify=0, **PUBLISHED)
+    strategy, _, _ = run(20, space, verify=0, whole=100, **PUBLISHED)
     assert isinstance(strategy.ranker, Predictor)
     assert strategy.ranker._network.convolutions[0].in_channels == shape[0]
     assert strategy.ranker._network.features[0].in_features == 128 * shape[1] ** 2

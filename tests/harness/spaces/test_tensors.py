@@ -157,3 +157,15 @@ def test_orders_are_capped_and_owned(space: NASBench101Space | NASBench201Space)
 def test_types_alone_where_costs_are_unwanted() -> None:
     assert PublishedTensors(NB101, costs=False).tensors([EXAMPLE]).shape == (1, 1, 7, 7)
     assert PublishedTensors(NB201, costs=False).tensors([(4, 3, 2, 1, 0, 3)]).shape == (1, 1, 4, 4)
+
+
+def test_cells_of_edges_can_be_tensors_of_nodes_too() -> None:
+    """Input, a convolution, output in a matrix of eight; nothing on no path. NAS-Bench-101 has no edges to choose."""
+    arch = NB201.parse("|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
+    (tensor,) = PublishedTensors(NB201, edges=False).tensors([arch])
+    assert tensor.shape == (31, 8, 8)
+    place = {name: i + 1 for i, name in enumerate(NB201.operations)}
+    assert np.argwhere(tensor[0]).tolist() == [[0, 1], [1, 7]]
+    assert (tensor[0, 0, 1], tensor[0, 1, 7]) == (place["nor_conv_3x3"], place["output"])
+    same = PublishedTensors(NB101).tensors([EXAMPLE]), PublishedTensors(NB101, edges=False).tensors([EXAMPLE])
+    np.testing.assert_array_equal(*same)
