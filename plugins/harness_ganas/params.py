@@ -87,7 +87,7 @@ class GANASParams(Params, frozen=True, kw_only=True):
         float,
         Meta(
             description="share of unseen cells wanted in each X_t, an addition to the paper: below it a second "
-            "multiplier of the entropy term grows by a quarter, from .1 to at most 2, above it shrinks, and at .1 it is "
+            "multiplier of the entropy term grows by a quarter, from .1 to at most 2, above it shrinks, at .1 it is "
             "off; the larger of the two holds; 0: `entropy` alone",
             ge=0,
             le=1,
