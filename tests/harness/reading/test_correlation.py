@@ -16,7 +16,8 @@ from written_records import baseline, record, write_study
 from harness import Evaluator, Fidelity, Final, Score, Task, Truth, Validation, Validator
 from harness.errors import DataMissing, UnknownName
 from harness.reading.analysis import read_results
-from harness.reading.analysis.correlation import TaskCorrelation, correlations_of
+from harness.reading.analysis.agreement import Spread
+from harness.reading.analysis.correlation import TaskCorrelation, correlations_of, spreads_of
 from harness.reading.report.sections import Choice, write_report
 from harness.registry import Registry
 
@@ -81,6 +82,19 @@ def test_fidelities_against_the_final_score_and_repeats_against_each_other(tmp_p
     ]
 
 
+@pytest.mark.parametrize("lower", [False, True])
+def test_beside_each_tau_stand_the_changes_and_the_rank_shifts(tmp_path: Path, lower: bool) -> None:
+    """Early 1 3 2 4 against final 1 2 3 4: two scores change by one, two rows by one rank. Full: 4 3 2 1."""
+    early, full, repeated, _ = correlation(tmp_path, FiveRows(lower=lower)).agreements
+    half = pytest.approx(0.5773502691896258)  # the deviation of 0 1 1 0, ddof 1
+    assert early.changes == early.shifts == Spread(n=4, mean=0.5, std=half, low=0.0, high=1.0)
+    assert full.changes is not None
+    assert (full.changes.mean, full.changes.high) == (2.0, 3.0)
+    assert repeated.shifts is not None
+    assert (repeated.shifts.mean, repeated.shifts.high) == (1.5, 3.0), "1 3 2 4 against 4 3 2 1"
+    assert (early.tenth_n, early.ktau_tenth) == (1, None)
+
+
 def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed(tmp_path: Path) -> None:
     early, full = correlation(tmp_path / "a", FiveRows()).agreements[:2]
     assert early.ktau_smoothed == pytest.approx(4 / 6)
@@ -94,6 +108,37 @@ def test_the_top_is_the_samples_best_final_scores(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("harness.reading.analysis.correlation.TOP", 3)
     early = correlation(tmp_path, FiveRows(lower=True)).agreements[0]
     assert (early.top_n, early.ktau_top) == (3, pytest.approx(1 / 3))  # rows 2, 3, 4: 3 2 4 against 2 3 4
+
+
+def test_a_change_between_scores_of_two_units_is_none(tmp_path: Path) -> None:
+    loss = FiveRows()
+    loss.score = Score("contrastive loss", "")
+    results = read_results(write_study(tmp_path, [record("alpha", 0, search_task="toy/b")], [baseline()]))
+    (found,) = correlations_of(results, lambda name: FiveRows() if name == "toy/a" else loss)
+    fidelities = [a for a in found.agreements if a.kind == "fidelity"]
+    repeats = [a for a in found.agreements if a.kind == "repeats"]
+    assert [a.changes for a in fidelities] == [None, None]
+    assert all(a.shifts is not None for a in fidelities)
+    assert all(a.changes is not None for a in repeats), "both are of the search task"
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_the_spread_of_random_architectures_beside_the_tables_own(tmp_path: Path, lower: bool) -> None:
+    sign = -1.0 if lower else 1.0
+    results = read_results(write_study(tmp_path, [record("alpha", 0)], [baseline()]))
+    (found,) = spreads_of(results, lambda _: FiveRows(lower=lower))
+    assert found.drawn is not None
+    assert (found.drawn.n, found.drawn.mean) == (4, sign * 2.5), "of five rows one has no final score"
+    assert sorted([sign * found.drawn.low, sign * found.drawn.high]) == [1.0, 4.0]
+    assert found.drawn.std == pytest.approx(np.sqrt(5 / 3))
+    assert (found.mean, found.std) == (sign * 2.5, pytest.approx(np.sqrt(5 / 4)))
+    (fewer,) = spreads_of(results, lambda _: FiveRows(), draws=2)
+    assert fewer.drawn is not None
+    assert fewer.drawn.n == 2
+    (trained,) = spreads_of(results, lambda _: FiveRows(recorded=False))
+    assert (trained.missing, trained.drawn) == ("its scores are trained, not recorded", None)
+    with pytest.raises(UnknownName, match="did you mean 'toy/a'"):
+        spreads_of(results, lambda _: FiveRows(), tasks=["toy/aa"])
 
 
 def test_what_is_not_there_or_not_the_records_own_is_said(tmp_path: Path) -> None:
