@@ -32,9 +32,10 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Strategy, UnknownArchitecture
+from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Ranker, Strategy, UnknownArchitecture
 from harness.running.reference import best_first
 from harness_csnas.encodings import Encoding, Theta, make_encoding
+from harness_csnas.improvement import Learned
 from harness_csnas.sampler import GammaRule, gamma, make_sampler, random_starts
 
 _REPEATS = 2
@@ -49,7 +50,10 @@ _RETURNED = 10
 class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     encoding: Annotated[
         Literal["native", "first2", "dense"],
-        msgspec.Meta(description="native: the space's own choices; first2: an operation per possible edge (DARTS)"),
+        msgspec.Meta(
+            description="native: the space's own choices; first2: an operation of eight per possible edge, of which a "
+            "node keeps two (DARTS); dense: all are kept, which is what native is on a dense space"
+        ),
     ] = "native"
     n_startup_trials: Annotated[int, msgspec.Meta(ge=1, description="Uniform draws before the model (paper: 20)")] = 20
     n_ei_candidates: Annotated[
@@ -72,7 +76,10 @@ class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class TPEParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     encoding: Annotated[
         Literal["native", "first2", "dense"],
-        msgspec.Meta(description="native: the space's own choices; first2: an operation per possible edge (DARTS)"),
+        msgspec.Meta(
+            description="native: the space's own choices; first2: an operation of eight per possible edge, of which a "
+            "node keeps two (DARTS); dense: all are kept, which is what native is on a dense space"
+        ),
     ] = "native"
 
 
@@ -103,7 +110,13 @@ class _ByTPE(Strategy):
             finally:
                 self.notes |= loop.counts
                 self.seconds = {"propose": loop.propose_seconds}
+                if encoding.is_architecture and loop.told >= loop.starts:
+                    self.ranker = self._learned(loop)
         return best_first(oracle, _RETURNED)
+
+    def _learned(self, loop: _Loop) -> Ranker | None:
+        """The order that the model has learnt from what it was told, where that can be said."""
+        return None
 
 
 def _result_of(oracle: Oracle) -> str:
@@ -269,6 +282,14 @@ class CSNAS(_ByTPE):
             "multivariate": False,
             "constant_liar": False,
         }
+
+    def _learned(self, loop: _Loop) -> Ranker | None:
+        trials = loop.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        names = loop.encoding.names
+        return Learned(
+            [tuple(t.params[name] for name in names) for t in trials], [t.values[0] for t in trials],
+            loop.encoding.widths, gamma(self.params.gamma_rule, self.params.gamma_share),
+        )  # fmt: skip
 
 
 class TPE(_ByTPE):

@@ -55,6 +55,10 @@ def nas_harness_spaces() -> list[Provides]:
             "DARTS, as NAS-Bench-301 has it: two cells of four nodes, two inputs each, seven operations",
         ),
         Provides(
+            "darts-dense-5", "harness_nasbench.spaces.darts_dense:DenseDartsSpace",
+            "CSNAS: two cells of five nodes, one of eight operations on each of 20 possible edges, all summed",
+        ),
+        Provides(
             "nasbench-macro", "harness_nasbench.spaces.chain:ChainSpace",
             "NAS-Bench-Macro: a chain of eight layers, three blocks each",
         ),

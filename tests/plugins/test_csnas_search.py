@@ -352,7 +352,7 @@ def test_nothing_but_a_contrastive_loss_is_called_csnass_result(score: Score, ow
 
 
 def test_dense_is_refused_by_name_and_first2_where_it_does_not_fit() -> None:
-    with pytest.raises(HarnessError, match="'dense'.*live training protocol"):
+    with pytest.raises(HarnessError, match="'dense'.*not for toy-edges"):
         search(TPE(TPEParams(encoding="dense")), ToyEdgeSpace(), 5)
     with pytest.raises(HarnessError, match="'first2'.*not for toy-edges"):
         search(TPE(TPEParams(encoding="first2")), ToyEdgeSpace(), 5)

@@ -80,7 +80,7 @@ def opened(dataset: str = "cifar10") -> RecordedEvaluator:
 def test_single_trainings_of_the_test_split_are_repeats(
     real: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Figure 8 of Yang et al. on real trainings: tau-b of two of them is .905 over all cells, .42 over the best tenth."""
+    """Figure 8 of Yang et al.: tau-b of two real trainings is .905 over all cells, .42 over the best tenth."""
     monkeypatch.setenv("NAS_HARNESS_DATA", str(real))
     evaluator = opened("cifar10")
     assert evaluator.validator().repeats == ()
