@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InvalidArchitecture
-from harness.spaces import Architecture, CellBatch, CellGraph, Choice, ChoiceScript, Script, SearchSpace, on_path
+from harness.spaces import PAD, Architecture, CellBatch, CellGraph, Choice, ChoiceScript, Script, SearchSpace
 from harness_nasbench.spaces.darts_costs import OPS, input_costs, network, operation_costs, skeleton_costs
 
 OPERATIONS: Final = ("none", *OPS)
@@ -26,6 +26,8 @@ _BITS = 3
 """Of one operation in a cell's code."""
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @cache
@@ -75,25 +77,20 @@ class DenseDartsSpace(SearchSpace):
 
     def _cell_key(self, ops: Architecture) -> str:
         """Number of nodes that something reaches, and the smallest code of their edges under any renumbering."""
-        live = self._live(ops)
-        m = len(live) - 2
-        matrix = np.zeros((m + 2, m), dtype=np.int64)
+        matrix = np.zeros((2 + self.nodes, self.nodes), dtype=np.int64)
+        live = [0, 1]
         for (p, j), op in zip(self.edges, ops, strict=True):
-            if p in live and j in live:
-                matrix[live.index(p), live.index(j) - 2] = op
-        edges = matrix.ravel()[_renumberings(m)]
+            if op != NONE and p in live:
+                matrix[p, j - 2] = op
+                if j not in live:
+                    live.append(j)
+        m = len(live) - 2
+        targets = np.array(live[2:], dtype=np.int64) - 2
+        edges = matrix[np.array(live)[:, None], targets].ravel()[_renumberings(m)]
         # A renumbering that turns an edge backwards loses it.
         whole = edges[(edges > 0).sum(axis=1) == (matrix > 0).sum()]
         codes = whole @ (1 << (_BITS * np.arange(edges.shape[1], dtype=np.int64)))
         return f"{m}:{int(codes.min())}"
-
-    def _live(self, ops: Architecture) -> list[int]:
-        """The inputs, and the intermediate nodes that something reaches."""
-        found = [0, 1]
-        for (p, j), op in zip(self.edges, ops, strict=True):
-            if op != NONE and p in found and j not in found:
-                found.append(j)
-        return found
 
     def describe(self, arch: Architecture) -> str:
         """As NAS-Bench-201 writes a cell: ``normal=|op~0|op~1|+|op~0|op~1|op~2|+... reduce=...``."""
@@ -152,21 +149,55 @@ class DenseDartsSpace(SearchSpace):
         labels[:, operations] = np.where(ops < 0, -1, ops + 2)
         return labels
 
+    def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
+        halves = self.as_array(archs).reshape(len(archs), len(CELLS), len(self.edges))
+        return tuple(self._batch(halves[:, c], self._cell_costs[c], pruned) for c in range(len(CELLS)))
+
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
         found = []
-        for cell, ops in enumerate(self.as_array([arch]).reshape(len(CELLS), 1, -1)):
-            labels, adjacency = self._labels(ops)[0], self._template
-            flops, params = self._cell_costs(ops[0], cell)
-            if pruned:
-                adjacency = adjacency.copy()
-                absent = np.array(self._places[0])[ops[0] == NONE]
-                adjacency[absent] = adjacency[:, absent] = False
-                stays = on_path(adjacency, (0, 1), self.max_nodes - 1)
-                stays[[0, 1, -1]] = True
-                labels, adjacency = labels[stays], adjacency[np.ix_(stays, stays)]
-                flops, params = flops[:, stays], params[:, stays]
-            found.append(CellGraph(labels, adjacency, flops, params))
+        for batch in self.graphs([arch], pruned=pruned):
+            v = int((batch.ops[0] >= 0).sum())
+            assert batch.flops is not None
+            assert batch.params is not None
+            flops, params = batch.flops[0, :, :v], batch.params[0, :, :v]
+            found.append(CellGraph(batch.ops[0, :v], batch.adjacency[0, :v, :v], flops, params))
         return tuple(found)
+
+    def _batch(self, ops: Ints, costs: list[tuple[Floats, Floats]], pruned: bool) -> CellBatch:
+        """The graphs of one cell of n architectures; ops: int64 [n, edges]."""
+        n, every = len(ops), np.arange(len(self.edges))
+        operations, states = self._places
+        used, live = self._reached(ops)
+        priced = []
+        for of_op, inputs in costs:  # float64 [positions, edges, options], [positions, 2]
+            nodes = np.zeros((n, len(inputs), self.max_nodes))
+            nodes[:, :, :2] = inputs
+            nodes[:, :, operations] = np.where(used[:, None], of_op[:, every, ops].transpose(1, 0, 2), 0.0)
+            priced.append(nodes)
+        labels = self._labels(ops)
+        adjacency = np.broadcast_to(self._template, (n, self.max_nodes, self.max_nodes))
+        if not pruned:
+            return CellBatch(labels, adjacency.copy(), *priced)
+        stays = np.ones((n, self.max_nodes), dtype=np.bool_)
+        stays[:, operations], stays[:, states[2:]] = used, live[:, 2:]
+        order = np.argsort(~stays, axis=1, kind="stable")
+        adjacency = adjacency & stays[:, :, None] & stays[:, None, :]
+        rows = np.arange(n)[:, None, None]
+        return CellBatch(
+            np.take_along_axis(np.where(stays, labels, PAD), order, axis=1),
+            adjacency[rows, order[:, :, None], order[:, None, :]],
+            *(np.take_along_axis(nodes * stays[:, None], order[:, None], axis=2) for nodes in priced),
+        )
+
+    def _reached(self, ops: Ints) -> tuple[Bools, Bools]:
+        """Which edges carry something, bool [n, edges], and which states do, the inputs first: bool [n, N + 2]."""
+        used = np.zeros(ops.shape, dtype=np.bool_)
+        live = np.zeros((len(ops), 2 + self.nodes), dtype=np.bool_)
+        live[:, :2] = True
+        for e, (p, j) in enumerate(self.edges):
+            used[:, e] = (ops[:, e] != NONE) & live[:, p]
+            live[:, j] |= used[:, e]
+        return used, live
 
     def partial_graphs(self, taken: Ints) -> tuple[CellBatch, ...]:
         """The cells as written, undecided edges as nodes of operation -1."""
@@ -189,27 +220,29 @@ class DenseDartsSpace(SearchSpace):
 
     # -- costs ------------------------------------------------------------------------------------------------------
 
-    def _cell_costs(self, ops: Ints, cell: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """FLOPs and parameters of each node at each position, float64 [positions, v]; ops: int64 [edges]."""
-        positions = self._positions[cell]
-        flops = np.zeros((len(positions), self.max_nodes))
-        params = np.zeros_like(flops)
-        live = self._live(tuple(ops.tolist()))
-        used = np.array([op != NONE and p in live for (p, _), op in zip(self.edges, ops.tolist(), strict=True)])
-        nodes = np.array(self._places[0])[used]
-        for i, at in enumerate(positions):
-            strided = np.array([int(at.reduction and p < 2) for p, _ in self.edges])[used]
-            for array, of_op, of_input in zip((flops, params), operation_costs(at), input_costs(at), strict=True):
-                array[i, :2] = of_input
-                array[i, nodes] = of_op[ops[used] - 1, strided]
-        return flops, params
+    @cached_property
+    def _cell_costs(self) -> list[list[tuple[Floats, Floats]]]:
+        """For each cell, FLOPs then parameters: of each option on each edge, float64 [positions, edges, options], and
+        of the two inputs, [positions, 2]."""
+        found = []
+        for positions in self._positions:
+            tables = []
+            for quantity in range(2):
+                of_op = np.zeros((len(positions), len(self.edges), len(OPERATIONS)))
+                inputs = np.zeros((len(positions), 2))
+                for i, at in enumerate(positions):
+                    strided = [int(at.reduction and p < 2) for p, _ in self.edges]
+                    of_op[i, :, 1:] = operation_costs(at)[quantity].T[strided]
+                    inputs[i] = input_costs(at)[quantity]
+                tables.append((of_op, inputs))
+            found.append(tables)
+        return found
 
-    def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
+    def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
         flops, params = (np.full(len(archs), c) for c in skeleton_costs(self._layers, self._channels, self.nodes))
-        for i, arch in enumerate(archs):
-            for cell in self.graph(arch):
-                assert cell.flops is not None
-                assert cell.params is not None
-                flops[i] += cell.flops.sum()
-                params[i] += cell.params.sum()
+        for batch in self.graphs(archs):
+            assert batch.flops is not None
+            assert batch.params is not None
+            flops += batch.flops.sum(axis=(1, 2))
+            params += batch.params.sum(axis=(1, 2))
         return {"params": params, "flops": flops}
