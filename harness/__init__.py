@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 _WHERE = {
     "hookimpl": "harness.hookspecs",
     "Provides": "harness.hookspecs",
+    "PAD": "harness.spaces",
     "Architecture": "harness.spaces",
     "CellBatch": "harness.spaces",
     "CellGraph": "harness.spaces",
@@ -24,8 +25,9 @@ _WHERE = {
     "scalar_rng": "harness.spaces",
     "Evaluator": "harness.protocol",
     "Fidelity": "harness.protocol",
-    "Final": "harness.protocol",
+    "FinalScores": "harness.protocol",
     "Reading": "harness.protocol",
+    "RunContext": "harness.protocol",
     "Score": "harness.protocol",
     "Task": "harness.protocol",
     "TrainingProtocol": "harness.protocol",
@@ -37,12 +39,29 @@ _WHERE = {
     "Ranker": "harness.strategy",
     "Strategy": "harness.strategy",
     "STRICT": "harness.strategy",
-    "Budget": "harness.search.oracle",
-    "Observation": "harness.search.oracle",
+    "Evolution": "harness.search.proposal",
+    "Labelled": "harness.search.labelled",
+    "best_first": "harness.search.oracle",
+    "collect": "harness.search.labelled",
+    "labelled": "harness.search.labelled",
+    "propose": "harness.search.proposal",
+    "verify": "harness.search.proposal",
+    "Answer": "harness.data.tables",
+    "DataSet": "harness.data.tables",
+    "SourceFile": "harness.data.tables",
+    "Table": "harness.data.tables",
+    "data_dir": "harness.data.tables",
+    "open_table": "harness.data.tables",
+    "sha256": "harness.data.tables",
+    "table_exists": "harness.data.tables",
+    "write_table": "harness.data.tables",
+    "Budget": "harness.search.budget",
+    "Ledger": "harness.search.ledger",
+    "Observation": "harness.search.ledger",
+    "PaidQuery": "harness.search.ledger",
     "Oracle": "harness.search.oracle",
     "Constraint": "harness.search.constraints",
     "Executor": "harness.running.execution",
-    "Record": "harness.records.store",
     "BudgetExhausted": "harness.errors",
     "DataError": "harness.errors",
     "DataMissing": "harness.errors",
@@ -52,6 +71,12 @@ _WHERE = {
     "StudyError": "harness.errors",
     "UnknownArchitecture": "harness.errors",
     "UnknownName": "harness.errors",
+    "Run": "harness.records.runs",
+    "Results": "harness.reading.results",
+    "read_results": "harness.reading.results",
+    "run_study": "harness.reading.notebook",
+    "open_task": "harness.reading.notebook",
+    "Scoring": "harness.strategy",
 }
 
 __all__ = sorted([*_WHERE, "__version__"])
@@ -74,6 +99,15 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from harness.data.tables import Answer as Answer
+    from harness.data.tables import DataSet as DataSet
+    from harness.data.tables import SourceFile as SourceFile
+    from harness.data.tables import Table as Table
+    from harness.data.tables import data_dir as data_dir
+    from harness.data.tables import open_table as open_table
+    from harness.data.tables import sha256 as sha256
+    from harness.data.tables import table_exists as table_exists
+    from harness.data.tables import write_table as write_table
     from harness.errors import BudgetExhausted as BudgetExhausted
     from harness.errors import DataError as DataError
     from harness.errors import DataMissing as DataMissing
@@ -87,20 +121,35 @@ if TYPE_CHECKING:
     from harness.hookspecs import hookimpl as hookimpl
     from harness.protocol import Evaluator as Evaluator
     from harness.protocol import Fidelity as Fidelity
-    from harness.protocol import Final as Final
+    from harness.protocol import FinalScores as FinalScores
     from harness.protocol import Reading as Reading
+    from harness.protocol import RunContext as RunContext
     from harness.protocol import Score as Score
     from harness.protocol import Task as Task
     from harness.protocol import TrainingProtocol as TrainingProtocol
     from harness.protocol import Truth as Truth
     from harness.protocol import Validation as Validation
     from harness.protocol import Validator as Validator
-    from harness.records.store import Record as Record
+    from harness.reading.notebook import open_task as open_task
+    from harness.reading.notebook import run_study as run_study
+    from harness.reading.results import Results as Results
+    from harness.reading.results import read_results as read_results
+    from harness.records.runs import Run as Run
     from harness.running.execution import Executor as Executor
+    from harness.search.budget import Budget as Budget
     from harness.search.constraints import Constraint as Constraint
-    from harness.search.oracle import Budget as Budget
-    from harness.search.oracle import Observation as Observation
+    from harness.search.labelled import Labelled as Labelled
+    from harness.search.labelled import collect as collect
+    from harness.search.labelled import labelled as labelled
+    from harness.search.ledger import Ledger as Ledger
+    from harness.search.ledger import Observation as Observation
+    from harness.search.ledger import PaidQuery as PaidQuery
     from harness.search.oracle import Oracle as Oracle
+    from harness.search.oracle import best_first as best_first
+    from harness.search.proposal import Evolution as Evolution
+    from harness.search.proposal import propose as propose
+    from harness.search.proposal import verify as verify
+    from harness.spaces import PAD as PAD
     from harness.spaces import Architecture as Architecture
     from harness.spaces import CellBatch as CellBatch
     from harness.spaces import CellGraph as CellGraph
@@ -117,4 +166,5 @@ if TYPE_CHECKING:
     from harness.strategy import Mode as Mode
     from harness.strategy import Params as Params
     from harness.strategy import Ranker as Ranker
+    from harness.strategy import Scoring as Scoring
     from harness.strategy import Strategy as Strategy

@@ -7,13 +7,13 @@ A plugin is a module named by an entry point of the group ``nas_harness``. It ma
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
 if TYPE_CHECKING:
-    from harness.records.store import Record
+    from harness.records.runs import Run
 
 PROJECT = "nas_harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -27,11 +27,14 @@ KINDS: tuple[Kind, ...] = ("strategy", "protocol", "space", "executor", "metric"
 class Provides:
     """One thing a plugin provides. ``load``: ``module:attribute``, imported when it is first used.
 
-    ``requires``: import names that must be present; ``install``: the one command that installs them.
+    ``requires``: import names that must be present; ``install``: the one command that installs them. A class says its
+    ``name``, and its summary in the first line of its docstring: both are read from its source. A function has neither:
+    give them here.
     """
 
-    name: str
     load: str
+    _: KW_ONLY
+    name: str = ""
     summary: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""
@@ -63,9 +66,9 @@ def nas_harness_executors() -> Iterable[Provides | type]:
 
 @hookspec
 def nas_harness_metrics() -> Iterable[Provides | type]:
-    """Return metrics, each as ``Provides(name, "module:function", summary)``. Called once, at discovery.
+    """Return metrics, each as ``Provides("module:function", name=..., summary=...)``. Called once, at discovery.
 
-    The function takes a `harness.Record` and gives one number, or None where there is none. ``nas-harness report DIR
+    The function takes a `harness.Run` and gives one number, or None where there is none. ``nas-harness report DIR
     --section metrics`` calls it on every run and shows the mean over the runs of each row.
     """
     return ()
@@ -73,12 +76,12 @@ def nas_harness_metrics() -> Iterable[Provides | type]:
 
 @hookspec
 def nas_harness_run_started(run: dict[str, Any]) -> None:
-    """Called in the coordinator when a run is handed to a worker; ``run`` is its specification."""
+    """Called in the coordinator when a search or a final training is handed to a worker; ``run`` specifies it."""
 
 
 @hookspec
-def nas_harness_run_finished(record: Record) -> None:
-    """Called in the coordinator after the record of a run is stored."""
+def nas_harness_run_finished(run: Run) -> None:
+    """Called in the coordinator when a run is over and its records are stored."""
 
 
 @hookspec

@@ -10,12 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import PluginError
 from harness.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -24,14 +27,36 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What a number means. ``ratio_scale``: whether RI, a ratio, makes sense (accuracy: yes; a log loss: no)."""
+class Score(msgspec.Struct, frozen=True):
+    """What a number means, and which way is up: nothing else in the harness asks that.
+
+    ratio_scale: whether RI, a ratio, makes sense (accuracy: yes; a log loss: no).
+    """
 
     name: str = "accuracy"
     unit: str = "%"
     higher_is_better: bool = True
     ratio_scale: bool = True
+
+    @property
+    def sign(self) -> float:
+        """Times a score: higher is better. Times such a value: the score again."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    def best(self, scores: npt.ArrayLike) -> float:
+        """The best of the scores that are not NaN. Raises ValueError where there is none."""
+        values = self.sign * np.asarray(scores, dtype=np.float64)
+        if np.isnan(values).all():
+            raise ValueError("no score to choose the best of")
+        return float(self.sign * np.nanmax(values))
+
+    def rank(self, score: float, scores: npt.ArrayLike) -> int:
+        """1 + how many of ``scores`` are strictly better; NaN is not."""
+        return 1 + int((self.sign * np.asarray(scores, dtype=np.float64) > self.sign * score).sum())
+
+    def regret(self, score: float, best: float) -> float:
+        """How far ``score`` lies below ``best``, in the score's unit; 0 where it is above."""
+        return max(self.sign * (best - score), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +72,7 @@ class Fidelity:
 class Task:
     """Protocol + data set + variant. ``name`` is ``<protocol>/<data set>[@variant]``.
 
-    finals: the ways to read the final score, the default first: ``mean`` of the repeats that exist, ``repeat:777``
+    finals: how a final score can come about, the default first: ``mean`` of the repeats that exist, ``repeat:777``
     only where every row has it, ``single`` where there is one value, ``trained`` where it is trained anew.
     """
 
@@ -58,6 +83,12 @@ class Task:
     recorded: bool = True
     searchable: bool = True
     """False where no validation split exists, so that another task must be searched (`search_task`)."""
+    data_set: str = ""
+    """What the networks are trained on, such as ``cifar10``: the same word for the same data in every protocol."""
+    validated_on: Literal["validation", "test"] = "validation"
+    """``test`` where validation scores are measured on the test data too, as in NAS-Bench-Macro."""
+    one_training: bool | None = None
+    """Whether validation and final score come from one training of one network; None: the task does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +98,8 @@ class Validation:
     valid: float64 [n] in the score's unit; NaN is a failed training (paid). seconds: float64 [n], what the trainings
     averaged here took in total, or None where the task records no time (never latency). trainings: int64 [n], how many
     trainings the value averages (None: one each); epochs are charged for each. missing: bool [n], repeats that were
-    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``: float64 [n].
+    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``: float64 [n], at least
+    the quantities of `Validator.known_after`.
     """
 
     valid: Floats
@@ -80,17 +112,35 @@ class Validation:
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One architecture's validation, as plain Python values: the oracle's fast path. NaN where there is no value.
 
-    A Struct, since one is made per query: a tenth of a frozen dataclass's cost.
+    measured: what is known only after, by quantity; None where it was not looked up. A Struct, since one is made per
+    query: a tenth of a frozen dataclass's cost.
     """
 
     valid: float
     seconds: float
     trainings: int = 1
     missing: bool = False
+    measured: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a validator that trains may use of the run that it answers; a recorded task needs none of it.
+
+    seed: of everything random in its trainings. It has nothing to do with final scores. scratch: a folder for
+    checkpoints and the like, which exists; None: keep nothing. device: what torch calls it, such as ``cuda:0``.
+    """
+
+    seed: int = 0
+    scratch: Path | None = None
+    device: str = "cpu"
 
 
 class Validator(ABC):
-    """The part of an evaluator that a search may see: validation scores only."""
+    """The part of an evaluator that a search may see: validation scores only.
+
+    It takes what it must give back (processes, open files) at the first validation, and gives it back in `close`.
+    """
 
     space: SearchSpace
     fidelities: tuple[Fidelity, ...]
@@ -104,7 +154,10 @@ class Validator(ABC):
 
     @abstractmethod
     def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
-        """Rows, int64 [n]: what budget, memory and rank go by. Raises UnknownArchitecture for a partial table."""
+        """Rows, int64 [n]: what budget, memory and rank go by.
+
+        Raises UnknownArchitecture where a partial table lacks one of them; the oracle answers NaN then.
+        """
 
     @abstractmethod
     def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
@@ -115,17 +168,25 @@ class Validator(ABC):
         return int(self.identity([arch])[0])
 
     def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
-        """`validate` of one. Recorded tasks override it with a look-up: it stands on the per-query path."""
+        """`measure`, but `Reading.measured` may be None. It stands on the per-query path, where a look-up will do."""
+        return self.measure(arch, fidelity, repeat)
+
+    def measure(self, arch: Architecture, fidelity: Fidelity, repeat: int | None) -> Reading:
+        """`validate` of one. The oracle asks so where a constraint is known only after the training."""
         found = self.validate([arch], fidelity=fidelity, repeat=repeat)
         return Reading(
             float(found.valid[0]),
             float("nan") if found.seconds is None else float(found.seconds[0]),
             1 if found.trainings is None else int(found.trainings[0]),
             False if found.missing is None else bool(found.missing[0]),
+            {name: float(values[0]) for name, values in found.measured.items()},
         )
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        """What is known before a query, for constraints: ``params``, ``flops`` (plain counts), float64 [n]."""
+        """What is known before a query, for constraints: ``params``, ``flops`` (plain counts), float64 [n].
+
+        NaN where it is not known of an architecture. Such a quantity satisfies no constraint.
+        """
         return self.space.costs(archs)
 
     @property
@@ -133,9 +194,12 @@ class Validator(ABC):
         """Names in `Validation.measured` that a constraint may use."""
         return ()
 
+    def close(self) -> None:  # noqa: B027 (most have nothing to give back)
+        """Give back what the run took. Called once, when the run has ended, however it ended. By default: nothing."""
+
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalScores:
     """Final scores, float64 [n], in the score's unit; NaN: the final training failed. seconds: where it is trained."""
 
     scores: Floats
@@ -172,7 +236,8 @@ class Evaluator(ABC):
     task: Task
     space: SearchSpace
     score: Score
-    final_score: Literal["test", "valid"] = "test"
+    final_split: Literal["test", "valid"] = "test"
+    """What final scores are measured on; ``valid`` where no test score exists."""
     law: str
     """The task's default law."""
     data_digest: str = ""
@@ -182,12 +247,23 @@ class Evaluator(ABC):
     columns: tuple[str, ...] = ("validation",)
     """What `validator` can be built over: ``validation`` always, ``test`` where paper mode is possible."""
 
-    @abstractmethod
-    def validator(self, column: str = "validation") -> Validator:
-        """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did."""
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "context" not in signature(cls.validator).parameters:
+            raise PluginError(
+                f"{cls.__module__}.{cls.__qualname__}.validator takes no context: "
+                'write it as validator(self, column="validation", context=RunContext())'
+            )
 
     @abstractmethod
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
+        """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did.
+
+        Cheap: it is also called where nothing is searched. A validator that holds anything open belongs to one run.
+        """
+
+    @abstractmethod
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         """What is reported; ``seed`` only for tasks that train. Read once, after the search."""
 
     def truth(self, final: str) -> Truth | None:

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
 
 import msgspec
 import numpy as np
+from typing_extensions import TypeVar
 
+from harness.errors import PluginError
 from harness.spaces import Architecture
 
 if TYPE_CHECKING:
     from harness.search.oracle import Oracle
 
 
-class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _KeywordOnly(msgspec.StructMeta):
+    """msgspec hands ``frozen`` and ``forbid_unknown_fields`` down to subclasses, but not ``kw_only``."""
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Params(msgspec.Struct, metaclass=_KeywordOnly, frozen=True, forbid_unknown_fields=True):
     """Base of a strategy's parameters: typed, with defaults, checked when a study is read.
 
-    Document each field with ``Annotated[int, msgspec.Meta(description="...", ge=1)]``: `nas-harness describe` shows it.
+    Subclasses are frozen, take keywords alone and refuse unknown fields, as this class does. Document each field with
+    ``Annotated[int, msgspec.Meta(description="...", ge=1)]``: `nas-harness describe` shows it.
     """
 
     @classmethod
@@ -28,20 +49,28 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Scoring(msgspec.Struct, frozen=True):
     """How a run is scored; acted on by the runner alone.
 
     oracle: the column that the oracle answers from. report: ``first`` reports the first returned architecture;
-    ``best_of_returned`` the best by final score among the first ``top`` (an oracle choice: some papers report it).
-    params: the strategy's parameters that the mode stands for; a study's own go before them.
+    ``best_of_returned`` the best by final score among the first ``top`` (a choice by test score: some papers make it).
     """
 
     oracle: Literal["validation", "test"] = "validation"
     report: Literal["first", "best_of_returned"] = "first"
     top: int = 1
+
+
+class Mode(Scoring, frozen=True):
+    """How a run is scored, and the parameters that the mode stands for; a study's own go before them."""
+
     note: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = {}
+
+    @property
+    def scoring(self) -> Scoring:
+        """The part that decides scores: equal for modes whose runs may be set against each other."""
+        return Scoring(self.oracle, self.report, self.top)
 
 
 STRICT = Mode()
@@ -65,24 +94,50 @@ class Comparing(Ranker, Protocol):
         ...
 
 
-class Strategy(ABC):
-    """One search method. The runner makes an instance for each run: ``cls(params)``.
+P_co = TypeVar("P_co", bound=Params, default=Params, covariant=True)
 
-    A strategy maximises: `Oracle.query` answers so that higher is better, whatever the task's score. It draws from
-    ``rng`` alone, leaves global random state as found, and may keep a learned order in ``self.ranker``.
+
+class Strategy(ABC, Generic[P_co]):
+    """One search method. ``class Mine(Strategy[MyParams])`` has parameters, ``class Mine(Strategy)`` has none.
+
+    The runner makes an instance for each run: ``cls(params)``. A strategy maximises: `Oracle.query` answers so that
+    higher is better, whatever the task's score. It draws from ``rng`` alone, leaves global random state as found, and
+    may keep a learned order in ``self.ranker``. The first line of its docstring is its summary.
     """
 
     name: ClassVar[str]
-    summary: ClassVar[str] = ""
     Params: ClassVar[type[Params]] = Params
+    """The class between the brackets of ``Strategy[...]``; found, never set."""
     modes: ClassVar[dict[str, Mode]] = {"strict": STRICT}
     ablations: ClassVar[dict[str, dict[str, Any]]] = {}
     """name -> the parameters that differ, with one component off."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """``{"training"}``: wants `Oracle.training`, live tasks only."""
 
-    def __init__(self, params: Any = None) -> None:
-        self.params: Any = params if params is not None else type(self).Params()
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Find `Params`. Raises PluginError where it is none, or where the body sets what stands elsewhere."""
+        super().__init_subclass__(**options)
+        if "Params" in cls.__dict__:
+            own = getattr(cls.__dict__["Params"], "__name__", "MyParams")
+            raise PluginError(
+                f"{cls.__name__} sets Params in its body: write class {cls.__name__}(Strategy[{own}]) instead"
+            )
+        if "summary" in cls.__dict__:
+            raise PluginError(
+                f"{cls.__name__} sets summary: write it as the first line of the class's docstring instead"
+            )
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            if not issubclass(get_origin(base) or object, Strategy):
+                continue
+            for given in get_args(base):
+                if isinstance(given, type) and issubclass(given, Params):
+                    cls.Params = given
+                elif not isinstance(given, TypeVar):
+                    shown = getattr(given, "__name__", given)
+                    raise PluginError(f"{cls.__name__}: Strategy[{shown}]: {shown} is no subclass of harness.Params")
+
+    def __init__(self, params: P_co | None = None) -> None:
+        self.params: P_co = params if params is not None else type(self).Params()  # type: ignore[assignment]
         self.ranker: Ranker | None = None
         self.notes: dict[str, Any] = {}
         """Plain JSON values kept in the record: counts, nearest supported settings."""

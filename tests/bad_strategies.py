@@ -18,7 +18,6 @@ class Sound(Strategy):
     """Random search: the sound strategy that the others are made from."""
 
     name = "sound"
-    summary = "random search"
 
     def search(self, oracle, rng):
         while True:
@@ -81,7 +80,7 @@ class RaisesTheLimit(Sound):
     name = "raises-the-limit"
 
     def search(self, oracle, rng):
-        oracle._queries = 10**6
+        oracle.ledger._queries = 10**6
         return super().search(oracle, rng)
 
 
@@ -89,8 +88,8 @@ class NewBudget(Sound):
     name = "new-budget"
 
     def search(self, oracle, rng):
-        oracle.budget = type(oracle.budget)(queries=30, epochs=5000, seconds=5000)
-        oracle._queries = 30
+        oracle.ledger.budget = type(oracle.budget)(queries=30, epochs=5000, seconds=5000)
+        oracle.ledger._queries = 30
         return super().search(oracle, rng)
 
 
@@ -240,6 +239,22 @@ class KnowsOneSpace(Sound):
         return super().search(oracle, rng)
 
 
+class WantsEveryRow(Sound):
+    """Takes an answer that was not paid for one that was given before."""
+
+    name = "wants-every-row"
+
+    def search(self, oracle, rng):
+        known = {}
+        while True:
+            arch, paid = oracle.space.sample(rng, 1)[0], len(oracle.history)
+            score = oracle.query(arch)
+            if len(oracle.history) > paid:
+                known[oracle.space.key(arch)] = score
+            elif known[oracle.space.key(arch)] != score:
+                raise ValueError("another answer than before")
+
+
 class GivesUpOnConstraints(Sound):
     name = "gives-up-on-constraints"
 
@@ -279,7 +294,7 @@ class LeaksEvaluator(Sound):
 
     def search(self, oracle, rng):
         evaluator = _evaluator_of(oracle)
-        self.peek = lambda arch: evaluator.final([arch])
+        self.peek = lambda arch: evaluator.final_scores([arch])
         return super().search(oracle, rng)
 
 
@@ -354,8 +369,9 @@ class NotesAnObject(Sound):
         return super().search(oracle, rng)
 
 
-class NoSummary(Sound):
-    name, summary = "no-summary", ""
+class NoSummary(Strategy):
+    name = "no-summary"
+    search, step = Sound.search, Sound.step
 
 
 class NoStrictMode(Sound):
@@ -368,13 +384,12 @@ class CheatsInStrict(Sound):
     modes = {"strict": Mode(oracle="test", report="best_of_returned", top=10)}
 
 
-class IdleAblationParams(Params, frozen=True, kw_only=True):
+class IdleAblationParams(Params):
     size: int = 3
 
 
-class IdleAblation(Sound):
+class IdleAblation(Sound, Strategy[IdleAblationParams]):
     name = "idle-ablation"
-    Params = IdleAblationParams
     ablations = {"without-size": {"size": 3}}
 
 

@@ -56,7 +56,7 @@ class Task:
         return Oracle(self.evaluator.validator(), Budget(queries=queries), space=space)
 
     def score(self, arch: tuple[int, ...]) -> float:
-        return float(self.evaluator.final([arch], final=self.final).scores[0])
+        return float(self.evaluator.final_scores([arch], final=self.final).scores[0])
 
     def unseen(self, oracle: Oracle, *, keys: bool) -> list[int]:
         rows = {entry.row for entry in oracle.ledger}

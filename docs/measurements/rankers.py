@@ -86,9 +86,9 @@ def measure(name: str, task: str, labels: int, seed: int, params: dict[str, Any]
                     found[column + "_valid"] = ktau(predicted, truth.valid[rows])
     if learned:
         predicted_best = [o.arch for o in oracle.history[labels:]] if verify else returned[:10]
-        ten = evaluator.final(predicted_best, final=final).scores
+        ten = evaluator.final_scores(predicted_best, final=final).scores
         found["best_of_ten"] = float(np.nanmax(ten)) if len(ten) else None
-    accuracy = float(evaluator.final(returned[:1], final=final).scores[0])
+    accuracy = float(evaluator.final_scores(returned[:1], final=final).scores[0])
     rank = 1 + int((truth.final[~np.isnan(truth.final)] > accuracy).sum())
     return {
         "strategy": name, "task": task, "labels": labels, "seed": seed, "params": params, **found,

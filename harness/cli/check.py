@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 KINDS = ("strategy", "space", "protocol")
+_NAME = "A strategy, a space, a protocol, or a task; or a class as MODULE:CLASS, installed or not."
 
 
 @app.command()
 def check(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A strategy, a space, a protocol, or a task.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME")],
     kind: Annotated[str, typer.Option("--kind", help=f"Only as {', '.join(KINDS[:-1])} or {KINDS[-1]}.")] = "",
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
 ) -> None:
@@ -31,6 +32,7 @@ def check(
     Examples:
       nas-harness check regularized-evolution
       nas-harness check nasbench-graph --kind space
+      nas-harness check my_package.search:MyStrategy
 
     Exit status: 0 it conforms; 1 a check failed or none ran.
     """

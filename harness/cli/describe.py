@@ -8,13 +8,15 @@ import typer
 
 from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
 
+_NAME = "A strategy, task, protocol, space, executor or metric; or a class as MODULE:CLASS, installed or not."
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
 def describe(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A strategy, task, protocol, space, executor or metric.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME")],
     kind: Annotated[str, typer.Option("--kind", help="Which kind, where several share the name.")] = "",
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
 ) -> None:
@@ -24,6 +26,7 @@ def describe(
     Examples:
       nas-harness describe regularized-evolution
       nas-harness describe nasbench-graph/cora
+      nas-harness describe my_package.search:MyStrategy
     """
     from harness.reading.report.description import describe_name, print_description
 

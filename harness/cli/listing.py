@@ -49,9 +49,6 @@ def list_installed(
 
 
 def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
-    from harness.registry import built_in_executors
-
-    items = [*registry.items.values(), *built_in_executors().values()]
     found = [
         {
             "kind": item.kind,
@@ -59,12 +56,12 @@ def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
             "distribution": item.distribution,
             "version": item.version,
             **_item_status(item),
-            "summary": item.provides.summary,
+            "summary": item.summary,
         }
-        for item in sorted(items, key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
+        for item in sorted(registry.items.values(), key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
         if not what or item.kind == KINDS[what]
     ]
-    return found + ([] if what else _broken(registry))
+    return found + _broken(registry)
 
 
 def _plugins(registry: Registry) -> list[dict[str, Any]]:

@@ -24,23 +24,26 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, curves, ktau, correlation (which needs the tasks' data) or metrics (that plugins "
-            "provide); may be repeated; default the first two.",
+            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation (which needs the tasks' "
+            "data) or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="text, json, markdown or csv.")] = "text",
+    form: Annotated[str, typer.Option("--format", help="text, json, csv, markdown, latex or html.")] = "text",
     wide: Annotated[bool, typer.Option("--wide", help="All columns, p-values before correction among them.")] = False,
     task: Annotated[
         list[str] | None,
         typer.Option("--task", help="This task only; may be repeated."),
     ] = None,
-    strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help="The row of this label only; may be repeated.")
+    entry: Annotated[
+        list[str] | None, typer.Option("--entry", help="The entry of this label only; may be repeated.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
-    unit: Annotated[str, typer.Option("--cost", help="Curves over queries, epochs or seconds.")] = "queries",
+    unit: Annotated[
+        str | None,
+        typer.Option("--cost", help="Curves over queries, epochs or seconds; default the budget's."),
+    ] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="Curves of each row less that of the row of this label.")
+        str | None, typer.Option("--against", help="Curves of each entry less that of the entry of this label.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
@@ -55,18 +58,19 @@ def report(
       nas-harness report results/labels-90 results/labels-423 --section ktau
       nas-harness report results/quickstart --section correlation
     """
-    from harness.reading.report.sections import Choice, write_report
+    from harness.reading.report.section import Choice
+    from harness.reading.report.sections import write_report
 
     choice = Choice(
         sections=tuple(section or ()),
         form=form,
         wide=wide,
         tasks=tuple(task or ()),
-        rows=tuple(strategy or ()),
+        entries=tuple(entry or ()),
         at=_numbers(at),
         unit=unit,
         against=against,
-        merged=tuple(folders[1:]),
+        others=tuple(folders[1:]),
     )
     with open_output(output) as console:
         write_report(folders[0], choice, console, lambda: open_registry(ctx))

@@ -38,7 +38,10 @@ def run(
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Address of a Dask scheduler; default: one in this process.")
     ] = None,
-    run_timeout: Annotated[float, typer.Option("--run-timeout", help="Seconds after which a run is killed.")] = 3600.0,
+    run_timeout: Annotated[float, typer.Option("--run-timeout", help="Seconds that a search may take.")] = 3600.0,
+    final_timeout: Annotated[
+        float, typer.Option("--final-timeout", help="Seconds that a final training may take, where a task trains.")
+    ] = 86400.0,
     keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run again what failed or timed out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
@@ -59,10 +62,10 @@ def run(
         from harness.running.environment import start_single_threaded
 
         start_single_threaded()
-    from harness.cli.progress import open_progress, outcome_line
     from harness.cli.study_options import study_of
     from harness.errors import counted
-    from harness.running.campaign import run_study
+    from harness.running.campaign import Settings, carry_out_study
+    from harness.running.progress import open_progress
     from harness.running.study import load_study, located_in
 
     if file is not None:
@@ -100,16 +103,19 @@ def run(
     warn_of_broken(registry)
     located = nullcontext() if file is None or text is None else located_in(file, text)
     with open_progress(quiet) as listener, located:
-        summary = run_study(
+        summary = carry_out_study(
             study,
             registry=registry,
             results=results,
-            executor=executor,
-            cluster=cluster,
-            jobs=jobs,
-            run_timeout=run_timeout,
-            keep_queries=keep_queries,
-            retry_failed=retry_failed,
+            settings=Settings(
+                executor=executor,
+                cluster=cluster,
+                jobs=jobs,
+                run_timeout=run_timeout,
+                final_timeout=final_timeout,
+                keep_queries=keep_queries,
+                retry_failed=retry_failed,
+            ),
             listener=listener,
             text=text,
         )
@@ -125,7 +131,7 @@ def run(
 
         print_report(summary.folder, open_console())
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
-    for record in summary.failed:
-        typer.echo(outcome_line(record), err=True)
+    for why in summary.failed:
+        typer.echo(why, err=True)
     if summary.failed:
         raise typer.Exit(1)

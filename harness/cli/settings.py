@@ -45,7 +45,7 @@ def open_registry(ctx: typer.Context) -> Registry:
 def warn_of_broken(registry: Registry) -> None:
     """One line on standard error for each plugin that could not be registered."""
     for b in registry.broken:
-        typer.echo(f"warning: {b.title} is left out: {b.error}", err=True)
+        typer.echo(f"warning: {b.title} is broken: {b.error}", err=True)
 
 
 def open_console(file: TextIO | None = None) -> Console:

@@ -7,10 +7,8 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from harness.errors import StudyError
-from harness.running.study import Study, check_shape
+from harness.running.study import Study, study_from
 
 _LIMITS = ("queries", "epochs", "seconds")
 
@@ -46,12 +44,7 @@ def study_of(
         "strategies": [{"name": strategy, **given} for strategy in strategies],
     }
     data |= {key: value for key, value in (("seeds", seeds), ("seed", seed)) if value is not None}
-    try:
-        study = msgspec.convert(data, Study)
-    except msgspec.ValidationError as error:
-        raise StudyError(f"the options do not make a study: {error}") from None
-    check_shape(study)
-    return study
+    return study_from(data)
 
 
 def parse_budget(text: str) -> dict[str, float]:

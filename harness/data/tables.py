@@ -8,11 +8,11 @@ Nothing is unpickled. A value that was never measured is NaN.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,8 +183,21 @@ def table_exists(folder: Path) -> bool:
     return (folder / _META).is_file() or (_aside(folder) / _META).is_file()
 
 
-def open_table(folder: Path) -> Table:
-    """The table at ``folder``. Raises DataMissing where there is none, DataError where it is torn or foreign."""
+def open_table(folder: Path, importer: str | None = None) -> Table:
+    """The table at ``folder``, made by ``importer`` where that is given.
+
+    Raises DataMissing where there is none, DataError where it is torn, foreign, or made by another importer.
+    """
+    table = _whole(folder)
+    if importer is not None and table.meta.importer != importer:
+        raise DataError(
+            f"{folder}: made by the importer {table.meta.importer}, this version's is {importer}, which writes other "
+            f"columns; import it again (nas-harness data import {importer.partition('/')[0]} PATH)"
+        )
+    return table
+
+
+def _whole(folder: Path) -> Table:
     try:
         return _open(folder)
     except (DataError, DataMissing):
@@ -321,11 +334,6 @@ def _aside(folder: Path) -> Path:
 @contextlib.contextmanager
 def _alone(parent: Path) -> Iterator[None]:
     """One process at a time puts tables into ``parent``. The folder itself is locked, so no lock file is left."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
     handle = os.open(parent, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,1 +1,1 @@
-"""What reads records: analysis, compliance rules, reports."""
+"""What reads records: a study's runs, what is computed of them, compliance rules, reports."""

@@ -1,4 +1,4 @@
-"""The record of a run, and the append-only store under ``results/``."""
+"""The append-only files of a results folder: one coordinator writes them, anyone reads them."""
 
 from __future__ import annotations
 
@@ -7,168 +7,41 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import msgspec
 
 from harness.errors import RecordError
-from harness.search.oracle import Budget
-from harness.spaces import Architecture
+from harness.records.lines import (
+    SCHEMA,
+    Line,
+    OutcomeRecord,
+    PlanRecord,
+    SamplingRecord,
+    SearchRecord,
+    TrainingRecord,
+)
 
-SCHEMA = 1
-RUNS = "runs.jsonl"
-BASELINES = "baselines.jsonl"
+FILES: dict[type[Any], str] = {
+    SearchRecord: "searches.jsonl",
+    OutcomeRecord: "outcomes.jsonl",
+    TrainingRecord: "trainings.jsonl",
+    SamplingRecord: "samplings.jsonl",
+    PlanRecord: "plans.jsonl",
+}
+"""The file of each kind of line. Folders are merged by joining each of these."""
+SEARCHES = FILES[SearchRecord]
+SAMPLINGS = FILES[SamplingRecord]
+_EARLIER = "runs.jsonl"
 _SYNC_SECONDS = 0.5
+_UNEQUAL = ("timing", "environment")
+"""Fields in which two records of one id may differ."""
 
-Status = Literal["ok", "failed", "timeout", "infeasible"]
-
-
-class Seeds(msgspec.Struct, frozen=True):
-    """study: the study's. search: numbers the run. final: the training seed of the final score; null if recorded."""
-
-    study: int
-    search: int
-    final: int | None = None
-
-
-class Paid(msgspec.Struct, frozen=True):
-    """What the search paid; epochs and seconds are null where the task records none."""
-
-    queries: int
-    epochs: float | None = None
-    seconds: float | None = None
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """Calls of the oracle by kind, and how many distinct keys were paid for."""
-
-    total: int
-    cached: int
-    invalid: int
-    infeasible: int = 0
-    missing: int = 0
-    keys: int = 0
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """The reported architecture's scores.
-
-    score: the final score; split: ``test`` or ``valid``; value: which final (``mean``, ``repeat:777``, ``single``);
-    valid: its score on the search task at full fidelity; rank = 1 + rows with a strictly better final score;
-    regret, valid_regret: distance to the best row's, never negative; null where truth is not known.
-    """
-
-    score: float | None
-    split: str
-    value: str
-    valid: float | None = None
-    rank: int | None = None
-    regret: float | None = None
-    valid_regret: float | None = None
-
-
-class RankQuality(msgspec.Struct, frozen=True):
-    """Kendall's tau of a learned order on architectures the run never queried.
-
-    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none; eq13,
-    ctnas: Eq. 13 of ReNAS and CTNAS's sign(0) = +1 variant, against final scores, on the same. test_rows: tau-b against
-    final scores on n_rows rows that the run did not pay for, isomorphic twins of those it did among them; null where
-    each key has one row, so that it would be ``test``, and in older records.
-    """
-
-    test: float | None
-    valid: float | None
-    eq13: float | None
-    ctnas: float | None
-    n: int
-    test_rows: float | None = None
-    n_rows: int | None = None
-
-
-class Incumbent(msgspec.Struct, frozen=True, array_like=True):
-    """A change of the incumbent: what had been paid by then, its validation score, its final score where recorded."""
-
-    queries: int
-    epochs: float | None
-    seconds: float | None
-    valid: float
-    final: float | None = None
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished run. Scores are in the task's unit and orientation."""
-
-    schema: int = SCHEMA
-    id: str
-    study: str
-    task: str
-    search_task: str
-    strategy: str
-    label: str
-    role: Literal["row", "reference"] = "row"
-    mode: str
-    mode_settings: dict[str, Any] = {}
-    """``oracle``, ``report`` and ``top`` of the mode: rows are matched with references of equal settings."""
-    params: dict[str, Any]
-    seeds: Seeds
-    budget: Budget
-    law: str
-    constraints: list[str] = []
-    status: Status = "ok"
-    error: str | None = None
-    paid: Paid
-    asked: Asked
-    ended_by: str
-    returned: list[Architecture] = []
-    reported: str | None = None
-    """The reported architecture in the benchmark's notation."""
-    final: Outcome
-    ktau: RankQuality | None = None
-    incumbents: list[Incumbent] = []
-    queries_sha256: str
-    tuning_queries: int | None = None
-    ablation: str | None = None
-    notes: dict[str, Any] = {}
-    provenance: dict[str, Any] = {}
-    timing: dict[str, Any] = {}
-    environment: dict[str, Any] = {}
-
-
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """Random sampling of one (task, law, final, data digest): what every study of that task shares.
-
-    mean, std (population's where exact, else ddof 1), n: rows or draws. draws: up to 1,000 stored final scores drawn
-    by the law with a seed of their own. ceiling: the final score of the best-validated row. ktau_valid: tau-b between
-    validation and final scores over all rows (or a sample of 20,000).
-    """
-
-    schema: int = SCHEMA
-    id: str
-    task: str
-    search_task: str
-    law: str
-    final: str
-    split: str
-    data_digest: str
-    score: dict[str, Any]
-    mean: float
-    std: float
-    exact: bool
-    n: int
-    draws: list[float] = []
-    ceiling: float | None = None
-    best: float | None = None
-    best_valid: float | None = None
-    valid_mean: float | None = None
-    ktau_valid: float | None = None
-    constraints: list[str] = []
-    provenance: dict[str, Any] = {}
-
-
+_Kind = TypeVar("_Kind", SearchRecord, OutcomeRecord, TrainingRecord, SamplingRecord)
 _encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(Record)
-_baseline_decoder = msgspec.json.Decoder(Baseline)
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in FILES}
 _NO_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
 
 
@@ -182,7 +55,7 @@ _version = msgspec.json.Decoder(_Version)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A line of a store that is not a record."""
+    """A line of a store that cannot be used."""
 
     file: str
     line: int
@@ -192,20 +65,95 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.file}:{self.line}: {self.why}"
 
 
-def read_records(folder: Path) -> tuple[list[Record], list[Problem]]:
-    """Every whole record of ``folder``, each id once, and the lines that are none. Raises RecordError.
+@dataclass
+class Folder:
+    """What a results folder holds: records by id, plans in the order written, and the lines that cannot be used."""
+
+    path: Path
+    searches: dict[str, SearchRecord] = field(default_factory=dict)
+    outcomes: dict[str, OutcomeRecord] = field(default_factory=dict)
+    trainings: dict[str, TrainingRecord] = field(default_factory=dict)
+    samplings: dict[str, SamplingRecord] = field(default_factory=dict)
+    plans: list[PlanRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def heads(self) -> list[PlanRecord]:
+        """The plans that no other one replaces: together the study that the folder is about."""
+        replaced = {identity for plan in self.plans for identity in plan.replaces}
+        return [plan for plan in self.plans if plan.id not in replaced]
+
+
+def read_folder(path: Path) -> Folder:
+    """Everything in a results folder; an empty one where nothing is there yet.
 
     Of several records of one id the first stands, unless it failed and a later one did not (``--retry-failed``).
+    Raises RecordError where a file cannot be read, where the folder was written by an earlier version, and where two
+    records of one id say different things.
     """
-    path = folder / RUNS
+    if (path / _EARLIER).is_file() and not (path / SEARCHES).is_file():
+        raise RecordError(
+            f"{path} was written by an earlier version, whose records this one does not read; run its study again "
+            f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
+        )
+    found = Folder(path)
+    found.searches = _read(path, SearchRecord, found.problems)
+    found.outcomes = _read(path, OutcomeRecord, found.problems)
+    found.trainings = _read(path, TrainingRecord, found.problems)
+    found.samplings = read_samplings(path, found.problems)
+    seen: set[str] = set()
+    for _, plan in _lines(path, PlanRecord, found.problems):
+        if plan.id not in seen:
+            seen.add(plan.id)
+            found.plans.append(plan)
+    return found
+
+
+def read_samplings(path: Path, problems: list[Problem]) -> dict[str, SamplingRecord]:
+    """Random sampling by id, of a study's folder or of the folder of all studies."""
+    return _read(path, SamplingRecord, problems)
+
+
+def _read(path: Path, kind: type[_Kind], problems: list[Problem]) -> dict[str, _Kind]:
+    found: dict[str, _Kind] = {}
+    place: dict[str, int] = {}
+    for number, record in _lines(path, kind, problems):
+        if record.id != record.spec.id:
+            why = "its id is not the digest of its specification, so it was edited or is of other code; left out"
+            problems.append(Problem(str(path / FILES[kind]), number, why))
+            continue
+        earlier = found.get(record.id)
+        if earlier is None or (_failed(earlier) and not _failed(record)):
+            found[record.id], place[record.id] = record, number
+        elif _failed(record) or _says(earlier) == _says(record):
+            continue
+        else:
+            raise RecordError(
+                f"{path / FILES[kind]}: lines {place[record.id]} and {number} are both {record.id} and say different "
+                "things: one was edited, or the code is not deterministic; remove the wrong line "
+                "(nas-harness results verify finds it)"
+            )
+    return found
+
+
+def _failed(record: Any) -> bool:
+    return getattr(record, "status", "ok") != "ok"
+
+
+def _says(record: Any) -> bytes:
+    plain = msgspec.structs.replace(record, **{name: {} for name in _UNEQUAL if hasattr(record, name)})
+    return _encoder.encode(plain)
+
+
+def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tuple[int, Any]]:
+    """The whole lines of one file with their numbers; those that are none go to ``problems``. Raises RecordError."""
+    file = path / FILES[kind]
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise RecordError(f"{folder} holds no {RUNS}; is it the folder of a study?") from None
+        data = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return
     except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
-    records: dict[str, Record] = {}
-    problems: list[Problem] = []
+        raise RecordError(f"{file} cannot be read: {error.strerror}") from error
     lines = data.split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -213,47 +161,13 @@ def read_records(folder: Path) -> tuple[list[Record], list[Problem]]:
         try:
             schema = _version.decode(line).schema
             if schema != SCHEMA:
-                problems.append(Problem(str(path), number, f"schema {schema}, this version reads {SCHEMA}; skipped"))
+                problems.append(Problem(str(file), number, f"schema {schema}, this version reads {SCHEMA}; left out"))
                 continue
-            record = _decoder.decode(line)
+            yield number, _decoders[kind].decode(line)
         except _NO_RECORD as error:
             torn = number == len(lines)
-            why = "torn last line, skipped" if torn else f"not a record ({error}), skipped"
-            problems.append(Problem(str(path), number, why))
-            continue
-        earlier = records.get(record.id)
-        if earlier is None or (earlier.status != "ok" and record.status == "ok"):
-            records[record.id] = record
-    return list(records.values()), problems
-
-
-def read_baselines(path: Path, problems: list[Problem] | None = None) -> dict[str, Baseline]:
-    """The baselines of one file by id; the lines that are none are added to ``problems`` (they are computed again).
-
-    Raises RecordError where the file is there and cannot be read.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
-    found: dict[str, Baseline] = {}
-    told = problems if problems is not None else []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            schema = _version.decode(line).schema
-            if schema != SCHEMA:
-                told.append(Problem(str(path), number, f"schema {schema}, this version reads {SCHEMA}; skipped"))
-                continue
-            baseline = _baseline_decoder.decode(line)
-        except _NO_RECORD as error:
-            told.append(Problem(str(path), number, f"no random sampling ({error}), skipped"))
-            continue
-        found[baseline.id] = baseline
-    return found
+            why = "torn last line, left out" if torn else f"not a record ({error}), left out"
+            problems.append(Problem(str(file), number, why))
 
 
 class Store:
@@ -287,9 +201,9 @@ class Store:
             store.close()
             os.close(lock)
 
-    def append(self, item: Record | Baseline) -> None:
+    def append(self, item: Line) -> None:
         """Append one line. Raises RecordError where the disk refuses it; the file then ends in a torn line at worst."""
-        name = RUNS if isinstance(item, Record) else BASELINES
+        name = FILES[type(item)]
         try:
             if name not in self._files:
                 self._files[name] = self._open(name)

@@ -12,19 +12,20 @@ from uuid import uuid4
 import msgspec
 
 from harness.errors import HarnessError
-from harness.records.store import Record
 from harness.running.execution import Done, Executor, Lost, Work
-from harness.running.isolated import Child, ChildDied, ChildTimeout, Request
-from harness.running.plan import RunSpec
+from harness.running.isolated import Child, ChildDied, ChildTimeout
+from harness.running.items import Item, Product
 
 _ATTEMPTS = 2
 _SECONDS_TO_CONNECT = 30
 
-Outcome = tuple[Literal["done", "timeout", "died", "failed"], bytes | str, bytes | None]
+Outcome = tuple[Literal["done", "timeout", "died", "failed"], bytes | str]
 
 
 class DaskCluster(Executor):
-    """Dask hands out the runs; on its workers each runs in a process of its own, which is killed when it hangs.
+    """A Dask cluster: --cluster ADDRESS, or one of this machine's own.
+
+    Dask hands out the runs; on its workers each runs in a process of its own, which is killed when it hangs.
 
     Dask promises at least once: a run whose worker is lost is carried out again elsewhere, and the coordinator stores
     each id once. ``Work.cluster`` is a scheduler's address; None is a cluster of ``jobs`` workers in this process.
@@ -32,40 +33,37 @@ class DaskCluster(Executor):
 
     name = "dask"
 
-    def execute(self, runs: Iterable[RunSpec], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
         from distributed import as_completed
 
-        runs = list(runs)
-        waiting = iter(runs)
-        jobs = min(jobs, len(runs))
-        if not runs:
+        items = list(items)
+        waiting = iter(items)
+        jobs = min(jobs, len(items))
+        if not items:
             return
         session = uuid4().hex
         with _connected(work.cluster, jobs) as client:
-            under_way: dict[str, RunSpec] = {}
+            under_way: dict[str, Item] = {}
 
             def hand_over(n: int) -> list[Any]:
                 futures = []
-                for spec in islice(waiting, n):
-                    started(spec)
-                    key = f"{session}-{spec.id}"
-                    under_way[key] = spec
-                    plugins = None if work.plugins is None else sorted(work.plugins)
-                    request = Request(msgspec.json.encode(spec), plugins, work.keep_queries)
+                for item in islice(waiting, n):
+                    started(item)
+                    key = f"{session}-{item.id}"
+                    under_way[key] = item
                     futures.append(
                         client.submit(
-                            carry_out_isolated, session, msgspec.msgpack.encode(request), work.timeout,
-                            key=key, pure=False,
+                            carry_out_isolated, session, work.order(item), work.limit(item), key=key, pure=False
                         )
-                    )  # fmt: skip
+                    )
                 return futures
 
             try:
                 first = hand_over(2 * sum(client.nthreads().values()))
                 finished: Any = as_completed(first, loop=client.loop)  # type: ignore[no-untyped-call]
                 for future in finished:
-                    spec = under_way.pop(future.key)
-                    outcome = _outcome(future, spec, work.timeout)
+                    item = under_way.pop(future.key)
+                    outcome = _outcome(future, item, work.limit(item))
                     future.release()
                     finished.update(hand_over(1))
                     yield outcome
@@ -98,16 +96,16 @@ def _connected(address: str | None, jobs: int) -> Iterator[Any]:
         yield client
 
 
-def _outcome(future: Any, spec: RunSpec, timeout: float) -> Done | Lost:
+def _outcome(future: Any, item: Item, timeout: float) -> Done | Lost:
     try:
-        kind, told, queries = future.result()
+        kind, told = future.result()
     except Exception as error:  # KilledWorker, or what a worker lacks
-        return Lost(spec, "failed", f"{type(error).__name__}: {error}")
+        return Lost(item, "failed", f"{type(error).__name__}: {error}")
     if kind == "done":
-        return Done(spec, msgspec.json.decode(told, type=Record), queries)
+        return Done(item, msgspec.msgpack.decode(told, type=Product))
     if kind == "timeout":
-        return Lost(spec, "timeout", f"took longer than {timeout:g} s")
-    return Lost(spec, "failed", f"its process died {_ATTEMPTS} times" if kind == "died" else str(told))
+        return Lost(item, "timeout", f"took longer than {timeout:g} s")
+    return Lost(item, "failed", f"its process died {_ATTEMPTS} times" if kind == "died" else str(told))
 
 
 # -- on a worker ----------------------------------------------------------------------------------------------------
@@ -118,26 +116,25 @@ _busy: dict[str, set[Child]] = {}
 _ended: set[str] = set()
 
 
-def carry_out_isolated(session: str, request: bytes, timeout: float) -> Outcome:
+def carry_out_isolated(session: str, order: bytes, timeout: float) -> Outcome:
     """One run in a process that is kept for the next one; again in a fresh one where it dies."""
-    decoded = msgspec.msgpack.decode(request, type=Request)
     for _ in range(_ATTEMPTS):
         child = _take(session)
         if child is None:
-            return "failed", "the study was ended", None
+            return "failed", "the study was ended"
         try:
-            reply = child.run(decoded, timeout)
+            reply = child.run(order, timeout)
         except ChildTimeout:
             _give_back(session, child, usable=False)
-            return "timeout", "", None
+            return "timeout", ""
         except ChildDied:
             _give_back(session, child, usable=False)
             continue
         _give_back(session, child, usable=True)
         if reply.error is not None:
-            return "failed", reply.error, None
-        return "done", reply.record, reply.queries
-    return "died", "", None
+            return "failed", reply.error
+        return "done", reply.product
+    return "died", ""
 
 
 def _take(session: str) -> Child | None:

@@ -1,4 +1,4 @@
-"""Many runs: in this process, on local worker processes, or on a cluster, behind one `Executor` contract."""
+"""Many items: in this process, on local worker processes, or on a cluster, behind one `Executor` contract."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import UnknownName
-from harness.records.store import Record
-from harness.registry import Registry, built_in_executors
+from harness.registry import Registry
 from harness.running.environment import worker_environment
-from harness.running.plan import RunSpec
+from harness.running.items import Item, Order, Product, TrainingItem
 from harness.running.runner import Runner, RunTimeout
 
 _LOST_ONCE = 2
@@ -30,25 +28,24 @@ _LOST_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A run that left a record. queries: its paid queries as the bytes of an .npz, where they are kept."""
+    """An item that left records."""
 
-    spec: RunSpec
-    record: Record
-    queries: bytes | None = None
+    item: Item
+    product: Product
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A run that left none. reason: ``timeout``, or ``failed`` when its worker died or it could not start."""
+    """An item that left none. reason: ``timeout``, or ``failed`` when its worker died or it could not start."""
 
-    spec: RunSpec
+    item: Item
     reason: str
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workers need beside the run: which plugins to load, whether to keep every query, a time limit in seconds.
+    """What workers need beside the item: which plugins to load, whether to keep every query, time limits in seconds.
 
     cluster: the address of a scheduler, for an executor that uses one.
     """
@@ -56,36 +53,47 @@ class Work:
     plugins: frozenset[str] | None
     keep_queries: bool
     timeout: float
+    final_timeout: float
     cluster: str | None = None
+
+    def limit(self, item: Item) -> float:
+        """Seconds that an item may take."""
+        return self.final_timeout if isinstance(item, TrainingItem) else self.timeout
+
+    def order(self, item: Item) -> bytes:
+        """The item as a message to a worker."""
+        return msgspec.msgpack.encode(Order(item=item, plugins=self.plugins, keep_queries=self.keep_queries))
 
 
 class Executor(ABC):
-    """Executes runs and yields each outcome as it comes. Outcomes carry the run, so order and repetition are free."""
+    """Executes items and yields each outcome as it comes. Outcomes carry the item, so order and repetition are free."""
 
     name: str
 
     @abstractmethod
-    def execute(self, runs: Iterable[RunSpec], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
-        """``started(spec)`` is called when a run is handed over. Closing the iterator ends everything under way."""
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
+        """``started(item)`` is called when an item is handed over. Closing the iterator ends everything under way."""
 
 
 class Serial(Executor):
-    """In this process, one after the other. The time limit works on the main thread."""
+    """One run after the other, in this process.
+
+    The time limit works on the main thread.
+    """
 
     name = "serial"
 
-    def execute(self, runs: Iterable[RunSpec], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
         runner = Runner(Registry(only=work.plugins))
-        for spec in runs:
-            started(spec)
+        for item in items:
+            started(item)
             try:
-                with _alarm(work.timeout):
-                    record, oracle = runner.run(spec)
-                    outcome: Done | Lost = Done(spec, record, _queries(oracle) if work.keep_queries else None)
+                with _alarm(work.limit(item)):
+                    outcome: Done | Lost = Done(item, runner.carry_out(item, keep_queries=work.keep_queries))
             except RunTimeout as error:
-                outcome = Lost(spec, "timeout", str(error))
+                outcome = Lost(item, "timeout", str(error))
             except Exception as error:
-                outcome = Lost(spec, "failed", f"{type(error).__name__}: {error}")
+                outcome = Lost(item, "failed", f"{type(error).__name__}: {error}")
             yield outcome
 
 
@@ -109,14 +117,17 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 class LocalProcesses(Executor):
-    """Spawned worker processes, one numerical thread each; a worker that hangs or dies takes only its run down."""
+    """Worker processes of this machine; the default.
+
+    They have one numerical thread each; a worker that hangs or dies takes only its run down.
+    """
 
     name = "process"
 
-    def execute(self, runs: Iterable[RunSpec], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
         from pebble import ProcessPool
 
-        waiting = deque((spec, 1) for spec in runs)
+        waiting = deque((item, 1) for item in items)
         jobs = min(jobs, max(len(waiting), 1))
         with worker_environment():
             pool = ProcessPool(
@@ -125,25 +136,23 @@ class LocalProcesses(Executor):
                 initializer=start_worker,
                 initargs=(work.plugins,),
             )
-            under_way: dict[Any, tuple[RunSpec, int]] = {}
+            under_way: dict[Any, tuple[Item, int]] = {}
             try:
                 while waiting or under_way:
                     while waiting and len(under_way) < 2 * jobs:
-                        spec, attempt = waiting.popleft()
+                        item, attempt = waiting.popleft()
                         if attempt == 1:
-                            started(spec)
-                        future: Any = pool.schedule(
-                            carry_out, args=(msgspec.json.encode(spec), work.keep_queries), timeout=work.timeout
-                        )
-                        under_way[future] = (spec, attempt)
+                            started(item)
+                        future: Any = pool.schedule(carry_out, args=(work.order(item),), timeout=work.limit(item))
+                        under_way[future] = (item, attempt)
                     done, _ = wait(under_way, return_when=FIRST_COMPLETED)
                     for future in done:
-                        spec, attempt = under_way.pop(future)
-                        outcome = _outcome(future, spec, work.timeout)
+                        item, attempt = under_way.pop(future)
+                        outcome = _outcome(future, item, work.limit(item))
                         if outcome is None and attempt < _LOST_ONCE:
-                            waiting.appendleft((spec, attempt + 1))
+                            waiting.appendleft((item, attempt + 1))
                         elif outcome is None:
-                            yield Lost(spec, "failed", f"its worker process died {attempt} times")
+                            yield Lost(item, "failed", f"its worker process died {attempt} times")
                         else:
                             yield outcome
             finally:
@@ -151,71 +160,39 @@ class LocalProcesses(Executor):
                 pool.join()
 
 
-def _outcome(future: Future[Any], spec: RunSpec, timeout: float) -> Done | Lost | None:
+def _outcome(future: Future[Any], item: Item, timeout: float) -> Done | Lost | None:
     """None where the worker died under it."""
     from pebble import ProcessExpired
 
     try:
-        record, queries = future.result()
+        product = future.result()
     except FutureTimeout:
-        return Lost(spec, "timeout", f"took longer than {timeout:g} s")
+        return Lost(item, "timeout", f"took longer than {timeout:g} s")
     except ProcessExpired:
         return None
     except Exception as error:
-        return Lost(spec, "failed", f"{type(error).__name__}: {error}")
-    return Done(spec, msgspec.json.decode(record, type=Record), queries)
+        return Lost(item, "failed", f"{type(error).__name__}: {error}")
+    return Done(item, msgspec.msgpack.decode(product, type=Product))
 
 
 _runner: Runner | None = None
 
 
 def start_worker(plugins: frozenset[str] | None) -> None:
-    """What a worker process does before its first run."""
+    """What a worker process does before its first item."""
     global _runner
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _runner = Runner(Registry(only=plugins))
 
 
-def carry_out(spec: bytes, keep_queries: bool) -> tuple[bytes, bytes | None]:
-    """A run in a started worker process: its record as JSON, and its queries as .npz where they are kept."""
+def carry_out(order: bytes) -> bytes:
+    """An `Order` in a started worker process; its `Product`. Both as MessagePack."""
     if _runner is None:
         raise RuntimeError("the worker was not initialised")
-    record, oracle = _runner.run(msgspec.json.decode(spec, type=RunSpec))
-    return msgspec.json.encode(record), _queries(oracle) if keep_queries else None
-
-
-def _queries(oracle: Any) -> bytes:
-    """Every paid query as .npz: archs, fidelity, repeat (-1: all), score (higher is better), epochs, seconds."""
-    import io
-
-    import numpy as np
-
-    ledger = oracle.ledger
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        archs=oracle.space.as_array([e.arch for e in ledger]),
-        fidelity=np.array([e.fidelity for e in ledger], dtype=np.int64),
-        repeat=np.array([-1 if e.repeat is None else e.repeat for e in ledger], dtype=np.int64),
-        score=np.array([e.score for e in ledger]),
-        epochs=np.array([e.epochs for e in ledger]),
-        seconds=np.array([e.seconds for e in ledger]),
-    )
-    return buffer.getvalue()
-
-
-def find_executor(name: str, registry: Registry) -> Executor:
-    """Raises UnknownName, offering the nearest known ones; PluginError where its library is missing."""
-    own = built_in_executors()
-    if name in own:
-        built_in: Executor = own[name].load()()
-        return built_in
-    if ("executor", name) in registry.items:
-        found: Executor = registry.load("executor", name)()
-        return found
-    raise UnknownName("executor", name, [*own, *registry.names("executor")])
+    decoded = msgspec.msgpack.decode(order, type=Order)
+    return msgspec.msgpack.encode(_runner.carry_out(decoded.item, keep_queries=decoded.keep_queries))
 
 
 def default_jobs() -> int:
     """One worker for each core that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return len(os.sched_getaffinity(0))

@@ -20,23 +20,15 @@ from typing import IO, Any, BinaryIO
 import msgspec
 
 from harness.running.environment import WORKER_VARIABLES
+from harness.running.items import Order
 
 _LENGTH = struct.Struct("<Q")
 
 
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A `RunSpec` as JSON, the plugins to load, and whether to keep every query."""
-
-    spec: bytes
-    plugins: list[str] | None
-    keep_queries: bool
-
-
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """A `Record` as JSON and its queries as .npz, or the error of a run that could not be carried out."""
+    """A `Product` as MessagePack, or the error of an item that could not be carried out."""
 
-    record: bytes = b""
-    queries: bytes | None = None
+    product: bytes = b""
     error: str | None = None
 
 
@@ -60,12 +52,12 @@ class Child:
             start_new_session=True,  # Ctrl-C is for the coordinator
         )
 
-    def run(self, request: Request, timeout: float) -> Reply:
+    def run(self, order: bytes, timeout: float) -> Reply:
         """Raises ChildDied, or ChildTimeout after ``timeout`` seconds; the process is gone then."""
         ends = time.monotonic() + timeout
         assert self._process.stdin is not None
         try:
-            _send(self._process.stdin, msgspec.msgpack.encode(request))
+            _send(self._process.stdin, order)
             (length,) = _LENGTH.unpack(self._receive(_LENGTH.size, ends))
             return msgspec.msgpack.decode(self._receive(length, ends), type=Reply)
         except (OSError, EOFError) as error:
@@ -126,13 +118,13 @@ def _serve() -> None:
     threading.Thread(target=_requests, args=(sys.stdin.buffer, requests), daemon=True).start()
     started: Any = ()
     while True:
-        request = msgspec.msgpack.decode(requests.get(), type=Request)
+        order = requests.get()
         try:
-            if request.plugins != started:
-                start_worker(None if request.plugins is None else frozenset(request.plugins))
-                started = request.plugins
-            record, queries = carry_out(request.spec, request.keep_queries)
-            reply = Reply(record, queries)
+            plugins = msgspec.msgpack.decode(order, type=Order).plugins
+            if plugins != started:
+                start_worker(plugins)
+                started = plugins
+            reply = Reply(carry_out(order))
         except Exception as error:
             reply = Reply(error=f"{type(error).__name__}: {error}")
         _send(replies, msgspec.msgpack.encode(reply))

@@ -1,54 +1,25 @@
-"""From a study to its plan: every run it consists of, each with an id."""
+"""From a study to its plan: every search and outcome it consists of, each with an id."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import msgspec
+from dataclasses import dataclass, field
 
 from harness.errors import StudyError
 from harness.protocol import Evaluator, Task
-from harness.records.identity import code_version, digest
+from harness.records.identity import code_version
+from harness.records.lines import Cell, PlannedSetting, PlanRecord
+from harness.records.specs import KEPT, Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
 from harness.registry import Registry
-from harness.running.study import MATCHED, Row, Study, TaskSpec, of_field, resolve_rows
+from harness.running.study import MATCHED, Study, TaskSpec, of_field, resolve_entries
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
-from harness.strategy import Mode
+from harness.search.oracle import Oracle
+from harness.strategy import Scoring
 
-KTAU_ROWS = 1000
-
-
-class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: everything that decides its record. Plain values, so that it travels to any worker."""
-
-    id: str
-    study: str
-    task: str
-    search_task: str
-    law: str
-    final: str
-    constraints: tuple[str, ...]
-    strategy: str
-    label: str
-    role: Literal["row", "reference"]
-    mode: str
-    mode_settings: dict[str, Any]
-    params: dict[str, Any]
-    budget: Budget
-    study_seed: int
-    search_seed: int
-    final_seed: int | None
-    ktau_sample: int | None
-    tuning_queries: int | None
-    ablation: str | None
-    code: dict[str, str]
-
-    @property
-    def title(self) -> str:
-        """How the run is called in messages."""
-        mode = "" if self.mode == "strict" else f" ({self.mode})"
-        return f"{self.label}{mode} on {self.task}, seed {self.search_seed}"
+KTAU_SAMPLE = 1000
+REFERENCE_SEEDS = 200
+"""Runs of matched random search where a query costs a look-up: they make small differences visible."""
+FEWEST_DRAWS = 8
 
 
 @dataclass(frozen=True)
@@ -61,21 +32,32 @@ class OpenTask:
     search: Evaluator
     law: str
     final: str
-    constraints: tuple[str, ...]
+    constraints: tuple[Constraint, ...]
 
     @property
     def search_name(self) -> str:
         return self.search.task.name
 
+    @property
+    def trains(self) -> bool:
+        """Whether a final score takes a training of its own."""
+        return not self.task.recorded
+
 
 @dataclass(frozen=True)
 class Plan:
+    """A study as work. record: as it is stored. titles: of each search, for messages.
+
+    outcomes: of each search, by its id. samplings: of each task of the study, in order.
+    """
+
     study: Study
+    record: PlanRecord
     tasks: tuple[OpenTask, ...]
-    rows: tuple[Row, ...]
-    runs: tuple[RunSpec, ...]
-    declared: dict[str, tuple[str, ...]]
-    """Ablations that each strategy declares."""
+    samplings: tuple[SamplingSpec, ...]
+    searches: dict[str, SearchSpec] = field(default_factory=dict)
+    outcomes: dict[str, list[OutcomeSpec]] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
 
 
 class Evaluators:
@@ -94,37 +76,157 @@ class Evaluators:
 
 
 def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = None) -> Plan:
-    """Open the study's tasks, resolve its rows, and list its runs, rows first, then the reference runs.
+    """Open the study's tasks, resolve its entries, and list its searches, those of entries first.
 
     Raises UnknownName, StudyError, PluginError, DataMissing, DataError.
     """
     evaluators = evaluators or Evaluators(registry)
-    rows = resolve_rows(study, registry)
+    own = resolve_entries(study, registry)
     tasks = tuple(_open(spec, evaluators, f"tasks[{i}]") for i, spec in enumerate(study.tasks))
     for position, t in enumerate(tasks):
-        with of_field("budget"):
-            _check_limits(t, study.budget, ())
-        with of_field(f"tasks[{position}].constraints"):
-            _check_limits(t, study.budget, t.constraints)
-    runs: list[RunSpec] = []
-    for t in tasks:
-        modes: dict[str, tuple[str, Mode]] = {}
-        for row in rows:
-            cls = registry.load("strategy", row.strategy)
-            mode: Mode = cls.modes[row.mode]
-            _check_mode(t, row, mode, cls)
-            modes.setdefault(repr(_settings(mode)), (row.mode, mode))
-            code = code_version(cls.__module__, registry.find("strategy", row.strategy).distribution)
-            for seed in range(study.seeds):
-                runs.append(_spec(study, t, row, mode, seed, "row", code))
-        for name, mode in modes.values():
-            reference = Row(strategy=MATCHED, label=MATCHED, mode=name, params={"returned": max(mode.top, 1)})
-            code = code_version("harness", "nas-harness")
-            code = {k: v for k, v in code.items() if k != "sha256"}
-            for seed in range(study.seeds):
-                runs.append(_spec(study, t, reference, mode, seed, "reference", code))
-    declared = {row.strategy: tuple(registry.load("strategy", row.strategy).ablations) for row in rows}
-    return Plan(study, tasks, tuple(rows), tuple(runs), declared)
+        for budget in study.budgets:
+            with of_field("budget"):
+                _check_limits(t, budget, ())
+            with of_field(f"tasks[{position}].constraints"):
+                _check_limits(t, budget, t.constraints)
+        for entry in own:
+            _check_mode(t, entry, registry)
+    samplings = tuple(_sampling_spec(t, study) for t in tasks)
+    declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
+    references = _references(own)
+    record = PlanRecord(
+        study=study.name,
+        seed=study.seed,
+        seeds=study.seeds,
+        reference_seeds=max(_reference_seeds(study, t) for t in tasks),
+        settings=[
+            _planned(t, budget, sampling, study)
+            for t, sampling in zip(tasks, samplings, strict=True)
+            for budget in study.budgets
+        ],
+        entries=[*own, *references],
+        cells=[],
+        declared=declared,
+    )
+    plan = Plan(study, record, tasks, samplings)
+    codes = [_code(entry, registry) for entry in record.entries]
+    # Entries first: what takes longest starts first, and an interrupted study has what it was made for.
+    for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
+        for at, about in enumerate(record.settings):
+            _add_cell(plan, at, place, tasks[at // len(study.budgets)], about.setting, entry, code)
+    return plan
+
+
+def _add_cell(
+    plan: Plan, at: int, place: int, t: OpenTask, setting: Setting, entry: Entry, code: dict[str, str]
+) -> None:
+    """One entry in one setting: its searches and outcomes go to the plan."""
+    study = plan.study
+    is_reference = entry.role == "reference"
+    ktau = study.ktau_sample if study.ktau_sample is not None else (KTAU_SAMPLE if t.task.recorded else None)
+    cell = Cell(at, place, [], [])
+    for seed in range(_reference_seeds(study, t) if is_reference else study.seeds):
+        search = SearchSpec(
+            search_task=t.search_name,
+            law=t.law,
+            constraints=t.constraints,
+            strategy=entry.strategy,
+            params=entry.params,
+            oracle=entry.scoring.oracle,
+            top=entry.scoring.top,
+            budget=setting.budget,
+            study_seed=study.seed,
+            search_seed=seed,
+            data_digest=t.search.data_digest,
+            code=code,
+        )
+        identity = search.id
+        outcome = OutcomeSpec(
+            search=identity,
+            task=t.task.name,
+            final=t.final,
+            final_seed=setting.final_seed,
+            report=entry.scoring.report,
+            ktau_sample=None if is_reference else ktau,
+            incumbents=t.task.recorded or study.score_incumbents,
+            data_digest=t.evaluator.data_digest,
+        )
+        plan.searches[identity] = search
+        if all(o.id != outcome.id for o in plan.outcomes.setdefault(identity, [])):
+            plan.outcomes[identity].append(outcome)
+        plan.titles.setdefault(identity, f"{entry.title} on {t.task.name}, seed {seed}")
+        cell.searches.append(identity)
+        cell.outcomes.append(outcome.id)
+    plan.record.cells.append(cell)
+
+
+def _reference_seeds(study: Study, t: OpenTask) -> int:
+    if study.reference_seeds is not None:
+        return study.reference_seeds
+    return max(study.seeds, REFERENCE_SEEDS) if t.task.recorded and t.search.task.recorded else study.seeds
+
+
+def _references(own: list[Entry]) -> list[Entry]:
+    """Matched random search for each way in which an entry is scored, called by the mode that has it first."""
+    first: dict[Scoring, str] = {}
+    for entry in own:
+        first.setdefault(entry.scoring, entry.mode)
+    return [
+        Entry(
+            label=MATCHED,
+            strategy=MATCHED,
+            mode=mode,
+            scoring=scoring,
+            params={"returned": max(scoring.top, KEPT)},
+            role="reference",
+        )
+        for scoring, mode in first.items()
+    ]
+
+
+def _code(entry: Entry, registry: Registry) -> dict[str, str]:
+    if entry.role == "reference":
+        code = code_version("harness", "nas-harness")
+        return {k: v for k, v in code.items() if k != "sha256"}
+    cls = registry.load("strategy", entry.strategy)
+    return code_version(cls.__module__, registry.find("strategy", entry.strategy).distribution)
+
+
+def _planned(t: OpenTask, budget: Budget, sampling: SamplingSpec, study: Study) -> PlannedSetting:
+    setting = Setting(
+        task=t.task.name,
+        search_task=t.search_name,
+        law=t.law,
+        final=t.final,
+        final_seed=study.final_seed if t.trains else None,
+        budget=budget,
+        constraints=t.constraints,
+    )
+    return PlannedSetting(
+        setting=setting,
+        sampling=sampling.id,
+        recorded=t.task.recorded,
+        data_set=t.task.data_set,
+        validated_on=t.search.task.validated_on,
+        one_training=t.task.one_training if t.search is t.evaluator else False,
+        laws=tuple(t.evaluator.space.laws),
+    )
+
+
+def _sampling_spec(t: OpenTask, study: Study) -> SamplingSpec:
+    exact = t.evaluator.truth(t.final) is not None
+    return SamplingSpec(
+        task=t.task.name,
+        search_task=t.search_name,
+        law=t.law,
+        final=t.final,
+        final_seed=study.final_seed if t.trains else None,
+        constraints=t.constraints,
+        study_seed=study.seed,
+        draws=None if exact else (t.evaluator.sampling_draws or max(FEWEST_DRAWS, study.seeds)),
+        data_digest=t.evaluator.data_digest,
+        search_data_digest=t.search.data_digest,
+    )
 
 
 def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
@@ -143,8 +245,8 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
         for of in (evaluator, search):
             if law not in of.space.laws:
                 raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
-    with of_field(f"{place}.reference"):
-        constraints = tuple(str(Constraint.parse(c)) for c in spec.constraints) + _reference(spec, search)
+    with of_field(f"{place}.as_small_as"):
+        constraints = (*map(Constraint.parse, spec.constraints), *_as_small_as(spec, search))
     return OpenTask(spec, task, evaluator, search, law, final, constraints)
 
 
@@ -161,86 +263,29 @@ def _check_search(spec: TaskSpec, evaluator: Evaluator, search: Evaluator) -> No
         )
 
 
-def _check_limits(t: OpenTask, budget: Budget, constraints: tuple[str, ...]) -> None:
+def _check_limits(t: OpenTask, budget: Budget, constraints: tuple[Constraint, ...]) -> None:
     """Raises StudyError where the oracle would refuse the budget or a constraint."""
     try:
-        Oracle(t.search.validator(), budget, constraints=[Constraint.parse(c) for c in constraints])
+        Oracle(t.search.validator(), budget, constraints=constraints)
     except StudyError as error:
         raise StudyError(f"{t.search_name}: {error}") from None
 
 
-def _reference(spec: TaskSpec, search: Evaluator) -> tuple[str, ...]:
-    """Constraints under which the reference architecture is itself just feasible: its own params and flops."""
-    if spec.reference is None:
+def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
+    """Constraints under which the named architecture is itself just feasible: its own params and flops."""
+    if spec.as_small_as is None:
         return ()
-    arch = search.space.parse(spec.reference)
+    arch = search.space.parse(spec.as_small_as)
     costs = search.validator().costs([arch])
     if not costs:
-        raise StudyError(f"task {spec.name!r} knows no costs, so {spec.reference!r} cannot be a reference")
-    return tuple(f"{name} <= {float(values[0])!r}" for name, values in sorted(costs.items()))
+        raise StudyError(f"task {spec.name!r} knows no costs, so nothing is as small as {spec.as_small_as!r}")
+    return tuple(Constraint(name, "<=", float(values[0])) for name, values in sorted(costs.items()))
 
 
-def _settings(mode: Mode) -> dict[str, Any]:
-    return {"oracle": mode.oracle, "report": mode.report, "top": mode.top}
-
-
-def _check_mode(t: OpenTask, row: Row, mode: Mode, cls: Any) -> None:
-    column = "validation" if mode.oracle == "validation" else "test"
-    if column not in t.search.columns:
+def _check_mode(t: OpenTask, entry: Entry, registry: Registry) -> None:
+    if entry.scoring.oracle not in t.search.columns:
         raise StudyError(
-            f"{row.label} in mode {row.mode!r} searches on test scores, which {t.search_name!r} does not offer"
+            f"{entry.label} in mode {entry.mode!r} searches on test scores, which {t.search_name!r} does not offer"
         )
-    if "training" in cls.needs and t.search.task.recorded:
-        raise StudyError(f"{row.label} trains networks itself, but {t.search_name!r} is recorded")
-
-
-def _spec(
-    study: Study, t: OpenTask, row: Row, mode: Mode, seed: int, role: Literal["row", "reference"], code: dict[str, str]
-) -> RunSpec:
-    final_seed = None if t.task.recorded else study.final_seed
-    ktau = study.ktau_sample if study.ktau_sample is not None else (KTAU_ROWS if t.task.recorded else None)
-    identity = digest(
-        t.task.name,
-        t.search_name,
-        row.strategy,
-        row.label,
-        role,
-        row.mode,
-        _settings(mode),
-        row.params,
-        study.budget,
-        seed,
-        t.final,
-        final_seed,
-        t.law,
-        t.constraints,
-        study.seed,
-        ktau,
-        t.evaluator.data_digest,
-        t.search.data_digest,
-        code,
-        row.tuning_queries,
-    )
-    return RunSpec(
-        id=identity,
-        study=study.name,
-        task=t.task.name,
-        search_task=t.search_name,
-        law=t.law,
-        final=t.final,
-        constraints=t.constraints,
-        strategy=row.strategy,
-        label=row.label,
-        role=role,
-        mode=row.mode,
-        mode_settings=_settings(mode),
-        params=row.params,
-        budget=study.budget,
-        study_seed=study.seed,
-        search_seed=seed,
-        final_seed=final_seed,
-        ktau_sample=ktau if role == "row" else None,
-        tuning_queries=row.tuning_queries,
-        ablation=row.ablation,
-        code=code,
-    )
+    if "training" in registry.load("strategy", entry.strategy).needs and t.search.task.recorded:
+        raise StudyError(f"{entry.label} trains networks itself, but {t.search_name!r} is recorded")

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.protocol import Evaluator, Truth
-from harness.records.identity import stream
-from harness.records.store import RankQuality
+from harness.records.lines import RankQuality
 from harness.spaces import Architecture
+from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
-
-if TYPE_CHECKING:
-    from harness.running.plan import RunSpec
-    from harness.search.oracle import Oracle
 
 
 def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[np.int64]:
@@ -32,6 +27,16 @@ def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[
         return rng.permutation(known).astype(np.int64)
     known = known[weights[known] > 0]
     return known[np.argsort(rng.exponential(size=len(known)) / weights[known])].astype(np.int64)
+
+
+def sampled(evaluator: Evaluator, law: str, final: str, rng: np.random.Generator, n: int) -> list[Architecture]:
+    """At most n distinct rows by the law: of the table where there is one, else as the space draws them."""
+    truth = evaluator.truth(final)
+    if truth is not None:
+        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, law)[:n]]
+    drawn = under_law(evaluator.space, law).sample(rng, n)
+    _, first = np.unique(evaluator.validator().identity(drawn), return_index=True)
+    return [drawn[i] for i in np.sort(first)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +74,22 @@ def ktau_rows(
 
 
 def rank_quality(
-    spec: RunSpec, evaluator: Evaluator, truth: Truth | None, ranker: Ranker | None, oracle: Oracle
-) -> RankQuality | None:
-    """None where the run left no order or the task has no recorded truth.
+    ranker: Ranker,
+    evaluator: Evaluator,
+    truth: Truth,
+    law: str,
+    rng: np.random.Generator,
+    paid: Sequence[Architecture],
+    n: int,
+) -> RankQuality:
+    """How well a learned order agrees with the truth, on n architectures that were not paid for.
 
     Raises ValueError where the ranker does not give one finite number each.
     """
-    if ranker is None or truth is None or not spec.ktau_sample:
-        return None
     from harness.statistics.metrics import ktau, ktau_eq13
 
-    order = drawn_rows(stream(spec.study_seed, "ktau", spec.task), truth, spec.law)
-    sample = ktau_rows(order, truth, evaluator, [e.arch for e in oracle.ledger], spec.ktau_sample)
-    sign = 1.0 if evaluator.score.higher_is_better else -1.0
+    sample = ktau_rows(drawn_rows(rng, truth, law), truth, evaluator, paid, n)
+    sign = evaluator.score.sign
     of_rows, n_rows = None, None
     if sample.rows is not None:
         n_rows = len(sample.rows)

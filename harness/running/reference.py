@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from harness.errors import UnknownArchitecture
-from harness.search.oracle import Oracle
+from harness.search.oracle import Oracle, best_first
 from harness.spaces import Architecture
 from harness.strategy import Params, Strategy
 
@@ -17,31 +16,22 @@ _BLOCK = 64
 _STALE_BLOCKS = 1000
 
 
-def best_first(oracle: Oracle, n: int) -> list[Architecture]:
-    """The n best distinct feasible architectures at the highest fidelity paid, best first; earlier among equals."""
-    ledger = oracle.ledger
-    if not oracle.incumbents:
-        return []
-    level = ledger[oracle.incumbents[-1]].fidelity
-    scored = [e for e in ledger if e.fidelity == level and e.feasible and e.score == e.score]
-    scored.sort(key=lambda e: -e.score)
-    return list(dict.fromkeys(e.arch for e in scored))[:n]
-
-
-class MatchedParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MatchedParams(Params):
     returned: Annotated[int, msgspec.Meta(ge=1, description="How many to return, for modes that choose among them")] = 1
 
 
-class MatchedRandomSearch(Strategy):
-    """Query architectures drawn by the task's law until the budget ends; the best validated stands.
+class MatchedRandomSearch(Strategy[MatchedParams]):
+    """The harness's own random search, beside the entries of every study.
 
-    What a partial table has no score for, and what breaks a constraint that is known before training, is drawn again:
-    a tight constraint then leaves it as many paid queries as the strategies that it stands beside. Where 64,000 draws
-    in a row bring nothing to pay for, it gives up.
+    It runs on the same task, with the same budget, constraints and number of search seeds, so that entries are compared
+    at the same paid cost. It is always run, and cannot be asked for. It queries architectures drawn by the task's law
+    until the budget ends; the best validated stands.
+
+    What breaks a constraint known before training is not asked for, so that a tight constraint leaves it as many paid
+    queries as the strategies that it stands beside. Where 64,000 draws in a row bring nothing to pay for, it gives up.
     """
 
     name = "matched-random-search"
-    Params = MatchedParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         stale = 0
@@ -52,15 +42,7 @@ class MatchedRandomSearch(Strategy):
                 if oracle.ended_by is not None:
                     break
                 if excess == 0.0:
-                    before = oracle.paid[0]
-                    self._ask(oracle, arch)
-                    stale = 0 if oracle.paid[0] > before else stale
-        params: MatchedParams = self.params
-        return best_first(oracle, params.returned)
-
-    @staticmethod
-    def _ask(oracle: Oracle, arch: Architecture) -> None:
-        try:
-            oracle.query(arch)
-        except UnknownArchitecture:
-            return
+                    before = len(oracle.history)
+                    oracle.query(arch)
+                    stale = 0 if len(oracle.history) > before else stale
+        return best_first(oracle, self.params.returned)

@@ -1,337 +1,286 @@
-"""One run, start to record: search under the oracle, then, once it has returned, the final score."""
+"""One work item, start to record: a search under the oracle and then its final scores, or a final training."""
 
 from __future__ import annotations
 
+import io
 import math
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from harness.errors import BudgetExhausted, UnknownArchitecture
-from harness.protocol import Evaluator, Truth
+from harness.errors import UnknownArchitecture
+from harness.protocol import Evaluator, RunContext
 from harness.records.identity import stream
-from harness.records.store import Asked, Incumbent, Outcome, Paid, Record, Seeds, Status
+from harness.records.lines import (
+    Asked,
+    Incumbent,
+    OutcomeRecord,
+    Paid,
+    RankQuality,
+    SearchRecord,
+    Status,
+    TrainingRecord,
+)
+from harness.records.specs import KEPT, OutcomeSpec, SearchSpec
 from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
-from harness.running.plan import Evaluators, RunSpec
+from harness.running.feasible import FeasibleRows, feasible
+from harness.running.items import Item, OutcomeItem, Product, SearchItem, TrainingItem
+from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
-from harness.running.reference import MatchedRandomSearch, best_first
-from harness.running.study import MATCHED
-from harness.search.constraints import Constraint
+from harness.running.scoring import failed, outcome_of
+from harness.running.search import Searched, carry_out, told
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
-from harness.strategy import Strategy
-
-_MOST_RETURNED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """What is left of a search: never a final score."""
-
-    returned: list[Architecture]
-    status: Status
-    error: str | None
-    ended_by: str
-    seconds: float
-
-
-class Runner:
-    """Executes runs in this process; keeps opened tasks between them."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-        self.evaluators = Evaluators(registry)
-
-    def run(self, spec: RunSpec) -> tuple[Record, Oracle]:
-        """The record of one run. A strategy that raises gives a failed record; what is wrong with the study raises."""
-        started = time.perf_counter()
-        evaluator, search_evaluator = self.evaluators(spec.task), self.evaluators(spec.search_task)
-        column = "validation" if spec.mode_settings["oracle"] == "validation" else "test"
-        space = under_law(search_evaluator.space, spec.law)
-        oracle = Oracle(
-            search_evaluator.validator(column),
-            spec.budget,
-            constraints=[Constraint.parse(c) for c in spec.constraints],
-            space=space,
-        )
-        cls: Any = MatchedRandomSearch if spec.strategy == MATCHED else self.registry.load("strategy", spec.strategy)
-        params = msgspec.convert(spec.params, cls.Params)
-        rng = stream(spec.study_seed, spec.task, spec.strategy, spec.search_seed)
-        with single_thread():
-            strategy, found = _search(lambda: cls(params), oracle, rng, spec.mode_settings["top"])
-            record = _Finish(spec, evaluator, search_evaluator, oracle, strategy, found).record(started)
-        return record, oracle
-
-
-class _Unmade(Strategy):
-    """Stands for a strategy whose constructor raised: it learned nothing and says nothing."""
-
-    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        return []
-
-
-def _search(
-    make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator, top: int
-) -> tuple[Strategy, _Search]:
-    """Make the strategy and let it search; whatever it raises is the run's failure, not the study's.
-
-    A search that runs into the end of its budget returns its ``top`` best validated architectures.
-    """
-    status: Status = "ok"
-    error: str | None = None
-    returned: list[Architecture] = []
-    strategy: Strategy = _Unmade()
-    started = time.perf_counter()
-    try:
-        strategy = make()
-        answer = strategy.search(oracle, rng)
-        seconds = time.perf_counter() - started
-        returned, error = _checked(answer, oracle)
-    except BudgetExhausted:
-        seconds = time.perf_counter() - started
-        returned = best_first(oracle, top)
-    except (Exception, SystemExit) as raised:
-        seconds = time.perf_counter() - started
-        error = _where(raised)
-    if error is not None:
-        status = "failed"
-    elif not returned:
-        status = "infeasible" if oracle.constraints else "failed"
-        error = "no feasible architecture was found" if oracle.constraints else "every training failed"
-    ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
-    return strategy, _Search(returned, status, error, ended_by, seconds)
-
-
-def _checked(answer: Any, oracle: Oracle) -> tuple[list[Architecture], str | None]:
-    """The returned architectures, or why they cannot be reported.
-
-    None at all are no error where the constraints left the search nothing to return.
-    """
-    if isinstance(answer, str) or not isinstance(answer, Sequence):
-        return [], f"search returned {type(answer).__name__}, not a sequence of architectures"
-    if not len(answer):
-        nothing_feasible = oracle.constraints and not oracle.incumbents
-        return [], None if nothing_feasible else "search returned no architecture"
-    returned: list[Architecture] = []
-    for arch in list(answer)[:_MOST_RETURNED]:
-        if not oracle.space.is_valid(arch):
-            return [], f"search returned {arch!r}, which is not an architecture of {oracle.space.name}"
-        returned.append(tuple(int(a) for a in arch))
-    return returned, None
-
-
-def _where(error: BaseException) -> str:
-    """The error in one line with the innermost place it was raised at."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+from harness.strategy import Ranker
 
 
 class RunTimeout(BaseException):
     """A run that took longer than its time limit. No Exception, so that no strategy catches it unawares."""
 
 
-@dataclass
-class _Finish:
-    """From a finished search to its record. Final scores are read here, once, and nowhere else."""
+class Runner:
+    """Carries out items in this process; keeps opened tasks between them."""
 
-    spec: RunSpec
-    evaluator: Evaluator
-    search_evaluator: Evaluator
-    oracle: Oracle
-    strategy: Strategy
-    found: _Search
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.evaluators = Evaluators(registry)
+        self._rows: dict[tuple[Any, ...], FeasibleRows | None] = {}
 
-    def __post_init__(self) -> None:
-        self.truth: Truth | None = self.evaluator.truth(self.spec.final)
-        self.status, self.error = self.found.status, self.found.error
-        self.sign = 1.0 if self.oracle.score.higher_is_better else -1.0
+    def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
+        """What came of an item. A strategy that raises gives a failed record; what is wrong with the study raises."""
+        if isinstance(item, TrainingItem):
+            return Product(training=self._train(item))
+        if isinstance(item, OutcomeItem):
+            spec = item.search.spec
+            return Product(outcomes=(self._score(item.spec, spec, item.search, lambda outcome: None),))
+        return self._search(item, keep_queries)
 
-    def record(self, started: float) -> Record:
-        spec, oracle, strategy = self.spec, self.oracle, self.strategy
-        outcome, reported = Outcome(None, self.evaluator.final_score, spec.final), None
-        with self._guarded("the final score"):
-            outcome, reported = self._outcome()
-        ktau = None
-        with self._guarded("the ranker"):
-            ktau = rank_quality(spec, self.evaluator, self.truth, strategy.ranker, oracle)
-        queries, epochs, seconds = oracle.paid
-        counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
-        counts_seconds = oracle.records_seconds
-        incumbents: list[Incumbent] = []
-        with self._guarded("the final scores of the incumbents"):
-            incumbents = self._incumbents(counts_epochs, counts_seconds)
-        asked = oracle.asked
-        return Record(
-            **_specified(spec),
-            status=self.status,
-            error=self.error,
-            paid=Paid(queries, epochs if counts_epochs else None, seconds if counts_seconds else None),
-            asked=Asked(**asked, keys=len(set(oracle.space.keys([e.arch for e in oracle.ledger])))),
-            ended_by=self.found.ended_by,
-            returned=self.found.returned,
-            reported=None if reported is None else self.evaluator.space.describe(reported),
-            final=outcome,
-            ktau=ktau,
-            incumbents=incumbents,
-            queries_sha256=oracle.digest(),
-            notes=_plain(strategy.notes),
-            provenance=self._provenance(),
-            timing={
-                "search_seconds": self.found.seconds,
-                "run_seconds": time.perf_counter() - started,
-                "phases": {k: round(v, 6) for k, v in strategy.seconds.items()},
-            },
+    # -- a search ---------------------------------------------------------------------------------------------------
+
+    def _search(self, item: SearchItem, keep_queries: bool) -> Product:
+        spec = item.spec
+        search = self.evaluators(spec.search_task)
+        cls = self.registry.load("strategy", spec.strategy)
+        params = msgspec.convert(spec.params, cls.Params)
+        rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
+        with self._oracle(search, spec) as oracle, single_thread():
+            found = carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
+            record = _record(spec, search, oracle, found)
+            ranker = found.strategy.ranker
+            outcomes = tuple(
+                self._score(outcome, spec, record, lambda o: self._ktau(o, spec, ranker, oracle))
+                for outcome in item.outcomes
+                if record.status == "ok"
+            )
+            return Product(search=record, outcomes=outcomes, queries=queries_npz(oracle) if keep_queries else None)
+
+    @contextmanager
+    def _oracle(self, search: Evaluator, spec: SearchSpec) -> Iterator[Oracle]:
+        """The oracle of one search. Its validator is closed, and its scratch folder gone, when the search is over."""
+        with ExitStack() as stack:
+            scratch = None if search.task.recorded else Path(stack.enter_context(TemporaryDirectory(prefix="nas-")))
+            validator = search.validator(spec.oracle, RunContext(seed=spec.search_seed, scratch=scratch))
+            stack.callback(validator.close)
+            space = under_law(search.space, spec.law)
+            yield Oracle(validator, spec.budget, constraints=spec.constraints, space=space)
+
+    def _ktau(
+        self, outcome: OutcomeSpec, spec: SearchSpec, ranker: Ranker | None, oracle: Oracle
+    ) -> RankQuality | None:
+        if ranker is None or outcome.ktau_sample is None:
+            return None
+        evaluator = self.evaluators(outcome.task)
+        truth = evaluator.truth(outcome.final)
+        if truth is None:
+            return None
+        rng = stream(spec.study_seed, "ktau", outcome.task)
+        paid = [e.arch for e in oracle.ledger]
+        return rank_quality(ranker, evaluator, truth, spec.law, rng, paid, outcome.ktau_sample)
+
+    # -- final scores -----------------------------------------------------------------------------------------------
+
+    def _score(
+        self,
+        outcome: OutcomeSpec,
+        spec: SearchSpec,
+        search: SearchRecord,
+        ktau_of: Callable[[OutcomeSpec], RankQuality | None],
+    ) -> OutcomeRecord:
+        """Final scores that are recorded. They are read here, after the search, and nowhere else."""
+        started = time.perf_counter()
+        evaluator = self.evaluators(outcome.task)
+        rows = self.rows(outcome, spec)
+        found = outcome_of(outcome, search, evaluator, rows, lambda archs: recorded_scores(evaluator, outcome, archs))
+        try:
+            found = msgspec.structs.replace(found, ktau=ktau_of(outcome))
+        except Exception as error:  # the plugin's learned order: its own run fails
+            found = failed(found, f"the learned order: {told(error)}")
+        timing = {"seconds": time.perf_counter() - started}
+        return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
+
+    def rows(self, outcome: OutcomeSpec, spec: SearchSpec) -> FeasibleRows | None:
+        """The feasible rows of a task, kept for the next run; None where they are not known."""
+        key = (outcome.task, outcome.final, spec.search_task, spec.constraints)
+        if key not in self._rows:
+            evaluator = self.evaluators(outcome.task)
+            truth = evaluator.truth(outcome.final)
+            search = self.evaluators(spec.search_task)
+            self._rows[key] = None if truth is None else FeasibleRows(evaluator, search, truth, spec.constraints)
+        return self._rows[key]
+
+    def _train(self, item: TrainingItem) -> TrainingRecord:
+        spec, started = item.spec, time.perf_counter()
+        evaluator = self.evaluators(spec.task)
+        score, error = math.nan, None
+        with single_thread():
+            try:
+                score = float(evaluator.final_scores([spec.arch], final=spec.final, seed=spec.final_seed).scores[0])
+            except Exception as raised:  # the protocol's training: the item fails, not the study
+                error = told(raised)
+        nan = math.isnan(score)
+        return TrainingRecord(
+            id=spec.id,
+            spec=spec,
+            status="failed" if nan else "ok",
+            error=(error or "the training diverged") if nan else None,
+            score=None if nan else score,
+            timing={"seconds": time.perf_counter() - started},
             environment=describe_environment(),
         )
 
-    @contextmanager
-    def _guarded(self, what: str) -> Iterator[None]:
-        """A plugin's failure after its search makes the run failed, and says where."""
-        try:
-            yield
-        except Exception as error:
-            self.status, self.error = "failed", f"{what}: {_where(error)}"
 
-    def _outcome(self) -> tuple[Outcome, Architecture | None]:
-        spec = self.spec
-        nothing = Outcome(None, self.evaluator.final_score, spec.final)
-        if self.status != "ok":
-            return nothing, None
-        candidates = [a for a in self.found.returned if self._feasible(a)]
-        if not candidates:
-            self.status, self.error = "infeasible", "no returned architecture satisfies the constraints"
-            return nothing, None
-        top = spec.mode_settings["top"] if spec.mode_settings["report"] == "best_of_returned" else 1
-        scores = self.evaluator.final(candidates[:top], final=spec.final, seed=spec.final_seed).scores
-        if np.isnan(scores).all():
-            self.status, self.error = "failed", "the final training failed"
-            return nothing, candidates[0]
-        best = int(np.nanargmax(self.sign * scores))
-        reported, score = candidates[best], float(scores[best])
-        valid, valid_regret = self._validity(reported)
-        rank = regret = None
-        if self.truth is not None:
-            known = self.truth.final[~np.isnan(self.truth.final)]
-            rank = 1 + int((self.sign * known > self.sign * score).sum())
-            regret = max(float((self.sign * known).max() - self.sign * score), 0.0)
-        return Outcome(score, self.evaluator.final_score, spec.final, valid, rank, regret, valid_regret), reported
+def recorded_scores(
+    evaluator: Evaluator, outcome: OutcomeSpec, archs: Sequence[Architecture]
+) -> npt.NDArray[np.float64]:
+    """Final scores from a table or a surrogate, float64 [n]; NaN for what only the search task knows."""
+    try:
+        return evaluator.final_scores(archs, final=outcome.final).scores
+    except UnknownArchitecture:
+        if len(archs) == 1:
+            return np.array([math.nan])
+        return np.concatenate([recorded_scores(evaluator, outcome, [arch]) for arch in archs])
 
-    def _feasible(self, arch: Architecture) -> bool:
-        if not self.oracle.constraints:
-            return True
-        validator = self.search_evaluator.validator()
-        values = {k: float(v[0]) for k, v in validator.costs([arch]).items()}
-        if any(c.quantity not in values for c in self.oracle.constraints):
-            measured = validator.validate([arch], fidelity=validator.fidelities[-1]).measured
-            values.update({k: float(v[0]) for k, v in measured.items()})
-        return all(c.holds(values[c.quantity]) for c in self.oracle.constraints)
 
-    def _validity(self, arch: Architecture) -> tuple[float | None, float | None]:
-        """The reported architecture's validation score on the search task, and its distance to the best row's."""
-        validator = self.search_evaluator.validator()
-        if not self.search_evaluator.task.recorded:
-            full = len(self.oracle.fidelities) - 1
-            paid = [e.score for e in self.oracle.ledger if e.arch == arch and e.fidelity == full and e.repeat is None]
-            value = self.sign * paid[-1] if paid and self.spec.mode_settings["oracle"] == "validation" else math.nan
-        else:
-            value = float(validator.validate([arch], fidelity=validator.fidelities[-1]).valid[0])
-        truth = self.search_evaluator.truth(self.search_evaluator.task.finals[0])
-        if math.isnan(value):
-            return None, None
-        if truth is None or truth.valid is None:
-            return value, None
-        best = float(np.nanmax(self.sign * truth.valid))
-        return value, max(best - self.sign * value, 0.0)
-
-    def _incumbents(self, counts_epochs: bool, counts_seconds: bool) -> list[Incumbent]:
-        ledger, positions = self.oracle.ledger, self.oracle.incumbents
-        archs = [ledger[i].arch for i in positions]
-        finals: list[float | None] = [None] * len(archs)
-        if self.evaluator.task.recorded:
-            finals = [self._recorded_final(arch) for arch in archs]
-        return [
+def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched) -> SearchRecord:
+    strategy = found.strategy
+    status: Status = found.status
+    error, frames = found.error, found.frames
+    returned = [arch for arch in found.returned if _feasible(search, oracle, arch)][: max(spec.top, KEPT)]
+    if status == "ok" and not returned:
+        status, error = "infeasible", "no returned architecture satisfies the constraints"
+    notes: dict[str, Any] = {}
+    try:
+        notes = plain(strategy.notes)
+        if not isinstance(notes, dict):
+            raise TypeError(f"notes is {type(notes).__name__}, not a dict")
+    except TypeError as raised:
+        status, error, notes = "failed", f"notes: {raised}", {}
+    paid = oracle.paid
+    counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
+    counts_seconds = oracle.records_seconds
+    ledger = oracle.ledger
+    return SearchRecord(
+        id=spec.id,
+        spec=spec,
+        status=status,
+        error=error,
+        frames=list(frames),
+        paid=Paid(paid.queries, paid.epochs if counts_epochs else None, paid.seconds if counts_seconds else None),
+        asked=Asked(**oracle.asked, keys=len(set(oracle.space.keys([e.arch for e in ledger])))),
+        ended_by=found.ended_by,
+        returned=returned,
+        valid=_valid(search, oracle, spec, returned),
+        incumbents=[
             Incumbent(
                 i + 1,
                 ledger[i].epochs if counts_epochs else None,
                 ledger[i].seconds if counts_seconds else None,
-                self.sign * ledger[i].score,
-                final,
+                oracle.score.sign * ledger[i].score,
+                ledger[i].arch,
             )
-            for i, final in zip(positions, finals, strict=True)
-        ]
-
-    def _recorded_final(self, arch: Architecture) -> float | None:
-        """None where the final score is missing: in a table, or as the search task alone knows the architecture."""
-        try:
-            value = float(self.evaluator.final([arch], final=self.spec.final).scores[0])
-        except UnknownArchitecture:
-            return None
-        return None if math.isnan(value) else value
-
-    def _provenance(self) -> dict[str, Any]:
-        found = {"task": self.evaluator.provenance(), "data_digest": self.evaluator.data_digest, "code": self.spec.code}
-        if self.search_evaluator is not self.evaluator:
-            found["search_task"] = self.search_evaluator.provenance()
-            found["search_data_digest"] = self.search_evaluator.data_digest
-        plain: dict[str, Any] = _plain(found)
-        return plain
+            for i in oracle.incumbents
+        ],
+        ordered=strategy.ranker is not None,
+        queries_sha256=oracle.digest(),
+        notes=notes,
+        provenance={"search_task": search.provenance(), "data_digest": search.data_digest, "code": spec.code},
+        timing={
+            "search_seconds": found.seconds,
+            "cpu_seconds": found.cpu_seconds,
+            "phases": {k: round(v, 6) for k, v in strategy.seconds.items()},
+        },
+        environment=describe_environment(),
+    )
 
 
-def _plain(value: Any) -> Any:
-    """JSON values only; numpy scalars become plain ones."""
+def _feasible(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
+    """By what the search has measured; else by what the task records."""
+    known = oracle.feasible(arch)
+    return bool(feasible(search, [arch], oracle.constraints)[0]) if known is None else known
+
+
+def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:
+    """Validation scores at full fidelity: of a table; of a task that trains, what the search itself has paid for."""
+    if search.task.recorded and archs:
+        validator = search.validator()
+        found = validator.validate(archs, fidelity=validator.fidelities[-1]).valid.tolist()
+    else:
+        full = len(oracle.fidelities) - 1
+        paid = {e.arch: e.score for e in oracle.ledger if e.fidelity == full and e.repeat is None}
+        searched = spec.oracle == "validation"
+        found = [oracle.score.sign * paid[a] if searched and a in paid else math.nan for a in archs]
+    return [None if math.isnan(value) else value for value in found]
+
+
+def plain(value: Any) -> Any:
+    """JSON values only; numpy scalars become plain ones, NaN and infinity None. Raises TypeError for anything else."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _specified(spec: RunSpec) -> dict[str, Any]:
-    """What a record takes over from the specification of its run."""
-    return {
-        "id": spec.id,
-        "study": spec.study,
-        "task": spec.task,
-        "search_task": spec.search_task,
-        "strategy": spec.strategy,
-        "label": spec.label,
-        "role": spec.role,
-        "mode": spec.mode,
-        "mode_settings": spec.mode_settings,
-        "params": spec.params,
-        "seeds": Seeds(spec.study_seed, spec.search_seed, spec.final_seed),
-        "budget": spec.budget,
-        "law": spec.law,
-        "constraints": list(spec.constraints),
-        "tuning_queries": spec.tuning_queries,
-        "ablation": spec.ablation,
-    }
+def queries_npz(oracle: Oracle) -> bytes:
+    """Every paid query as .npz: archs, fidelity, repeat (-1: all), score (higher is better), epochs, seconds."""
+    ledger = oracle.ledger
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        archs=oracle.space.as_array([e.arch for e in ledger]),
+        fidelity=np.array([e.fidelity for e in ledger], dtype=np.int64),
+        repeat=np.array([-1 if e.repeat is None else e.repeat for e in ledger], dtype=np.int64),
+        score=np.array([e.score for e in ledger]),
+        epochs=np.array([e.epochs for e in ledger]),
+        seconds=np.array([e.seconds for e in ledger]),
+    )
+    return buffer.getvalue()
 
 
-def failed_record(spec: RunSpec, status: Status, error: str, evaluator: Evaluator) -> Record:
-    """The record of a run that left none: killed, hung, or lost with its worker. What it paid is not known."""
-    return Record(
-        **_specified(spec),
+def lost_search(spec: SearchSpec, status: Status, error: str) -> SearchRecord:
+    """The record of a search that left none: it hung, or ended its own process. What it paid is not known."""
+    return SearchRecord(
+        id=spec.id,
+        spec=spec,
         status=status,
         error=error,
-        paid=Paid(0),
-        asked=Asked(0, 0, 0),
+        paid=None,
         ended_by=status,
-        final=Outcome(None, evaluator.final_score, spec.final),
-        queries_sha256="",
-        provenance=_plain({"task": evaluator.provenance(), "data_digest": evaluator.data_digest, "code": spec.code}),
+        provenance={"data_digest": spec.data_digest, "code": spec.code},
         environment=describe_environment(),
     )

@@ -1,10 +1,10 @@
-"""The study file: read, validated, and expanded to a plan of runs."""
+"""The study file: read, validated, its strategies resolved to entries."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from harness.errors import HarnessError, StudyError, UnknownName, nearest
+from harness.records.specs import Entry
 from harness.registry import Registry
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget
 
 MATCHED = "matched-random-search"
 """The reference that stands beside every row; part of the protocol, so the core's own."""
@@ -24,14 +25,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One task of a study. ``search_task``: what the oracle answers from where that is another task on the same space.
-    ``reference``: an architecture whose own params and flops become constraints."""
+    ``as_small_as``: an architecture whose own params and flops become constraints."""
 
     name: str
     final: str | None = None
     law: str | None = None
     search_task: str | None = None
     constraints: tuple[str, ...] = ()
-    reference: str | None = None
+    as_small_as: str | None = None
 
 
 class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -47,17 +48,25 @@ class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A study: every strategy on every task under one budget, ``seeds`` times."""
+    """A study: every strategy on every task under each budget, ``seeds`` times."""
 
     name: str
-    budget: Budget
+    budget: Budget | tuple[Budget, ...]
     tasks: tuple[TaskSpec, ...]
     strategies: tuple[StrategySpec, ...]
     seed: int = 0
     seeds: int = FEWEST_SEEDS
+    reference_seeds: int | None = None
+    """Runs of matched random search; default 200 where the task is recorded, as many as ``seeds`` where it trains."""
     final_seed: int = 0
+    score_incumbents: bool = False
+    """Where a task trains: whether each incumbent is finally trained too, for curves of final scores."""
     ktau_sample: int | None = None
-    """Rows that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
+    """Architectures that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return self.budget if isinstance(self.budget, tuple) else (self.budget,)
 
 
 _STRUCT_OF: dict[str, type[msgspec.Struct]] = {"tasks": TaskSpec, "strategies": StrategySpec, "budget": Budget}
@@ -67,17 +76,6 @@ _LOOKS_LIKE = {
     "strategies": "a strategy is a table [[strategies]] with a name",
 }
 """What a field of the file must be, where a table is missing."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy entry, resolved: full parameters, and the ablation it is, if any."""
-
-    strategy: str
-    label: str
-    mode: str
-    params: dict[str, Any]
-    tuning_queries: int | None = None
-    ablation: str | None = None
 
 
 def load_study(path: Path) -> Study:
@@ -101,6 +99,16 @@ def load_study(path: Path) -> Study:
     return study
 
 
+def study_from(data: Mapping[str, Any]) -> Study:
+    """The study that a mapping says, as a study file would. Raises StudyError with the field that is wrong."""
+    try:
+        study = msgspec.convert(dict(data), Study)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"not a study{_place('', str(error))}") from None
+    check_shape(study)
+    return study
+
+
 @contextmanager
 def located_in(path: Path, text: str) -> Iterator[None]:
     """An error about a field of the study that ``text`` of the file ``path`` says names file, line and field."""
@@ -116,7 +124,7 @@ def located_in(path: Path, text: str) -> Iterator[None]:
 
 @contextmanager
 def of_field(field: str) -> Iterator[None]:
-    """What is wrong with the study inside is wrong with this field, unless the error names a field itself."""
+    """An error about the study that names no field of its own is about this one."""
     try:
         yield
     except (StudyError, UnknownName) as error:
@@ -177,6 +185,12 @@ def check_shape(study: Study) -> None:
         raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
     if study.seeds < 1:
         raise refuse("seeds", f"seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")
+    if study.reference_seeds is not None and study.reference_seeds < 1:
+        raise refuse("reference_seeds", f"reference_seeds = {study.reference_seeds}: at least 1")
+    if not study.budgets:
+        raise refuse("budget", "budget = []: name at least one budget")
+    if len(set(study.budgets)) < len(study.budgets):
+        raise refuse("budget", "one budget stands twice")
     for name in ("seed", "final_seed"):
         if getattr(study, name) < 0:
             raise refuse(name, f"{name} = {getattr(study, name)}: not negative")
@@ -198,17 +212,21 @@ def check_shape(study: Study) -> None:
                 Constraint.parse(text)
         for other in (o for o in seen if o.name == t.name):
             if (other.final, other.law) != (t.final, t.law):
-                why = f"task {t.name!r} has different final or law; every row of a task shares them"
+                why = f"task {t.name!r} has different final or law; every entry of a task shares them"
                 raise refuse(f"tasks[{position}]", why)
-            if (other.search_task, other.constraints, other.reference) == (t.search_task, t.constraints, t.reference):
+            if (other.search_task, other.constraints, other.as_small_as) == (
+                t.search_task,
+                t.constraints,
+                t.as_small_as,
+            ):
                 why = f"task {t.name!r} stands twice; a task has one final protocol in a study"
                 raise refuse(f"tasks[{position}]", why)
         seen.append(t)
 
 
-def resolve_rows(study: Study, registry: Registry) -> list[Row]:
-    """Every row of the study with its full, typed parameters. Raises UnknownName, PluginError, StudyError."""
-    rows: list[Row] = []
+def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
+    """Every entry of the study with its full, typed parameters. Raises UnknownName, PluginError, StudyError."""
+    entries: list[Entry] = []
     for position, spec in enumerate(study.strategies):
         place = f"strategies[{position}]"
         where = f"{place} ({spec.name})"
@@ -217,44 +235,39 @@ def resolve_rows(study: Study, registry: Registry) -> list[Row]:
         with of_field(f"{place}.mode"):
             if spec.mode not in cls.modes:
                 raise StudyError(f"{where}: no mode {spec.mode!r}; it has {', '.join(cls.modes)}")
-        given = {**cls.modes[spec.mode].params, **spec.params}
+        mode = cls.modes[spec.mode]
+        given = {**mode.params, **spec.params}
         with of_field(f"{place}.params"):
             params = _params(cls, given, where)
-        label = spec.label or spec.name
-        rows.append(
-            Row(
-                strategy=spec.name,
-                label=label,
-                mode=spec.mode,
-                params=params,
-                tuning_queries=spec.tuning_queries,
-            )
+        plain = Entry(
+            label=spec.label or spec.name,
+            strategy=spec.name,
+            mode=spec.mode,
+            scoring=mode.scoring,
+            params=params,
+            tuning_queries=spec.tuning_queries,
         )
-        wanted = tuple(cls.ablations) if spec.ablations is True else (spec.ablations or ())
-        for name in wanted:
+        of_spec = [plain]
+        for name in tuple(cls.ablations) if spec.ablations is True else (spec.ablations or ()):
             with of_field(f"{place}.ablations"):
                 if name not in cls.ablations:
                     known = ", ".join(cls.ablations) or "none"
                     raise StudyError(f"{where}: no ablation {name!r}; it declares: {known}")
-                params = _params(cls, {**given, **cls.ablations[name]}, where)
-            rows.append(
-                Row(
-                    strategy=spec.name,
-                    label=f"{label} [{name}]",
-                    mode=spec.mode,
-                    params=params,
-                    tuning_queries=spec.tuning_queries,
-                    ablation=name,
-                )
-            )
-    seen: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        if (row.label, row.mode) in seen:
-            raise StudyError(f"two rows are called {row.label!r} ({row.mode}); give one of them a label of its own")
-        if row.label == MATCHED:
-            raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
-        seen[row.label, row.mode] = row
-    return rows
+                changed = _params(cls, {**given, **cls.ablations[name]}, where)
+            label = f"{plain.label} [{name}]"
+            of_spec.append(msgspec.structs.replace(plain, label=label, params=changed, ablation=name))
+        with of_field(f"{place}.label"):
+            for entry in of_spec:
+                _check_label(entry, entries)
+        entries += of_spec
+    return entries
+
+
+def _check_label(entry: Entry, earlier: list[Entry]) -> None:
+    if entry.label == MATCHED:
+        raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
+    if any((e.label, e.mode) == (entry.label, entry.mode) for e in earlier):
+        raise StudyError(f"two entries are called {entry.title!r}; give one of them a label of its own")
 
 
 def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:

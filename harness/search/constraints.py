@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +22,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _FORM = re.compile(r"\s*([a-z_][a-z0-9_]*)\s*(<=|>=|<|>)\s*([-+0-9.eE_]+)\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(msgspec.Struct, frozen=True, array_like=True):
     """``quantity operator bound``, in the quantity's own unit (params, flops: plain counts; seconds)."""
 
     quantity: str
@@ -61,6 +60,11 @@ class Constraint:
         return f"{self.quantity} {self.operator} {short if float(short) == self.bound else repr(self.bound)}"
 
 
-def first_broken(constraints: tuple[Constraint, ...], values: Mapping[str, float]) -> Constraint | None:
-    """The first constraint that does not hold for these values."""
-    return next((c for c in constraints if not c.holds(values[c.quantity])), None)
+def total_excess(
+    constraints: Sequence[Constraint], values: Mapping[str, npt.NDArray[np.float64]], n: int
+) -> npt.NDArray[np.float64]:
+    """`Constraint.excess` over all constraints, summed, of ``values`` by quantity, float64 [n] each."""
+    total = np.zeros(n)
+    for c in constraints:
+        total += c.excess(values[c.quantity])
+    return total

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import InvalidArchitecture, StudyError, UnknownArchitecture
+from harness.errors import StudyError
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture, SearchSpace
 
@@ -110,7 +110,7 @@ def collect(
     """Pay for a labelled set: ``labels`` architectures, or as many as leave ``reserve`` queries of the budget.
 
     A budget without ``queries`` is divided by the mean cost of what was paid so far. The reserve never exceeds half of
-    the budget. A failed training is a label worse than all others; what cannot be scored is skipped.
+    the budget. A failed training is a label worse than all others; what a partial table lacks is no label.
     Raises StudyError where labels are to be evenly spaced and their number is not known beforehand.
     """
     start = len(oracle.history)
@@ -128,10 +128,7 @@ def collect(
         paid = len(oracle.history) - start
         if oracle.ended_by is not None or (paid >= limit if limit is not None else _reserved(oracle, paid, reserve)):
             break
-        try:
-            oracle.query(arch)
-        except (InvalidArchitecture, UnknownArchitecture):
-            continue
+        oracle.query(arch)
     return labelled(oracle)
 
 
@@ -163,13 +160,3 @@ def labelled(oracle: Oracle) -> Labelled:
         spread = float(np.ptp(scores[~failed])) or 1.0
         scores[failed] = scores[~failed].min() - 0.1 * spread
     return Labelled([o.arch for o in found], scores)
-
-
-def best_first(oracle: Oracle, n: int) -> list[Architecture]:
-    """The n best distinct feasible architectures validated at the full fidelity, the earlier among equals first."""
-    full = oracle.fidelities[-1]
-    scored = [
-        o for o in oracle.history if o.fidelity == full and o.repeat is None and o.feasible and o.score == o.score
-    ]
-    scored.sort(key=lambda o: -o.score)
-    return list(dict.fromkeys(o.arch for o in scored))[:n]

@@ -1,108 +1,37 @@
-"""The budgeted oracle: the only view of a task that a strategy gets, and the ledger of what it asked."""
+"""The budgeted oracle: the only view of a task that a strategy gets."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, overload
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, UnknownArchitecture
-from harness.protocol import Fidelity, Score, Validator
-from harness.search.constraints import Constraint, first_broken
+from harness.protocol import Fidelity, Reading, Score, Validator
+from harness.search.budget import Budget, Remaining, Totals
+from harness.search.constraints import Constraint, total_excess
+from harness.search.ledger import History, Ledger, Observation
 from harness.spaces import Architecture, SearchSpace
-
-CALLS_PER_QUERY = 50
-"""A search also ends after this many calls per budgeted query, so that one that only repeats itself stops."""
-_FEWEST_CALLS = 100 * CALLS_PER_QUERY
-_CALLS_AFTER_END = 1_000_000
-"""A strategy that still asks after so many refusals does not mean to stop."""
-
-
-class Budget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a search may spend: paid queries, training epochs, training seconds; the first limit reached ends it."""
-
-    queries: int | None = None
-    epochs: float | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        limits = [x for x in (self.queries, self.epochs, self.seconds) if x is not None]
-        if not limits:
-            raise ValueError("a budget needs at least one of queries, epochs, seconds")
-        if any(not x > 0 or math.isinf(x) for x in limits):
-            raise ValueError("a budget's limits are positive and finite")
-
-
-class Remaining(NamedTuple):
-    """What is left of each limit; None where the budget does not limit it."""
-
-    queries: int | None
-    epochs: float | None
-    seconds: float | None
-
-
-class Observation(NamedTuple):
-    """One paid query. ``score``: as the oracle answered it (higher is better; NaN: the training failed)."""
-
-    arch: Architecture
-    score: float
-    fidelity: Fidelity
-    repeat: int | None
-    feasible: bool
-
-
-class Entry(NamedTuple):
-    """A line of the ledger: one paid query, and what had been paid in total after it."""
-
-    arch: Architecture
-    row: int
-    fidelity: int
-    repeat: int | None
-    score: float
-    feasible: bool
-    epochs: float
-    seconds: float
-
-
-class History(Sequence[Observation]):
-    """The paid queries in order, as a live read-only view."""
-
-    def __init__(self, ledger: list[Entry], fidelities: tuple[Fidelity, ...]) -> None:
-        self._ledger, self._fidelities = ledger, fidelities
-
-    def __len__(self) -> int:
-        return len(self._ledger)
-
-    @overload
-    def __getitem__(self, index: int) -> Observation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Observation]: ...
-    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
-        if isinstance(index, slice):
-            return [self._observe(e) for e in self._ledger[index]]
-        return self._observe(self._ledger[index])
-
-    def _observe(self, e: Entry) -> Observation:
-        return Observation(e.arch, e.score, self._fidelities[e.fidelity], e.repeat, e.feasible)
 
 
 class Oracle:
     """Validation scores under a budget.
 
     It answers so that higher is better, whatever the task's score. A *query* is a distinct (row, fidelity, repeat);
-    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. An
-    architecture that breaks a constraint known before training, and a repeat that was never run, answer NaN unpaid.
-    An architecture that is not of the space raises InvalidArchitecture, unpaid and counted.
+    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. NaN unpaid
+    is the answer for an architecture that breaks a constraint known before training, and for what a partial table
+    lacks: an architecture, or one of its repeats. An architecture that is not of the space raises InvalidArchitecture,
+    unpaid and counted.
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
-    after every row is known, or after 50 calls per budgeted query (for budgets without ``queries``: per paid query,
-    and at least 5,000). A strategy that goes on asking all the same gets a RuntimeError after a million refusals.
+    after every row is known, or after too many calls (`Ledger`). A strategy that goes on asking all the same gets a
+    RuntimeError after a million refusals.
     """
+
+    training: None = None
+    """Reserved for strategies that share weights: no task trains here yet."""
 
     def __init__(
         self,
@@ -111,34 +40,29 @@ class Oracle:
         *,
         constraints: Sequence[Constraint] = (),
         space: SearchSpace | None = None,
-        training: Any = None,
     ) -> None:
+        """Raises StudyError where the task does not record what the budget limits or a constraint bounds."""
         self.space: SearchSpace = space or validator.space
         self.fidelities: tuple[Fidelity, ...] = validator.fidelities
         self.score: Score = validator.score
         self.repeats: tuple[int, ...] = validator.repeats
         self.records_seconds: bool = validator.records_seconds
-        self.budget = budget
-        self.training = training
         if budget.seconds is not None and not validator.records_seconds:
             raise StudyError("the budget limits seconds, but the task records none")
         if budget.epochs is not None and any(f.epochs is None for f in self.fidelities):
             raise StudyError("the budget limits epochs, but the task records none")
+        self.ledger = Ledger(budget, self.fidelities)
+        """The account: every paid query with its costs."""
         self._validator = validator
-        self._sign = 1.0 if self.score.higher_is_better else -1.0
+        self._sign = self.score.sign
         self._full = len(self.fidelities) - 1
+        self._rows = math.inf if validator.rows is None else validator.rows
         self._memory: dict[Architecture, float] = {}
         self._by_row: dict[tuple[int, int, int | None], float] = {}
-        self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
-        self._ledger: list[Entry] = []
         self._full_rows: set[int] = set()
         self._refused_rows: set[int] = set()
-        self._incumbents: list[int] = []
-        self._total = self._invalid = self._infeasible = self._missing = self._refused = 0
-        self._epochs = self._seconds = 0.0
-        self._queries = math.inf if budget.queries is None else budget.queries
-        self._cap = _FEWEST_CALLS if budget.queries is None else CALLS_PER_QUERY * budget.queries
-        self._ended_by: str | None = None
+        self._excess: dict[int, tuple[int, float]] = {}
+        """For constraints known only after: of each paid row, the highest fidelity paid and its `PaidQuery.excess`."""
         self._before, self._after = self._split(constraints)
 
     def _split(self, constraints: Sequence[Constraint]) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
@@ -160,12 +84,14 @@ class Oracle:
     def query(self, arch: Architecture, *, fidelity: Fidelity | None = None, repeat: int | None = None) -> float:
         """The validation score of ``arch``, higher is better; default: full fidelity, mean of the repeats.
 
-        Raises BudgetExhausted once the search has ended, InvalidArchitecture, UnknownArchitecture.
+        Raises BudgetExhausted once the search has ended, InvalidArchitecture, and ValueError for a fidelity or a repeat
+        that the task does not have.
         """
-        if self._total >= self._cap:
-            raise self._refuse()
+        ledger = self.ledger
+        if ledger.calls >= ledger.cap:
+            raise ledger.refuse()
         if fidelity is None and repeat is None:
-            self._total += 1
+            ledger.calls += 1
             try:
                 score = self._memory.get(arch)
             except TypeError:
@@ -176,7 +102,7 @@ class Oracle:
         level = self._full if fidelity is None else self._level(fidelity)
         if repeat is not None and repeat not in self.repeats:
             raise ValueError(f"unknown repeat {repeat!r}; the task has {list(self.repeats)}")
-        self._total += 1
+        ledger.calls += 1
         return self._pay(arch, level, repeat)
 
     def query_many(
@@ -200,12 +126,14 @@ class Oracle:
             raise ValueError(f"unknown fidelity {fidelity!r}; the task has {names}") from None
 
     def _pay(self, arch: Architecture, level: int, repeat: int | None) -> float:
+        """The answer to a call that memory does not have by the architecture itself."""
+        ledger = self.ledger
         try:
             valid = self.space.is_valid(arch)
         except TypeError:
             valid = False
         if not valid:
-            self._invalid += 1
+            ledger.invalid += 1
             raise InvalidArchitecture(f"{arch!r} is not an architecture of {self.space.name}")
         for a in arch:
             if type(a) is not int:
@@ -214,8 +142,8 @@ class Oracle:
         try:
             row = self._validator.row(arch)
         except UnknownArchitecture:
-            self._invalid += 1
-            raise
+            ledger.missing += 1
+            return math.nan
         plain = level == self._full and repeat is None
         asked = (row, level, repeat)
         known = self._by_row.get(asked)
@@ -223,156 +151,119 @@ class Oracle:
             if plain:
                 self._memory[arch] = known
             return known
-        if self._before and not self._feasible_before(arch):
-            self._infeasible += 1
+        if self._before and self.violation([arch])[0] > 0.0:
+            ledger.infeasible += 1
             self._refused_rows.add(row)
             self._check_space()
             return math.nan
-        reading = self._validator.read(arch, row, self.fidelities[level], repeat)
+        if self._after:
+            reading = self._validator.measure(arch, self.fidelities[level], repeat)
+        else:
+            reading = self._validator.read(arch, row, self.fidelities[level], repeat)
         if reading.missing:
-            self._missing += 1
+            ledger.missing += 1
             return math.nan
         score = self._sign * reading.valid
-        feasible = not self._after or self._feasible_after(arch, level, repeat)
-        self._charge(row, level, repeat, reading.trainings, reading.seconds)
+        excess = self._measured(row, level, reading) if self._after else 0.0
+        ledger.pay(arch, row, level, repeat, reading, score, excess)
         self._by_row[asked] = score
         if plain:
             self._memory[arch] = score
             self._full_rows.add(row)
-        self._ledger.append(Entry(arch, row, level, repeat, score, feasible, self._epochs, self._seconds))
-        if feasible and score == score and self._improves(level, score):
-            self._incumbents.append(len(self._ledger) - 1)
-        self._check_limits()
+            self._check_space()
         return score
 
-    def _charge(self, row: int, level: int, repeat: int | None, trainings: int, seconds: float) -> None:
-        fidelity = self.fidelities[level]
-        epochs = float(fidelity.epochs or 0) * trainings
-        seconds = 0.0 if math.isnan(seconds) else seconds
-        if fidelity.resumable:
-            paid_epochs, paid_seconds = self._spent.get((row, repeat), (0.0, 0.0))
-            self._spent[(row, repeat)] = (max(epochs, paid_epochs), max(seconds, paid_seconds))
-            epochs, seconds = max(epochs - paid_epochs, 0.0), max(seconds - paid_seconds, 0.0)
-        self._epochs += epochs
-        self._seconds += seconds
-
-    def _improves(self, level: int, score: float) -> bool:
-        if not self._incumbents:
-            return True
-        best = self._ledger[self._incumbents[-1]]
-        return level > best.fidelity or (level == best.fidelity and score > best.score)
+    def _check_space(self) -> None:
+        if len(self._full_rows) + len(self._refused_rows) >= self._rows:
+            self.ledger.end("space")
 
     # -- constraints ------------------------------------------------------------------------------------------------
 
-    def _feasible_before(self, arch: Architecture) -> bool:
-        costs = {name: float(values[0]) for name, values in self._validator.costs([arch]).items()}
-        return first_broken(self._before, costs) is None
-
-    def _feasible_after(self, arch: Architecture, level: int, repeat: int | None) -> bool:
-        found = self._validator.validate([arch], fidelity=self.fidelities[level], repeat=repeat).measured
-        return first_broken(self._after, {c.quantity: float(found[c.quantity][0]) for c in self._after}) is None
+    def _measured(self, row: int, level: int, reading: Reading) -> float:
+        """The excess over the constraints known only after training. Kept of the highest fidelity paid."""
+        values = {name: np.array([value]) for name, value in (reading.measured or {}).items()}
+        excess = float(total_excess(self._after, values, 1)[0])
+        if level >= self._excess.get(row, (0, 0.0))[0]:
+            self._excess[row] = level, excess
+        return excess
 
     def violation(self, archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
         """Relative excess over the constraints known before a query, summed, float64 [n]; 0: feasible. Free."""
-        total = np.zeros(len(archs))
-        if self._before and len(archs):
-            costs = self._validator.costs(archs)
-            for c in self._before:
-                total += c.excess(costs[c.quantity])
-        return total
+        if not self._before or not len(archs):
+            return np.zeros(len(archs))
+        return total_excess(self._before, self._validator.costs(archs), len(archs))
+
+    def feasible(self, arch: Architecture) -> bool | None:
+        """Whether ``arch``, of the space, satisfies the constraints; None where only a training would tell. Free.
+
+        Constraints known only after training are judged by what was paid for, at the highest fidelity paid.
+        """
+        if self._before and self.violation([arch])[0] > 0.0:
+            return False
+        if not self._after:
+            return True
+        try:
+            paid = self._excess.get(self._validator.row(arch))
+        except UnknownArchitecture:
+            return None
+        return None if paid is None else paid[1] == 0.0
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         return self._before + self._after
 
-    # -- ending -----------------------------------------------------------------------------------------------------
+    # -- the account ------------------------------------------------------------------------------------------------
 
-    def _end(self, reason: str) -> str:
-        if self._ended_by is None:
-            self._ended_by = reason
-            self._cap = 0
-        return self._ended_by
-
-    def _refuse(self) -> BudgetExhausted | RuntimeError:
-        """What a call after the end is answered with."""
-        reason = self._end("calls")
-        self._refused += 1
-        if self._refused > _CALLS_AFTER_END:
-            return RuntimeError(f"still asking after {_CALLS_AFTER_END:,} refusals; the search had ended: {reason}")
-        return BudgetExhausted(reason)
-
-    def _check_limits(self) -> None:
-        budget = self.budget
-        if len(self._ledger) >= self._queries:
-            self._end("queries")
-        elif budget.epochs is not None and self._epochs >= budget.epochs:
-            self._end("epochs")
-        elif budget.seconds is not None and self._seconds >= budget.seconds:
-            self._end("seconds")
-        else:
-            if budget.queries is None:
-                self._cap = max(_FEWEST_CALLS, CALLS_PER_QUERY * len(self._ledger))
-            self._check_space()
-
-    def _check_space(self) -> None:
-        rows = self._validator.rows
-        if rows is not None and len(self._full_rows) + len(self._refused_rows) >= rows:
-            self._end("space")
-
-    # -- the ledger -------------------------------------------------------------------------------------------------
+    @property
+    def budget(self) -> Budget:
+        return self.ledger.budget
 
     @property
     def ended_by(self) -> str | None:
         """Why the search is over (``queries``, ``epochs``, ``seconds``, ``space``, ``calls``), or None."""
-        return self._ended_by
+        return self.ledger.ended_by
 
     @property
     def remaining(self) -> Remaining:
-        b = self.budget
-        return Remaining(
-            None if b.queries is None else b.queries - len(self._ledger),
-            None if b.epochs is None else max(b.epochs - self._epochs, 0.0),
-            None if b.seconds is None else max(b.seconds - self._seconds, 0.0),
-        )
+        return self.ledger.remaining
+
+    @property
+    def paid(self) -> Totals:
+        """All that was paid: what was charged besides queries too."""
+        return self.ledger.paid
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """Calls by kind: `Ledger.asked`."""
+        return self.ledger.asked
 
     @property
     def history(self) -> History:
         """The paid queries in order."""
-        return History(self._ledger, self.fidelities)
+        return History(self.ledger)
+
+    @property
+    def incumbents(self) -> list[int]:
+        """Places in `history` at which the incumbent changed."""
+        return list(self.ledger.incumbents)
 
     @property
     def incumbent(self) -> Observation | None:
         """The best feasible architecture validated so far, at the highest fidelity asked; the first among equals."""
-        return self.history[self._incumbents[-1]] if self._incumbents else None
-
-    @property
-    def ledger(self) -> Sequence[Entry]:
-        """Every paid query with its costs."""
-        return self._ledger
-
-    @property
-    def incumbents(self) -> list[int]:
-        """Positions in `ledger` at which the incumbent changed."""
-        return list(self._incumbents)
-
-    @property
-    def paid(self) -> tuple[int, float, float]:
-        """Paid queries, epochs, seconds."""
-        return len(self._ledger), self._epochs, self._seconds
-
-    @property
-    def asked(self) -> dict[str, int]:
-        """Calls by kind: ``total`` and, of these, ``cached``, ``invalid``, ``infeasible``, ``missing``."""
-        free = self._invalid + self._infeasible + self._missing
-        return {
-            "total": self._total,
-            "cached": self._total - len(self._ledger) - free,
-            "invalid": self._invalid,
-            "infeasible": self._infeasible,
-            "missing": self._missing,
-        }
+        places = self.ledger.incumbents
+        return self.history[places[-1]] if places else None
 
     def digest(self) -> str:
-        """SHA-256 of the paid queries in order, as JSON: ``[[arch, fidelity, repeat, score], ...]``."""
-        paid = [(e.arch, e.fidelity, e.repeat, e.score) for e in self._ledger]
-        return hashlib.sha256(msgspec.json.encode(paid)).hexdigest()
+        """Of the paid queries in order: `Ledger.digest`."""
+        return self.ledger.digest()
+
+
+def best_first(oracle: Oracle, n: int) -> list[Architecture]:
+    """The n best distinct feasible architectures at the highest fidelity paid, best first; the earlier among equals."""
+    if not oracle.incumbents:
+        return []
+    ledger = oracle.ledger
+    level = ledger[oracle.incumbents[-1]].fidelity
+    scored = [q for q in ledger if q.fidelity == level and q.feasible and q.score == q.score]
+    scored.sort(key=lambda q: -q.score)
+    return list(dict.fromkeys(q.arch for q in scored))[:n]

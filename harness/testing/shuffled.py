@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError
-from harness.protocol import Evaluator, Fidelity, Final, Floats, Reading, Truth, Validation, Validator
+from harness.protocol import Evaluator, Fidelity, FinalScores, Floats, Reading, RunContext, Truth, Validation, Validator
 from harness.spaces import Architecture
 
 
@@ -55,17 +55,17 @@ class ShuffledEvaluator(Evaluator):
         donors = [truth.architectures[int(i)] for i in self._order]
         self._validator = _ShuffledValidator(inner.validator(), donors)
         self.task, self.space, self.score, self.law = inner.task, inner.space, inner.score, inner.law
-        self.final_score = inner.final_score
+        self.final_split = inner.final_split
         self.data_digest = f"{inner.data_digest}/shuffled/{seed}"
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         if column != "validation":
             raise HarnessError(f"a shuffled task has no column {column!r}")
         return self._validator
 
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         donors = [self._validator._donor(int(row)) for row in self._validator.identity(archs)]
-        return self._inner.final(donors, final=final, seed=seed)
+        return self._inner.final_scores(donors, final=final, seed=seed)
 
     def truth(self, final: str) -> Truth | None:
         truth = self._inner.truth(final)

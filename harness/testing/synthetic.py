@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from math import nan, prod
 from typing import Any, Literal
@@ -11,8 +11,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import HarnessError
-from harness.protocol import Evaluator, Fidelity, Final, Floats, Reading, Score, Task, Truth, Validation, Validator
+from harness.errors import HarnessError, UnknownArchitecture
+from harness.protocol import (
+    Evaluator,
+    Fidelity,
+    FinalScores,
+    Floats,
+    Reading,
+    RunContext,
+    Score,
+    Task,
+    Truth,
+    Validation,
+    Validator,
+)
 from harness.spaces import Architecture, RestrictedSpace, SearchSpace
 
 _EPOCHS = (4, 12, 36)
@@ -25,6 +37,7 @@ _FINAL_NOISE = 8.0
 _SPREAD = 50.0
 
 Identify = Callable[[Sequence[Architecture]], list[str]]
+Lacks = Callable[[str], bool]
 
 
 def _unit(secret: bytes, text: str) -> float:
@@ -34,6 +47,11 @@ def _unit(secret: bytes, text: str) -> float:
 
 def _secret(seed: int, purpose: str) -> bytes:
     return blake2b(f"{purpose}:{seed}".encode(), digest_size=32).digest()
+
+
+def _lacks(secret: bytes, share: float, name: str) -> bool:
+    """Whether the row of this name is of the ``share`` that the table has no score for."""
+    return share > 0 and _unit(secret, f"unknown|{name}") < share
 
 
 def _architecture_names(archs: Sequence[Architecture]) -> list[str]:
@@ -54,6 +72,7 @@ class SyntheticValidator(Validator):
         rows: Mapping[str, int] | None,
         nan_share: float,
         missing_share: float,
+        lacks: Lacks,
         records_seconds: bool,
         noise: float,
     ) -> None:
@@ -63,6 +82,7 @@ class SyntheticValidator(Validator):
         self.records_seconds = records_seconds
         self._secret, self._identify, self._row_of = secret, identify, rows
         self._nan_share, self._missing_share, self._noise = nan_share, missing_share, noise
+        self._lacks = lacks
 
     @property
     def known_after(self) -> tuple[str, ...]:
@@ -70,6 +90,9 @@ class SyntheticValidator(Validator):
 
     def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
         names = self._identify(archs)
+        for arch, name in zip(archs, names, strict=True):
+            if self._lacks(name):
+                raise UnknownArchitecture(f"the table has no score for {self.space.describe(arch)}")
         if self._row_of is not None:
             return np.array([self._row_of[n] for n in names], dtype=np.int64)
         digests = (blake2b(n.encode(), digest_size=8).digest() for n in names)
@@ -145,13 +168,14 @@ class SyntheticEvaluator(Evaluator):
 
     The same space, seed and options give the same scores in every process. A row's three fidelities, its repeats and
     its final score share one hidden quality, so that they correlate and differ. Where the space has at most
-    ``enumerate_up_to`` encodings, every row is known: `truth` and `optimum` exist. The architecture's structure
-    says nothing about its score: on this evaluator no honest strategy is better than random search.
+    ``enumerate_up_to`` encodings, every row that has a score is known: `truth` and `optimum` exist. The architecture's
+    structure says nothing about its score: on this evaluator no honest strategy is better than random search.
 
     lower_is_better: the score is an error. nan_share: rows whose training fails, at every fidelity. missing_share: rows
-    whose second repeat was never run. resumable: a higher fidelity goes on from a lower one. rows: what a score
-    belongs to, the isomorphism class (``key``) or each encoding (``architecture``, as in NAS-Bench-201). noise: how far
-    fidelities, repeats and final score lie apart; near 0 they agree on the order.
+    whose second repeat was never run. unknown_share: rows that the table lacks, so that it is partial. resumable:
+    a higher fidelity goes on from a lower one. rows: what a score belongs to, the isomorphism class (``key``) or each
+    encoding (``architecture``, as in NAS-Bench-201). noise: how far fidelities, repeats and final score lie apart; near
+    0 they agree on the order.
 
     The final scores come from a secret that the evaluator alone holds; a validator has no reference to it. Both secrets
     are one-way digests of ``seed``, so nothing reachable gives the seed away; it is no protection against code
@@ -170,6 +194,7 @@ class SyntheticEvaluator(Evaluator):
         lower_is_better: bool = False,
         nan_share: float = 0.0,
         missing_share: float = 0.0,
+        unknown_share: float = 0.0,
         resumable: bool = False,
         records_seconds: bool = True,
         rows: Literal["key", "architecture"] = "key",
@@ -180,21 +205,25 @@ class SyntheticEvaluator(Evaluator):
         self.law = space.default_law
         self.score = Score("error", "%", higher_is_better=False) if lower_is_better else Score()
         self.task = Task(name or f"synthetic/{space.name}", "synthetic", "made-up scores", ("single",))
-        options = (seed, lower_is_better, nan_share, missing_share, resumable, records_seconds, rows, noise)
+        shares = nan_share, missing_share, unknown_share
+        options = (seed, lower_is_better, *shares, resumable, records_seconds, rows, noise)
         self.data_digest = blake2b(repr((space.name, *options)).encode(), digest_size=32).hexdigest()
         self._final_secret, self._noise = _secret(seed, "final"), noise
         self._enumerable = prod(space.radices) <= enumerate_up_to
         self.sampling_draws = None if self._enumerable else 10_000
         self._identify: Identify = _architecture_names if rows == "architecture" else space.keys
+        secret = _secret(seed, "validation")
+        self._lacks: Lacks = partial(_lacks, secret, unknown_share)
         self._validator = SyntheticValidator(
             space,
-            _secret(seed, "validation"),
+            secret,
             fidelities=tuple(Fidelity(name, epochs, resumable) for name, epochs in zip(_NAMES, _EPOCHS, strict=True)),
             score=self.score,
             identify=self._identify,
             rows={name: i for i, name in enumerate(self._classes)} if self._enumerable else None,
             nan_share=nan_share,
             missing_share=missing_share,
+            lacks=self._lacks,
             records_seconds=records_seconds,
             noise=noise,
         )
@@ -205,10 +234,11 @@ class SyntheticEvaluator(Evaluator):
         found: dict[str, list[Architecture]] = {}
         archs = list(self.space.enumerate())
         for name, arch in zip(self._identify(archs), archs, strict=True):
-            found.setdefault(name, []).append(arch)
+            if not self._lacks(name):
+                found.setdefault(name, []).append(arch)
         return found
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         if column not in self.columns:
             raise HarnessError(f"{self.task.name} has no column {column!r}; it has {', '.join(self.columns)}")
         return self._validator if column == "validation" else _TestColumn(self, self._validator)
@@ -220,9 +250,12 @@ class SyntheticEvaluator(Evaluator):
         noise = self._noise * _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
         return oriented(_LEVEL[-1] + _SPREAD * self._validator.quality(name) + noise, self.score)
 
-    def final(self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None) -> Final:
+    def final_scores(
+        self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None
+    ) -> FinalScores:
         self._check_final(final)
-        return Final(np.array([self.final_of(n) for n in self._identify(archs)], dtype=np.float64))
+        self._validator.identity(archs)  # refuses what the table lacks
+        return FinalScores(np.array([self.final_of(n) for n in self._identify(archs)], dtype=np.float64))
 
     def _check_final(self, final: str) -> None:
         if final not in self.task.finals:

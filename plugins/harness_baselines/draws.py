@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness import Architecture, InvalidArchitecture, SearchSpace, UnknownArchitecture
+from harness import Architecture, SearchSpace
 
 _BLOCK = 64
 """Fixed, so that searches with different budgets share their draws."""
-
-UNSCORED = (InvalidArchitecture, UnknownArchitecture)
-"""What the oracle raises where there is no score to be had: counted, never paid. The searches draw again."""
 
 
 def draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture]:
@@ -23,5 +20,5 @@ def draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture
 
 
 def worst_if_nan(score: float) -> float:
-    """``score``, or minus infinity where the training failed or the architecture is infeasible."""
+    """``score``, or minus infinity where there is none: a failed training, a broken constraint, a gap in the table."""
     return score if score == score else -math.inf

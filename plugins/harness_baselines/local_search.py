@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -12,7 +11,7 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, Params, SearchSpace, Strategy, scalar_rng
-from harness_baselines.draws import UNSCORED, draws, worst_if_nan
+from harness_baselines.draws import draws, worst_if_nan
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 Scored = tuple[float, Architecture]
 
 
-class LocalSearchParams(Params, frozen=True, kw_only=True):
+class LocalSearchParams(Params):
     num_init: Annotated[
         int, msgspec.Meta(ge=1, description="random architectures before each climb, which starts at their best")
     ] = 10
@@ -34,18 +33,16 @@ class LocalSearchParams(Params, frozen=True, kw_only=True):
         return cls(num_init=2)
 
 
-class LocalSearch(Strategy):
-    """Climb from the best of ``num_init`` random architectures to a local optimum, and again until the budget is spent.
+class LocalSearch(Strategy[LocalSearchParams]):
+    """Move to the first better neighbour, restart at a local optimum (White et al. 2021).
 
-    Neighbours differ in one choice and are tried in random order. A move needs a strictly better score, so that
-    isomorphic twins, which score the same where the task does not tell them apart, never lead in a circle. Neighbours
-    known from an earlier climb are answered free and take part like the others.
+    Each climb starts at the best of ``num_init`` random architectures; the budget ends the last one. Neighbours differ
+    in one choice and are tried in random order. A move needs a strictly better score, so that isomorphic twins, which
+    score the same where the task does not tell them apart, never lead in a circle. Neighbours known from an earlier
+    climb are answered free and take part like the others.
     """
 
     name: ClassVar[str] = "local-search"
-    summary: ClassVar[str] = "move to the first better neighbour, restart at a local optimum (White et al. 2021)"
-    Params: ClassVar[type[Params]] = LocalSearchParams
-    params: LocalSearchParams
     ablations: ClassVar[dict[str, dict[str, bool]]] = {"full-neighbourhood": {"full_neighbourhood": True}}
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
@@ -55,10 +52,7 @@ class LocalSearch(Strategy):
         paid = oracle.history
 
         def score(arch: Architecture) -> float:
-            try:
-                return worst_if_nan(oracle.query(arch))
-            except UNSCORED:
-                return -math.inf
+            return worst_if_nan(oracle.query(arch))
 
         self.notes["climbs"] = 0
         while True:

@@ -8,27 +8,23 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from harness import Architecture, Strategy
-from harness_baselines.draws import UNSCORED, draws
+from harness_baselines.draws import draws
 
 if TYPE_CHECKING:
     from harness import Oracle
 
 
 class RandomSearch(Strategy):
-    """Query architectures drawn by the task's law until the budget is spent; the best validated one stands.
+    """Architectures drawn at random, the best validated one kept.
 
-    Drawn with replacement: a repeat costs nothing and is counted apart.
+    Drawn by the task's law until the budget is spent, with replacement: a repeat costs nothing and is counted apart.
     """
 
     name: ClassVar[str] = "random-search"
-    summary: ClassVar[str] = "architectures drawn at random, the best validated one kept"
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         query = oracle.query
         self.notes["law"] = oracle.space.default_law
         archs = draws(oracle.space, rng)
         while True:
-            try:
-                query(next(archs))
-            except UNSCORED:
-                continue
+            query(next(archs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, HarnessError, Params, Strategy, scalar_rng
-from harness_baselines.draws import UNSCORED, draws, worst_if_nan
+from harness_baselines.draws import draws, worst_if_nan
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -25,7 +26,7 @@ SETTINGS: dict[str, tuple[int, int]] = {
 GENERAL = (50, 10)
 
 
-class RegularizedEvolutionParams(Params, frozen=True, kw_only=True):
+class RegularizedEvolutionParams(Params):
     population: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="individuals alive; none: the published size for the space (50 where there is none)"),
@@ -47,17 +48,15 @@ class RegularizedEvolutionParams(Params, frozen=True, kw_only=True):
         return cls(population=4, sample=2)
 
 
-class RegularizedEvolution(Strategy):
-    """Fill a population at random; then mutate the winner of a tournament and let the oldest individual die.
+class RegularizedEvolution(Strategy[RegularizedEvolutionParams]):
+    """Mutate the winner of a tournament, the oldest individual dies (Real et al. 2019).
 
-    Every queried architecture joins the population, a repeat answered from memory too. A failed training or an
-    infeasible architecture joins as the worst.
+    The first population is drawn at random. Every queried architecture joins the population, a repeat answered from
+    memory too. What has no score (a failed training, an infeasible architecture, one that a partial table lacks) joins
+    as the worst.
     """
 
     name: ClassVar[str] = "regularized-evolution"
-    summary: ClassVar[str] = "mutate a tournament winner, the oldest individual dies (Real et al. 2019)"
-    Params: ClassVar[type[Params]] = RegularizedEvolutionParams
-    params: RegularizedEvolutionParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         space, query, mutate = oracle.space, oracle.query, oracle.space.mutate
@@ -66,23 +65,12 @@ class RegularizedEvolution(Strategy):
         draw = scalar_rng(rng)
         tournament, fitness = draw.sample, itemgetter(0)
 
-        archs = draws(space, rng)
-        population: list[tuple[float, Architecture]] = []
-        while len(population) < p:
-            arch = next(archs)
-            try:
-                population.append((worst_if_nan(query(arch)), arch))
-            except UNSCORED:
-                continue
-
+        population = [(worst_if_nan(query(arch)), arch) for arch in islice(draws(space, rng), p)]
         oldest = 0  # the population is a ring: the newest takes the place of the oldest
         while True:
             parent = max(tournament(population, s), key=fitness)[1]
             child = mutate(parent, draw)
-            try:
-                score = query(child)
-            except UNSCORED:
-                continue
+            score = query(child)
             population[oldest] = (score if score == score else worst_if_nan(score), child)
             oldest = (oldest + 1) % p
 

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, Params, Strategy
-from harness_baselines.draws import UNSCORED
 from harness_baselines.policy import SGD, Adam, MovingAverage, Policy
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ SETTINGS: dict[str, Settings] = {
 GENERAL = Settings("adam", 0.01, 1.0)
 
 
-class ReinforceParams(Params, frozen=True, kw_only=True):
+class ReinforceParams(Params):
     optimizer: Annotated[
         Literal["adam", "sgd"] | None, msgspec.Meta(description="of the logits; none: the published one for the space")
     ] = None
@@ -49,20 +48,18 @@ class ReinforceParams(Params, frozen=True, kw_only=True):
     init_scale: Annotated[float, msgspec.Meta(ge=0, description="standard deviation of the initial logits")] = 1e-3
 
 
-class Reinforce(Strategy):
-    """Draw an architecture from the policy, query it, and follow the gradient of (reward - baseline) * log p.
+class Reinforce(Strategy[ReinforceParams]):
+    """Policy gradient on independent logits per choice (Ying et al. 2019; Dong and Yang 2020).
 
+    Draw an architecture from the policy, query it, and follow the gradient of (reward - baseline) * log p.
     The best visited architecture stands, not the policy's mode. A repeat is answered from memory and teaches again, so
-    that a policy that has converged ends the search by calls. A failed training or an infeasible architecture is
-    rewarded like the worst score so far. Where encodings may be invalid, the policy is conditioned on validity by
-    drawing again, and the gradient ignores the normalisation that this brings, as the published baselines do.
-    ``ranker``: log p.
+    that a policy that has converged ends the search by calls. What has no score (a failed training, an infeasible
+    architecture, one that a partial table lacks) is rewarded like the worst score so far. Where encodings may be
+    invalid, the policy is conditioned on validity by drawing again, and the gradient ignores the normalisation that
+    this brings, as the published baselines do. ``ranker``: log p.
     """
 
     name: ClassVar[str] = "reinforce"
-    summary: ClassVar[str] = "policy gradient on independent logits per choice (Ying et al. 2019; Dong and Yang 2020)"
-    Params: ClassVar[type[Params]] = ReinforceParams
-    params: ReinforceParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         params = self.params
@@ -75,10 +72,7 @@ class Reinforce(Strategy):
         while True:
             arch, of_the_policy = policy.draw(rng)
             self.notes["not_of_the_policy"] += not of_the_policy
-            try:
-                score = oracle.query(arch)
-            except UNSCORED:
-                continue
+            score = oracle.query(arch)
             if score == score:
                 worst = min(worst, score)
             elif worst == math.inf:

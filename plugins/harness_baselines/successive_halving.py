@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 import msgspec
 import numpy as np
 
 from harness import Architecture, Fidelity, Params, Strategy
-from harness_baselines.draws import UNSCORED, draws
+from harness_baselines.draws import draws
 
 if TYPE_CHECKING:
     from harness import Oracle
 
 
-class HyperbandParams(Params, frozen=True, kw_only=True):
+class HyperbandParams(Params):
     eta: Annotated[
         int, msgspec.Meta(ge=2, description="one in eta goes on; the fidelities climbed are at least this ratio apart")
     ] = 3
 
 
-class SuccessiveHalvingParams(HyperbandParams, frozen=True, kw_only=True):
+class SuccessiveHalvingParams(HyperbandParams):
     initial: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="architectures that start a bracket; none: as many as leave one at the full fidelity"),
@@ -44,25 +45,19 @@ def rungs(fidelities: Sequence[Fidelity], eta: int) -> tuple[Fidelity, ...]:
     return tuple(reversed(chosen))
 
 
-class Hyperband(Strategy):
+H_co = TypeVar("H_co", bound=HyperbandParams, covariant=True)
+
+
+class Halving(Strategy[H_co]):
     """Brackets, until the budget is spent: n random architectures at the bracket's first rung; the best n // eta go on.
 
-    Bracket s = top, ..., 0, and again, starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
-    Where the task has one fidelity, this is random search, and ``notes`` says so. A failed training does not go on.
+    Where the task has one fidelity, this is random search, and ``notes`` says so. What has no score does not go on.
     A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task records them.
     """
 
-    name: ClassVar[str] = "hyperband"
-    summary: ClassVar[str] = "successive halving over brackets that start at different fidelities (Li et al. 2018)"
-    Params: ClassVar[type[Params]] = HyperbandParams
-    params: HyperbandParams
-
+    @abstractmethod
     def brackets(self, top: int) -> Iterator[tuple[int, int]]:
         """Without end: how many architectures start, and at which rung; ``top`` is the index of the full one."""
-        eta = self.params.eta
-        while True:
-            for s in range(top, -1, -1):
-                yield math.ceil((top + 1) / (s + 1) * eta**s), top - s
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         eta = self.params.eta
@@ -74,26 +69,35 @@ class Hyperband(Strategy):
         for n, first in self.brackets(len(ladder) - 1):
             alive = [next(archs) for _ in range(n)]
             for rung in ladder[first:]:
-                scored: list[tuple[float, Architecture]] = []
-                for arch in alive:
-                    try:
-                        score = oracle.query(arch, fidelity=rung)
-                    except UNSCORED:
-                        continue
-                    if score == score:
-                        scored.append((score, arch))
+                answered = [(oracle.query(arch, fidelity=rung), arch) for arch in alive]
+                scored = [(score, arch) for score, arch in answered if score == score]
                 scored.sort(key=itemgetter(0), reverse=True)
                 alive = [arch for _, arch in scored[: max(len(alive) // eta, 1)]]
         raise AssertionError("brackets never end")
 
 
-class SuccessiveHalving(Hyperband):
-    """Hyperband with one bracket, the one that starts at the cheapest rung, over and over."""
+class Hyperband(Halving[HyperbandParams]):
+    """Successive halving over brackets that start at different fidelities (Li et al. 2018).
+
+    Bracket s = top, ..., 0, and again, starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
+    """
+
+    name: ClassVar[str] = "hyperband"
+
+    def brackets(self, top: int) -> Iterator[tuple[int, int]]:
+        eta = self.params.eta
+        while True:
+            for s in range(top, -1, -1):
+                yield math.ceil((top + 1) / (s + 1) * eta**s), top - s
+
+
+class SuccessiveHalving(Halving[SuccessiveHalvingParams]):
+    """The best 1/eta of a bracket go on to the next fidelity (Jamieson and Talwalkar 2016).
+
+    One bracket, the one that starts at the cheapest rung, over and over.
+    """
 
     name: ClassVar[str] = "successive-halving"
-    summary: ClassVar[str] = "the best 1/eta of a bracket go on to the next fidelity (Jamieson and Talwalkar 2016)"
-    Params: ClassVar[type[Params]] = SuccessiveHalvingParams
-    params: SuccessiveHalvingParams
 
     def brackets(self, top: int) -> Iterator[tuple[int, int]]:
         return repeat((self.params.initial or self.params.eta**top, 0))

@@ -1,25 +1,13 @@
-"""What this plugin provides. Imports nothing heavy."""
+"""What this plugin provides; nothing is imported until it is used."""
 
-from __future__ import annotations
+from harness import Provides, hookimpl
 
-from harness.hookspecs import Provides, hookimpl
+_INSTALL = "pip install 'nas-harness[optuna]'"
 
 
 @hookimpl
 def nas_harness_strategies() -> list[Provides]:
     return [
-        Provides(
-            "csnas",
-            "harness_csnas.search:CSNAS",
-            "sequential model-based search with CSNAS's settings of TPE (Nguyen and Chang 2021)",
-            ("optuna",),
-            "pip install 'nas-harness[optuna]'",
-        ),
-        Provides(
-            "tpe",
-            "harness_csnas.search:TPE",
-            "Optuna's TPE with its own defaults (Bergstra et al. 2011)",
-            ("optuna",),
-            "pip install 'nas-harness[optuna]'",
-        ),
+        Provides("harness_csnas.search:CSNAS", requires=("optuna",), install=_INSTALL),
+        Provides("harness_csnas.search:TPE", requires=("optuna",), install=_INSTALL),
     ]

@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -32,8 +32,8 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Ranker, Strategy, UnknownArchitecture
-from harness.running.reference import best_first
+from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Ranker, Strategy
+from harness.search.oracle import best_first
 from harness_csnas.encodings import Encoding, Theta, make_encoding
 from harness_csnas.improvement import Learned
 from harness_csnas.sampler import GammaRule, gamma, make_sampler, random_starts
@@ -47,7 +47,7 @@ _DRAWS = 64_000
 _RETURNED = 10
 
 
-class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EncodedParams(Params):
     encoding: Annotated[
         Literal["native", "first2", "dense"],
         msgspec.Meta(
@@ -55,6 +55,9 @@ class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "node keeps two (DARTS); dense: all are kept, which is what native is on a dense space"
         ),
     ] = "native"
+
+
+class CSNASParams(EncodedParams):
     n_startup_trials: Annotated[int, msgspec.Meta(ge=1, description="Uniform draws before the model (paper: 20)")] = 20
     n_ei_candidates: Annotated[
         int, msgspec.Meta(ge=1, description="Candidates for expected improvement (paper: 20,000; released code ran 24)")
@@ -73,17 +76,14 @@ class CSNASParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return cls(n_startup_trials=2, n_ei_candidates=24)
 
 
-class TPEParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    encoding: Annotated[
-        Literal["native", "first2", "dense"],
-        msgspec.Meta(
-            description="native: the space's own choices; first2: an operation of eight per possible edge, of which a "
-            "node keeps two (DARTS); dense: all are kept, which is what native is on a dense space"
-        ),
-    ] = "native"
+class TPEParams(EncodedParams):
+    """Where Optuna's own defaults stand."""
 
 
-class _ByTPE(Strategy):
+P_co = TypeVar("P_co", bound=EncodedParams, covariant=True)
+
+
+class _ByTPE(Strategy[P_co]):
     """The loop that `CSNAS` and `TPE` share; they differ in the sampler's settings."""
 
     def _settings(self) -> dict[str, Any]:
@@ -157,8 +157,6 @@ class _Loop:
         self.told = 0
         self.worst: float | None = None
         self.unknown: set[Architecture] = set()
-        self.breaking: set[str] = set()
-        """Keys of paid architectures that break a constraint known only after training."""
 
     def run(self) -> None:
         repeats = unpayable = 0
@@ -225,19 +223,16 @@ class _Loop:
             return _Outcome.INFEASIBLE, self.worst
         if arch in self.unknown:
             return _Outcome.UNKNOWN, self.worst
-        before = self.oracle.paid[0]
-        try:
-            score = self.oracle.query(arch)
-        except UnknownArchitecture:
+        paid, missing = self.oracle.paid.queries, self.oracle.ledger.missing
+        score = self.oracle.query(arch)
+        if self.oracle.ledger.missing > missing:
             self.unknown.add(arch)
             return _Outcome.UNKNOWN, self.worst
-        paid = self.oracle.paid[0] > before
-        if paid and not self.oracle.history[-1].feasible:
-            self.breaking.add(self.oracle.space.key(arch))
         if score == score:
             self.worst = score if self.worst is None else min(self.worst, score)
-        failed = score != score or (bool(self.breaking) and self.oracle.space.key(arch) in self.breaking)
-        return _Outcome.PAID if paid else _Outcome.REPEAT, self.worst if failed else score
+        failed = score != score or not self.oracle.feasible(arch)
+        outcome = _Outcome.PAID if self.oracle.paid.queries > paid else _Outcome.REPEAT
+        return outcome, self.worst if failed else score
 
 
 @contextmanager
@@ -251,8 +246,10 @@ def _quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-class CSNAS(_ByTPE):
-    """TPE with the settings of CSNAS, Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
+class CSNAS(_ByTPE[CSNASParams]):
+    """Sequential model-based search with CSNAS's settings of TPE (Nguyen and Chang 2021).
+
+    The settings are those of Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
     variable by itself.
 
     With a fifth of all points called good, the model soon likes one option of each variable best, and proposes what is
@@ -262,8 +259,6 @@ class CSNAS(_ByTPE):
     """
 
     name = "csnas"
-    summary = "sequential model-based search with CSNAS's settings of TPE"
-    Params = CSNASParams
     modes = {
         "strict": Mode(),
         "paper": Mode(
@@ -272,7 +267,7 @@ class CSNAS(_ByTPE):
     }
 
     def _settings(self) -> dict[str, Any]:
-        p: CSNASParams = self.params
+        p = self.params
         candidates = 24 if p.gamma_rule == "released" else p.n_ei_candidates
         return {
             "n_startup_trials": p.n_startup_trials,
@@ -292,9 +287,10 @@ class CSNAS(_ByTPE):
         )  # fmt: skip
 
 
-class TPE(_ByTPE):
-    """Optuna's TPESampler as users run it: its own defaults."""
+class TPE(_ByTPE[TPEParams]):
+    """Optuna's TPE with its own defaults (Bergstra et al. 2011).
+
+    This is its TPESampler as users run it.
+    """
 
     name = "tpe"
-    summary = "Optuna's TPE with its own defaults"
-    Params = TPEParams

@@ -22,7 +22,7 @@ def _said(text: str, **limits: Any) -> Any:
     return msgspec.Meta(description=text, **limits)
 
 
-class SearchParams(Params, frozen=True, kw_only=True):
+class SearchParams(Params):
     """What both strategies share: the labelled set, the network and its training, the controller."""
 
     # labels and queries
@@ -64,7 +64,7 @@ class SearchParams(Params, frozen=True, kw_only=True):
             raise ValueError(f"labels ({self.labels}) must be at least 2")
 
 
-class CTNASParams(SearchParams, frozen=True, kw_only=True):
+class CTNASParams(SearchParams):
     pairs: Annotated[
         Literal["all", "permutation"],
         _said("each batch's pairs: all (the poster's set C), or one random permutation (the released code)"),
@@ -103,7 +103,7 @@ class CTNASParams(SearchParams, frozen=True, kw_only=True):
         return cls(verify=3, epochs=2, samples=40, explore_every=20, explored_first=16, explored=8, baseline_every=20)
 
 
-class RegressionNASParams(SearchParams, frozen=True, kw_only=True):
+class RegressionNASParams(SearchParams):
     targets: Annotated[
         Literal["minmax", "ranks"],
         _said("what is regressed: scores scaled by minimum and maximum of the labels, or their ranks, scaled"),

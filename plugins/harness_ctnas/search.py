@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 
-from harness import Architecture, Mode, Params, Strategy
-from harness.search.labelled import Labelled, best_first, collect
+from harness import Architecture, Mode, Strategy
+from harness.search.labelled import Labelled, collect
+from harness.search.oracle import best_first
 from harness.search.proposal import verify
 from harness_ctnas.comparator import Comparator, Pairs, joined
 from harness_ctnas.curriculum import Baseline
@@ -28,12 +29,11 @@ if TYPE_CHECKING:
     from harness import Oracle
 
 Found = tuple[list[Architecture], Architecture | None]
+P_co = TypeVar("P_co", bound=SearchParams, covariant=True)
 
 
-class _LabelledSearch(Strategy):
+class _LabelledSearch(Strategy[P_co]):
     """Label, learn, let the controller search, verify: what CTNAS and its rival share."""
-
-    params: SearchParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         p = self.params
@@ -67,16 +67,15 @@ class _LabelledSearch(Strategy):
         raise NotImplementedError
 
 
-class CTNAS(_LabelledSearch):
-    """A controller learns to draw what a comparator prefers to a baseline that rises with it.
+class CTNAS(_LabelledSearch[CTNASParams]):
+    """Contrastive search: a controller rewarded by a learned comparator (Chen et al. 2021).
 
-    The paper reports the last baseline, chosen by the comparator alone (``verify = 0``). Here, by default, ten queries
-    of the budget choose among the highest ranked of all that the controller drew.
+    The controller learns to draw what the comparator prefers to a baseline that rises with it. The paper reports the
+    last baseline, chosen by the comparator alone (``verify = 0``). Here, by default, ten queries of the budget choose
+    among the highest ranked of all that the controller drew.
     """
 
     name: ClassVar[str] = "ctnas"
-    summary: ClassVar[str] = "a controller rewarded by a learned comparator (Chen et al. 2021)"
-    Params: ClassVar[type[Params]] = CTNASParams
     modes: ClassVar[dict[str, Mode]] = {
         "strict": Mode(),
         "paper": Mode(
@@ -93,7 +92,6 @@ class CTNAS(_LabelledSearch):
         "permutation pairs": {"pairs": "permutation"},
         "no verification": {"verify": 0},
     }
-    params: CTNASParams
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         """Algorithm 1; without verification its last baseline is reported."""
@@ -140,8 +138,8 @@ class CTNAS(_LabelledSearch):
         return others, baseline.best or baseline.beta
 
 
-class RegressionNAS(_LabelledSearch):
-    """A controller learns to draw what a regression predicts to score high.
+class RegressionNAS(_LabelledSearch[RegressionNASParams]):
+    """CTNAS's own rival: a controller rewarded by predicted absolute scores (Chen et al. 2021).
 
     The same network without pairs: one linear layer on one embedding, mean squared error. The paper names it and gives
     its results; its released code does not hold it. Everything it leaves open is as in CTNAS: optimiser, epochs,
@@ -150,8 +148,6 @@ class RegressionNAS(_LabelledSearch):
     """
 
     name: ClassVar[str] = "regression-nas"
-    summary: ClassVar[str] = "a controller rewarded by predicted absolute scores (the rival in Chen et al. 2021)"
-    Params: ClassVar[type[Params]] = RegressionNASParams
     modes: ClassVar[dict[str, Mode]] = {
         "strict": Mode(),
         "paper": Mode(
@@ -164,7 +160,6 @@ class RegressionNAS(_LabelledSearch):
         "as written": {"pruned": False},
         "no verification": {"verify": 0},
     }
-    params: RegressionNASParams
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         p, started = self.params, time.perf_counter()

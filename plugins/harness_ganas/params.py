@@ -10,7 +10,7 @@ from harness import Params
 from harness_ganas.schedule import PUBLISHED, Name, Schedule
 
 
-class GANASParams(Params, frozen=True, kw_only=True):
+class GANASParams(Params):
     """Defaults: this project's, found on NAS-Bench-Graph alone, unless a description says otherwise."""
 
     # -- the sets of Algorithm 2

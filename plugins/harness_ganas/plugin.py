@@ -2,15 +2,12 @@
 
 from harness import Provides, hookimpl
 
+_NEEDS = ("torch", "torch_geometric")
+_INSTALL = "pip install 'nas-harness[torch]'"
+
 
 @hookimpl
 def nas_harness_strategies() -> list[Provides]:
     return [
-        Provides(
-            "ga-nas",
-            "harness_ganas.search:GANAS",
-            "a generator learns by PPO to pass for the best cells so far before a pairwise discriminator (GA-NAS)",
-            requires=("torch", "torch_geometric"),
-            install="pip install 'nas-harness[torch]'",
-        ),
+        Provides("harness_ganas.search:GANAS", requires=_NEEDS, install=_INSTALL),
     ]

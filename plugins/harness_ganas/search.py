@@ -34,13 +34,13 @@ _TURN, _LEAST, _MOST = 1.25, 0.1, 2.0
 """How fast and between what `novelty` turns the entropy multiplier; at the least it is off."""
 
 
-class GANAS(Strategy):
-    """Sample from a generator that learns to produce what a discriminator cannot tell from the best cells so far."""
+class GANAS(Strategy[GANASParams]):
+    """A generator learns by PPO to pass for the best cells so far before a pairwise discriminator (Rezaei et al. 2021).
+
+    Sample from it what the discriminator cannot tell from the best cells so far.
+    """
 
     name: ClassVar[str] = "ga-nas"
-    summary: ClassVar[str] = "generator and pairwise discriminator, importance sampling (Rezaei et al. 2021)"
-    Params: ClassVar[type[GANASParams]] = GANASParams
-    params: GANASParams
     modes: ClassVar[dict[str, Mode]] = {
         "strict": STRICT,
         "paper": Mode(

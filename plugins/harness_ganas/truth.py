@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness import Architecture, InvalidArchitecture, UnknownArchitecture
+from harness import Architecture
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -18,14 +18,17 @@ FEWEST = 2
 class Scored(NamedTuple):
     """One paid cell, or one refused unpaid for breaking a constraint known before training.
 
-    score: NaN where refused. violation: relative excess over those constraints, 0 where paid: by how much a paid cell
-    breaks a constraint known only after training, the oracle does not tell.
+    score: NaN where refused. violation: relative excess over the constraints, of a paid cell over those known only
+    after training; 0: feasible.
     """
 
     arch: Architecture
     score: float
     violation: float
-    feasible: bool
+
+    @property
+    def feasible(self) -> bool:
+        return self.violation == 0.0
 
 
 class Pool:
@@ -40,8 +43,6 @@ class Pool:
         self._seen: set[Architecture] = set()
         self._scored: list[Scored] = []
         self._score_of: dict[Architecture, float] = {}
-        self._breaking: set[str] = set()
-        """Keys of paid cells that break a constraint known only after training; their twins break it too."""
         self.generated = self.repeats = self.twins = self.refused = 0
 
     def __contains__(self, arch: object) -> bool:
@@ -66,28 +67,21 @@ class Pool:
             self._seen.add(arch)
             if violation > 0:
                 self.refused += 1
-                self._scored.append(Scored(arch, math.nan, violation, False))
+                self._scored.append(Scored(arch, math.nan, violation))
             else:
                 self._query(arch)
 
     def _query(self, arch: Architecture) -> None:
-        history = self._oracle.history
+        history, missing = self._oracle.history, self._oracle.ledger.missing
         before = len(history)
-        try:
-            score = self._oracle.query(arch)
-        except (InvalidArchitecture, UnknownArchitecture):
+        score = self._oracle.query(arch)
+        if self._oracle.ledger.missing > missing:
             return
-        key = self._oracle.space.key
         if len(history) == before:
             self.twins += 1
-            feasible = not self._breaking or key(arch) not in self._breaking
-        else:
-            feasible = history[-1].feasible
-            if not feasible:
-                self._breaking.add(key(arch))
-            if score == score:
-                self._scored.append(Scored(arch, score, 0.0, feasible))
-        if feasible:
+        elif score == score:
+            self._scored.append(Scored(arch, score, history[-1].excess))
+        if self._oracle.feasible(arch):
             self._score_of[arch] = score
 
     def score(self, arch: Architecture) -> float:
@@ -101,14 +95,14 @@ class Pool:
     def truth(self, k: int, share: float = 1.0) -> list[Architecture]:
         """The truth set: the k best feasible cells, best first, and at most ``share`` of them.
 
-        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with others.
-        First come, in the order paid, those that break only constraints known after training: by how much is not known,
-        and a better score often comes with a larger breach. Then the refused ones that break the constraints known
-        before training least.
+        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with others,
+        what breaks the constraints least first. Paid cells come before refused ones: they satisfy at least the
+        constraints known before training.
         """
         found = sorted((x for x in self._scored if x.feasible), key=lambda x: -x.score)
         if len(found) < FEWEST:
-            found += sorted((x for x in self._scored if not x.feasible), key=lambda x: x.violation)
+            rest = (x for x in self._scored if not x.feasible)
+            found += sorted(rest, key=lambda x: (x.score != x.score, x.violation))
         return [x.arch for x in found[: max(FEWEST, min(k, round(share * len(found))))]]
 
     def best(self) -> list[Architecture]:

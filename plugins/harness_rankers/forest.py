@@ -13,13 +13,13 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Params, Ranker, SearchSpace
+from harness import Architecture, Ranker, SearchSpace
 from harness.search.labelled import Labelled
 from harness_rankers.encodings import Encoding, Floats, vectors
 from harness_rankers.search import RankingParams, RankingStrategy, said
 
 
-class E2EPPParams(RankingParams, frozen=True, kw_only=True):
+class E2EPPParams(RankingParams):
     encoding: Annotated[Encoding, said("one-hot choices, or the cells' operations and edges")] = "choices"
     trees: Annotated[int, said("regression trees", ge=1)] = 500
     features: Annotated[float, said("share of the features that a split chooses among", gt=0.0, le=1.0)] = 1 / 3
@@ -42,14 +42,11 @@ class ForestRanker:
         return np.asarray(self.forest.predict(x) if len(archs) else np.zeros(0))
 
 
-class E2EPP(RankingStrategy):
-    """Regress validation scores on one-hot choices by a random forest."""
+class E2EPP(RankingStrategy[E2EPPParams]):
+    """A random forest that predicts scores (Sun et al. 2020), the best predicted verified."""
 
     name: ClassVar[str] = "e2epp"
-    summary: ClassVar[str] = "a random forest that predicts scores (Sun et al. 2020), the best predicted verified"
-    Params: ClassVar[type[Params]] = E2EPPParams
     ablations: ClassVar[dict[str, dict[str, Any]]] = {**RankingStrategy.ablations, "cells": {"encoding": "cells"}}
-    params: E2EPPParams
 
     def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
         from sklearn.ensemble import RandomForestRegressor

@@ -11,12 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from harness import Params, Ranker, SearchSpace
+from harness import Ranker, SearchSpace
 from harness.search.labelled import Labelled
 from harness_rankers.search import RankingParams, RankingStrategy, said
 
 
-class GINParams(RankingParams, frozen=True, kw_only=True):
+class GINParams(RankingParams):
     members: Annotated[int, said("networks whose scores are averaged", ge=1)] = 4
     width: Annotated[int, said("units of a node", ge=1)] = 32
     layers: Annotated[int, said("rounds of messages", ge=1)] = 3
@@ -34,19 +34,16 @@ class GINParams(RankingParams, frozen=True, kw_only=True):
         return cls(verify=3, population=8, generations=3, members=2, width=4, layers=1, epochs=2)
 
 
-class GINRanker(RankingStrategy):
-    """Learn to rank cells by message passing; propose and verify the best predicted."""
+class GINRanker(RankingStrategy[GINParams]):
+    """Message-passing networks trained on pairs, the best predicted verified."""
 
     name: ClassVar[str] = "gin-ranker"
-    summary: ClassVar[str] = "message-passing networks trained on pairs, the best predicted verified"
-    Params: ClassVar[type[Params]] = GINParams
     ablations: ClassVar[dict[str, dict[str, Any]]] = {
         **RankingStrategy.ablations,
         "regression": {"loss": "mse"},
         "as written": {"pruned": False},
         "one network": {"members": 1},
     }
-    params: GINParams
 
     def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
         from harness_rankers.training import fit

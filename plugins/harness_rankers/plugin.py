@@ -8,23 +8,7 @@ _INSTALL = "pip install 'nas-harness[torch]'"
 @hookimpl
 def nas_harness_strategies() -> list[Provides]:
     return [
-        Provides(
-            "gin-ranker",
-            "harness_rankers.gin:GINRanker",
-            "message-passing networks trained on pairs, the best predicted verified",
-            requires=("torch",),
-            install=_INSTALL,
-        ),
-        Provides(
-            "e2epp",
-            "harness_rankers.forest:E2EPP",
-            "a random forest that predicts scores (Sun et al. 2020), the best predicted verified",
-            requires=("sklearn",),
-            install=_INSTALL,
-        ),
-        Provides(
-            "ridge",
-            "harness_rankers.ridge:Ridge",
-            "ridge regression on one-hot choices, the best predicted verified: the floor for predictors",
-        ),
+        Provides("harness_rankers.gin:GINRanker", requires=("torch",), install=_INSTALL),
+        Provides("harness_rankers.forest:E2EPP", requires=("sklearn",), install=_INSTALL),
+        Provides("harness_rankers.ridge:Ridge"),
     ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Params, Ranker, SearchSpace
+from harness import Architecture, Ranker, SearchSpace
 from harness.search.labelled import Labelled
 from harness_rankers.encodings import Encoding, Floats, vectors
 from harness_rankers.search import RankingParams, RankingStrategy, said
@@ -17,7 +17,7 @@ PENALTIES = tuple(10.0 ** (k / 2) for k in range(-6, 9))
 """Tried in turn: 1e-3 to 1e4."""
 
 
-class RidgeParams(RankingParams, frozen=True, kw_only=True):
+class RidgeParams(RankingParams):
     encoding: Annotated[Encoding, said("one-hot choices, or the cells' operations and edges")] = "choices"
     penalty: Annotated[
         float | None, said("the L2 penalty; none: chosen by leave-one-out error on the labels, which costs nothing")
@@ -57,14 +57,11 @@ def ridge(x: Floats, y: Floats, penalties: Sequence[float]) -> tuple[Floats, flo
     return best[2], best[1]
 
 
-class Ridge(RankingStrategy):
-    """Regress validation scores on one-hot choices."""
+class Ridge(RankingStrategy[RidgeParams]):
+    """Ridge regression on one-hot choices, the best predicted verified: the floor for predictors."""
 
     name: ClassVar[str] = "ridge"
-    summary: ClassVar[str] = "ridge regression on one-hot choices, the best predicted verified"
-    Params: ClassVar[type[Params]] = RidgeParams
     ablations: ClassVar[dict[str, dict[str, Any]]] = {**RankingStrategy.ablations, "cells": {"encoding": "cells"}}
-    params: RidgeParams
 
     def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
         p = self.params

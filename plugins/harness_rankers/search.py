@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 import numpy as np
 
 from harness import Architecture, Mode, Params, Ranker, SearchSpace, Strategy
-from harness.search.labelled import Labelled, best_first, collect, labelled
+from harness.search.labelled import Labelled, collect, labelled
+from harness.search.oracle import best_first
 from harness.search.proposal import Evolution, propose, verify
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def said(text: str, **limits: Any) -> Any:
     return msgspec.Meta(description=text, **limits)
 
 
-class RankingParams(Params, frozen=True, kw_only=True):
+class RankingParams(Params):
     labels: Annotated[int | None, said("architectures to label; none: the budget less what is verified")] = None
     verify: Annotated[
         int,
@@ -56,7 +57,10 @@ class RankingParams(Params, frozen=True, kw_only=True):
         return cls(verify=3, population=8, generations=3)
 
 
-class RankingStrategy(Strategy):
+P_co = TypeVar("P_co", bound=RankingParams, covariant=True)
+
+
+class RankingStrategy(Strategy[P_co]):
     """Subclasses say how an order is learned (`learn`); with ``verify = 0`` the best predicted are returned unpaid."""
 
     modes: ClassVar[dict[str, Mode]] = {
@@ -69,14 +73,13 @@ class RankingStrategy(Strategy):
         ),
     }
     ablations: ClassVar[dict[str, dict[str, Any]]] = {"no verification": {"verify": 0}}
-    params: Any
 
     @abstractmethod
     def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
         """An order learned from labelled architectures, of which at least two differ in score."""
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        p: RankingParams = self.params
+        p = self.params
         label_rng, learn_rng, propose_rng = rng.spawn(3)
         started = time.perf_counter()
         known = collect(oracle, label_rng, labels=p.labels, reserve=p.verify, choose=p.choose, law=p.law)
@@ -99,7 +102,7 @@ class RankingStrategy(Strategy):
         self, oracle: Oracle, known: Labelled, learn_rng: np.random.Generator, rng: np.random.Generator, k: int
     ) -> list[Architecture]:
         """The k best predicted that are not known; none where there is nothing to learn from or to spend."""
-        p: RankingParams = self.params
+        p = self.params
         if not known.informative or (oracle.ended_by is not None and self.ranker is not None):
             return []
         started = time.perf_counter()

@@ -30,7 +30,7 @@ def _said(text: str, **limits: Any) -> Any:
     return msgspec.Meta(description=text, **limits)
 
 
-class ReNASParams(Params, frozen=True, kw_only=True):
+class ReNASParams(Params):
     variant: Annotated[Variant, _said("loss and features, by the rows of the paper's Table 1")] = "renas-6"
     # what is labelled
     labels: Annotated[int | None, _said("architectures to label; none: the budget less what is verified")] = None

@@ -2,15 +2,11 @@
 
 from harness import Provides, hookimpl
 
+_INSTALL = "pip install 'nas-harness[torch]'"
+
 
 @hookimpl
 def nas_harness_strategies() -> list[Provides]:
     return [
-        Provides(
-            "renas",
-            "harness_renas.search:ReNAS",
-            "evolution over a predictor that learns to rank labelled architectures (Xu et al. 2021)",
-            requires=("torch",),
-            install="pip install 'nas-harness[torch]'",
-        ),
+        Provides("harness_renas.search:ReNAS", requires=("torch",), install=_INSTALL),
     ]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Mode, Params, Strategy
-from harness.search.labelled import best_first, collect
+from harness import Architecture, Mode, Strategy
+from harness.search.labelled import collect
+from harness.search.oracle import best_first
 from harness.search.proposal import Evolution, propose, verify
 from harness_renas.features import Features, Layout
 from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
@@ -23,17 +24,16 @@ if TYPE_CHECKING:
     from harness import Oracle
 
 
-class ReNAS(Strategy):
-    """Label, learn to rank, evolve on predictions, verify.
+class ReNAS(Strategy[ReNASParams]):
+    """Evolution over a predictor that learns to rank labelled architectures (Xu et al. 2021).
 
+    Label, learn to rank, evolve on predictions, verify.
     The paper looks the ten architectures with the highest predictions up and reports the best of them by test accuracy.
     Here, by default, ten queries of the budget choose among them by validation, and the best of everything validated is
     reported. With ``verify = 0``, as in mode ``paper``, the ten are returned as predicted. None of them was labelled.
     """
 
     name: ClassVar[str] = "renas"
-    summary: ClassVar[str] = "evolution over a predictor that learns to rank labelled architectures (Xu et al. 2021)"
-    Params: ClassVar[type[Params]] = ReNASParams
     modes: ClassVar[dict[str, Mode]] = {
         "strict": Mode(),
         "paper": Mode(
@@ -54,7 +54,6 @@ class ReNAS(Strategy):
         "rank labels": {"targets": "ranks"},
         "no verification": {"verify": 0},
     }
-    params: ReNASParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         from harness_renas.predictor import Training, fit

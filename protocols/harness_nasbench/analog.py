@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from harness import Fidelity, Task, TrainingProtocol
 from harness.data.tables import DataSet, data_dir
+from harness.statistics.ties import rounded
 from harness_nasbench.datasets import ANALOG_NASBENCH as OFFICIAL
 from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
@@ -23,7 +24,7 @@ from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
 NAME = "analog-nasbench"
 PACKAGE = Packaged(
-    NAME, "analognasbench", "analog-nasbench", "pip install nas-harness[analog]", OFFICIAL.licence, "analog-nasbench/1"
+    NAME, "analognasbench", "analog-nasbench", "pip install nas-harness[analog]", OFFICIAL.licence, "analog-nasbench/2"
 )
 VARIANTS = {
     "baseline": "floating point",
@@ -39,11 +40,14 @@ def read_columns(path: Path) -> Mapping[str, npt.NDArray[Any]]:
     """Accuracy in percent of each variant, float64 [15625], in the order of the space's encodings."""
     from harness_nasbench.formats import analog
 
-    return analog.read(path).accuracy
+    return {variant: rounded(column) for variant, column in analog.read(path).accuracy.items()}
 
 
 class AnalogNASBench(TrainingProtocol):
-    """Five tasks ``analog-nasbench/<variant>``, each a final for a search on another task."""
+    """Recorded: NAS-Bench-201's cells under five training protocols; finals only.
+
+    Five tasks ``analog-nasbench/<variant>``, each a final for a search on another task.
+    """
 
     name = NAME
 
@@ -51,7 +55,7 @@ class AnalogNASBench(TrainingProtocol):
         return [
             Task(
                 f"{NAME}/{variant}", NAME, f"CIFAR-10 test accuracy of NAS-Bench-201's cells: {what}; no validation",
-                finals=("single",), searchable=False,
+                finals=("single",), searchable=False, data_set="cifar10", validated_on="test",
             )
             for variant, what in VARIANTS.items()
         ]  # fmt: skip

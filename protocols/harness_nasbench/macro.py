@@ -26,11 +26,13 @@ from harness.data.tables import (
     table_exists,
     write_table,
 )  # fmt: skip
+from harness.statistics.ties import rounded
 from harness_nasbench.datasets import NASBENCH_MACRO as OFFICIAL
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.chain import ChainSpace
 
 NAME = "nasbench-macro"
+IMPORTER = f"{NAME}/2"
 TASK = f"{NAME}/cifar10"
 COMMAND = f"nas-harness data import {NAME} PATH"
 SPLITS = {
@@ -72,9 +74,9 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
     folder = where / NAME
     test = found.test[first]
     write_table(
-        folder, {"valid": test[:, 0].copy(), "test": test[:, 1:].mean(axis=1)},
+        folder, {"valid": rounded(test[:, 0]), "test": rounded(test[:, 1:].mean(axis=1))},
         benchmark=NAME, source=source.name, source_sha256=sha256(source), version=source.stem, licence=OFFICIAL.licence,
-        importer=f"{NAME}/1", facts={"splits": SPLITS, "repeats": "three runs: one validates, two are final"},
+        importer=IMPORTER, facts={"splits": SPLITS, "repeats": "three runs: one validates, two are final"},
     )  # fmt: skip
     report("done", 1.0)
     return folder
@@ -87,12 +89,16 @@ def known_answers(table: Table) -> list[Answer]:
 
 
 class NASBenchMacro(TrainingProtocol):
-    """One task, ``nasbench-macro/cifar10``; no validation split, so one run validates and the others are final."""
+    """Recorded: 6,561 chains of eight layers on CIFAR-10; one run validates, two are final.
+
+    One task, ``nasbench-macro/cifar10``; no validation split, so one run validates and the others are final.
+    """
 
     name = NAME
 
     def tasks(self) -> Iterable[Task]:
-        return [Task(TASK, NAME, "CIFAR-10 test accuracy; run 0 validates, the mean of runs 1 and 2 is final")]
+        what = "CIFAR-10 test accuracy; run 0 validates, the mean of runs 1 and 2 is final"
+        return [Task(TASK, NAME, what, data_set="cifar10", validated_on="test", one_training=False)]
 
     def folder(self) -> Path:
         return data_dir() / NAME
@@ -103,7 +109,7 @@ class NASBenchMacro(TrainingProtocol):
     def open(self, task: Task) -> RecordedEvaluator:
         if (why := self.missing(task)) is not None:
             raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
-        table = open_table(self.folder())
+        table = open_table(self.folder(), IMPORTER)
         facts = table.meta.facts
         about = {"splits": facts["splits"], "repeats": facts["repeats"], "epoch": "best"}
         space = ChainSpace()

@@ -25,7 +25,7 @@ from harness import (
 from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH101 as OFFICIAL
 from harness_nasbench.formats.nasbench101 import EPOCHS, REPEATS
-from harness_nasbench.nasbench101_import import NAME, import_table
+from harness_nasbench.nasbench101_import import IMPORTER, NAME, import_table
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench101_index import CELLS, CellIndex, PackedArchitectures
@@ -63,12 +63,24 @@ def columns_of(epochs: int, split: str) -> Columns:
 
 
 class NASBench101(TrainingProtocol):
-    """One task, ``nasbench101/cifar10``; fidelities and repeats as the imported file has them."""
+    """Recorded: 423,624 cells on CIFAR-10, three trainings each after 108 and, if there, 4, 12, 36 epochs.
 
-    name = NAME
+    One task, ``nasbench101/cifar10``; fidelities and repeats as the imported file has them.
+    """
+
+    name = "nasbench101"
 
     def tasks(self) -> Iterable[Task]:
-        return [Task(TASK, NAME, "CIFAR-10 test accuracy after 108 epochs", finals=self._finals())]
+        return [
+            Task(
+                TASK,
+                NAME,
+                "CIFAR-10 test accuracy after 108 epochs",
+                finals=self._finals(),
+                data_set="cifar10",
+                one_training=True,
+            )
+        ]
 
     def _finals(self) -> tuple[str, ...]:
         """What the imported file has; a damaged table says so when it is opened."""
@@ -87,7 +99,7 @@ class NASBench101(TrainingProtocol):
     def open(self, task: Task) -> RecordedEvaluator:
         if (why := self.missing(task)) is not None:
             raise DataMissing(f"{task.name}: {why}; looked in {data_dir() / NAME}")
-        table, of_index = (open_table(data_dir() / folder) for folder in FOLDERS)
+        table, of_index = open_table(data_dir() / FOLDERS[0], IMPORTER), open_table(data_dir() / FOLDERS[1])
         facts = table.meta.facts
         space, rows = _space_and_rows(table, of_index)
         layout = Layout(

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from harness import DataError
 from harness.data.tables import Progress, sha256, write_table
+from harness.statistics.ties import rounded
 from harness_nasbench.datasets import NASBENCH101
 from harness_nasbench.formats import nasbench101 as official
 from harness_nasbench.spaces.nasbench101_costs import totals
@@ -28,6 +29,7 @@ from harness_nasbench.spaces.nasbench101_index import CELLS, CellIndex, cell_ind
 from harness_nasbench.spaces.nasbench101_table import write_index
 
 NAME = "nasbench101"
+IMPORTER = f"{NAME}/2"
 MOST_EQUAL = 0.2
 """A validation column that equals a test column in more rows than this is refused. By chance it is about 2 %."""
 MOST_OTHER_PARAMS = 0.01
@@ -68,7 +70,7 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
     write_index(where / NAME / "index", index)
     write_table(
         where / NAME / "scores", columns, benchmark=NAME, source=source.name, source_sha256=digest,
-        version=source.stem, licence=NASBENCH101.licence, importer=f"{NAME}/1", facts=facts,
+        version=source.stem, licence=NASBENCH101.licence, importer=IMPORTER, facts=facts,
     )  # fmt: skip
     report("writing", 1.0)
     return where / NAME
@@ -229,8 +231,11 @@ def _epoch_columns(stem: str, row: npt.NDArray[np.int64], values: npt.NDArray[np
             columns[f"{stem}_{field}"] = np.ascontiguousarray(each.T, dtype=np.float32)
             continue
         total = np.nansum(each, axis=0)
-        columns[f"{stem}_{field}"] = total if field == "seconds" else total / trainings
-        columns |= {f"{stem}_{field}_r{k}": each[k].copy() for k in range(official.REPEATS)}
+        columns[f"{stem}_{field}"] = total if field == "seconds" else rounded(total / trainings)
+        columns |= {
+            f"{stem}_{field}_r{k}": each[k].copy() if field == "seconds" else rounded(each[k])
+            for k in range(official.REPEATS)
+        }
     return columns
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
 from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH201 as OFFICIAL
-from harness_nasbench.nasbench201_import import EPOCHS, NAME, TABLES, import_table
+from harness_nasbench.nasbench201_import import EPOCHS, IMPORTER, NAME, SPLITS, TABLES, import_table
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
@@ -59,9 +59,12 @@ def known_answers(table: Table) -> list[Answer]:
 
 
 class NASBench201(TrainingProtocol):
-    """Tasks ``cifar10``, ``cifar100`` and ``imagenet16-120``: validation after 12 or 200 epochs, final after 200."""
+    """Recorded: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120 after 12 and 200 epochs.
 
-    name = NAME
+    Tasks ``cifar10``, ``cifar100`` and ``imagenet16-120``: validation after 12 or 200 epochs, final after 200.
+    """
+
+    name = "nasbench201"
 
     def folder(self) -> Path:
         return data_dir() / NAME
@@ -71,7 +74,8 @@ class NASBench201(TrainingProtocol):
         return [
             Task(
                 f"{NAME}/{dataset}", NAME, f"test accuracy on {dataset} after 200 epochs",
-                finals=tuple(finals.get(prefix, ["mean"])),
+                finals=tuple(finals.get(prefix, ["mean"])), data_set=dataset,
+                one_training=SPLITS[prefix][0][0] == SPLITS[prefix][1][0],
             )
             for dataset, prefix in PREFIXES.items()
         ]  # fmt: skip
@@ -93,7 +97,7 @@ class NASBench201(TrainingProtocol):
     def open(self, task: Task) -> RecordedEvaluator:
         if (why := self.missing(task)) is not None:
             raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
-        table = open_table(self.folder())
+        table = open_table(self.folder(), IMPORTER)
         dataset = task.name.partition("/")[2]
         prefix = PREFIXES[dataset]
         space = NASBench201Space(dataset)

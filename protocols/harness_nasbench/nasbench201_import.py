@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from harness import Architecture, DataError
 from harness.data.tables import Progress, sha256, write_table
+from harness.statistics.ties import rounded
 from harness_nasbench.datasets import NASBENCH201
 from harness_nasbench.formats.nasbench201_cells import DATASETS
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from harness_nasbench.formats.nasbench201 import OfficialTable
 
 NAME = "nasbench201"
+IMPORTER = f"{NAME}/2"
 EPOCHS = (12, 200)
 SEEDS = (777, 888, 999, 111)
 MOST_EQUAL = 0.2
@@ -54,13 +56,14 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
     columns, operations, facts = _read(source, report)
     report("checking", 0.8)
     columns = _in_space_order(columns, operations)
+    columns = {n: rounded(c) if "_valid" in n or "_test" in n else c for n, c in columns.items()}
     splits = {p: {"validation": " ".join(v), "test": " ".join(t)} for p, (v, t) in SPLITS.items()}
     facts |= {"splits": splits, "equal_share": _check_splits(source, columns), "finals": _finals(columns)}
     report("writing", 0.9)
     folder = where / NAME
     write_table(
         folder, columns, benchmark=NAME, source=source.name, source_sha256=sha256_of(source),
-        version=source.name.split(".")[0], licence=NASBENCH201.licence, importer=f"{NAME}/1", facts=facts,
+        version=source.name.split(".")[0], licence=NASBENCH201.licence, importer=IMPORTER, facts=facts,
     )  # fmt: skip
     report("done", 1.0)
     return folder

@@ -39,15 +39,20 @@ def known_answers(table: Table) -> list[Answer]:
 
 
 class NASBench301(TrainingProtocol):
-    """One task a surrogate: ``nasbench301/yahpo``, ``xgb``, ``lgb``, and ``@noise`` of the last two; final ``single``.
+    """Surrogate: the DARTS space on CIFAR-10, 10^18 architectures; validation scores only.
+
+    One task a surrogate: ``nasbench301/yahpo``, ``xgb``, ``lgb``, and ``@noise`` of the last two; final ``single``.
 
     With noise, a search sees one fixed draw a network, and what is reported is the mean over the ensemble.
     """
 
-    name = NAME
+    name = "nasbench301"
 
     def tasks(self) -> Iterable[Task]:
-        return [Task(f"{NAME}/{which}", NAME, what, finals=("single",)) for which, what in _SUMMARIES.items()]
+        return [
+            Task(f"{NAME}/{which}", NAME, what, finals=("single",), data_set="cifar10")
+            for which, what in _SUMMARIES.items()
+        ]
 
     def folder(self, task: Task) -> Path:
         return data_dir() / NAME / task.name.partition("/")[2].partition("@")[0]

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness import DataError, Fidelity, Task, TrainingProtocol
 from harness.data.tables import DataSet, Table, data_dir
+from harness.statistics.ties import rounded
 from harness_nasbench.datasets import NASBENCH_GRAPH as OFFICIAL
 from harness_nasbench.packaged import Packaged
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
@@ -23,7 +24,7 @@ from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 
 NAME = "nasbench-graph"
 PACKAGE = Packaged(
-    NAME, "nas_bench_graph", "nas-bench-graph", "pip install nas-harness[graph]", OFFICIAL.licence, "nasbench-graph/1"
+    NAME, "nas_bench_graph", "nas-bench-graph", "pip install nas-harness[graph]", OFFICIAL.licence, "nasbench-graph/2"
 )
 FULL = Fidelity("full")
 TASKS = {
@@ -69,23 +70,29 @@ def read_bench(path: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     if values[:, :2].max() > 1.0:
         raise DataError(f"{path}: architecture {hashes[int(values[:, :2].max(axis=1).argmax())]}: a score above 1")
     return {
-        "valid": 100.0 * values[:, 0],
-        "test": 100.0 * values[:, 1],
+        "valid": rounded(100.0 * values[:, 0]),
+        "test": rounded(100.0 * values[:, 1]),
         "latency": values[:, 2].copy(),
         "params": np.round(1e6 * values[:, 3]),
     }
 
 
 class NASBenchGraph(TrainingProtocol):
-    """Eight tasks ``nasbench-graph/<data set>``; one fidelity, final ``single``, parameters known before a query."""
+    """Recorded: 26,206 graph neural networks on eight data sets, as installed with nas-bench-graph.
+
+    Eight tasks ``nasbench-graph/<data set>``; one fidelity, final ``single``, parameters known before a query.
+    """
 
     name = NAME
 
     def tasks(self) -> Iterable[Task]:
         return [
-            Task(f"{NAME}/{dataset}", NAME, f"accuracy on the graph {dataset} ({what})", finals=("single",))
+            Task(
+                f"{NAME}/{dataset}", NAME, f"accuracy on the graph {dataset} ({what})", finals=("single",),
+                data_set=dataset, one_training=True,
+            )
             for dataset, what in TASKS.items()
-        ]
+        ]  # fmt: skip
 
     def missing(self, task: Task) -> str | None:
         return PACKAGE.missing(self.folder(task))

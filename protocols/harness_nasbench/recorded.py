@@ -18,9 +18,10 @@ from harness import (
     Architecture,
     Evaluator,
     Fidelity,
-    Final,
+    FinalScores,
     HarnessError,
     Reading,
+    RunContext,
     Score,
     SearchSpace,
     Task,
@@ -178,11 +179,18 @@ class RecordedValidator(Validator):
             raise ValueError(f"unknown repeat {repeat!r}; the task has {list(self.repeats)}")
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        recorded = {}
-        if self._costs:
+        """The table's own; where it lacks the architecture the space's, else NaN."""
+        known = self.space.costs(archs)
+        if not self._costs:
+            return known
+        try:
             rows = self.identity(archs)
-            recorded = {name: _take(column, rows) for name, column in self._costs.items()}
-        return {**self.space.costs(archs), **recorded}
+        except UnknownArchitecture:
+            if len(archs) == 1:
+                return {**dict.fromkeys(self._costs, np.array([np.nan])), **known}
+            each = [self.costs([arch]) for arch in archs]
+            return {name: np.concatenate([costs[name] for costs in each]) for name in each[0]}
+        return {**known, **{name: _take(column, rows) for name, column in self._costs.items()}}
 
     @property
     def known_after(self) -> tuple[str, ...]:
@@ -221,18 +229,18 @@ class RecordedEvaluator(Evaluator):
         *,
         score: Score | None = None,
         about: Mapping[str, Any] | None = None,
-        final_score: Literal["test", "valid"] = "test",
+        final_split: Literal["test", "valid"] = "test",
     ) -> None:
         """``about``: what records must say besides the table's own origin, such as the names of the splits."""
         self.task, self.space, self.score = task, space, score or Score()
-        self.final_score = final_score
+        self.final_split = final_split
         self.law = space.default_law
         self.data_digest = table.digest
         self.columns = ("validation", "test") if layout.test else ("validation",)
         self._table, self._layout, self._rows = table, layout, rows
         self._about = dict(about or {})
 
-    def validator(self, column: str = "validation") -> RecordedValidator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> RecordedValidator:
         if column not in self.columns:
             raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has {', '.join(self.columns)}")
         layout = self._layout
@@ -241,9 +249,9 @@ class RecordedEvaluator(Evaluator):
             measured=layout.measured, costs=layout.costs,
         )  # fmt: skip
 
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         rows = self.validator().identity(archs)
-        return Final(_take(self._final_column(final), rows))
+        return FinalScores(_take(self._final_column(final), rows))
 
     def _final_column(self, final: str) -> npt.NDArray[Any]:
         name = self._layout.finals.get(final)

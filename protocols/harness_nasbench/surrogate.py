@@ -8,8 +8,19 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from harness import Architecture, Evaluator, Fidelity, HarnessError, Reading, Score, Task, Validation, Validator
-from harness import Final as FinalScores
+from harness import (
+    Architecture,
+    Evaluator,
+    Fidelity,
+    FinalScores,
+    HarnessError,
+    Reading,
+    RunContext,
+    Score,
+    Task,
+    Validation,
+    Validator,
+)
 from harness.data.tables import TableMeta
 from harness.protocol import Floats
 from harness_nasbench.spaces.darts import CELL_GENES, DartsSpace, canonical_cell
@@ -103,7 +114,7 @@ class SurrogateValidator(Validator):
 class SurrogateEvaluator(Evaluator):
     """A task answered by a surrogate. There is no test score: what is reported is the validation score."""
 
-    final_score = "valid"
+    final_split = "valid"
     sampling_draws = 10_000
 
     space: DartsSpace
@@ -115,12 +126,12 @@ class SurrogateEvaluator(Evaluator):
         self._predictor, self._meta, self._about = predictor, meta, dict(about)
         self._memory: dict[Any, Reading] = {}
 
-    def validator(self, column: str = "validation") -> SurrogateValidator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> SurrogateValidator:
         if column != "validation":
             raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has validation alone")
         return SurrogateValidator(self.space, self.score, self._predictor, self._memory)
 
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         if final not in self.task.finals:
             raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
         return FinalScores(self._predictor.expected([self.space.check(a) for a in archs]))

@@ -14,13 +14,12 @@ import pytest
 
 from harness.statistics.inference import (
     holm,
-    mann_whitney,
     ri_interval,
     ri_interval_estimated,
-    verdict,
     welch_intervals,
 )
 from harness.statistics.metrics import relative_improvement
+from harness.statistics.verdicts import compare, verdict_on
 
 pytestmark = pytest.mark.calibration
 
@@ -131,12 +130,9 @@ def test_the_interval_of_a_difference_covers_the_truth(name: str, n: int, reques
 
 def called(strategies: list[np.ndarray], reference: np.ndarray) -> list[str]:
     """The verdicts of a table: every strategy against one reference, Holm over the strategies."""
-    tests = [mann_whitney(scores, reference) for scores in strategies]
-    adjusted = holm([test and test.p for test in tests])
-    return [
-        verdict(p, float(scores.mean() - reference.mean()), test and test.superiority)
-        for p, scores, test in zip(adjusted, strategies, tests, strict=True)
-    ]
+    comparisons = [compare(scores, {"reference": reference}) for scores in strategies]
+    adjusted = holm([comparison.p for comparison in comparisons])
+    return [verdict_on(comparison, p) for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
 @pytest.mark.parametrize(("n", "rows"), [(5, 1), (8, 1), (8, 4), (20, 1)])

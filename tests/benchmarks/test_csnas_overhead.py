@@ -11,7 +11,8 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.testing.synthetic import SyntheticEvaluator
 from harness_csnas.sampler import make_sampler
 from harness_csnas.search import CSNAS, TPE, CSNASParams

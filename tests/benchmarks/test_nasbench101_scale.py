@@ -20,7 +20,8 @@ import pytest
 from synthetic_nasbench101 import SPACE, invented_records, written
 
 from harness.protocol import Evaluator
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness_nasbench.formats import nasbench101 as official
 from harness_nasbench.nasbench101 import NASBench101
 from harness_nasbench.spaces.nasbench101 import NASBench101Space

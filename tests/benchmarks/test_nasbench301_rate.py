@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.protocol import Evaluator
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness_nasbench.nasbench301 import NASBench301
 from harness_nasbench.nasbench301_import import import_table

@@ -26,7 +26,8 @@ from harness.registry import Registry
 from harness.running.plan import make_plan
 from harness.running.runner import Runner
 from harness.running.study import Study
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.spaces import scalar_rng
 from harness_baselines.regularized_evolution import GENERAL, SETTINGS, RegularizedEvolution
 from harness_nasbench.nasbench201_import import import_table

@@ -101,20 +101,20 @@ def test_it_conforms(harness, name):
 def test_it_runs_and_is_reported(harness, tmp_path):
     harness("run", "--strategy", "example-annealing", "--task", "example-denoising/sines", "--seeds", "8", "--budget",
             "10", "--results", "out", "--name", "first", "--jobs", "1", "--executor", "serial", "--quiet")  # fmt: skip
-    records = [json.loads(line) for line in (tmp_path / "out" / "first" / "runs.jsonl").read_text().splitlines()]
-    own = [r for r in records if r.get("strategy") == "example-annealing"]
+    records = [json.loads(line) for line in (tmp_path / "out" / "first" / "searches.jsonl").read_text().splitlines()]
+    own = [r for r in records if r["spec"]["strategy"] == "example-annealing"]
     assert len(own) == 8
     assert {r["status"] for r in own} == {"ok"}
     assert {r["paid"]["queries"] for r in own} == {10}
     assert {r["ended_by"] for r in own} == {"queries"}
     assert "nas-harness-example" in json.dumps(own[0]["provenance"])
 
-    (task,) = json.loads(harness("report", "out/first", "--format", "json"))["tasks"]
-    assert task["task"] == "example-denoising/sines"
+    (task,) = json.loads(harness("report", "out/first", "--format", "json"))["settings"]
+    assert task["setting"]["task"] == "example-denoising/sines"
     sampling = task["random_sampling"]
     assert sampling["exact"]
     assert sampling["mean"] == pytest.approx(mean_by_hand(), rel=1e-9)
-    row = next(r for r in task["rows"] if r["strategy"] == "example-annealing")
+    row = next(r for r in task["entries"] if r["strategy"] == "example-annealing")
     assert row["n"] == 8
     assert row["ri"] == pytest.approx(100 * (row["final_mean"] - sampling["mean"]) / sampling["mean"], rel=1e-6)
     assert row["ri"] > 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import PluginError, UnknownName
-from harness.registry import Registry
+from harness.registry import CORE, Registry
 
 
 def install(folder: Path, name: str, source: str, *, version: str = "1.0") -> None:
@@ -26,7 +26,7 @@ def install(folder: Path, name: str, source: str, *, version: str = "1.0") -> No
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("good_one", "bad_one", "a_first", "b_second", "b_half"):
+    for name in ("good_one", "good_mine", "bad_one", "a_first", "b_second", "b_half"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
 
@@ -36,7 +36,29 @@ from harness import Provides, hookimpl
 
 @hookimpl
 def nas_harness_strategies():
-    return [Provides("{name}", "harness.running.reference:MatchedRandomSearch", "a summary")]
+    return [Provides("harness.running.reference:MatchedRandomSearch", name="{name}", summary="a summary")]
+"""
+TARGET = "harness.running.reference:MatchedRandomSearch"
+OWN = """
+from harness import Params, Provides, Strategy, hookimpl
+
+class MyParams(Params):
+    size: int = 3
+
+class Mine(Strategy[MyParams]):
+    \"\"\"A summary, on the first line.
+
+    And more.
+    \"\"\"
+
+    name = "mine"
+
+    def search(self, oracle, rng):
+        return []
+
+@hookimpl
+def nas_harness_strategies():
+    return [Provides("good_one:Mine")]
 """
 
 
@@ -44,11 +66,17 @@ def only(*names: str, strict: bool = False) -> Registry:
     return Registry(only=frozenset(names), strict=strict)
 
 
+def provided(registry: Registry, kind: str = "strategy") -> list[str]:
+    """Names of what is not the harness's own."""
+    return [i.name for i in registry.items.values() if i.kind == kind and i.plugin != CORE]
+
+
 def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> None:
-    install(site, "good-one", GOOD.format(name="matched-random-search"), version="2.5")
-    item = only("good-one").find("strategy", "matched-random-search")
+    install(site, "good-one", OWN, version="2.5")
+    item = only("good-one").find("strategy", "mine")
     assert (item.distribution, item.version, item.plugin, item.status) == ("good-one", "2.5", "good-one", "ok")
-    assert item.load().__name__ == "MatchedRandomSearch"
+    assert item.summary == "A summary, on the first line"
+    assert item.load().__name__ == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -57,8 +85,24 @@ def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> Non
         ("raise OSError('no such device')", "OSError: no such device"),
         ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
         (GOOD.format(name="x").replace("_strategies", "_stratgies"), "unknown hook 'nas_harness_stratgies'"),
-        (GOOD.format(name="x").replace("strategies():", "strategies(extra):"), "extra"),
-        (GOOD.format(name="x").replace("return [", "return [1, "), "neither Provides nor a class with a name"),
+        (
+            GOOD.format(name="x").replace("strategies():", "strategies(extra):"),
+            "nas_harness_strategies(extra): write nas_harness_strategies()",
+        ),
+        (OWN + "@hookimpl\ndef nas_harness_run_started(spec): pass", "write nas_harness_run_started(run)"),
+        (
+            GOOD.format(name="x").replace("@hookimpl", ""),
+            "nas_harness_strategies is not marked as a hook: write @hookimpl above it",
+        ),
+        (OWN + "\ndef nas_harness_study_finished(study, folder): pass", "nas_harness_study_finished is not marked"),
+        (
+            GOOD.format(name="x").replace('Provides("', 'Provides("mine", load="'),
+            'write Provides("module:attribute", requires=..., install=...); a class says its name',
+        ),
+        (
+            GOOD.format(name="x").replace(", name=", ", ").replace(", summary=", ", "),
+            'write Provides("module:attribute", requires=..., install=...); a class says its name',
+        ),
         ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         (GOOD.format(name="x").replace("return [", "raise KeyError('late')\n    return ["), "KeyError: 'late'"),
     ],
@@ -67,7 +111,7 @@ def test_a_broken_plugin_is_listed_with_its_error_and_takes_nothing_down(site: P
     install(site, "good-one", GOOD.format(name="good"))
     install(site, "bad-one", source)
     registry = only("good-one", "bad-one")
-    assert registry.names("strategy") == ["good"]
+    assert provided(registry) == ["good"]
     (broken,) = registry.broken
     assert (broken.plugin, broken.distribution, broken.version) == ("bad-one", "bad-one", "1.0")
     assert why in broken.error
@@ -76,19 +120,116 @@ def test_a_broken_plugin_is_listed_with_its_error_and_takes_nothing_down(site: P
         only("good-one", "bad-one", strict=True)
 
 
-def test_two_of_one_name_are_refused_naming_both_distributions(site: Path) -> None:
+def test_of_two_of_one_name_the_later_one_is_left_out_alone(site: Path) -> None:
     install(site, "a-first", GOOD.format(name="same"))
-    install(site, "b-second", GOOD.format(name="same"))
-    registry = only("a-first", "b-second")
+    both = GOOD.format(name="same").replace("return [", f'return [Provides("{TARGET}", name="fresh"), ')
+    install(site, "b-half", both)
+    registry = only("a-first", "b-half")
+    assert provided(registry) == ["same", "fresh"]
     assert registry.find("strategy", "same").distribution == "a-first"
-    assert "provided by both a-first and b-second" in registry.broken[0].error
+    (broken,) = registry.broken
+    assert broken.error == "strategy 'same' is a-first's; the one of b-half is left out: give it another name"
+    with pytest.raises(PluginError, match="plugin 'b-half' of b-half 1.0 is broken: strategy 'same' is a-first's"):
+        only("a-first", "b-half", strict=True)
 
 
-def test_a_plugin_that_half_registers_leaves_nothing(site: Path) -> None:
-    install(site, "a-first", GOOD.format(name="same"))
-    half = GOOD.format(name="same").replace("return [", 'return [Provides("fresh", "json:dumps"), ')
-    install(site, "b-half", half)
-    assert only("a-first", "b-half").names("strategy") == ["same"]
+@pytest.mark.parametrize("name", ["random-search", "matched-random-search"])
+def test_no_plugin_displaces_a_first_party_name(site: Path, name: str) -> None:
+    """``a-first`` comes before ``nas-harness`` in the alphabet."""
+    install(site, "a-first", GOOD.format(name=name))
+    registry = only("a-first", "baselines")
+    assert registry.find("strategy", name).distribution == "nas-harness"
+    assert "hyperband" in registry.names("strategy")
+    assert [b.error.split(";")[0] for b in registry.broken] == [f"strategy {name!r} is nas-harness's"]
+
+
+def test_a_name_provided_twice_by_one_plugin_is_provided_once(site: Path) -> None:
+    twice = OWN.replace("return [", 'return [Provides("good_one:Mine"), ')
+    install(site, "good-one", twice)
+    registry = only("good-one")
+    assert provided(registry) == ["mine"]
+    assert [b.error.split(";")[0] for b in registry.broken] == ["strategy 'mine' is good-one's"]
+
+
+def test_the_harness_provides_executors_and_reference_whatever_is_asked_for() -> None:
+    registry = only()
+    assert registry.names("executor") == ["dask", "process", "serial"]
+    assert registry.load("executor", "serial")().name == "serial"
+    assert registry.names("strategy") == ["matched-random-search"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (('    name = "mine"\n', ""), "strategy 'good_one:Mine' has no name: write name = \"...\" in the class"),
+        (("good_one:Mine", "json:dumps"), "strategy 'json:dumps' is no class, so name it there: Provides('json:dumps'"),
+        (("good_one:Mine", "good_one:Mien"), "'good_one:Mien' does not load: AttributeError"),
+        (("good_one:Mine", "good_one.serach:Mine"), "there is no module 'good_one.serach'"),
+        (("good_one:Mine", "no_such_package.search:Mine"), "there is no module 'no_such_package.search'"),
+        (("good_one:Mine", ".search:Mine"), "there is no module '.search'"),
+        (("good_one:Mine", "good_one.search"), "strategy: 'good_one.search' is not module:attribute"),
+        (('[Provides("good_one:Mine")]', "[1]"), "nas_harness_strategies gave 1: write Provides("),
+        (('[Provides("good_one:Mine")]', "[Mine.search]"), "or the class itself"),
+    ],
+)
+def test_what_has_no_name_is_left_out_and_said(site: Path, changed: tuple[str, str], why: str) -> None:
+    install(
+        site,
+        "good-one",
+        OWN.replace(*changed) + "\n@hookimpl\ndef nas_harness_spaces(): return [Space]\n"
+        "class Space:\n    name = 'space'\n",
+    )
+    registry = only("good-one")
+    assert provided(registry) == []
+    assert provided(registry, "space") == ["space"]
+    assert [why in b.error for b in registry.broken] == [True]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (("def search(", "def serach("), "'good_mine:Mine' does not define search"),
+        (("Strategy[MyParams]", "Strategy[int]"), "Mine: Strategy[int]: int is no subclass of harness.Params"),
+        (
+            ('    name = "mine"\n', '    name = "mine"\n    Params = MyParams\n'),
+            "Mine sets Params in its body: write class Mine(Strategy[MyParams]) instead",
+        ),
+        (
+            ('    name = "mine"\n', '    name = "mine"\n    summary = "old"\n'),
+            "Mine sets summary: write it as the first line of the class's docstring instead",
+        ),
+    ],
+)
+def test_a_strategy_that_is_none_is_named_with_its_plugin(site: Path, changed: tuple[str, str], why: str) -> None:
+    """The class stands in a module of its own, which is imported when it is asked for."""
+    (site / "good_mine.py").write_text(OWN.replace(*changed))
+    install(site, "good-one", OWN.replace("good_one:Mine", "good_mine:Mine"))
+    with pytest.raises(PluginError, match=r"^strategy 'mine' of good-one 1.0: ") as refused:
+        only("good-one").load("strategy", "mine")
+    assert why in str(refused.value)
+
+
+def test_names_and_summaries_are_read_without_an_import(site: Path) -> None:
+    package = site / "heavy_one"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise OSError('imported')")
+    (package / "search.py").write_text(
+        'NAME = "by-constant"\nraise OSError("imported")\n'
+        'class Plain:\n    "One line"\n    name: str = "plain"\n'
+        "class Constant:\n    name = NAME\n    class Inner:\n        name = 'inner'\n"
+    )
+    provides = "".join(f'Provides("heavy_one.search:{c}"), ' for c in ("Plain", "Constant", "Constant.Inner"))
+    install(site, "good-one", GOOD.format(name="x").replace("return [", f"return [{provides}"))
+    registry = only("good-one")
+    assert provided(registry) == ["plain", "by-constant", "inner", "x"]
+    assert registry.find("strategy", "plain").summary == "One line"
+    assert registry.find("strategy", "plain").status == "ok"
+    assert "heavy_one" not in sys.modules
+
+
+def test_a_name_that_the_source_does_not_say_is_asked_of_the_class(site: Path) -> None:
+    install(site, "good-one", OWN.replace('name = "mine"', 'name = "-".join(["my", "own"])'))
+    assert provided(only("good-one")) == ["my-own"]
 
 
 def test_an_unknown_name_offers_the_nearest(site: Path) -> None:
@@ -99,41 +240,23 @@ def test_an_unknown_name_offers_the_nearest(site: Path) -> None:
 
 def test_a_target_that_does_not_import_says_where_it_was_looked_for(site: Path) -> None:
     install(site, "good-one", GOOD.format(name="x").replace("MatchedRandomSearch", "NoSuch"))
-    with pytest.raises(PluginError, match="good-one 1.0 does not load from 'harness.running.reference:NoSuch'"):
+    with pytest.raises(PluginError, match=f"good-one 1.0: '{TARGET[:-19]}NoSuch' does not load: AttributeError"):
         only("good-one").load("strategy", "x")
 
 
 def test_a_class_that_calls_itself_otherwise_is_refused_naming_both(site: Path) -> None:
     install(site, "good-one", GOOD.format(name="mine"))
-    where = "harness.running.reference:MatchedRandomSearch"
-    said = f"strategy 'mine' of good-one 1.0: '{where}' calls itself 'matched-random-search'"
+    said = f"strategy 'mine' of good-one 1.0: '{TARGET}' calls itself 'matched-random-search'"
     with pytest.raises(PluginError, match=said):
         only("good-one").load("strategy", "mine")
 
 
-@pytest.mark.parametrize(
-    ("load", "why"),
-    [
-        ("good_one.serach:Mine", "there is no module 'good_one.serach'"),
-        ("no_such_package.search:Mine", "there is no module 'no_such_package.search'"),
-        (".search:Mine", "there is no module '.search'"),
-        ("good_one.search", "which is not module:attribute"),
-    ],
-)
-def test_a_module_that_is_not_there_is_known_without_an_import(site: Path, load: str, why: str) -> None:
-    install(site, "good-one", GOOD.format(name="x").replace("harness.running.reference:MatchedRandomSearch", load))
+def test_a_named_module_that_is_not_there_is_known_without_an_import(site: Path) -> None:
+    install(site, "good-one", GOOD.format(name="x").replace(TARGET, "good_one.serach:Mine"))
     item = only("good-one").find("strategy", "x")
-    assert item.status == item.broken == f"does not load from {load!r}{',' if 'which' in why else ':'} {why}"
-    with pytest.raises(PluginError, match="strategy 'x' of good-one 1.0 does not load from"):
+    assert item.status == item.broken == "'good_one.serach:Mine' does not load: there is no module 'good_one.serach'"
+    with pytest.raises(PluginError, match="strategy 'x' of good-one 1.0: 'good_one.serach:Mine' does not load"):
         item.load()
-
-
-def test_asking_for_the_status_imports_no_package(site: Path) -> None:
-    (site / "heavy_one").mkdir()
-    (site / "heavy_one" / "__init__.py").write_text("raise OSError('imported')")
-    install(site, "good-one", GOOD.format(name="x").replace("harness.running.reference:", "heavy_one.search:"))
-    assert only("good-one").find("strategy", "x").status == "ok"
-    assert "heavy_one" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -147,10 +270,7 @@ def test_asking_for_the_status_imports_no_package(site: Path) -> None:
     ],
 )
 def test_a_target_of_another_kind_is_refused(site: Path, hook: str, load: str, what: str) -> None:
-    source = (
-        GOOD.format(name="x").replace("strategies", hook).replace("harness.running.reference:MatchedRandomSearch", load)
-    )
-    install(site, "good-one", source)
+    install(site, "good-one", GOOD.format(name="x").replace("strategies", hook).replace(TARGET, load))
     kind = {"strategies": "strategy"}.get(hook, hook[:-1])
     with pytest.raises(PluginError, match=f"{kind} 'x' of good-one 1.0: '{load}' is not {what}"):
         only("good-one").load(kind, "x")  # type: ignore[arg-type]
@@ -162,7 +282,7 @@ def test_two_plugins_of_one_name_are_refused_naming_both_distributions(site: Pat
     points = site / "b_second-1.0.dist-info" / "entry_points.txt"
     points.write_text(points.read_text().replace("b-second =", "a-first ="))
     registry = only("a-first")
-    assert registry.names("strategy") == ["one"]
+    assert provided(registry) == ["one"]
     assert registry.broken[0].error == "both a-first and b-second call a plugin 'a-first'; uninstall one"
 
 
@@ -201,9 +321,9 @@ def nas_harness_protocols(): return [Unmade, Works, Listless]
 def test_the_environment_variable_loads_an_exact_list(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(site, "good-one", GOOD.format(name="good"))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "")
-    assert Registry().items == {}
+    assert {i.plugin for i in Registry().items.values()} == {CORE}
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "good-one")
-    assert list(Registry().items) == [("strategy", "good")]
+    assert provided(Registry()) == ["good"]
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "good-one,godo-one")
     (absent,) = Registry().broken
     assert (absent.plugin, absent.error.split(";")[0]) == (

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from harness.errors import BudgetExhausted
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness_baselines.local_search import LocalSearch, LocalSearchParams
 from harness_baselines.random_search import RandomSearch
 from harness_baselines.regularized_evolution import RegularizedEvolution, RegularizedEvolutionParams
@@ -52,7 +53,7 @@ def search(evaluators):
             with pytest.raises(BudgetExhausted):
                 cls(params).search(oracle, np.random.default_rng(seed))
             best = oracle.incumbent
-            finals.append(float(evaluator.final([best.arch], final="mean").scores[0]))
+            finals.append(float(evaluator.final_scores([best.arch], final="mean").scores[0]))
             found_at.append(oracle.incumbents[-1] + 1 if best.score == truth.valid.max() else math.inf)
         return np.array(finals), np.array(found_at)
 

@@ -34,7 +34,7 @@ def test_exhausts_a_space_smaller_than_the_budget():
 def test_passes_over_what_a_partial_table_does_not_hold():
     oracle = run(RandomSearch(), Landscape(Grid(6, 6), lambda a: None if a[0] == 5 else float(sum(a))), queries=1000)
     assert (oracle.ended_by, oracle.paid[0]) == ("space", 30)
-    assert oracle.asked["invalid"] > 0
+    assert oracle.asked["missing"] > 0
     assert oracle.incumbent.arch == (4, 5)
 
 

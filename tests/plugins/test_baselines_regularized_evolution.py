@@ -74,7 +74,7 @@ def test_passes_over_what_a_partial_table_does_not_hold():
     held = Landscape(Grid(6, 6, 6), lambda a: None if a[0] in (2, 5) else float(sum(a)))
     oracle = search(held, population=4, sample=2, queries=60)
     assert (oracle.ended_by, oracle.paid[0]) == ("queries", 60)
-    assert oracle.asked["invalid"] > 0
+    assert oracle.asked["missing"] > 0
 
 
 class Costly(ToyEdgeSpace):

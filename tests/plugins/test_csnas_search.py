@@ -17,8 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 import harness_csnas.search as search_module
 from harness.errors import HarnessError
 from harness.protocol import Score, Validation, Validator
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
+from harness.search.oracle import Oracle
 from harness.spaces import Architecture, SearchSpace
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from harness import Architecture
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.spaces import SearchSpace
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator

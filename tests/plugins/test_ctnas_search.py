@@ -9,8 +9,9 @@ import torch
 
 from harness import Architecture
 from harness.errors import StudyError
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
+from harness.search.oracle import Oracle
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace

@@ -13,7 +13,8 @@ from landscapes import Landscape, run
 from harness import Constraint, Mode, StudyError
 from harness.errors import BudgetExhausted
 from harness.protocol import Validation
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_ganas.params import GANASParams
 from harness_ganas.schedule import PUBLISHED

@@ -59,7 +59,7 @@ def test_the_best_of_the_real_table(shared_data: Path, tmp_path: Path, monkeypat
             validator = evaluator.validator()
             reading = validator.read(arch, validator.row(arch), validator.fidelities[0], None)
             assert reading.valid == float(row["test_run0"])
-            final = evaluator.final([arch], final="mean").scores[0]
+            final = evaluator.final_scores([arch], final="mean").scores[0]
             assert final == pytest.approx((float(row["test_run1"]) + float(row["test_run2"])) / 2)
             assert validator.costs([arch])["params"][0] == float(row["params"])
             assert validator.costs([arch])["flops"][0] == float(row["flops"])
@@ -74,7 +74,7 @@ def test_json_and_what_records_say(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     runs = np.array([data[SPACE.describe(a)]["test_acc"] for a in archs])
     found = evaluator.validator().validate(archs, fidelity=evaluator.validator().fidelities[0])
     assert found.valid.tolist() == runs[:, 0].tolist()
-    assert evaluator.final(archs, final="mean").scores == pytest.approx(runs[:, 1:].mean(axis=1))
+    assert evaluator.final_scores(archs, final="mean").scores == pytest.approx(runs[:, 1:].mean(axis=1))
     splits = evaluator.provenance()["splits"]
     assert splits["validation"].startswith("run 0")
     assert splits["test"].startswith("mean of runs 1 and 2")

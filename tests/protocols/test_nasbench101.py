@@ -88,9 +88,9 @@ def test_scores_seconds_and_parameters_are_the_files(
             assert reading.trainings == len(trained)
             for repeat, (score, time) in enumerate(zip(valid, seconds, strict=True)):
                 one = validator.read(arch, row, fidelity, repeat)
-                assert (one.valid, one.seconds, one.missing) == (score, time, False)
+                assert (one.valid, one.seconds, one.missing) == (round(score, 9), time, False)
         tests = [100 * r.metrics.final.test_accuracy for r in of(found, SPACE.key(arch), 108)]
-        assert evaluator.final([arch], final="mean").scores == pytest.approx([np.mean(tests)])
+        assert evaluator.final_scores([arch], final="mean").scores == pytest.approx([np.mean(tests)])
         assert validator.costs([arch])["params"].tolist() == SPACE.costs([arch])["params"].tolist()
     missing = validator.read(README, validator.row(README), validator.fidelities[-1], 2)
     assert missing.missing
@@ -116,7 +116,7 @@ def test_finals_are_what_every_cell_has(
     assert evaluator.task.finals == ("mean", "repeat:0", "repeat:1", "repeat:2")
     assert [f.epochs for f in evaluator.validator().fidelities] == [108]
     second = 100 * of(whole, README_HASH, 108)[2].metrics.final.test_accuracy
-    assert evaluator.final([README], final="repeat:2").scores.tolist() == [second]
+    assert evaluator.final_scores([README], final="repeat:2").scores.tolist() == [second]
 
 
 def test_half_way_values_are_kept(records: tuple[Path, list[Record]]) -> None:
@@ -158,6 +158,7 @@ def test_cells_that_a_part_lacks(records: tuple[Path, list[Record]], monkeypatch
         validator.identity([README, other])
     with pytest.raises(InvalidArchitecture):
         validator.row((0,) * 26)
+    assert validator.costs([README, other])["params"].tolist() == SPACE.costs([README, other])["params"].tolist()
     assert not evaluator.space.is_valid(other)
     assert set(evaluator.space.sample(np.random.default_rng(0), 300)) <= set(cells(60))
     assert evaluator.space.default_law == "rows"

@@ -13,7 +13,7 @@ import pytest
 
 from harness.data.tables import data_dir, open_table
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
-from harness.reading.analysis.agreement import best, pairing
+from harness.reading.agreement import best, pairing
 from harness.testing.reachability import paths_to
 from harness_nasbench.formats import nasbench201 as nasbench201_formats
 from harness_nasbench.formats.nasbench201 import OfficialTable
@@ -26,6 +26,8 @@ from harness_nasbench.spaces.nasbench201 import NASBench201Space
 PROTOCOL = NASBench201()
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 SPACE = NASBench201Space()
+HALF_UNIT = 5.1e-10
+"""Scores are rounded to 1e-9 when they are imported."""
 ARCHS = list(SPACE.enumerate())
 
 Edit = Callable[[int, dict[str, str]], None]
@@ -166,7 +168,7 @@ def test_scores_are_the_files(invented: tuple[Path, Path], monkeypatch: pytest.M
                     assert (reading.valid, reading.trainings, reading.missing) == (value, 1, False)
                     assert type(reading.valid) is float
                     assert np.isnan(reading.seconds)
-        final = evaluator.final(archs, final="mean").scores
+        final = evaluator.final_scores(archs, final="mean").scores
         assert final.tolist() == [float(row[f"{prefix}_test_200ep"]) for row in rows]
         costs = evaluator.validator().costs(archs)
         assert costs["params"] == pytest.approx([1e6 * float(row[f"{prefix}_params_m"]) for row in rows], abs=0.5)
@@ -189,7 +191,7 @@ def test_a_validator_answers_only_what_the_task_records(
     with pytest.raises(InvalidArchitecture):
         validator.row((0, 0, 0, 0, 0, 5))
     with pytest.raises(HarnessError, match="repeat:777"):
-        evaluator.final(ARCHS[:1], final="repeat:777")
+        evaluator.final_scores(ARCHS[:1], final="repeat:777")
 
 
 def test_no_final_score_can_be_reached_from_a_validator(
@@ -197,7 +199,7 @@ def test_no_final_score_can_be_reached_from_a_validator(
 ) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(invented[0]))
     evaluator = opened()
-    evaluator.final(ARCHS[:1], final="mean")
+    evaluator.final_scores(ARCHS[:1], final="mean")
     table = open_table(invented[0] / "nasbench201")
     finals = [np.array(table[name]) for name in table.meta.columns if "_test" in name]
     assert paths_to(evaluator.validator(), finals) == []
@@ -335,7 +337,7 @@ def test_seeds_are_kept_apart_and_absent_ones_stay_absent(from_official: Officia
     for seed in (777, 888, 999):
         expected = from_official.final[(200, "cifar10-valid", "x-valid", seed)]
         found = validator.validate(archs, fidelity=full, repeat=seed)
-        np.testing.assert_array_equal(found.valid, expected)
+        np.testing.assert_allclose(found.valid, expected, atol=HALF_UNIT, rtol=0)
         np.testing.assert_array_equal(found.missing, np.isnan(expected))
     alone = validator.validate(archs, fidelity=short, repeat=888)
     assert alone.missing is not None
@@ -345,7 +347,7 @@ def test_seeds_are_kept_apart_and_absent_ones_stay_absent(from_official: Officia
     assert reading.missing
     assert np.isnan(reading.valid)
     reading = validator.read(present, validator.row(present), full, 999)
-    assert reading.valid == from_official.final[(200, "cifar10-valid", "x-valid", 999)][1]
+    assert reading.valid == round(from_official.final[(200, "cifar10-valid", "x-valid", 999)][1], 9)
     assert reading.seconds == from_official.train_seconds[(200, "cifar10-valid", 999)][1]
     assert not reading.missing
 
@@ -359,7 +361,7 @@ def test_the_mean_is_over_the_seeds_that_exist_and_pays_for_each(from_official: 
         seeds = (777, 888, 999)
         valid = np.array([from_official.final[(200, training, split, s)] for s in seeds])
         found = validator.validate(archs, fidelity=validator.fidelities[1])
-        np.testing.assert_allclose(found.valid, np.nanmean(valid, axis=0), rtol=1e-12)
+        np.testing.assert_allclose(found.valid, np.nanmean(valid, axis=0), atol=HALF_UNIT, rtol=0)
         assert found.trainings is not None
         assert found.trainings[:4].tolist() == [2, 3, 2, 3]
         took = np.array([from_official.train_seconds[(200, training, s)] for s in seeds])
@@ -369,7 +371,9 @@ def test_the_mean_is_over_the_seeds_that_exist_and_pays_for_each(from_official: 
         assert (reading.trainings, reading.missing) == (3, False)
         assert reading.seconds == pytest.approx(took[:, 1].sum(), rel=1e-12)
         test = np.array([from_official.final[(200, tested, test_split, s)] for s in seeds])
-        np.testing.assert_allclose(evaluator.final(archs, final="mean").scores, np.nanmean(test, axis=0), rtol=1e-12)
+        np.testing.assert_allclose(
+            evaluator.final_scores(archs, final="mean").scores, np.nanmean(test, axis=0), atol=HALF_UNIT, rtol=0
+        )
         assert validator.records_seconds
         assert set(validator.known_after) == {"latency", "train_seconds"}
 
@@ -379,14 +383,15 @@ def test_a_single_seed_is_a_final_only_where_every_row_has_it(from_official: Off
     assert evaluator.task.finals == ("mean", "repeat:777")
     archs = [SPACE.parse(text) for text in from_official.architectures]
     expected = from_official.final[(200, "cifar10", "ori-test", 777)]
-    assert evaluator.final(archs, final="repeat:777").scores.tolist() == expected.tolist()
+    found = evaluator.final_scores(archs, final="repeat:777").scores
+    np.testing.assert_allclose(found, expected, atol=HALF_UNIT, rtol=0)
     with pytest.raises(HarnessError, match="repeat:999"):
-        evaluator.final(archs[:1], final="repeat:999")
+        evaluator.final_scores(archs[:1], final="repeat:999")
 
 
 def test_validation_seeds_of_an_official_table_reach_no_final(from_official: OfficialTable) -> None:
     evaluator = opened("cifar100")
-    evaluator.final(ARCHS[:1], final="mean")
+    evaluator.final_scores(ARCHS[:1], final="mean")
     table = open_table(data_dir() / "nasbench201")
     finals = [np.array(table[name]) for name in table.meta.columns if "_test" in name]
     assert paths_to(evaluator.validator(), finals) == []
@@ -455,7 +460,7 @@ def test_a_whole_file_in_the_official_layout_is_imported(tmp_path: Path, monkeyp
     evaluator = opened("cifar100")
     archs = [SPACE.parse(text) for text in found.architectures]
     expected = np.nanmean([found.final[(200, "cifar100", "x-test", s)] for s in (777, 888, 999)], axis=0)
-    np.testing.assert_allclose(evaluator.final(archs, final="mean").scores, expected, rtol=1e-12)
+    np.testing.assert_allclose(evaluator.final_scores(archs, final="mean").scores, expected, atol=HALF_UNIT, rtol=0)
     assert evaluator.provenance()["version"] == "NATS-tss-v9_9-test"
     assert not evaluator.validator().records_seconds
 

@@ -17,7 +17,8 @@ from small_surrogate import build
 from harness.cli import main
 from harness.data.tables import Table, open_table
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.testing.conformance import check_protocol
 from harness_nasbench.formats import darts_cells, xgboost_binary
 from harness_nasbench.formats import nasbench301 as official
@@ -114,7 +115,7 @@ def test_answers_are_those_of_the_unchanged_file(shared_data: Path, tmp_path: Pa
             reading = validator.read(arch, validator.row(arch), fidelity, None)
             assert (reading.valid, reading.seconds) == (accuracy, seconds)
     full = validator.fidelities[-1]
-    final = evaluator.final(archs, final="single").scores
+    final = evaluator.final_scores(archs, final="single").scores
     assert final.tolist() == validator.validate(archs, fidelity=full).valid.tolist()
     assert evaluator.provenance()["version"] == "YAHPO Gym v1"
     (data,) = PROTOCOL.datasets()
@@ -128,7 +129,7 @@ def test_it_conforms(opened: SurrogateEvaluator) -> None:
 
 
 def test_no_test_score_exists_and_it_says_so(opened: SurrogateEvaluator) -> None:
-    assert opened.final_score == "valid"
+    assert opened.final_split == "valid"
     assert opened.columns == ("validation",)
     assert opened.truth("single") is None
     assert opened.sampling_draws == 10_000
@@ -172,7 +173,7 @@ def test_wrong_architectures_are_refused(opened: SurrogateEvaluator) -> None:
         with pytest.raises(InvalidArchitecture):
             validator.row(bad)  # type: ignore[arg-type]
         with pytest.raises(InvalidArchitecture):
-            opened.final([bad], final="single")  # type: ignore[list-item]
+            opened.final_scores([bad], final="single")  # type: ignore[list-item]
 
 
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,8 +237,8 @@ def test_noise_is_the_members_spread_and_not_reported(tmp_path: Path, monkeypatc
     assert not noisy.validator().records_seconds
     again = PROTOCOL.open(TASKS["nasbench301/xgb@noise"]).validator()
     assert [again.read(a, 0, full, None).valid for a in archs[:20]] == found.valid[:20].tolist()
-    mean = plain.final(archs, final="single").scores
-    assert noisy.final(archs, final="single").scores.tolist() == mean.tolist()
+    mean = plain.final_scores(archs, final="single").scores
+    assert noisy.final_scores(archs, final="single").scores.tolist() == mean.tolist()
     rows = official.encode(SPACE.as_cells(archs))
     spread = official.read_ensemble(tmp_path / "nb_models_1.0" / "xgb_v1.0").predict_members(rows).std(axis=0)
     apart = spread > 0

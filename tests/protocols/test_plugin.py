@@ -10,6 +10,7 @@ import pytest
 
 from harness import Provides, SearchSpace, TrainingProtocol
 from harness.data.tables import DataSet
+from harness.registry.source import read
 from harness_nasbench import plugin
 
 
@@ -19,21 +20,23 @@ def load(item: Provides) -> Callable[[], Any]:
     return found
 
 
-@pytest.mark.parametrize("item", plugin.nas_harness_spaces(), ids=lambda p: p.name)
+@pytest.mark.parametrize("item", plugin.nas_harness_spaces(), ids=lambda p: p.load)
 def test_every_space_is_made_without_arguments_and_bears_its_name(item: Provides) -> None:
     space = load(item)()
     assert isinstance(space, SearchSpace)
-    assert space.name == item.name
+    assert space.name == read(item.load).name
 
 
-@pytest.mark.parametrize("item", plugin.nas_harness_protocols(), ids=lambda p: p.name)
+@pytest.mark.parametrize("item", plugin.nas_harness_protocols(), ids=lambda p: p.load)
 def test_every_protocol_lists_tasks_and_data_of_its_own(item: Provides) -> None:
     protocol = load(item)()
     assert isinstance(protocol, TrainingProtocol)
-    assert protocol.name == item.name
+    assert protocol.name == read(item.load).name
     names = [task.name for task in protocol.tasks()]
     assert names
-    assert all(task.protocol == item.name and task.name.startswith(f"{item.name}/") for task in protocol.tasks())
+    assert all(
+        task.protocol == protocol.name and task.name.startswith(f"{protocol.name}/") for task in protocol.tasks()
+    )
     data: tuple[DataSet, ...] = protocol.datasets()  # type: ignore[attr-defined]
     assert [name for d in data for name in d.tasks] == names
     for d in data:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import InvalidArchitecture
-from harness_nasbench.spaces.nasbench201 import CONV1, CONV3, NONE, POOL, SKIP, NASBench201Space, unique_string
+from harness_nasbench.spaces.nasbench201 import CONV1, CONV3, NONE, POOL, SKIP, NASBench201Space
 
 SPACE = NASBench201Space()
 ARCHS = list(SPACE.enumerate())
@@ -18,7 +18,6 @@ BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_con
 def test_published_counts() -> None:
     assert SPACE.size == len(ARCHS) == 15_625
     assert len(set(SPACE.keys(ARCHS))) == 6_466
-    assert len({unique_string(a, zeros=False) for a in ARCHS}) == 12_751
 
 
 def test_341_cells_connect_nothing() -> None:
@@ -31,10 +30,6 @@ def test_keys_are_the_official_strings() -> None:
     for arch in ARCHS:
         structure = package.topology_str2structure(SPACE.describe(arch))
         assert SPACE.key(arch) == structure.to_unique_str(consider_zero=True)
-    for arch in ARCHS[::50]:
-        structure = package.topology_str2structure(SPACE.describe(arch))
-        assert unique_string(arch, zeros=False) == structure.to_unique_str(consider_zero=False)
-        assert unique_string(arch) == SPACE.key(arch)
 
 
 def without_absent(arch: tuple[int, ...]) -> str:

@@ -14,27 +14,27 @@ import numpy as np
 from harness import (
     BudgetExhausted,
     DataMissing,
+    FinalScores,
     Mode,
     Params,
     Provides,
     Strategy,
     Task,
     TrainingProtocol,
-    UnknownArchitecture,
     hookimpl,
 )
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
 
-class SizeParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SizeParams(Params):
     size: Annotated[int, msgspec.Meta(ge=1, le=64, description="How many to draw at once")] = 8
 
 
-class Sampler(Strategy):
+class Sampler(Strategy[SizeParams]):
+    """Draws and queries until the budget ends."""
+
     name = "toy-sampler"
-    summary = "Draws and queries until the budget ends"
-    Params = SizeParams
     modes = {
         "strict": Mode(),
         "paper": Mode(oracle="test", note="searches on test"),
@@ -186,22 +186,6 @@ class Deaf(Strategy):
                 continue
 
 
-class PartialEvaluator(SyntheticEvaluator):
-    """A table that lacks every third architecture, and does not close its space."""
-
-    def validator(self, column="validation"):
-        found = super().validator(column)
-        known = found._identify
-
-        def identify(archs):
-            if any(sum(a) % 3 == 0 for a in archs):
-                raise UnknownArchitecture("never trained")
-            return known(archs)
-
-        found.identity = lambda archs: np.array([found._row_of[n] for n in identify(archs)], dtype=np.int64)
-        return found
-
-
 class Drawn(SyntheticEvaluator):
     """A surrogate: final scores for all, a list of none."""
 
@@ -213,6 +197,24 @@ class Drawn(SyntheticEvaluator):
 
     def truth(self, final="single"):
         return None
+
+
+class Trained(SyntheticEvaluator):
+    """Final scores that take a training each: other seeds, other scores. It fails, or hangs, where it is told to."""
+
+    def truth(self, final="single"):
+        return None
+
+    def final_scores(self, archs, *, final="trained", seed=None):
+        assert seed is not None
+        if os.environ.get("TOY_TRAINING") == "hang":
+            time.sleep(600)
+        scores = super().final_scores(archs, final="single").scores + seed
+        failing = [os.environ.get("TOY_TRAINING") == "fail" and sum(a) % 2 == 0 for a in archs]
+        return FinalScores(np.where(failing, np.nan, scores))
+
+    def _check_final(self, final):
+        return
 
 
 class ToyProtocol(TrainingProtocol):
@@ -228,6 +230,7 @@ class ToyProtocol(TrainingProtocol):
             Task("toy/absent", "toy", "its data is not here", ("single",)),
             Task("toy/partial", "toy", "a part of the space has no score", ("single",)),
             Task("toy/drawn", "toy", "a surrogate", ("single",)),
+            Task("toy/trained", "toy", "final scores are trained", ("trained",), recorded=False),
             Task("toy/timeless", "toy", "no seconds recorded", ("single",)),
         ]
 
@@ -235,14 +238,18 @@ class ToyProtocol(TrainingProtocol):
         if task.name == "toy/absent":
             raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
         space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
-        kind = {"toy/partial": PartialEvaluator, "toy/drawn": Drawn}.get(task.name, SyntheticEvaluator)
+        kinds = {"toy/drawn": Drawn, "toy/trained": Trained}
+        kind = kinds.get(task.name, SyntheticEvaluator)
         evaluator = kind(
             space,
             name=task.name,
             lower_is_better=task.name == "toy/error",
             records_seconds=task.name != "toy/timeless",
+            unknown_share=1 / 3 if task.name == "toy/partial" else 0.0,
         )
         evaluator.task = task
+        if not task.recorded:
+            evaluator.sampling_draws = None
         return evaluator
 
 
@@ -274,31 +281,31 @@ def nas_harness_protocols():
 @hookimpl
 def nas_harness_spaces():
     return [
-        Provides("toy-edges", "harness.testing.spaces:ToyEdgeSpace"),
-        Provides("toy-nodes", "harness.testing.spaces:ToyNodeSpace"),
+        Provides("harness.testing.spaces:ToyEdgeSpace", name="toy-edges"),
+        Provides("harness.testing.spaces:ToyNodeSpace"),
     ]
 
 
-def calls_per_query(record):
+def calls_per_query(run):
     """Not known of a run that paid nothing."""
     if os.environ.get("TOY_METRIC") == "raise":
         raise ValueError("a bug in the metric")
-    return record.asked.total / record.paid.queries if record.paid.queries else None
+    return run.asked.total / run.paid.queries if run.paid and run.paid.queries else None
 
 
-def paid_queries(record):
-    return record.paid.queries
+def paid_queries(run):
+    return run.paid.queries if run.paid else None
 
 
 @hookimpl
 def nas_harness_metrics():
     return [
-        Provides("toy-calls", "toy_plugin:calls_per_query", "calls of the oracle per paid query"),
-        Provides("toy-paid", "toy_plugin:paid_queries", "paid queries"),
+        Provides("toy_plugin:calls_per_query", name="toy-calls", summary="calls of the oracle per paid query"),
+        Provides("toy_plugin:paid_queries", name="toy-paid", summary="paid queries"),
     ]
 
 
 @hookimpl
-def nas_harness_run_finished(record):
+def nas_harness_run_finished(run):
     if os.environ.get("TOY_HOOK") == "raise":
         raise ValueError("a bug in the hook")

@@ -1,4 +1,4 @@
-"""What is printed and exported of a study: tables, compliance, curves; for terminals, JSON, Markdown, CSV."""
+"""What is printed and exported of a study: sections, each made of tables, in several formats."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ if TYPE_CHECKING:
 
 def print_report(folder: Path, console: Console) -> None:
     """Tables and compliance of the study in ``folder``. Raises RecordError."""
-    from harness.reading.report.study import read_report
-    from harness.reading.report.terminal import print_compliance, print_tables
+    from harness.reading.report.section import Choice
+    from harness.reading.report.sections import write_report
 
-    report = read_report(folder)
-    print_tables(report, console)
-    console.print()
-    print_compliance(report.compliance, console)
-
-
-__all__ = ["print_report"]
+    write_report(folder, Choice(), console)

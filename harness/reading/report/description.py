@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 import typing
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +12,7 @@ import msgspec
 from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
 from harness.reading.report.layout import nested, plain, print_listing
-from harness.registry import built_in_executors
-from harness.running.reference import MatchedRandomSearch
+from harness.registry.source import documentation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,16 +21,12 @@ if TYPE_CHECKING:
 
 _ALWAYS = ("name", "default")
 _LINE = 100
-_OF_REFERENCE = (
-    "The core's own random search, beside the strategies of every study: on the same task, with the same budget, "
-    "constraints and number of search seeds, so that rows are compared at the same paid cost. It is always run, and "
-    "cannot be asked for."
-)
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def describe_name(registry: Registry, name: str, kind: str | None = None) -> dict[str, Any]:
-    """The description of what is called ``name``, of any kind where ``kind`` is None.
+    """The description of what is called ``name``, of any kind where ``kind`` is None; or of the class that stands at
+    ``module:attribute``, installed or not.
 
     Raises UnknownName with the nearest names of all kinds, PluginError where it does not load.
     """
@@ -42,19 +35,17 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
         raise UnknownName("kind", kind, kinds)
     if kind == "task":
         return _task(registry, name)
-    items: dict[tuple[str, str], Item] = {("executor", n): item for n, item in built_in_executors().items()}
-    items |= {(k, n): item for (k, n), item in registry.items.items()}
+    if ":" in name:
+        return _item(registry, registry.at(name))
     if kind is not None:
-        return _item(registry, items.get((kind, name)) or registry.find(typing.cast(Kind, kind), name))
+        return _item(registry, registry.find(typing.cast(Kind, kind), name))
     for k in KINDS:
-        if (k, name) in items:
-            return _item(registry, items[k, name])
-    if name == MatchedRandomSearch.name:
-        return _matched_random_search()
+        if (k, name) in registry.items:
+            return _item(registry, registry.items[k, name])
     tasks = registry.tasks()
     if name in tasks:
         return _task(registry, name)
-    raise UnknownName("name", name, {*tasks, *(n for _, n in items)}, hint="nas-harness list")
+    raise UnknownName("name", name, {*tasks, *(n for _, n in registry.items)}, hint="nas-harness list")
 
 
 def _item(registry: Registry, item: Item) -> dict[str, Any]:
@@ -64,51 +55,27 @@ def _item(registry: Registry, item: Item) -> dict[str, Any]:
         "distribution": item.distribution,
         "version": item.version,
         "status": item.status,
-        "summary": item.provides.summary,
+        "summary": item.summary,
     }
     if item.status != "ok":
         return found
     target = item.load()
-    found["summary"] = found["summary"] or getattr(target, "summary", "")
     if item.kind == "strategy":
         return found | _strategy(target)
     if item.kind == "space":
         return found | _space(target())
-    found["documentation"] = _documentation(target)
+    found["documentation"] = documentation(target)
     if item.kind == "protocol":
-        protocol = registry.protocol(item.name)
+        protocol = registry.protocol(item.name) if item.plugin else target()
         found["tasks"] = [
             {"name": t.name, "status": protocol.missing(t) or "ok", "summary": t.summary} for t in protocol.tasks()
         ]
     return found
 
 
-def _matched_random_search() -> dict[str, Any]:
-    """The reference that the core puts beside every row; no plugin provides it."""
-    return {
-        "kind": "reference",
-        "name": MatchedRandomSearch.name,
-        "distribution": "nas-harness",
-        "version": version("nas-harness"),
-        "status": "ok",
-        "summary": _OF_REFERENCE,
-        "documentation": f"{_OF_REFERENCE}\n\n{_documentation(MatchedRandomSearch)}",
-    }
-
-
-def _documentation(target: Any) -> str:
-    """The docstring, a class's own or of a base beside it: that of a base of the harness says nothing of this one."""
-    if not isinstance(target, type):
-        return inspect.getdoc(target) or ""
-    owner = next((c for c in target.__mro__ if c.__dict__.get("__doc__")), object)
-    if owner is not target and owner.__module__.partition(".")[0] in ("harness", "builtins"):
-        return ""
-    return inspect.cleandoc(str(owner.__doc__))
-
-
 def _strategy(cls: Any) -> dict[str, Any]:
     return {
-        "documentation": _documentation(cls),
+        "documentation": documentation(cls),
         "needs": sorted(cls.needs),
         "parameters": parameters(cls.Params),
         "modes": {name: msgspec.to_builtins(mode) for name, mode in cls.modes.items()},
@@ -166,7 +133,7 @@ def _type_text(hint: Any) -> str:
 
 def _space(space: Any) -> dict[str, Any]:
     return {
-        "documentation": _documentation(type(space)),
+        "documentation": documentation(type(space)),
         "size": space.size,
         "choices": [{"name": c.name, "options": [str(o) for o in c.options]} for c in space.choices],
         "law": getattr(space, "default_law", None),
@@ -199,7 +166,7 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
         "law": evaluator.law,
         "laws": list(evaluator.space.laws),
         "score": msgspec.to_builtins(evaluator.score),
-        "split": evaluator.final_score,
+        "split": evaluator.final_split,
         "columns": list(evaluator.columns),
         "data_digest": evaluator.data_digest,
         "provenance": evaluator.provenance(),
@@ -222,11 +189,12 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
 def print_description(description: Mapping[str, Any], console: Console) -> None:
     """Head line, documentation, what takes a line each; then each part that takes more, under a title of its own."""
     d = dict(description)
-    head = f"{d.pop('kind')} {d.pop('name')}  ({d.pop('distribution')} {d.pop('version')})"
+    by = f"{d.pop('distribution')} {d.pop('version')}".strip() or "not installed"
+    head = f"{d.pop('kind')} {d.pop('name')}  ({by})"
     console.print(head, style="bold")
-    documentation = d.pop("documentation", "") or d["summary"]
+    text = d.pop("documentation", "") or d["summary"]
     d.pop("summary")
-    for paragraph in documentation.split("\n\n"):
+    for paragraph in text.split("\n\n"):
         console.print(" ".join(paragraph.split()))
     if d.get("status") == "ok":
         del d["status"]

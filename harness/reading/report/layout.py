@@ -1,16 +1,48 @@
-"""Rows and nested values as text: wrapped on a terminal, one line a row elsewhere, for ``grep`` and the like."""
+"""Tables and nested values on a terminal. No cell is ever cut.
+
+What has too little room first breaks the cells that may wrap; then whole columns go, and are named; then the columns
+that are left continue below. Where nobody looks (a pipe, a file) a listing is one line a row, for ``grep``.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from harness.reading.report.table import Column, Kind, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = 2
-_NARROWEST = 12
-"""Columns that are left for what is wrapped."""
+_SHORTEST_NAME = 12
+_LONGEST_WORD = 20
+"""A longer word is broken where there is no room for it."""
+_STYLES: dict[Kind, str] = {"plain": "", "other": "yellow", "reference": "dim italic", "heading": "yellow"}
+
+
+def print_table(table: Table, console: Console, *, all_columns: bool = False) -> None:
+    """Title, notes, the table in the width of the console, what it has no room for, legend and footnotes.
+
+    all_columns: drop, break and continue nothing.
+    """
+    from rich.text import Text
+
+    if table.title:
+        console.print(Text(table.title, style="bold cyan" if table.columns else "bold"))
+    for note in table.notes:
+        console.print(Text(note))
+    if table.columns and table.rows:
+        cells, styles = [row.cells for row in table.rows], [_STYLES[row.kind] for row in table.rows]
+        dropped = print_grid(table.columns, cells, console, styles=styles, fitted=not all_columns)
+        if dropped:
+            text = f"no room for: {', '.join(dropped)}; a wider terminal, {table.whole}"
+            console.print(Text(text, style="dim"))
+    if table.legend:
+        console.print(Text(table.legend, style="dim"))
+    for note in table.footnotes:
+        console.print(Text(note, style="yellow"))
 
 
 def print_listing(
@@ -23,40 +55,90 @@ def print_listing(
     header_style: str = "bold",
     whole: int | None = None,
 ) -> None:
-    """Aligned columns, those in ``right`` to the right. A terminal wraps those after the first ``whole`` (None: the
+    """Aligned columns, those in ``right`` to the right. A terminal breaks those after the first ``whole`` (None: the
     last alone) to its width, and shows ``styles``, one a row.
     """
-    from rich.table import Table
+    kept = len(header) - 1 if whole is None else whole
+    columns = [Column(name, name in right, wraps=k >= kept) for k, name in enumerate(header)]
+    shown = [style or "" for style in styles] if styles is not None else None
+    print_grid(columns, rows, console, styles=shown, header_style=header_style, fitted=console.is_terminal)
+
+
+def print_grid(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    console: Console,
+    *,
+    styles: Sequence[str] | None = None,
+    header_style: str = "bold",
+    fitted: bool = True,
+) -> tuple[str, ...]:
+    """Print the cells in the width of the console where ``fitted``; the headers of the columns that it dropped."""
     from rich.text import Text
 
-    if not console.is_terminal:
-        for line in _lines([header, *rows], [name in right for name in header]):
-            console.print(Text(line), soft_wrap=True)
-        return
-    table = Table(box=None, pad_edge=False, header_style=header_style, padding=(0, _GAP, 0, 0))
-    kept = len(header) - 1 if whole is None else whole
-    if sum(_widths([header, *rows])[:kept]) + kept * _GAP + _NARROWEST > console.width:
-        kept = 0  # a column that is not wrapped would be cut
-    for i, name in enumerate(header):
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=i < kept, overflow="fold")
-    for row, style in zip(rows, styles or [None] * len(rows), strict=True):
-        table.add_row(*(Text(cell) for cell in row), style=style)
-    console.print(table)
-
-
-def _lines(cells: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
-    flat = [[" ".join(cell.split()) for cell in row] for row in cells]
-    widths = _widths(flat)
-    return [
-        (" " * _GAP)
-        .join(c.rjust(w) if to_right else c.ljust(w) for c, w, to_right in zip(row, widths, right, strict=True))
-        .rstrip()
-        for row in flat
+    cells = [[c.header for c in columns], *([" ".join(cell.split()) for cell in row] for row in rows)]
+    shown = [header_style, *(styles or [""] * len(rows))]
+    natural = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    gap = _GAP if not fitted or sum(natural) + _GAP * (len(natural) - 1) <= console.width else 1
+    least = [
+        _least([line[k] for line in cells], natural[k]) if c.wraps and fitted else natural[k]
+        for k, c in enumerate(columns)
     ]
+    kept = _kept(columns, least, console.width, gap) if fitted else list(range(len(columns)))
+    for block in _blocks(kept, least, console.width, gap) if fitted else [kept]:
+        room = _widths(block, least, natural, console.width, gap)
+        every = [[textwrap.wrap(line[k], room[k]) or [""] for k in block] for line in cells]
+        widths = [max(len(piece) for pieces in column for piece in pieces) for column in zip(*every, strict=True)]
+        for broken, style in zip(every, shown, strict=True):
+            for i in range(max(map(len, broken))):
+                pieces = [
+                    piece.rjust(width) if columns[k].right else piece.ljust(width)
+                    for k, width, pieces in zip(block, widths, broken, strict=True)
+                    for piece in [pieces[i] if i < len(pieces) else ""]
+                ]
+                console.print(Text((" " * gap).join(pieces).rstrip(), style=style), soft_wrap=True)
+    return tuple(c.header for k, c in enumerate(columns) if k not in kept)
 
 
-def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+def _least(cells: Sequence[str], natural: int) -> int:
+    """Characters that a column needs at least when its cells are broken."""
+    longest = max((len(word) for cell in cells for word in textwrap.wrap(cell, 1, break_long_words=False)), default=0)
+    return min(natural, max(_SHORTEST_NAME, min(longest, _LONGEST_WORD)))
+
+
+def _kept(columns: Sequence[Column], least: Sequence[int], width: int, gap: int) -> list[int]:
+    """The columns that stay, by position."""
+    kept = list(range(len(columns)))
+    for k in sorted((k for k in kept if columns[k].dropped), key=lambda k: -columns[k].dropped):
+        if sum(least[k] + gap for k in kept) - gap <= width:
+            break
+        kept.remove(k)
+    return kept
+
+
+def _blocks(kept: Sequence[int], least: Sequence[int], width: int, gap: int) -> list[list[int]]:
+    """The columns of each block: the first column, and as many others as there is room for, one at least."""
+    if not kept:
+        return []
+    first, *others = kept
+    blocks = [[first]]
+    for k in others:
+        if len(blocks[-1]) > 1 and sum(least[j] + gap for j in blocks[-1]) + least[k] > width:
+            blocks.append([first])
+        blocks[-1].append(k)
+    return blocks
+
+
+def _widths(block: Sequence[int], least: Sequence[int], natural: Sequence[int], width: int, gap: int) -> dict[int, int]:
+    """Of each column of a block: what is left goes to those that would be broken, the narrowest first."""
+    widths = {k: least[k] for k in block}
+    room = max(width - sum(widths.values()) - gap * (len(block) - 1), 0)
+    wanting = sorted((k for k in block if least[k] < natural[k]), key=lambda k: natural[k] - least[k])
+    for place, k in enumerate(wanting):
+        more = min(natural[k] - least[k], room // (len(wanting) - place))
+        widths[k] += more
+        room -= more
+    return widths
 
 
 def nested(name: str, value: Any, indent: int = 0) -> list[str]:

@@ -61,11 +61,14 @@ def check_protocol(protocol: Any, *, tasks: Iterable[str] | None = None, only: I
 
 
 def check_named(name: str, *, registry: Registry | None = None) -> list[Report]:
-    """Reports of everything of that name: strategies, spaces, protocols, and tasks (``protocol/data set``).
+    """Reports of everything of that name: strategies, spaces, protocols, and tasks (``protocol/data set``); or of the
+    class that stands at ``module:attribute``, installed or not.
 
     Raises UnknownName with the nearest known ones, PluginError or DataMissing where it does not load.
     """
     registry = registry or default_registry()
+    if ":" in name:
+        return [check_any(registry.at(name).load())]
     reports = []
     if ("strategy", name) in registry.items:
         reports.append(check_strategy(registry.load("strategy", name), registry=registry))

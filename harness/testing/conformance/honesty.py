@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 from harness.testing.conformance.report import check, expect
 from harness.testing.conformance.subjects import StrategySubject
 from harness.testing.reachability import paths_to
@@ -43,11 +43,11 @@ def shuffled(subject: StrategySubject) -> None:
     for seed in range(_SHUFFLES):
         evaluator = ShuffledEvaluator(SyntheticEvaluator(space, seed=seed, rows="architecture", noise=0.05), seed)
         trial = subject.trial(evaluator, Budget(queries=_QUERIES), seed=seed)
-        if not trial.returned or not space.is_valid(trial.returned[0]):
+        if not trial.returned:
             continue  # said by other checks
         truth = evaluator.truth("single")
         assert truth is not None
-        reported = evaluator.final(trial.returned[:1], final="single").scores[0]
+        reported = evaluator.final_scores(trial.returned[:1], final="single").scores[0]
         rank = int((truth.final >= reported).sum())
         ranks.append(rank)
         log_p += math.log(best_of(rank, len(truth.final), _QUERIES + 1))

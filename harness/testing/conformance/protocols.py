@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 
 from harness.errors import DataMissing, HarnessError, UnknownArchitecture
-from harness.protocol import Evaluator, Fidelity, Task, TrainingProtocol, Truth, Validator
-from harness.search.oracle import Budget, Oracle
+from harness.protocol import Evaluator, Fidelity, RunContext, Task, TrainingProtocol, Truth, Validator
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.spaces import LAWS, Architecture
 from harness.testing.conformance.report import Failed, Skipped, check, expect
 from harness.testing.reachability import paths_to
@@ -24,7 +25,7 @@ class OpenedTask:
 
     def __init__(self, task: Task, evaluator: Evaluator) -> None:
         self.task, self.evaluator = task, evaluator
-        self.validator: Validator = evaluator.validator()
+        self.validator: Validator = evaluator.validator(context=RunContext())
 
     @cached_property
     def archs(self) -> list[Architecture]:
@@ -107,7 +108,7 @@ def opens(subject: ProtocolSubject, case: str) -> None:
     expect(evaluator.law in LAWS, f"its law {evaluator.law!r} is none of {LAWS}")
     expect(evaluator.law in evaluator.space.laws, f"its law {evaluator.law!r} is not its space's")
     expect("validation" in evaluator.columns, f"its columns are {evaluator.columns}")
-    expect(evaluator.final_score in ("test", "valid"), f"final_score is {evaluator.final_score!r}")
+    expect(evaluator.final_split in ("test", "valid"), f"final_split is {evaluator.final_split!r}")
     expect(opened.validator.space.name == evaluator.space.name, "its validator is over another space")
     expect(opened.validator.score == evaluator.score, "its validator has another score")
     if opened.task.recorded:
@@ -156,6 +157,8 @@ def batches(subject: ProtocolSubject, case: str) -> str:
         found = [validator.read(a, int(r), fidelity, repeat) for a, r in zip(archs, rows, strict=True)]
         single = {name: np.array([getattr(r, name) for r in found], dtype=np.float64) for name in many}
         _same(many, single, f"{fidelity.name}, repeat {repeat}: read")
+        absent = set(validator.known_after) - set(validator.measure(archs[0], fidelity, repeat).measured or {})
+        expect(not absent, f"{fidelity.name}, repeat {repeat}: known_after, but not measured: {', '.join(absent)}")
     return f"{len(archs)} architectures, {len(asked)} of {len(opened.questions)} pairs of fidelity and repeat"
 
 
@@ -222,7 +225,7 @@ def truth(subject: ProtocolSubject, case: str) -> str:
     opened.recorded()
     evaluator, validator, archs = opened.evaluator, opened.validator, opened.archs
     for final in opened.task.finals:
-        scores = evaluator.final(archs, final=final).scores
+        scores = evaluator.final_scores(archs, final=final).scores
         expect(scores.shape == (len(archs),), f"final {final!r} has shape {scores.shape}")
     found = opened.truth
     if found is None:
@@ -233,7 +236,7 @@ def truth(subject: ProtocolSubject, case: str) -> str:
     picked = [found.architectures[int(i)] for i in some]
     rows = validator.identity(picked)
     expect((rows == some).all(), "identity of the truth's architectures is not their place in it")
-    reported = evaluator.final(picked, final=opened.task.finals[0]).scores
+    reported = evaluator.final_scores(picked, final=opened.task.finals[0]).scores
     expect(np.allclose(reported, found.final[some], equal_nan=True, rtol=1e-6), "final differs from the truth")
     if found.valid is not None:
         valid = validator.validate(picked, fidelity=validator.fidelities[-1]).valid
@@ -257,7 +260,7 @@ def free_of_test(subject: ProtocolSubject, case: str) -> None:
     if not opened.task.searchable:
         raise Skipped("the task has no validation split: it only says the final score of searches on another task")
     targets: list[Any] = [evaluator]
-    if opened.truth is not None and evaluator.final_score == "test":
+    if opened.truth is not None and evaluator.final_split == "test":
         targets += [opened.truth, opened.truth.final]
     oracle = Oracle(opened.validator, Budget(queries=3))
     if opened.task.recorded:
@@ -265,10 +268,10 @@ def free_of_test(subject: ProtocolSubject, case: str) -> None:
     for name, root in (("validator", opened.validator), ("oracle", oracle), ("space", evaluator.space)):
         paths = paths_to(root, targets, name=name)
         expect(not paths, f"final scores are reachable: {', '.join(paths[:3])}")
-    if not opened.task.recorded or evaluator.final_score == "valid":
+    if not opened.task.recorded or evaluator.final_split == "valid":
         return
     valid = opened.validator.validate(opened.archs, fidelity=opened.validator.fidelities[-1]).valid
-    final = evaluator.final(opened.archs, final=opened.task.finals[0]).scores
+    final = evaluator.final_scores(opened.archs, final=opened.task.finals[0]).scores
     both = ~np.isnan(valid) & ~np.isnan(final)
     expect(not both.any() or not np.allclose(valid[both], final[both]), "validation scores are the final scores")
 
@@ -279,7 +282,7 @@ def refusals(subject: ProtocolSubject, case: str) -> None:
     opened = subject.opened(case)
     calls: dict[str, Any] = {"validator('no such column')": lambda: opened.evaluator.validator("no such column")}
     if opened.task.recorded:
-        calls["final='no such final'"] = lambda: opened.evaluator.final(opened.archs[:1], final="no such final")
+        calls["final='no such final'"] = lambda: opened.evaluator.final_scores(opened.archs[:1], final="no such final")
     for name, call in calls.items():
         try:
             call()

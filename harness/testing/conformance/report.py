@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from harness.running.search import told
 
 Kind = Literal["strategy", "space", "protocol"]
 Status = Literal["passed", "failed", "skipped"]
@@ -37,11 +38,6 @@ class Check:
     name: str
     run: Callable[..., str | None]
     cases: Callable[[Any], Iterable[str]] | None = None
-
-    @property
-    def proves(self) -> str:
-        """What a pass says, and what it does not."""
-        return " ".join((self.run.__doc__ or "").split())
 
 
 CHECKS: list[Check] = []
@@ -133,7 +129,7 @@ def run_checks(kind: Kind, name: str, subject: Any, only: Iterable[str] = ()) ->
         try:
             cases = list(item.cases(subject))
         except Exception as error:
-            results.append(Result(item.name, "failed", _where(error), 0.0))
+            results.append(Result(item.name, "failed", told(error), 0.0))
             continue
         results += [_run(f"{item.name} [{case}]", item.run, subject, case) for case in cases]
     return Report(kind, name, tuple(results))
@@ -150,11 +146,5 @@ def _run(name: str, function: Callable[..., str | None], *args: Any) -> Result:
     except Skipped as error:
         status, why = "skipped", str(error)
     except Exception as error:
-        status, why = "failed", _where(error)
+        status, why = "failed", told(error)
     return Result(name, status, why, time.perf_counter() - started)
-
-
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"

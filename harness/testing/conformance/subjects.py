@@ -12,7 +12,7 @@ import msgspec
 from harness.errors import DataMissing, PluginError, StudyError
 from harness.protocol import Evaluator
 from harness.registry import Registry
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed, Skipped
@@ -62,14 +62,14 @@ class StrategySubject:
     def trial(
         self, evaluator: Evaluator, budget: Budget = PLAIN, *, seed: int = 0, constraints: Sequence[str] = ()
     ) -> Trial:
-        """One search. Raises Failed where it hangs, Skipped where the strategy refuses the task with a StudyError."""
+        """One search. Raises Failed where it fails or hangs, Skipped where it refuses the task with a StudyError."""
         if self.hung:
             raise Skipped("not run: an earlier search hung")
         if "training" in self.cls.needs:
             raise Skipped("the strategy trains networks itself: it needs a live task")
         try:
             return run_trial(
-                self.cls, evaluator.validator(), budget, params=self.params, seed=seed, limit=self.limit,
+                self.cls, evaluator, budget, params=self.params, seed=seed, limit=self.limit,
                 constraints=constraints,
             )  # fmt: skip
         except Hung:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import BudgetExhausted
-from harness.protocol import Fidelity, Floats, Reading, Validation, Validator
+from harness.errors import StudyError
+from harness.protocol import Evaluator, Fidelity, Floats, Reading, RunContext, Validation, Validator
 from harness.records.identity import stream
 from harness.running.environment import single_thread
+from harness.running.search import Searched, carry_out
+from harness.search.budget import Budget
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle
+from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed
@@ -32,11 +34,11 @@ class Hung(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises Hung in the block after ``seconds``; without effect outside the main thread, or without SIGALRM.
+    """Raises Hung in the block after ``seconds``; without effect outside the main thread.
 
     A timer that was running goes on with what is left of it.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -88,15 +90,25 @@ class MeteredValidator(Validator):
             self.answered.add((row, self.fidelities.index(fidelity), repeat))
         return found
 
+    def close(self) -> None:
+        self._inner.close()
+
 
 @dataclass(frozen=True)
 class Trial:
-    """A finished search. ``returned``: as the runner would take it, the incumbent where BudgetExhausted propagated."""
+    """A finished search, its oracle and the meter behind it."""
 
-    strategy: Strategy
+    searched: Searched
     oracle: Oracle
     validator: MeteredValidator
-    returned: list[Any]
+
+    @property
+    def strategy(self) -> Strategy:
+        return self.searched.strategy
+
+    @property
+    def returned(self) -> list[Architecture]:
+        return self.searched.returned
 
     @property
     def overspent(self) -> int:
@@ -117,7 +129,7 @@ class Trial:
 
 def run_trial(
     cls: type[Strategy],
-    validator: Validator,
+    evaluator: Evaluator,
     budget: Budget,
     *,
     params: Any,
@@ -125,19 +137,14 @@ def run_trial(
     limit: float = 30.0,
     constraints: Sequence[str] = (),
 ) -> Trial:
-    """One search. Raises what the strategy raises, Failed for an answer that is no list of architectures, Hung."""
-    metered = MeteredValidator(validator)
-    oracle = Oracle(metered, budget, constraints=[Constraint.parse(c) for c in constraints])
-    strategy = cls(params)
-    rng = stream(0, "conformance", cls.name, seed)
-    try:
+    """One search. Raises Failed where the strategy raises or its answer cannot be reported, StudyError, Hung."""
+    with closing(MeteredValidator(evaluator.validator(context=RunContext(seed=seed)))) as metered:
+        oracle = Oracle(metered, budget, constraints=[Constraint.parse(c) for c in constraints])
+        rng = stream(0, "conformance", cls.name, seed)
         with single_thread(), time_limit(limit):
-            returned: Any = strategy.search(oracle, rng)
-    except BudgetExhausted:
-        if oracle.ended_by is None:
-            raise Failed("search raised BudgetExhausted though the oracle had not ended it") from None
-        incumbent = oracle.incumbent
-        returned = [] if incumbent is None else [incumbent.arch]
-    if isinstance(returned, str) or not isinstance(returned, Sequence):
-        raise Failed(f"search returned {type(returned).__name__}, not a sequence of architectures")
-    return Trial(strategy, oracle, metered, list(returned))
+            searched = carry_out(lambda: cls(params), oracle, rng)
+    if isinstance(searched.raised, StudyError):
+        raise searched.raised
+    if searched.raised is not None:
+        raise Failed(str(searched.error))
+    return Trial(searched, oracle, metered)

@@ -14,11 +14,9 @@ from harness.errors import DataError
 from harness_nasbench.formats import safe_pickle
 from harness_nasbench.formats.nasbench201_cells import CELLS, OPERATIONS
 
-__all__ = ["DRIFT_SECONDS", "EDGE_ORDER", "OPERATION_ORDER", "PROTOCOLS", "AnalogTable", "read"]
+__all__ = ["EDGE_ORDER", "OPERATION_ORDER", "PROTOCOLS", "AnalogTable", "read"]
 
 PROTOCOLS = ("baseline", "ptq", "qat", "noisy", "analog")
-DRIFT_SECONDS = (60, 3_600, 86_400, 2_592_000)
-DRIFT_PROTOCOLS = ("baseline", "analog")
 
 OPERATION_ORDER = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 """What the file's operation indices 0 to 4 mean."""
@@ -46,13 +44,11 @@ class AnalogTable:
 
     `operations`: int8 [15625, 6], in NAS-Bench-201's own operation and edge order.
     `accuracy`: protocol -> float64 [15625], percent, on CIFAR-10's test images.
-    `drift`, `drift_deviation`: protocol -> float64 [15625, 4], percent, after each of `DRIFT_SECONDS`.
+    What the file says of drift over time is not read.
     """
 
     operations: npt.NDArray[np.int8]
     accuracy: dict[str, npt.NDArray[np.float64]]
-    drift: dict[str, npt.NDArray[np.float64]]
-    drift_deviation: dict[str, npt.NDArray[np.float64]]
 
 
 def read(path: Path) -> AnalogTable:
@@ -62,7 +58,6 @@ def read(path: Path) -> AnalogTable:
         raise DataError(f"{path}: not the {CELLS:,} architectures of analog-nasbench")
     raw = np.empty((CELLS, len(_EDGES)), dtype=np.int8)
     accuracy = np.empty((CELLS, len(PROTOCOLS)))
-    drift = np.empty((CELLS, len(DRIFT_PROTOCOLS), len(DRIFT_SECONDS), 2))
     for row, (key, entry) in enumerate(data.items()):
         place = f"{path}: architecture {str(key)[:60]}"
         if (
@@ -76,18 +71,11 @@ def read(path: Path) -> AnalogTable:
             raise DataError(f"{place}: its entry is of architecture {str(fields.get('architecture'))[:60]}")
         raw[row] = key
         accuracy[row] = [_percent(fields, f"{protocol}_accuracy", place) for protocol in PROTOCOLS]
-        for p, protocol in enumerate(DRIFT_PROTOCOLS):
-            for s, seconds in enumerate(DRIFT_SECONDS):
-                name = f"{protocol}_drift_{seconds}"
-                measured = _fields(fields.get(name), "DriftMeasurement", f"{place}: {name}")
-                drift[row, p, s] = [_percent(measured, part, f"{place}: {name}") for part in ("value", "uncertainty")]
     operations = _OPERATIONS[raw][:, _EDGES]
     order = np.lexsort(operations.T[::-1])
     return AnalogTable(
         np.ascontiguousarray(operations[order]),
         {name: np.ascontiguousarray(accuracy[order, p]) for p, name in enumerate(PROTOCOLS)},
-        {name: np.ascontiguousarray(drift[order, p, :, 0]) for p, name in enumerate(DRIFT_PROTOCOLS)},
-        {name: np.ascontiguousarray(drift[order, p, :, 1]) for p, name in enumerate(DRIFT_PROTOCOLS)},
     )
 
 

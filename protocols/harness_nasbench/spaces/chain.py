@@ -72,7 +72,9 @@ _HEAD_COSTS = (
 
 
 class ChainSpace(SearchSpace):
-    """Eight digits, one per layer: 0 identity, 1 MB3_K3, 2 MB6_K5, as the benchmark writes them.
+    """NAS-Bench-Macro: a chain of eight layers, three blocks each.
+
+    Eight digits, one per layer: 0 identity, 1 MB3_K3, 2 MB6_K5, as the benchmark writes them.
 
     Layers 0, 2 and 5 open a stage: they halve the map and double the channels (32 to 64, 128, 256), so that even
     their identity is a 1x1 convolution. Any other identity is nothing at all: moving it within its stage gives the same

@@ -76,7 +76,9 @@ def canonical_cell(genes: Cell) -> tuple[int, ...]:
 
 
 class DartsSpace(SearchSpace):
-    """A normal and a reduction cell: each the input pairs of nodes 3, 4, 5 and two operations for each of nodes 2 to 5.
+    """DARTS, as NAS-Bench-301 has it: two cells of four nodes, two inputs each, seven operations.
+
+    A normal and a reduction cell: each the input pairs of nodes 3, 4, 5 and two operations for each of nodes 2 to 5.
 
     Nodes 0 and 1 are the outputs of the two cells before. A node's two predecessors are distinct, as NAS-Bench-301
     has it, so every encoding is valid: (180 x 7^8)^2 of them. ``low`` and ``high`` name the operations on the edge from

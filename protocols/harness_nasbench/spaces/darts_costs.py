@@ -35,19 +35,18 @@ class Position:
     last: int
     channels: int
     pixels: int
-    after_reduction: bool
 
 
 def network(layers: int, channels: int, nodes: int = 4) -> list[Position]:
     """The cells from first to last; each concatenates so many intermediate nodes."""
     found: list[Position] = []
     before_last = last = _STEM_WIDTH * channels
-    pixels, after = _IMAGE**2, False
+    pixels = _IMAGE**2
     for layer in range(layers):
         reduction = layer in (layers // 3, 2 * layers // 3)
         channels *= 1 + reduction
-        found.append(Position(reduction, before_last, last, channels, pixels, after))
-        before_last, last, after = last, nodes * channels, reduction
+        found.append(Position(reduction, before_last, last, channels, pixels))
+        before_last, last = last, nodes * channels
         pixels //= 4 if reduction else 1
     return found
 

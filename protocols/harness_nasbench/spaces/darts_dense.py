@@ -42,7 +42,9 @@ def _renumberings(nodes: int) -> Ints:
 
 
 class DenseDartsSpace(SearchSpace):
-    """A normal and a reduction cell of N intermediate nodes: one of eight operations on each possible edge.
+    """CSNAS's dense cells: two of five nodes, one of eight operations on each of 20 possible edges, all summed.
+
+    A normal and a reduction cell of ``nodes`` intermediate nodes each; with another number than five the name ends so.
 
     Choices are in the order of DARTS's edges: node by node, the two inputs first; every encoding is valid. A cell of
     the ``darts`` space, with two inputs a node, is one with ``none`` on all other edges.
@@ -55,6 +57,7 @@ class DenseDartsSpace(SearchSpace):
     The key numbers the intermediate nodes that something reaches canonically.
     """
 
+    name = "darts-dense-5"
     operations = ("c_{k-2}", "c_{k-1}", *OPERATIONS, "add", "output")
     cells = 2
 

@@ -35,7 +35,9 @@ _CHUNK = 16_384
 
 
 class NASBench101Space(SearchSpace):
-    """21 edge bits above the diagonal, row by row, and the operations of vertices 1 to 5.
+    """NAS-Bench-101: cells of at most seven vertices and nine edges.
+
+    21 edge bits above the diagonal, row by row, and the operations of vertices 1 to 5.
 
     An encoding is valid where, after pruning, the output is reachable with at most 9 edges. The key is the benchmark's
     module hash. Pruning comes before everything: key, costs, and by default `graph`.

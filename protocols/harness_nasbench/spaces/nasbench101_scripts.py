@@ -195,8 +195,6 @@ class CTNASScript(Script):
 
     slots = 1 + (_INTERIOR + 1) + _INTERIOR + 2 * (MAX_EDGES - 2)
     max_decisions = slots
-    decisions_each: Final = 18
-    """Decisions that one cell takes, whatever its number of vertices."""
     _first_endpoint: Final = 1 + (_INTERIOR + 1) + _INTERIOR
 
     def start(self, n: int, *, masked: bool = True) -> CellsSoFar:

@@ -32,23 +32,12 @@ _NOTATION = re.compile(rf"\|{_OP}~0\|\+\|{_OP}~0\|{_OP}~1\|\+\|{_OP}~0\|{_OP}~1\
 _NODES = len(EDGES) + 2
 
 
-def unique_string(arch: Sequence[int], *, zeros: bool = True) -> str:
-    """The official ``to_unique_str``: each node as the sorted sum of its inputs, a skip being its input itself.
+def _term(source: str, op: int) -> str:
+    """A summand of a node in the official ``to_unique_str(consider_zero=True)``.
 
-    ``zeros``: an edge that is ``none`` or starts at a node that is exactly ``#`` adds ``#`` (`consider_zero=True`).
+    A skip is its source itself; an edge that is ``none`` or starts at a node that is exactly ``#`` is ``#``.
     """
-    nodes = ["0"]
-    for target in (1, 2, 3):
-        terms = []
-        for (source, to), op in zip(EDGES, arch, strict=True):
-            if to == target:
-                terms.append(_term(nodes[source], op, zeros))
-        nodes.append("+".join(sorted(terms)))
-    return nodes[-1]
-
-
-def _term(source: str, op: int, zeros: bool) -> str:
-    if zeros and (op == NONE or source == "#"):
+    if op == NONE or source == "#":
         return "#"
     return source if op == SKIP else f"({source})@{OPERATIONS[op]}"
 
@@ -61,9 +50,9 @@ def _enumeration() -> Enumeration:
     class_of: list[int] = []
     first: list[int] = []
     for e01, e02, e12 in product(ops, repeat=3):
-        node1 = _term("0", e01, True)
-        node2 = "+".join(sorted((_term("0", e02, True), _term(node1, e12, True))))
-        terms = [[_term(node, op, True) for op in ops] for node in ("0", node1, node2)]
+        node1 = _term("0", e01)
+        node2 = "+".join(sorted((_term("0", e02), _term(node1, e12))))
+        terms = [[_term(node, op) for op in ops] for node in ("0", node1, node2)]
         for three in product(*terms):
             key = "+".join(sorted(three))
             index = found.setdefault(key, len(found))
@@ -105,7 +94,9 @@ def _pruned_shapes() -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 class NASBench201Space(EnumeratedSpace):
-    """Choices: the operation of each edge, in the order of the architecture string.
+    """NAS-Bench-201: five operations on the six edges of a cell.
+
+    Choices: the operation of each edge, in the order of the architecture string.
 
     ``dataset`` (cifar10, cifar100, imagenet16-120) fixes image size and classes, and so the costs and nothing else.
     The key is the official string with zero handling (6,466 classes); rows are architectures, since isomorphic cells

@@ -138,7 +138,9 @@ def _adjacencies() -> npt.NDArray[np.bool_]:
 
 
 class NASBenchGraphSpace(EnumeratedSpace):
-    """Choices: ``graph``, one of nine lists of links, then ``node1`` to ``node4``, one of nine operations each.
+    """NAS-Bench-Graph: nine graphs of four nodes, nine operations.
+
+    Choices: ``graph``, one of nine lists of links, then ``node1`` to ``node4``, one of nine operations each.
 
     A graph has six nodes: input, the four in order, and the output, which takes the nodes that feed no other. Every
     node lies on a path, so pruning changes nothing. Widths differ by data set, so no costs per node are given.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness import Oracle
 
 
-class AnnealingParams(Params, frozen=True, kw_only=True):
+class AnnealingParams(Params):
     """Every field has a default, a range and a sentence: `nas-harness describe example-annealing` shows them."""
 
     warm_up: Annotated[
@@ -36,18 +36,17 @@ class AnnealingParams(Params, frozen=True, kw_only=True):
         return cls(warm_up=3, patience=10)
 
 
-class SimulatedAnnealing(Strategy):
-    """From the best of a random warm-up: mutate; go there if it is better, else with probability exp(difference / T).
+class SimulatedAnnealing(Strategy[AnnealingParams]):
+    """Accept worse mutations ever more rarely (Kirkpatrick et al. 1983).
+
+    From the best of a random warm-up: mutate; go there if it is better, else with probability exp(difference / T).
 
     T falls by ``cooling`` with each architecture that is paid for. Where mutations only lead to what is known already,
     it starts again from a random architecture.
     """
 
     name: ClassVar[str] = "example-annealing"
-    summary: ClassVar[str] = "accept worse mutations ever more rarely (Kirkpatrick et al. 1983)"
-    Params: ClassVar[type[Params]] = AnnealingParams
     ablations = {"greedy": {"temperature": 1e-9}}
-    params: AnnealingParams
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         """Never returns: `BudgetExhausted` ends it, and the best validated architecture stands."""

@@ -16,8 +16,9 @@ from harness import (
     DataMissing,
     Evaluator,
     Fidelity,
-    Final,
+    FinalScores,
     HarnessError,
+    RunContext,
     Score,
     Task,
     TrainingProtocol,
@@ -95,7 +96,7 @@ class DenoisingEvaluator(Evaluator):
         self._test = _columns(text, keys, "test")[:, -1]
         self._members = list(members.values())
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         if column != "validation":
             raise HarnessError(f"{self.task.name} has no column {column!r}; it has validation")
         return self._validator
@@ -108,8 +109,8 @@ class DenoisingEvaluator(Evaluator):
             return self._test[:, 0]
         raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
 
-    def final(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Final:
-        return Final(self._finals(final)[self._validator.identity(archs)])
+    def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
+        return FinalScores(self._finals(final)[self._validator.identity(archs)])
 
     def truth(self, final: str) -> Truth:
         archs = [m[0] for m in self._members]
@@ -126,7 +127,10 @@ class DenoisingEvaluator(Evaluator):
 
 
 class Denoising(TrainingProtocol):
-    """Trainings of every network of `StackSpace`: three fidelities, two repeats (one missing), seconds."""
+    """Recorded trainings of small networks that take the noise out of signals.
+
+    Every network of `StackSpace` was trained: three fidelities, two repeats (one missing), seconds.
+    """
 
     name = "example-denoising"
 

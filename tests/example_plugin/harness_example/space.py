@@ -14,8 +14,9 @@ TAPS = {"skip": 0, "filter3": 3, "filter5": 5}
 
 
 class StackSpace(SearchSpace):
-    """Four layers, each a filter of three or five taps, or nothing (``skip``): 3^4 = 81 encodings.
+    """Four layers, three operations each: 81 encodings, 31 networks.
 
+    An operation is a filter of three or five taps, or nothing (``skip``).
     Where the skips stand does not matter, so that isomorphic architectures are those with the same filters in the same
     order: 1 + 2 + 4 + 8 + 16 = 31 keys. Skips are no nodes of the pruned graph.
     """

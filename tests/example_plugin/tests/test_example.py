@@ -48,7 +48,9 @@ def evaluator() -> DenoisingEvaluator:
 
 
 class Random(Strategy):
-    name, summary = "random", "what annealing is to be better than"
+    """What annealing is to be better than."""
+
+    name = "random"
 
     def search(self, oracle, rng):
         while True:

@@ -56,7 +56,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ),
         (["run", "-s", "toy-sampler", "-t", "toy/edges", "--budget", "5", "--jobs", "0"], "--jobs 0: at least 1"),
         (["run", "-s", "toy-sampler", "-t", "toy/edges", "--budget", "5", "--name", "a/b"], "it names a folder"),
-        (["report", "nowhere"], "nowhere holds no runs.jsonl"),
+        (["report", "nowhere"], "nowhere holds no study; is it the folder of one?"),
     ],
 )
 def test_bad_input_is_told_and_exits_2(
@@ -126,9 +126,9 @@ def test_a_results_folder_that_cannot_be_written(
 
 
 def test_an_export_that_cannot_be_written(toy: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from written_records import baseline, row, write_study
+    from written_records import entry, write_study
 
-    folder = write_study(tmp_path / "s", row("alpha", [1.0, 2.0]), [baseline()])
+    folder = write_study(tmp_path / "s", entry("alpha", [1.0, 2.0]))
     assert "cannot be written" in refused(capsys, "report", str(folder), "--output", str(tmp_path / "no" / "file"))
     assert "costs are numbers" in refused(capsys, "report", str(folder), "--section", "curves", "--at", "1;2")
 
@@ -189,7 +189,7 @@ def test_a_broken_plugin_is_warned_of_when_a_study_runs(
 ) -> None:
     words = ["run", "-s", "toy-sampler", "-t", "toy/edges", "--budget", "3", "--seeds", "1", "--executor", "serial"]
     assert main([*words, "--results", str(tmp_path / "r"), "-q"]) == 0
-    assert "warning: plugin 'broken-thing' of broken-thing 2.5 is left out" in capsys.readouterr().err
+    assert "warning: plugin 'broken-thing' of broken-thing 2.5 is broken" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--strict-plugins", "list"], ["list", "--strict-plugins"]])

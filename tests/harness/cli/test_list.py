@@ -45,14 +45,15 @@ def test_list_names_kind_name_distribution_version_and_status(capsys: pytest.Cap
 def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A module that is not there is known before it is imported; a class that is not there, when it is asked for."""
+    """What does not say its name is listed as broken; so is a name whose module is not there."""
     info = tmp_path / "broken_toy-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-toy\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[nas_harness]\nbroken-toy = broken_toy\n")
     (tmp_path / "broken_toy.py").write_text(
         "from harness import Provides, hookimpl\n@hookimpl\ndef nas_harness_strategies():\n"
-        "    return [Provides('no-module', 'toy_serach:Sampler'), Provides('no-class', 'toy_plugin:Smapler')]\n"
+        "    return [Provides('toy_serach:Sampler', name='no-module'), Provides('toy_plugin:Smapler', name='no-class'),"
+        " Provides('toy_plugin:NoClass')]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,broken-toy")
@@ -60,15 +61,17 @@ def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
     assert found["no-module"]["status"] == "broken"
     assert "there is no module 'toy_serach'" in found["no-module"]["why"]
     assert found["toy-sampler"]["status"] == "ok"
+    assert found["broken-toy"]["why"].startswith("'toy_plugin:NoClass' does not load: AttributeError")
     for words in (["describe", "no-class"], ["check", "no-class"], ["run", "-s", "no-class", *ON_EDGES]):
         assert main(words) == 2
         said = capsys.readouterr().err
-        assert "strategy 'no-class' of broken-toy 1.0 does not load from 'toy_plugin:Smapler': AttributeError" in said
+        assert "strategy 'no-class' of broken-toy 1.0: 'toy_plugin:Smapler' does not load: AttributeError" in said
 
 
 ON_EDGES = ["-t", "toy/edges", "--budget", "5"]
 TASKS = [
-    f"toy/{name}" for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "timeless")
+    f"toy/{name}"
+    for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "trained", "timeless")
 ]
 
 
@@ -78,7 +81,7 @@ TASKS = [
         ("protocols", ["toy"]),
         ("spaces", ["toy-edges", "toy-nodes"]),
         ("tasks", TASKS),
-        ("plugins", ["toy"]),
+        ("plugins", ["core", "toy"]),
         ("executors", ["dask", "process", "serial"]),
     ],
 )
@@ -107,13 +110,11 @@ def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: py
     assert "single size = 1" in text
 
 
-def test_a_strategy_without_a_docstring_is_described_by_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    """toy-sampler has none; toy-returner has one; toy-bad-ranker, a toy-returner, has its base's."""
+def test_a_class_is_described_by_its_docstring_or_its_own_bases(capsys: pytest.CaptureFixture[str]) -> None:
+    """toy-sampler has one; toy-bad-ranker, a toy-returner, has its base's; toy-raiser and toy have the harness's."""
     assert main(["describe", "toy-sampler"]) == 0
-    out = capsys.readouterr().out
-    assert out.splitlines()[1] == "Draws and queries until the budget ends"
-    assert "One search method" not in out
-    assert shown(capsys, "describe", "toy-sampler")["documentation"] == ""
+    assert capsys.readouterr().out.splitlines()[1] == "Draws and queries until the budget ends."
+    assert shown(capsys, "describe", "toy-raiser")["documentation"] == ""
     for name in ("toy-returner", "toy-bad-ranker"):
         assert shown(capsys, "describe", name)["documentation"].startswith("Stops by itself after ten queries")
     assert shown(capsys, "describe", "toy")["documentation"] == ""
@@ -121,9 +122,9 @@ def test_a_strategy_without_a_docstring_is_described_by_its_summary(capsys: pyte
 
 def test_the_reference_of_every_report_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     found = shown(capsys, "describe", "matched-random-search")
-    assert (found["kind"], found["distribution"]) == ("reference", "nas-harness")
+    assert (found["kind"], found["distribution"]) == ("strategy", "nas-harness")
     assert main(["describe", "matched-random-search"]) == 0
-    assert "The core's own random search" in capsys.readouterr().out
+    assert "The harness's own random search" in capsys.readouterr().out
 
 
 def test_a_description_ends_with_what_takes_more_than_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +139,7 @@ def test_a_description_ends_with_what_takes_more_than_a_line(capsys: pytest.Capt
 def test_the_cores_own_executors_are_listed_with_what_they_need(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.registry._present", lambda module: module != "distributed")
+    monkeypatch.setattr("harness.registry.items.present", lambda module: module != "distributed")
     dask, process, _ = shown(capsys, "list", "executors")
     assert (dask["distribution"], dask["status"]) == ("nas-harness", "missing")
     assert dask["why"] == "needs distributed: pip install 'nas-harness[dask]'"
@@ -168,7 +169,7 @@ def test_describe_a_task_whose_data_is_not_here_says_how_to_get_it(capsys: pytes
     assert "toy-download" in capsys.readouterr().out
 
 
-class Many(Params, frozen=True, kw_only=True):
+class Many(Params):
     needed: int
     rate: Annotated[float, msgspec.Meta(gt=0, lt=1, description="a share")] = 0.5
     kind: Literal["a", "b"] = "a"

@@ -18,7 +18,7 @@ from harness.cli.study_options import default_name, study_of
 from harness.errors import StudyError
 from harness.records.store import read_records
 from harness.registry import Registry, default_registry
-from harness.search.oracle import Budget
+from harness.search.budget import Budget
 
 
 @pytest.fixture(autouse=True)

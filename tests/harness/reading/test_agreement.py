@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.reading.analysis.agreement import Spread, best, moving_average, pairing, spread
+from harness.reading.agreement import Spread, best, moving_average, pairing, spread
 
 NAN = np.nan
 

@@ -1,269 +1,371 @@
-"""Every rule, held and broken, on hand-written records."""
+"""Every rule, held and broken, on hand-written records; and a study that breaks each rule alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
+import numpy as np
 import pytest
-from written_records import BEST_OF_TEN, TEST_ORACLE, baseline, record, reference, row, write_study
+from written_records import (
+    BEST_OF_TEN,
+    MATCHED,
+    TEST_ORACLE,
+    entry,
+    plan_of,
+    reference,
+    run,
+    sampling,
+    study,
+    write_study,
+)
 
-from harness.reading.analysis import read_results
+from harness import Evaluator, FinalScores, RunContext, Task, Truth
+from harness.errors import DataMissing, InvalidArchitecture
 from harness.reading.compliance import Finding, check_compliance
-from harness.records.store import Asked, Baseline, Outcome, Paid, RankQuality, Record, Seeds
-from harness.search.oracle import Budget
+from harness.reading.study import StudyRuns, read_study
+from harness.records.lines import Asked, Paid, RankQuality
+from harness.records.runs import Run
+from harness.search.budget import Budget
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
+TAU = RankQuality(0.5, 0.6, 0.4, 0.4, 900)
+LAST_EPOCH = {"task": {"benchmark": "toy", "epoch": "final"}, "data_digest": "d1"}
 
 
-def sound() -> list[Record]:
-    """Two data sets, a strategy and its reference on each, nothing wrong."""
-    return [
-        r for task in ("toy/a", "toy/b") for r in (*row("alpha", EIGHT, task=task), *reference(EIGHT, task=task))
-    ]  # fmt: skip
+def sound(**of_alpha: Any) -> list[Run]:
+    """Two data sets, an entry and its reference on each, nothing wrong. of_alpha: changes on the first one."""
+    runs = []
+    for task in ("toy/a", "toy/b"):
+        changes = of_alpha if task == "toy/a" else {}
+        runs += entry("alpha", EIGHT, **({"task": task, "ktau": TAU, "provenance": LAST_EPOCH} | changes))
+        for seed, score in enumerate(EIGHT):
+            step = [(1, None, None, 50.0, score)]
+            runs += [run(MATCHED, seed, score, task=task, role="reference", incumbents=step, provenance=LAST_EPOCH)]
+    return runs
 
 
-def findings(
-    tmp_path: Path, records: list[Record], baselines: list[Baseline] | None = None, **plan: Any
-) -> list[Finding]:
-    known = [baseline("toy/a"), baseline("toy/b")] if baselines is None else baselines
-    return check_compliance(read_results(write_study(tmp_path, records, known, plan=plan)))
+def with_seed(seed: int, **changes: Any) -> list[Run]:
+    """The sound runs, with one run of alpha on toy/a changed."""
+    changed = run("alpha", seed, **({"ktau": TAU, "provenance": LAST_EPOCH} | changes))
+    return [changed if _is(r, "alpha", seed) else r for r in sound()]
+
+
+def without(label: str, seed: int | None = None) -> list[Run]:
+    """The sound runs but for those of one entry on toy/a, or one of them."""
+    return [r for r in sound() if not _is(r, label, r.seed if seed is None else seed)]
+
+
+def _is(r: Run, label: str, seed: int) -> bool:
+    return (r.entry.label, r.setting.task, r.seed) == (label, "toy/a", seed)
+
+
+class Table(Evaluator):
+    """The toy table: (0, 1) scores 80 to 87, whichever the records say first; so it says what it is told."""
+
+    def __init__(self, name: str, scores: dict[Any, float], mean: float = 50.0) -> None:
+        self.task, self.data_digest = Task(name, "toy"), "d1"
+        self.scores, self.mean = scores, mean
+
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Any:
+        raise NotImplementedError
+
+    def final_scores(self, archs: Any, *, final: str, seed: int | None = None) -> FinalScores:
+        if any(a not in self.scores for a in archs):
+            raise InvalidArchitecture("(9, 9) is not of the space")
+        return FinalScores(np.array([self.scores[a] for a in archs]))
+
+    def truth(self, final: str) -> Truth:
+        return Truth(np.array([self.mean - 10, self.mean + 10]), None, [(0,), (1,)], {"rows": None})
+
+    @property
+    def space(self) -> Any:  # type: ignore[override]
+        return self
+
+    def describe(self, arch: Any) -> str:
+        return str(arch)
+
+
+def findings(runs: list[Run], *args: Any, open_task: Any = None, **plan: Any) -> list[Finding]:
+    return check_compliance(study(runs, *args, **({"declared": {"alpha": ()}} | plan)), open_task)
 
 
 def verdicts(found: list[Finding], rule: str) -> dict[str, bool | None]:
     return {f.scope: f.ok for f in found if f.rule == rule}
 
 
-def why(found: list[Finding], rule: str) -> str:
-    return next(f.why for f in found if f.rule == rule)
+def why(found: list[Finding], rule: str, ok: bool | None = False) -> str:
+    return next(f.why for f in found if f.rule == rule and f.ok is ok)
 
 
-def edited(
-    change: dict[str, Any], *, label: str = "alpha", task: str = "toy/a", seed: int | None = None
-) -> list[Record]:
-    """The sound records, with some fields of one row's runs changed."""
-    return [
-        msgspec.structs.replace(r, **change)
-        if (r.label, r.task) == (label, task) and seed in (None, r.seeds.search)
-        else r
-        for r in sound()
-    ]
-
-
-def test_the_page_defines_every_rule_and_no_other(tmp_path: Path) -> None:
+def test_the_page_defines_every_rule_and_no_other() -> None:
     page = Path(__file__).resolve().parents[3] / "docs" / "compliance.md"
     lines = [x for x in page.read_text(encoding="utf-8").splitlines() if x.startswith("| `")]
     cells = [[c.strip() for c in x.strip("|").split("|")] for x in lines]
     defined = {rule.strip("`"): unless for rule, _, _, unless in cells}
-    found = findings(tmp_path, sound())
+    found = [f for case in CASES for f in findings(*case.runs(), **case.plan)]
     assert len(cells) == len(defined)
     assert defined.keys() == {f.rule for f in found}
-    assert "never" not in {defined[f.rule] for f in found if f.ok is None}
+    assert {f.rule for f in found if f.ok is None and defined[f.rule] == "never"} == set()
 
 
-def test_a_sound_study_breaks_no_rule(tmp_path: Path) -> None:
-    found = findings(tmp_path, sound(), ablations_declared={"alpha": []})
+def test_a_sound_study_breaks_no_rule() -> None:
+    found = findings(sound())
     assert [f for f in found if f.ok is False] == []
     assert {f.rule for f in found if f.ok is None} == {
-        "with-and-without-tricks", "final-epoch", "ktau-variant", "ablations",
+        "with-and-without-tricks", "scores-as-in-the-table", "ablations"
     }  # fmt: skip
 
 
-def test_scopes_are_the_study_a_task_or_a_row(tmp_path: Path) -> None:
-    found = findings(tmp_path, sound())
+def test_scopes_are_the_study_a_setting_an_entry_or_a_strategy() -> None:
+    found = findings(sound())
     assert set(verdicts(found, "several-data-sets")) == {"study"}
     assert set(verdicts(found, "random-sampling")) == {"toy/a", "toy/b"}
     assert set(verdicts(found, "search-seeds")) == {"toy/a: alpha", "toy/b: alpha"}
+    assert set(verdicts(found, "ablations")) == {"alpha"}
 
 
-def test_fewer_than_eight_search_seeds(tmp_path: Path) -> None:
-    records = [r for r in sound() if not (r.task == "toy/a" and r.label == "alpha" and r.seeds.search == 7)]
-    found = findings(tmp_path, records)
-    assert verdicts(found, "search-seeds") == {"toy/a: alpha": False, "toy/b: alpha": True}
-    assert why(found, "search-seeds").startswith("7 search seeds, at least 8")
+class Case(NamedTuple):
+    """A study that breaks ``rule`` alone. said: of why. plan: options of `study`."""
+
+    rule: str
+    said: str
+    runs: Callable[[], tuple[Any, ...]]
+    plan: dict[str, Any] = {}
 
 
-def test_a_single_data_set_is_warned_of_and_variants_of_one_are_not_several(tmp_path: Path) -> None:
-    one = [*row("alpha", EIGHT, task="toy/a@C"), *row("alpha", EIGHT, task="toy/a@C+D")]
-    assert verdicts(findings(tmp_path, one), "several-data-sets") == {"study": False}
+def _live(task: str) -> list[Run]:
+    more: dict[str, Any] = {"task": task, "final_seed": 0, "provenance": LAST_EPOCH}
+    return [*entry("alpha", EIGHT, **more), *reference(EIGHT, **more)]
 
 
-def test_no_random_sampling(tmp_path: Path) -> None:
-    found = findings(tmp_path, sound(), [baseline("toy/b")])
-    assert verdicts(found, "random-sampling") == {"toy/a": False, "toy/b": True}
+def _of_tricks(*tasks: str) -> tuple[Any, ...]:
+    return [r for task in tasks for r in _live(task)], [sampling(t, final_seed=0) for t in tasks]
 
 
-def test_no_matched_random_search(tmp_path: Path) -> None:
-    records = [r for r in sound() if r.task == "toy/b" or r.role == "row"]
-    assert verdicts(findings(tmp_path, records), "matched-random-search") == {
-        "toy/a: alpha": False,
-        "toy/b: alpha": True,
-    }
+SAME_DATA = {"about": {t: {"data_set": "a"} for t in ("toy/a", "toy/b")}}
+KILLED = {"score": None, "paid": None}
+EPOCHS: dict[str, Any] = {"budget": Budget(epochs=900.0), "provenance": LAST_EPOCH}
+CASES = [
+    Case("several-data-sets", "a single data set, a:", lambda: (sound(),), SAME_DATA),
+    Case("complete", "1 of 33 planned runs is missing", lambda: (sound(),), {"missing": [run("alpha", 8)]}),
+    Case("ablations", "ran: none; not run: no-head", lambda: (sound(),), {"declared": {"alpha": ("no-head",)}}),
+    Case("random-sampling", "not in the study's folder", lambda: (sound(), [sampling("toy/b")])),
+    Case(
+        "one-final-protocol", "2 different versions of the data",
+        lambda: (with_seed(3, data_digest="d2"),),
+    ),
+    Case(
+        "final-score-on-test", "no test data exist",
+        lambda: (sound(split="valid"), [sampling(split="valid"), sampling("toy/b")]),
+    ),
+    Case(
+        "final-score-on-test", "measured on the test data", lambda: (sound(),),
+        {"about": {"toy/a": {"validated_on": "test"}}},
+    ),
+    Case("protocol-named", "1 run does not say", lambda: (with_seed(3, provenance={"task": {}}),)),
+    Case("one-training", "different trainings", lambda: (sound(),), {"about": {"toy/a": {"one_training": False}}}),
+    Case(
+        "final-epoch", "scores of the best epoch",
+        lambda: (
+            [
+                r for task, epoch in (("toy/a", "best"), ("toy/b", "final"))
+                for made in (entry("alpha", EIGHT, task=task, provenance={"task": {"epoch": epoch}}),
+                             reference(EIGHT, task=task, provenance={"task": {"epoch": epoch}}))
+                for r in made
+            ],
+        ),
+    ),
+    Case(
+        "with-and-without-tricks", "trained under one protocol only, no tricks", lambda: _of_tricks("toy/a", "toy/b")
+    ),
+    Case(
+        "with-and-without-tricks", "trained with tricks only: C, C+D",
+        lambda: _of_tricks("toy/a@C", "toy/a@C+D", "toy/b@C", "toy/b"),
+    ),
+    Case("search-seeds", "7 search seeds, at least 8", lambda: (without("alpha", 7),)),
+    Case("seeds-in-order", "not 0, 1, 2, ...: 3 left out", lambda: ([*without("alpha", 3), _nth(8)],)),
+    Case(
+        "runs-differ", "seeds 1, 3 paid for the same queries",
+        lambda: (with_seed(3, score=83.0, search={"queries_sha256": "alpha 1"}),),
+    ),
+    Case("matched-random-search", "no random search", lambda: (without("matched-random-search"),)),
+    Case(
+        "cost-as-reference", "it paid 1000 epochs a run, matched random search 950 epochs",
+        lambda: (
+            [
+                r for task in ("toy/a", "toy/b") for made in (
+                    entry("alpha", EIGHT, task=task, paid=Paid(100, 1000.0), **EPOCHS),
+                    reference(EIGHT, task=task, paid=Paid(95, 950.0), **EPOCHS),
+                ) for r in made
+            ],
+        ),
+    ),
+    Case("stopping", "its runs ended at 40 to 100 queries of 100", lambda: (with_seed(3, paid=Paid(40)),)),
+    Case("no-failed-run", "1 of 8 runs failed", lambda: (with_seed(3, score=None),)),
+    Case("strict-mode", "searched on test scores", lambda: (_of_mode("paper", TEST_ORACLE),)),
+    Case("strict-mode", "the best final score among 10", lambda: (_of_mode("paper", BEST_OF_TEN),)),
+    Case("tuning-stated", "tuning_queries is not stated", lambda: (sound(tuning=None),)),
+    Case("tuning-matched", "45000 queries went into its parameters", lambda: (sound(tuning=45_000),)),
+    Case("accounting", "seed 2: the calls do not add up", lambda: (with_seed(2, asked=Asked(130, 20, 0, keys=100)),)),
+    Case("accounting", "seed 2: paid 101 of 100 queries", lambda: (with_seed(2, paid=Paid(101)),)),
+    Case(
+        "accounting", "more distinct architectures than paid",
+        lambda: (with_seed(2, asked=Asked(120, 20, 0, keys=101)),),
+    ),
+    Case("code-version", "seed 3 names neither", lambda: (with_seed(3, code={"distribution": "toy", "version": ""}),)),
+    Case("architectures", "seed 5: the reported architecture is not", lambda: (with_seed(5, arch=None),)),
+    Case(
+        "ktau-variant", "seed 5: learned an order that was not measured",
+        lambda: (with_seed(5, ktau=None, search={"ordered": True}),),
+    ),
+]  # fmt: skip
+"""spread and search-cost cannot break alone: one run is fewer than eight, and a killed one failed."""
 
 
-def test_a_reference_run_missing_for_one_seed(tmp_path: Path) -> None:
-    records = [r for r in sound() if not (r.task == "toy/a" and r.role == "reference" and r.seeds.search == 3)]
-    found = findings(tmp_path, records)
-    assert verdicts(found, "matched-random-search")["toy/a: alpha"] is False
+def _nth(seed: int) -> Run:
+    return run("alpha", seed, ktau=TAU, provenance=LAST_EPOCH)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"provenance": {"task": {"benchmark": "toy"}, "data_digest": "d2", "code": {"version": "1"}}},
-        {"seeds": Seeds(0, 3, final=5)},
-    ],
-)
-def test_two_final_protocols_in_one_task(tmp_path: Path, change: dict[str, Any]) -> None:
-    records = [*edited({}), record("beta", 3, 80.0, **change)]
-    assert verdicts(findings(tmp_path, records), "one-final-protocol") == {"toy/a": False, "toy/b": True}
+def _of_mode(mode: str, scoring: Any) -> list[Run]:
+    of_mode: dict[str, Any] = {"mode": mode, "scoring": scoring, "provenance": LAST_EPOCH}
+    return [*sound(), *entry("beta", EIGHT, **of_mode), *reference(EIGHT, **of_mode)]
 
 
-def test_a_final_score_that_is_the_validation_score(tmp_path: Path) -> None:
-    records = [
-        msgspec.structs.replace(r, final=msgspec.structs.replace(r.final, split="valid")) if r.task == "toy/a" else r
-        for r in sound()
-    ]
-    assert verdicts(findings(tmp_path, records), "final-score-on-test") == {"toy/a": False, "toy/b": True}
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.rule}: {c.said}")
+def test_a_study_that_breaks_one_rule_alone(case: Case) -> None:
+    found = findings(*case.runs(), **case.plan)
+    broken = [f for f in found if f.ok is False]
+    assert {f.rule for f in broken} == {case.rule}
+    assert case.said in broken[0].why
+    if broken[0].scope not in ("study", "alpha"):
+        assert "toy/a" in broken[0].scope
 
 
-def test_protocol_or_digest_not_named(tmp_path: Path) -> None:
-    nameless = {"provenance": {"data_digest": "d1", "code": {"version": "1.0"}}}
-    assert verdicts(findings(tmp_path / "1", edited(nameless)), "protocol-named")["toy/a"] is False
-    digestless = {"provenance": {"task": {"benchmark": "toy"}, "data_digest": "", "code": {"version": "1.0"}}}
-    assert verdicts(findings(tmp_path / "2", edited(digestless)), "protocol-named")["toy/a"] is False
+def test_one_run_has_no_spread_and_the_cost_of_a_killed_one_is_not_known() -> None:
+    one = [r for r in sound() if r.seed == 0 or r.entry.role == "reference"]
+    assert verdicts(findings(one), "spread") == {"toy/a: alpha": False, "toy/b: alpha": False}
+    killed = findings(with_seed(3, **KILLED))
+    assert {f.rule for f in killed if f.ok is False} == {"no-failed-run", "search-cost"}
+    assert why(killed, "search-cost") == "what 1 killed run paid is not known"
 
 
-def test_with_and_without_tricks_is_for_tasks_that_train(tmp_path: Path) -> None:
-    def live(task: str) -> list[Record]:
-        return [record("alpha", s, 80.0, task=task, seeds=Seeds(0, s, final=0)) for s in range(8)]
-
-    rule = "with-and-without-tricks"
-    assert verdicts(findings(tmp_path / "1", live("toy/a@C+D")), rule) == {"toy/a@C+D": False}
-    both = findings(tmp_path / "2", live("toy/a@C+D") + live("toy/a"))
-    assert verdicts(both, rule) == {"toy/a@C+D": True, "toy/a": True}
-    assert why(both, rule) == "protocols of this data set: C+D, no tricks"
-    assert set(verdicts(findings(tmp_path / "3", sound()), rule).values()) == {None}
+def test_data_sets_are_what_the_tasks_declare() -> None:
+    """One data set under two names is one; where a task does not say which, nobody knows."""
+    assert findings(sound(), about={})[0].ok is True
+    silent = findings(sound(), about={"toy/b": {"data_set": ""}})
+    assert verdicts(silent, "several-data-sets") == {"study": None}
 
 
-def test_a_search_task_that_differs_leaves_the_depth_open(tmp_path: Path) -> None:
-    found = findings(tmp_path, [r for s in range(8) for r in [record("alpha", s, search_task="toy/b")]])
-    assert verdicts(found, "same-depth") == {"toy/a searched on toy/b": None}
+def test_protocols_of_one_data_set_with_and_without_tricks() -> None:
+    found = findings(*_of_tricks("toy/a@C+D", "toy/a"))
+    assert set(verdicts(found, "with-and-without-tricks").values()) == {True}
+    assert why(found, "with-and-without-tricks", True) == "protocols of this data set: no tricks, C+D"
 
 
-def test_final_epoch_is_what_the_protocol_states(tmp_path: Path) -> None:
-    for position, (epoch, ok) in enumerate([("final", True), ("best", False)]):
-        provenance = {"task": {"benchmark": "toy", "epoch": epoch}, "data_digest": "d1", "code": {"version": "1"}}
-        records = row("alpha", EIGHT, provenance=provenance)
-        assert verdicts(findings(tmp_path / str(position), records), "final-epoch") == {"toy/a": ok}
+def test_a_search_on_another_task_is_another_training() -> None:
+    found = findings(entry("alpha", EIGHT, search_task="toy/b"))
+    assert verdicts(found, "one-training") == {"toy/a searched on toy/b": False}
 
 
-def test_a_failed_run_makes_its_row_non_compliant_and_is_named(tmp_path: Path) -> None:
-    records = [record("alpha", 3, None) if r.id == "toy/a alpha strict row 3" else r for r in sound()]
-    found = findings(tmp_path, records)
-    assert verdicts(found, "no-failed-run") == {"toy/a: alpha": False, "toy/b: alpha": True}
-    assert "1 of 8 runs failed" in why(found, "no-failed-run")
-    assert "seed 3 failed: ValueError: no" in why(found, "no-failed-run")
+def test_epochs_that_the_same_queries_cost_beyond_the_references_are_told() -> None:
+    runs = sound(paid=Paid(100, 2400.0))
+    runs = [r if r.entry.role == "entry" else run(**_like(r, paid=Paid(100, 1200.0))) for r in runs]
+    told = why(findings(runs), "cost-as-reference", True)
+    assert told.endswith("for the same queries it paid 2400 epochs a run, matched random search 1200 epochs")
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [(TEST_ORACLE, "searched on test scores"), (BEST_OF_TEN, "reports the best final score among 10 returned")],
-)
-def test_paper_mode_is_flagged(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
-    found = findings(tmp_path, [*sound(), *row("alpha", EIGHT, mode="paper", settings=settings)])
-    assert verdicts(found, "strict-mode") == {"toy/a: alpha": True, "toy/a: alpha (paper)": False, "toy/b: alpha": True}
-    assert said in next(f.why for f in found if f.rule == "strict-mode" and f.ok is False)
-    assert verdicts(found, "modes-apart") == {"study": True}
+def _like(r: Run, **changes: Any) -> dict[str, Any]:
+    same = {"label": r.entry.label, "seed": r.seed, "score": r.score, "task": r.setting.task, "role": r.entry.role}
+    return same | {"provenance": LAST_EPOCH} | changes
 
 
-def test_tuning_queries_absent_fails_and_nought_is_a_statement(tmp_path: Path) -> None:
-    found = findings(tmp_path, edited({"tuning_queries": None}))
-    assert verdicts(found, "tuning-stated") == {"toy/a: alpha": False, "toy/b: alpha": True}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"asked": Asked(130, 20, 0, keys=100)}, "do not add up"),
-        ({"paid": Paid(101), "asked": Asked(121, 20, 0, keys=100)}, "paid 101 of 100 queries"),
-        ({"asked": Asked(120, 20, 0, keys=101)}, "more distinct architectures than paid queries"),
-    ],
-)
-def test_a_ledger_that_does_not_add_up(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    found = findings(tmp_path, edited(change, seed=2))
-    assert verdicts(found, "accounting") == {"toy/a: alpha": False, "toy/b: alpha": True}
-    assert said in why(found, "accounting")
-    assert "seed 2" in why(found, "accounting")
-
-
-def test_a_budget_in_seconds_may_be_crossed_by_its_last_query(tmp_path: Path) -> None:
-    seconds = {"budget": Budget(seconds=100.0), "paid": Paid(7, 84.0, 112.0), "asked": Asked(7, 0, 0, keys=7)}
-    assert verdicts(findings(tmp_path, row("alpha", EIGHT, **seconds)), "accounting") == {"toy/a: alpha": True}
-
-
-def test_the_cost_of_a_killed_run_is_not_known(tmp_path: Path) -> None:
-    killed = record("alpha", 3, None, queries_sha256="", paid=Paid(0), status="timeout", asked=Asked(0, 0, 0))
-    records = [killed if r.id == killed.id else r for r in sound()]
-    assert verdicts(findings(tmp_path, records), "search-cost") == {"toy/a: alpha": False, "toy/b: alpha": True}
-
-
-def test_one_run_has_no_spread(tmp_path: Path) -> None:
-    assert verdicts(findings(tmp_path, row("alpha", EIGHT[:1])), "spread") == {"toy/a: alpha": False}
-
-
-def test_code_without_a_version(tmp_path: Path) -> None:
-    provenance = {"task": {"benchmark": "toy"}, "data_digest": "d1", "code": {"distribution": "toy", "version": ""}}
-    found = findings(tmp_path, edited({"provenance": provenance}))
-    assert verdicts(found, "code-version") == {"toy/a: alpha": False, "toy/b: alpha": True}
-
-
-def test_a_run_that_does_not_say_what_it_reports(tmp_path: Path) -> None:
-    found = findings(tmp_path, edited({"returned": []}, seed=5))
-    assert verdicts(found, "architectures") == {"toy/a: alpha": False, "toy/b: alpha": True}
-    assert why(found, "architectures") == "seed 5: the reported architecture is not named"
-
-
-def test_the_variant_of_ktau_is_stated(tmp_path: Path) -> None:
-    records = row("alpha", EIGHT, ktau=RankQuality(0.5, 0.6, 0.4, 0.4, 900))
-    found = findings(tmp_path, records)
-    assert verdicts(found, "ktau-variant") == {"toy/a: alpha": True}
-    assert "tau-b against final scores of 900 rows" in why(found, "ktau-variant")
-
-
-def test_planned_runs_that_are_missing(tmp_path: Path) -> None:
-    records = sound()
-    found = findings(tmp_path / "1", records, ids=[*(r.id for r in records), "one more"])
-    assert verdicts(found, "complete") == {"study": False}
-    assert why(found, "complete").startswith(f"1 of {len(records) + 1} planned runs is missing")
-    assert verdicts(findings(tmp_path / "2", records), "complete") == {"study": True}
-
-
-def test_without_a_plan_completeness_is_unknown(tmp_path: Path) -> None:
-    results = read_results(write_study(tmp_path, sound(), []))
-    assert verdicts(check_compliance(results), "complete") == {"study": None}
+def test_the_variant_of_ktau_is_stated() -> None:
+    assert "tau-b against final scores of 900 rows" in why(findings(sound()), "ktau-variant", True)
+    assert why(findings(sound(ktau=None)), "ktau-variant", None) == "it learns no order"
 
 
 @pytest.mark.parametrize(
     ("ran", "declared", "ok", "said"),
     [
-        (["no-head"], ["no-head"], True, "ran: no-head"),
-        (["no-head"], ["no-head", "no-tail"], False, "ran: no-head; not run: no-tail"),
-        ([], ["no-head"], False, "ran: none; not run: no-head"),
-        ([], [], None, "it declares no component that can be taken off"),
+        (["no-head"], ("no-head",), True, "ran: no-head"),
+        (["no-head"], ("no-head", "no-tail"), False, "ran: no-head; not run: no-tail"),
+        ([], (), None, "it declares no component that can be taken off"),
     ],
 )
 def test_ablations_that_ran_against_those_declared(
-    tmp_path: Path, ran: list[str], declared: list[str], ok: bool | None, said: str
+    ran: list[str], declared: tuple[str, ...], ok: bool | None, said: str
 ) -> None:
-    more = [r for name in ran for r in row(f"alpha [{name}]", EIGHT, strategy="alpha", ablation=name)]
-    found = findings(tmp_path, sound() + more, ablations_declared={"alpha": declared})
+    more = [r for name in ran for r in entry(f"alpha [{name}]", EIGHT, strategy="alpha", ablation=name)]
+    found = findings(sound() + more, declared={"alpha": declared})
     assert verdicts(found, "ablations") == {"alpha": ok}
-    assert why(found, "ablations") == said
+    assert why(found, "ablations", ok) == said
 
 
-def test_a_final_split_of_its_own_makes_a_task_of_its_own(tmp_path: Path) -> None:
-    odd = record("alpha", 9, 80.0, final=Outcome(80.0, "valid", "mean"))
-    found = findings(tmp_path, [*sound(), odd])
-    assert sorted(f.ok for f in found if f.rule == "final-score-on-test" and f.scope == "toy/a") == [False, True]
+def test_study_seeds_that_were_tried_and_given_up_are_told(tmp_path: Path) -> None:
+    tried = entry("alpha", EIGHT, study_seed=5)
+    first = plan_of(tried, [sampling()], seed=5)
+    second = plan_of(sound(), [sampling(), sampling("toy/b")], replaces=[first.id])
+    folder = write_study(tmp_path, [*tried, *sound()], plans=[first, second])
+    found = check_compliance(read_study(folder))
+    assert {f.rule for f in found if f.ok is False} == {"one-study-seed"}
+    assert "study seed 5" in why(found, "one-study-seed")
+
+
+# -- tampering ------------------------------------------------------------------------------------------------------
+
+ONE = [80.0] * 8
+
+
+def told(runs: list[Run], table: Table | None, **options: Any) -> tuple[bool | None, str]:
+    def opened(_: str) -> Evaluator:
+        if table is None:
+            raise DataMissing("toy/a: no table; get it with: toy-download")
+        return table
+
+    found = findings(runs, [sampling(**options)], open_task=opened)
+    return next((f.ok, f.why) for f in found if f.rule == "scores-as-in-the-table")
+
+
+def test_scores_are_those_of_the_table() -> None:
+    runs = entry("alpha", ONE, incumbents=[(1, None, None, 50.0, 60.0), (9, None, None, 70.0, 80.0)])
+    table = Table("toy/a", {(0, 1): 80.0, (0, 2): 60.0})
+    assert told(runs, table)[0] is True
+    assert told(runs, table)[1].startswith("final scores of 2 architectures")
+    edited = [run("alpha", 0, 80.5), *runs[1:]]
+    assert told(edited, table) == (False, "alpha, seed 0 says 80.5 of (0, 1), the table 80")
+    swapped = [run("alpha", 0, 80.0, arch=(0, 2)), *runs[1:]]
+    assert told(swapped, table) == (False, "alpha, seed 0 says 80 of (0, 2), the table 60")
+    foreign = [run("alpha", 0, 80.0, arch=(9, 9)), *runs[1:]]
+    assert told(foreign, table) == (
+        False, "an architecture of the records is not of the table: (9, 9) is not of the space"
+    )  # fmt: skip
+    other = entry("alpha", ONE, incumbents=[(1, None, None, 50.0, 61.0), (9, None, None, 70.0, 80.0)])
+    assert told(other, table)[1] == "alpha, seed 0 says 61 of (0, 2), the table 60"
+
+
+def test_a_lowered_random_sampling_is_found_where_the_table_is_here() -> None:
+    table = Table("toy/a", {(0, 1): 80.0})
+    assert told(entry("alpha", ONE), table, mean=40.0) == (
+        False, "random sampling says 40 +- 10, the table 50 +- 10"
+    )  # fmt: skip
+
+
+def test_where_the_table_is_not_here_or_another_one_nothing_is_said() -> None:
+    assert told(entry("alpha", ONE), None) == (
+        None, "the table is not here: toy/a: no table; get it with: toy-download"
+    )  # fmt: skip
+    other = Table("toy/a", {(0, 1): 80.0})
+    other.data_digest = "d2"
+    assert told(entry("alpha", ONE), other)[0] is None
+
+
+def test_an_edited_specification_is_named_and_its_run_missing(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, sound())
+    searches = folder / "searches.jsonl"
+    searches.write_text(searches.read_text().replace('"search_seed":3', '"search_seed":30', 1))
+    found: StudyRuns = read_study(folder)
+    assert any("searches.jsonl:4: its id is not the digest of its specification" in p for p in found.problems)
+    assert verdicts(check_compliance(found), "complete") == {"study": False}
+    assert verdicts(check_compliance(found), "seeds-in-order")["toy/a: alpha"] is False

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from written_records import baseline, record, write_study
+from written_records import run, study, write_study
 
-from harness import Evaluator, Fidelity, Final, Score, Task, Truth, Validation, Validator
-from harness.errors import DataMissing, UnknownName
-from harness.reading.analysis import read_results
-from harness.reading.analysis.agreement import Spread
-from harness.reading.analysis.correlation import TaskCorrelation, correlations_of, spreads_of
-from harness.reading.report.sections import Choice, write_report
+from harness import Evaluator, Fidelity, FinalScores, RunContext, Score, Task, Truth, Validation, Validator
+from harness.errors import DataMissing
+from harness.reading.agreement import Spread, best
+from harness.reading.report.section import Choice, Source
+from harness.reading.report.sections import write_report
+from harness.reading.report.sections.correlation import TaskCorrelation, correlations_of
+from harness.reading.report.sections.spread import spreads_of
 from harness.registry import Registry
 
 FINAL = [1.0, 2.0, 3.0, 4.0, np.nan]
@@ -40,11 +41,11 @@ class FiveRows(Evaluator):
         self.data_digest = "d1"
         self.levels = fidelities
 
-    def validator(self, column: str = "validation") -> Validator:
+    def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         return Columns(self)
 
-    def final(self, archs: Any, *, final: str, seed: int | None = None) -> Final:
-        return Final(self.sign * np.array(FINAL)[[a[0] for a in archs]])
+    def final_scores(self, archs: Any, *, final: str, seed: int | None = None) -> FinalScores:
+        return FinalScores(self.sign * np.array(FINAL)[[a[0] for a in archs]])
 
     def truth(self, final: str) -> Truth:
         return Truth(self.sign * np.array(FINAL), None, [(i,) for i in range(5)], {"rows": None})
@@ -63,15 +64,14 @@ class Columns(Validator):
         return Validation(self.sign * np.array(values)[[a[0] for a in archs]])
 
 
-def correlation(tmp_path: Path, evaluator: Evaluator) -> TaskCorrelation:
-    results = read_results(write_study(tmp_path, [record("alpha", 0)], [baseline()]))
-    (found,) = correlations_of(results, lambda _: evaluator)
+def correlation(evaluator: Evaluator, **options: Any) -> TaskCorrelation:
+    (found,) = correlations_of(Source(study([run("alpha", 0, **options)])), lambda _: evaluator)
     return found
 
 
 @pytest.mark.parametrize("lower", [False, True])
-def test_fidelities_against_the_final_score_and_repeats_against_each_other(tmp_path: Path, lower: bool) -> None:
-    found = correlation(tmp_path, FiveRows(lower=lower))
+def test_fidelities_against_the_final_score_and_repeats_against_each_other(lower: bool) -> None:
+    found = correlation(FiveRows(lower=lower))
     assert (found.sample, found.missing, found.note) == (4, None, None)  # the fifth row has no final score
     told = [(a.kind, a.fidelity, a.epochs, a.repeats, a.n, a.ktau) for a in found.agreements]
     assert told == [
@@ -83,38 +83,22 @@ def test_fidelities_against_the_final_score_and_repeats_against_each_other(tmp_p
 
 
 @pytest.mark.parametrize("lower", [False, True])
-def test_beside_each_tau_stand_the_changes_and_the_rank_shifts(tmp_path: Path, lower: bool) -> None:
+def test_beside_each_tau_stand_the_changes_and_the_rank_shifts(lower: bool) -> None:
     """Early 1 3 2 4 against final 1 2 3 4: two scores change by one, two rows by one rank. Full: 4 3 2 1."""
-    early, full, repeated, _ = correlation(tmp_path, FiveRows(lower=lower)).agreements
+    early, full, repeated, _ = correlation(FiveRows(lower=lower)).agreements
     half = pytest.approx(0.5773502691896258)  # the deviation of 0 1 1 0, ddof 1
     assert early.changes == early.shifts == Spread(n=4, mean=0.5, std=half, low=0.0, high=1.0)
     assert full.changes is not None
     assert (full.changes.mean, full.changes.high) == (2.0, 3.0)
     assert repeated.shifts is not None
     assert (repeated.shifts.mean, repeated.shifts.high) == (1.5, 3.0), "1 3 2 4 against 4 3 2 1"
-    assert (early.tenth_n, early.ktau_tenth) == (1, None)
 
 
-def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed(tmp_path: Path) -> None:
-    early, full = correlation(tmp_path / "a", FiveRows()).agreements[:2]
-    assert early.ktau_smoothed == pytest.approx(4 / 6)
-    # The mean of both epochs is 2.5, 3, 2, 2.5: two pairs concordant, three discordant, one tied.
-    assert full.ktau_smoothed == pytest.approx((2 - 3) / np.sqrt(5 * 6))
-    apart = (Fidelity("early", 1), Fidelity("full", 2))
-    assert [a.ktau_smoothed for a in correlation(tmp_path / "b", FiveRows(fidelities=apart)).agreements] == [None] * 4
-
-
-def test_the_top_is_the_samples_best_final_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.reading.analysis.correlation.TOP", 3)
-    early = correlation(tmp_path, FiveRows(lower=True)).agreements[0]
-    assert (early.top_n, early.ktau_top) == (3, pytest.approx(1 / 3))  # rows 2, 3, 4: 3 2 4 against 2 3 4
-
-
-def test_a_change_between_scores_of_two_units_is_none(tmp_path: Path) -> None:
+def test_a_change_between_scores_of_two_units_is_none() -> None:
     loss = FiveRows()
     loss.score = Score("contrastive loss", "")
-    results = read_results(write_study(tmp_path, [record("alpha", 0, search_task="toy/b")], [baseline()]))
-    (found,) = correlations_of(results, lambda name: FiveRows() if name == "toy/a" else loss)
+    runs = Source(study([run("alpha", 0, search_task="toy/b")]))
+    (found,) = correlations_of(runs, lambda name: FiveRows() if name == "toy/a" else loss)
     fidelities = [a for a in found.agreements if a.kind == "fidelity"]
     repeats = [a for a in found.agreements if a.kind == "repeats"]
     assert [a.changes for a in fidelities] == [None, None]
@@ -122,47 +106,57 @@ def test_a_change_between_scores_of_two_units_is_none(tmp_path: Path) -> None:
     assert all(a.changes is not None for a in repeats), "both are of the search task"
 
 
+def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed() -> None:
+    early, full = correlation(FiveRows()).agreements[:2]
+    assert early.ktau_smoothed == pytest.approx(4 / 6)
+    # The mean of both epochs is 2.5, 3, 2, 2.5: two pairs concordant, three discordant, one tied.
+    assert full.ktau_smoothed == pytest.approx((2 - 3) / np.sqrt(5 * 6))
+    apart = (Fidelity("early", 1), Fidelity("full", 2))
+    assert [a.ktau_smoothed for a in correlation(FiveRows(fidelities=apart)).agreements] == [None] * 4
+
+
+def test_the_best_are_a_tenth_of_the_samples_final_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = correlation(FiveRows(lower=True)).agreements[0]
+    assert (alone.best_n, alone.ktau_best) == (1, None)
+    monkeypatch.setattr("harness.reading.report.sections.correlation.best", lambda finals: best(finals, 0.7))
+    early = correlation(FiveRows(lower=True)).agreements[0]
+    assert (early.best_n, early.ktau_best) == (3, pytest.approx(1 / 3))  # rows 2, 3, 4: 3 2 4 against 2 3 4
+
+
 @pytest.mark.parametrize("lower", [False, True])
-def test_the_spread_of_random_architectures_beside_the_tables_own(tmp_path: Path, lower: bool) -> None:
+def test_the_spread_of_random_architectures_stands_beside_the_tables_own(lower: bool) -> None:
     sign = -1.0 if lower else 1.0
-    results = read_results(write_study(tmp_path, [record("alpha", 0)], [baseline()]))
-    (found,) = spreads_of(results, lambda _: FiveRows(lower=lower))
+    runs = Source(study([run("alpha", 0)]))
+    (found,) = spreads_of(runs, lambda _: FiveRows(lower=lower))
     assert found.drawn is not None
     assert (found.drawn.n, found.drawn.mean) == (4, sign * 2.5), "of five rows one has no final score"
     assert sorted([sign * found.drawn.low, sign * found.drawn.high]) == [1.0, 4.0]
     assert found.drawn.std == pytest.approx(np.sqrt(5 / 3))
     assert (found.mean, found.std) == (sign * 2.5, pytest.approx(np.sqrt(5 / 4)))
-    (fewer,) = spreads_of(results, lambda _: FiveRows(), draws=2)
-    assert fewer.drawn is not None
-    assert fewer.drawn.n == 2
-    (trained,) = spreads_of(results, lambda _: FiveRows(recorded=False))
+    (trained,) = spreads_of(runs, lambda _: FiveRows(recorded=False))
     assert (trained.missing, trained.drawn) == ("its scores are trained, not recorded", None)
-    with pytest.raises(UnknownName, match="did you mean 'toy/a'"):
-        spreads_of(results, lambda _: FiveRows(), tasks=["toy/aa"])
 
 
-def test_what_is_not_there_or_not_the_records_own_is_said(tmp_path: Path) -> None:
+def test_what_is_not_there_or_not_the_records_own_is_said() -> None:
     other = FiveRows()
     other.data_digest = "d2"
-    assert "not those that the records were made from" in str(correlation(tmp_path / "a", other).note)
-    trained = correlation(tmp_path / "b", FiveRows(recorded=False))
+    assert "not those that the records were made from" in str(correlation(other).note)
+    trained = correlation(FiveRows(recorded=False))
     assert (trained.missing, trained.agreements) == ("its scores are trained, not recorded", [])
 
     def absent(_: str) -> Evaluator:
         raise DataMissing("toy/a: no table; get it with: toy-download")
 
-    results = read_results(write_study(tmp_path / "c", [record("alpha", 0)], [baseline()]))
-    (found,) = correlations_of(results, absent)
+    (found,) = correlations_of(Source(study([run("alpha", 0)])), absent)
     assert found.missing == "toy/a: no table; get it with: toy-download"
-    with pytest.raises(UnknownName, match="did you mean 'toy/a'"):
-        correlations_of(results, absent, tasks=["toy/aa"])
 
 
 def test_every_format_holds_the_same(toy: Registry, tmp_path: Path) -> None:
-    one = {"task": "toy/edges", "final": None, "law": "encodings"}
-    records = [record("alpha", 0, **{k: v for k, v in one.items() if v}), record("alpha", 1, task="toy/absent")]
-    records = [_final_single(r) for r in records]
-    folder = write_study(tmp_path, records, [])
+    runs = [
+        run("alpha", 0, task="toy/edges", final="single", law="encodings"),
+        run("alpha", 1, task="toy/absent", final="single"),
+    ]
+    folder = write_study(tmp_path, runs)
 
     def section(form: str) -> str:
         text = io.StringIO()
@@ -173,6 +167,7 @@ def test_every_format_holds_the_same(toy: Registry, tmp_path: Path) -> None:
     edges, absent = json.loads(section("json"))["correlation"]
     assert [a["epochs"] for a in edges["agreements"] if a["kind"] == "fidelity"] == [4, 12, 36]
     taus = [a["ktau"] for a in edges["agreements"]]
+    assert edges["agreements"][0]["changes"]["high"] > edges["agreements"][2]["changes"]["high"] > 0
     assert 0 < taus[0] < taus[1] < taus[2] < 1  # its noise falls from 30 to 8 against a spread of 50
     assert "toy-download" in absent["missing"]
     *lines, last = csv.DictReader(io.StringIO(section("csv")))
@@ -184,13 +179,7 @@ def test_every_format_holds_the_same(toy: Registry, tmp_path: Path) -> None:
         assert "no correlation, since it needs the task's data: toy/absent: its table is not here" in told
 
 
-def _final_single(r: Any) -> Any:
-    import msgspec
-
-    return msgspec.structs.replace(r, final=msgspec.structs.replace(r.final, value="single"))
-
-
-def test_on_cora_the_sample_agrees_with_the_tables_own_tau(tmp_path: Path) -> None:
+def test_on_cora_the_sample_agrees_with_the_tables_own_tau() -> None:
     """Over all 26,206 rows of cora, tau-b between validation and test is .56."""
     pytest.importorskip("nas_bench_graph")
     registry = Registry()
@@ -199,9 +188,7 @@ def test_on_cora_the_sample_agrees_with_the_tables_own_tau(tmp_path: Path) -> No
     if (why := registry.protocol(task.protocol).missing(task)) is not None:
         pytest.skip(why)
     evaluator = registry.protocol(task.protocol).open(task)
-    found = correlations_of(
-        read_results(write_study(tmp_path, [_final_single(record("alpha", 0, task=name))], [])), lambda _: evaluator
-    )[0]
+    found = correlations_of(Source(study([run("alpha", 0, task=name, final="single")])), lambda _: evaluator)[0]
     (agreement,) = found.agreements
     assert (found.sample, agreement.n) == (1000, 1000)
     assert agreement.ktau == pytest.approx(0.556, abs=0.06)  # four standard errors of 1,000 rows

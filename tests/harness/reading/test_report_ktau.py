@@ -10,38 +10,42 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from written_records import baseline, record, row, write_study
+from written_records import entry, run, write_study
 
 from harness.errors import HarnessError, UnknownName
-from harness.reading.analysis import read_results
-from harness.reading.analysis.orders import orders_of
-from harness.reading.report.sections import Choice, write_report
-from harness.records.store import Paid, RankQuality, Record
+from harness.reading.report.section import Choice, Source
+from harness.reading.report.sections import write_report
+from harness.reading.report.sections.ktau import orders_of
+from harness.reading.study import read_study
+from harness.records.lines import Paid, RankQuality
+from harness.records.runs import Run
+from harness.search.budget import Budget
 
 
-def learned(label: str, paid: int, taus: list[tuple[float, float, float | None]], **options: Any) -> list[Record]:
+def learned(label: str, paid: int, taus: list[tuple[float, float, float | None]], **options: Any) -> list[Run]:
     """A run for each (tau on keys, tau of validation, tau on rows)."""
     return [
-        record(label, seed, 80.0, paid=Paid(paid), ktau=RankQuality(t, v, t, t, 900, r, 950), **options)
+        run(label, seed, 80.0, paid=Paid(paid), ktau=RankQuality(t, v, t, t, 900, r, 950), **options)
         for seed, (t, v, r) in enumerate(taus)
     ]
 
 
 def studies(tmp_path: Path) -> list[Path]:
-    few = [*learned("ridge", 90, [(0.4, 0.5, 0.6), (0.6, 0.5, 0.6)]), *row("random", [80.0, 81.0])]
+    few = [*learned("ridge", 90, [(0.4, 0.5, 0.6), (0.6, 0.5, 0.6)]), *entry("random", [80.0, 81.0])]
     many = [*learned("ridge", 423, [(0.7, 0.5, 0.8), (0.7, 0.5, 0.8)]), *learned("net", 423, [(0.9, 0.5, None)] * 2)]
-    return [write_study(tmp_path / "few", few, [baseline()]), write_study(tmp_path / "many", many, [baseline()])]
+    return [write_study(tmp_path / "few", few), write_study(tmp_path / "many", many)]
 
 
 def written(folders: list[Path], **choice: Any) -> str:
     text = io.StringIO()
-    merged = Choice(sections=("ktau",), merged=tuple(folders[1:]), **choice)
-    write_report(folders[0], merged, Console(file=text, width=100))
+    chosen = Choice(sections=("ktau",), others=tuple(folders[1:]), **choice)
+    write_report(folders[0], chosen, Console(file=text, width=100))
     return text.getvalue()
 
 
 def test_means_and_students_intervals_over_runs(tmp_path: Path) -> None:
-    found = orders_of([read_results(f) for f in studies(tmp_path)])
+    first, second = map(read_study, studies(tmp_path))
+    found = orders_of(Source(first, others=(second,)))
     assert [(o.label, o.paid, o.n) for o in found] == [("ridge", 90.0, 2), ("ridge", 423.0, 2), ("net", 423.0, 2)]
     first = found[0]
     half = 12.7062 * 0.1  # t of one degree of freedom; .4 and .6: standard error .1
@@ -72,14 +76,13 @@ def test_several_studies_are_columns_of_one_table(tmp_path: Path) -> None:
         "written", "net", "423.0", "",
     )  # fmt: skip
     told = json.loads(written(folders, form="json"))
-    assert told["merged"] == ["written"]
     assert [o["ktau"] for o in told["ktau"]] == [float(line["ktau"]) for line in lines]
 
 
 def test_rows_of_one_name_and_one_number_of_labels_are_told_apart_by_study(tmp_path: Path) -> None:
     both = [learned("ridge", 90, [(0.4, 0.5, None)] * 3), learned("ridge", 90, [(0.6, 0.5, None)] * 2)]
     folders = [
-        write_study(tmp_path / str(i), r, [], plan={"study": name, "ids": [x.id for x in r]})
+        write_study(tmp_path / str(i), r, [], study=name)
         for i, (r, name) in enumerate(zip(both, ("old", "new"), strict=True))
     ]
     table = written(folders).split("\n\n")[0].splitlines()
@@ -92,11 +95,11 @@ def test_rows_of_one_name_and_one_number_of_labels_are_told_apart_by_study(tmp_p
 
 def test_only_ktau_merges_and_names_are_checked(tmp_path: Path) -> None:
     folders = studies(tmp_path)
-    with pytest.raises(HarnessError, match="merged by --section ktau alone"):
-        write_report(folders[0], Choice(merged=(folders[1],)), Console(file=io.StringIO()))
-    with pytest.raises(UnknownName, match="did you mean 'net'"):
-        written(folders, rows=("nett",))
-    assert "net" not in written(folders, rows=("ridge",))
+    with pytest.raises(HarnessError, match="beside each other by --section ktau alone"):
+        write_report(folders[0], Choice(others=(folders[1],)), Console(file=io.StringIO()))
+    with pytest.raises(UnknownName, match="unknown entry 'nett'; did you mean 'net'"):
+        written(folders, entries=("nett",))
+    assert "net" not in written(folders, entries=("ridge",))
     with pytest.raises(UnknownName, match="unknown task"):
         written(folders, tasks=("toy/b",))
 
@@ -107,3 +110,17 @@ def test_one_study_has_all_variants_with_its_interval(tmp_path: Path) -> None:
     assert told.splitlines()[2].split() == [
         "ridge", "90", "0.500", "[-0.771,", "1.771]", "0.600", "0.500", "0.500", "0.500", "0.700", "2",
     ]  # fmt: skip
+
+
+def test_several_budgets_of_one_study_are_columns_too(tmp_path: Path) -> None:
+    runs = [
+        r
+        for labels, tau in ((90, 0.4), (423, 0.7))
+        for r in learned("ridge", labels, [(tau, 0.5, None)] * 2, budget=Budget(queries=labels))
+    ]
+    folder = write_study(tmp_path, runs)
+    assert [line.split() for line in written([folder]).splitlines()[:3]] == [
+        ["toy/a:", "tau-b", "against", "final", "scores,", "unseen", "keys,", "n", "=", "2"],
+        ["paid", "queries", "90", "423"],
+        ["ridge", "0.400±0.000", "0.700±0.000"],
+    ]

@@ -8,26 +8,31 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.errors import RecordError
-from harness.records.store import Baseline, Record, read_records
+from harness.records.lines import OutcomeRecord, PlanRecord, SamplingRecord, SearchRecord, TrainingRecord
+from harness.records.store import FILES, read_folder
 
 ROOT = Path(__file__).resolve().parents[3]
+PAGES = {"search": SearchRecord, "outcome": OutcomeRecord, "training": TrainingRecord, "sampling": SamplingRecord}
 
 
-@pytest.mark.parametrize(("kind", "name"), [(Record, "record"), (Baseline, "baseline")])
-def test_the_published_schema_is_the_types(kind: type, name: str) -> None:
-    """Written by ``msgspec.json.schema``; a change of the record is a change of the page."""
+@pytest.mark.parametrize(("name", "kind"), [*PAGES.items(), ("plan", PlanRecord)])
+def test_the_published_schema_is_the_types(name: str, kind: type) -> None:
+    """Written by ``msgspec.json.schema``; a change of a record is a change of the page."""
     published = json.loads((ROOT / "docs" / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
     assert published == json.loads(msgspec.json.encode(msgspec.json.schema(kind)))
 
 
 def test_the_reference_records_are_valid_and_whole() -> None:
-    records, problems = read_records(ROOT / "results" / "reference" / "quickstart")
-    assert problems == []
-    assert len(records) == 144
-    assert all(r.status == "ok" and r.paid.queries == 400 for r in records)
+    folder = ROOT / "results" / "reference" / "quickstart"
+    found = read_folder(folder)
+    assert found.problems == []
+    assert {f.name for f in folder.iterdir()} >= set(FILES.values()) - {"trainings.jsonl"}
+    planned = {pair for plan in found.heads for c in plan.cells for pair in zip(c.searches, c.outcomes, strict=True)}
+    assert {search for search, _ in planned} == set(found.searches)
+    assert {outcome for _, outcome in planned} == set(found.outcomes)
+    assert all(r.status == "ok" and r.paid and r.paid.queries == 400 for r in found.searches.values())
 
 
-def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="is it the folder of a study"):
-        read_records(tmp_path)
+def test_a_folder_without_records_is_empty(tmp_path: Path) -> None:
+    found = read_folder(tmp_path)
+    assert (found.searches, found.plans, found.heads, found.problems) == ({}, [], [], [])

@@ -9,54 +9,31 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
+from studies import Notes, comparable, run, study
 
 from harness.errors import HarnessError
-from harness.records.store import Record, read_records
 from harness.registry import Registry
-from harness.running.campaign import Summary, run_study
-from harness.running.study import MATCHED, StrategySpec, Study, TaskSpec
-from harness.search.oracle import Budget
+from harness.running.study import MATCHED
 
 distributed = pytest.importorskip("distributed")
 
 
-def study(*names: str, seeds: int = 1) -> Study:
-    return Study(
-        name="s", budget=Budget(queries=12), tasks=(TaskSpec(name="toy/edges"),), seeds=seeds,
-        strategies=tuple(StrategySpec(name=n) for n in names),
-    )  # fmt: skip
-
-
-def run(toy: Registry, folder: Path, given: Study, **options: Any) -> tuple[Summary, list[Record]]:
-    summary = run_study(given, registry=toy, results=folder, **options)
-    return summary, read_records(summary.folder)[0]
-
-
-def comparable(records: list[Record]) -> dict[str, bytes]:
-    plain = [msgspec.structs.replace(r, timing={}, environment={}) for r in records]
-    return {r.id: msgspec.json.encode(r) for r in plain}
-
-
 def test_the_records_are_those_of_serial_whoever_hangs_or_dies_beside_them(toy: Registry, tmp_path: Path) -> None:
-    _, serial = run(toy, tmp_path / "a", study("toy-returner"), executor="serial", keep_queries=True)
+    _, serial = run(toy, tmp_path / "a", study("toy-returner", seeds=1), executor="serial", keep_queries=True)
     started = time.monotonic()
-    summary, dask = run(
-        toy, tmp_path / "b", study("toy-returner", "toy-deaf", "toy-killer"), executor="dask", jobs=2, run_timeout=4.0,
-        keep_queries=True,
-    )  # fmt: skip
+    given = study("toy-returner", "toy-deaf", "toy-killer", seeds=1)
+    _, dask = run(toy, tmp_path / "b", given, executor="dask", jobs=2, run_timeout=20.0, keep_queries=True)
     assert time.monotonic() - started < 90
-    failed = {r.label: (r.status, r.error) for r in summary.failed}
+    failed = {r.entry.label: (r.status, r.error) for r in dask if r.failed}
     assert failed == {
-        "toy-deaf": ("timeout", "took longer than 4 s"),
+        "toy-deaf": ("timeout", "took longer than 20 s"),
         "toy-killer": ("failed", "its process died 2 times"),
     }
     fine = comparable([r for r in dask if r.status == "ok"])
     assert fine == comparable(serial)
-    assert {r.label for r in serial} == {"toy-returner", MATCHED}
+    assert {r.entry.label for r in serial} == {"toy-returner", MATCHED}
     kept = [{p.name for p in (tmp_path / x / "s" / "queries").iterdir()} for x in "ab"]
     assert kept[0] == kept[1]
 
@@ -114,15 +91,13 @@ def wait_until_gone() -> None:
 def test_interruption_ends_every_process(toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_RUN", str(os.getpid()))
 
-    class Interrupt:
-        def planned(self, total: int, already_done: int) -> None: ...
-        def started(self, run: Any) -> None: ...
-        def note(self, message: str) -> None: ...
-        def finished(self, record: Record) -> None:
-            raise KeyboardInterrupt
-
     summary, records = run(
-        toy, tmp_path, study("toy-sampler", "toy-hanger"), executor="dask", jobs=2, listener=Interrupt()
+        toy,
+        tmp_path,
+        study("toy-sampler", "toy-hanger", seeds=1),
+        executor="dask",
+        jobs=2,
+        listener=Notes(stop_after=1),
     )
     assert summary.interrupted
     assert len(records) == 1
@@ -134,9 +109,9 @@ def test_an_address_without_a_cluster_and_a_cluster_for_another_executor_are_ref
 ) -> None:
     monkeypatch.setattr("harness.running.dask._SECONDS_TO_CONNECT", 1)
     with pytest.raises(HarnessError, match="no Dask cluster with workers at tcp://127.0.0.1:1"):
-        run(toy, tmp_path, study("toy-sampler"), executor="dask", cluster="tcp://127.0.0.1:1")
+        run(toy, tmp_path, study("toy-sampler", seeds=1), executor="dask", cluster="tcp://127.0.0.1:1")
     with pytest.raises(HarnessError, match="add --executor dask"):
-        run(toy, tmp_path, study("toy-sampler"), cluster="tcp://127.0.0.1:1")
+        run(toy, tmp_path, study("toy-sampler", seeds=1), executor="process", cluster="tcp://127.0.0.1:1")
 
 
 def test_dask_is_imported_only_where_it_is_asked_for() -> None:

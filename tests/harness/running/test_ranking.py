@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
 from harness.protocol import Truth
 from harness.records.identity import stream
-from harness.records.store import RankQuality
+from harness.records.lines import RankQuality
 from harness.running.ranking import drawn_rows, ktau_rows, rank_quality
 from harness.spaces import Architecture
 from harness.testing.spaces import ToyEdgeSpace
@@ -38,11 +36,7 @@ class Known:
 
 
 def quality(e: SyntheticEvaluator, paid: list[Architecture], ranker: Any, n: int = 1000) -> RankQuality:
-    spec = SimpleNamespace(study_seed=0, task="toy", law="encodings", ktau_sample=n)
-    oracle = SimpleNamespace(ledger=[SimpleNamespace(arch=a) for a in paid])
-    found = rank_quality(spec, e, e.truth(), ranker, oracle)  # type: ignore[arg-type]
-    assert found is not None
-    return found
+    return rank_quality(ranker, e, truth_of(e), "encodings", stream(0, "ktau", "toy"), paid, n)
 
 
 def truth_of(e: SyntheticEvaluator) -> Truth:
@@ -132,11 +126,6 @@ def test_an_order_that_is_not_one_number_each_is_refused() -> None:
 
     with pytest.raises(ValueError, match="rank gave shape"):
         quality(evaluator("architecture"), [], Wrong())
-
-
-def test_records_of_before_have_no_rows() -> None:
-    old = b'{"test":0.5,"valid":0.6,"eq13":0.4,"ctnas":0.3,"n":900}'
-    assert msgspec.json.decode(old, type=RankQuality) == RankQuality(0.5, 0.6, 0.4, 0.3, 900, None, None)
 
 
 def test_comparisons_are_asked_for_ctnass_variant() -> None:

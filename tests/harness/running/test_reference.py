@@ -1,15 +1,14 @@
-"""Runs where a constraint leaves next to nothing, or nothing."""
+"""Searches that a constraint or a partial table leaves next to nothing, or nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import pytest
 
-from harness import Architecture, Budget, Constraint, Oracle, Strategy
+from harness import Architecture, Budget, Oracle
 from harness.running.reference import MatchedRandomSearch
-from harness.running.runner import _search
+from harness.running.search import carry_out
 from harness.testing.spaces import ToyEdgeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
@@ -50,20 +49,18 @@ def test_it_ends_when_all_that_is_feasible_has_been_paid() -> None:
     assert 64_000 <= oracle.drawn < 64_000 + 30_000
 
 
-@pytest.mark.parametrize(
-    ("constraints", "status", "error"),
-    [
-        ((), "failed", "search returned no architecture"),
-        ((Constraint("params", "<", 0.0),), "infeasible", "no feasible architecture was found"),
-    ],
-)
-def test_a_search_that_returns_nothing_failed_only_where_there_was_something_to_return(
-    constraints: tuple[Constraint, ...], status: str, error: str
-) -> None:
-    class Empty(Strategy):
-        def search(self, oracle: Oracle, rng: np.random.Generator) -> list[Architecture]:
-            return []
+def test_it_ends_where_a_table_has_next_to_nothing() -> None:
+    """Draws that the table lacks count towards the end by calls; it pays for what it meets and returns the best."""
+    evaluator = SyntheticEvaluator(ToyEdgeSpace(), unknown_share=0.99)
+    oracle = Oracle(evaluator.validator(), Budget(queries=5))
+    found = carry_out(MatchedRandomSearch, oracle, np.random.default_rng(1))
+    assert oracle.ledger.missing > 100
+    assert (found.status, found.returned) == ("ok", [oracle.incumbent.arch] if oracle.incumbent else None)
 
-    oracle = Oracle(SyntheticEvaluator(ToyEdgeSpace()).validator(), Budget(queries=5), constraints=constraints)
-    _, found = _search(Empty, oracle, np.random.default_rng(0), 1)
-    assert (found.status, found.error) == (status, error)
+
+def test_it_ends_where_a_table_has_nothing() -> None:
+    oracle = Oracle(SyntheticEvaluator(ToyEdgeSpace(), unknown_share=1.0).validator(), Budget(epochs=500))
+    found = carry_out(MatchedRandomSearch, oracle, np.random.default_rng(1))
+    assert (found.status, found.ended_by) == ("failed", "calls")
+    assert found.error == "nothing that was asked for has a score"
+    assert oracle.asked["total"] == oracle.asked["missing"] == 5_000

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import InvalidArchitecture, PluginError, StudyError, UnknownName
 from harness.registry import Registry
 from harness.running.plan import make_plan
-from harness.running.study import MATCHED, load_study, located_in, resolve_rows
+from harness.running.study import MATCHED, load_study, located_in, resolve_entries
 
 GOOD = """
 name = "first"
@@ -32,33 +32,32 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_a_study_expands_to_rows_times_tasks_times_seeds_and_a_reference(tmp_path: Path, toy: Registry) -> None:
+def test_a_study_expands_to_entries_times_tasks_times_seeds_and_a_reference(tmp_path: Path, toy: Registry) -> None:
     plan = make_plan(load_study(write(tmp_path, GOOD)), toy)
-    assert [(r.role, r.label, r.search_seed) for r in plan.runs] == [
-        ("row", "toy-sampler", 0),
-        ("row", "toy-sampler", 1),
-        ("reference", MATCHED, 0),
-        ("reference", MATCHED, 1),
-    ]
-    assert plan.runs[0].params == {"size": 4}
-    assert plan.runs[0].final == "single"
-    assert plan.runs[0].law == "encodings"
-    assert len({r.id for r in plan.runs}) == 4
+    sizes = [(plan.record.entries[c.entry].label, len(c.searches)) for c in plan.record.cells]
+    assert sizes == [("toy-sampler", 2), (MATCHED, 200)]
+    assert len(plan.searches) == 202
+    first = plan.searches[plan.record.cells[0].searches[0]]
+    assert (first.params, first.law, first.search_seed) == ({"size": 4}, "encodings", 0)
+    assert plan.record.settings[0].setting.final == "single"
+    fewer = make_plan(load_study(write(tmp_path, GOOD.replace("seeds = 2", "seeds = 2\nreference_seeds = 3"))), toy)
+    assert [len(c.searches) for c in fewer.record.cells] == [2, 3]
 
 
 def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path: Path, toy: Registry) -> None:
     def ids(text: str) -> list[str]:
-        return [r.id for r in make_plan(load_study(write(tmp_path, text)), toy).runs if r.role == "row"]
+        return make_plan(load_study(write(tmp_path, text)), toy).record.cells[0].searches
 
     base = ids(GOOD)
     assert ids(GOOD.replace('"first"', '"second"')) == base
     assert ids(GOOD.replace("seeds = 2", "seeds = 3"))[:2] == base
+    assert ids(GOOD.replace("tuning_queries = 0", "tuning_queries = 5")) == base
+    assert ids(GOOD.replace("tuning_queries = 0", 'label = "another"')) == base
     for before, after in (
         ("queries = 10", "queries = 11"),
         ("size = 4", "size = 5"),
         ("toy/edges", "toy/nodes"),
         ("seeds = 2", "seeds = 2\nseed = 1"),
-        ("tuning_queries = 0", "tuning_queries = 5"),
         ("tuning_queries = 0", 'mode = "paper"'),
     ):
         assert not set(ids(GOOD.replace(before, after))) & set(base), (before, after)
@@ -191,9 +190,9 @@ def test_what_only_plugins_know_is_wrong_is_said_with_file_line_and_field(
         make_plan(load_study(path), toy)
 
 
-def test_ablations_become_rows_of_their_own(tmp_path: Path, toy: Registry) -> None:
-    rows = resolve_rows(load_study(write(tmp_path, GOOD.replace("tuning_queries = 0", "ablations = true"))), toy)
-    assert [(r.label, r.ablation, r.params) for r in rows] == [
+def test_ablations_become_entries_of_their_own(tmp_path: Path, toy: Registry) -> None:
+    entries = resolve_entries(load_study(write(tmp_path, GOOD.replace("tuning_queries = 0", "ablations = true"))), toy)
+    assert [(r.label, r.ablation, r.params) for r in entries] == [
         ("toy-sampler", None, {"size": 4}),
         ("toy-sampler [single]", "single", {"size": 1}),
     ]
@@ -209,7 +208,7 @@ def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> N
 
     module = type("Module", (), {})()
     module.nas_harness_strategies = hookimpl(
-        lambda: [Provides("absent", "json:dumps", requires=("no_such_library",), install="pip install that")]
+        lambda: [Provides("json:dumps", name="absent", requires=("no_such_library",), install="pip install that")]
     )
     toy.register(module, "late", "late-dist", "1")
     with pytest.raises(PluginError, match="needs no_such_library: pip install that"):
@@ -220,15 +219,16 @@ def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> N
 def test_a_task_without_validation_is_searched_through_another(tmp_path: Path, toy: Registry, search_task: str) -> None:
     text = GOOD.replace('name = "toy/edges"', f'name = "toy/final"\nsearch_task = "{search_task}"')
     plan = make_plan(load_study(write(tmp_path, text)), toy)
-    assert {(r.task, r.search_task) for r in plan.runs} == {("toy/final", search_task)}
+    (about,) = plan.record.settings
+    assert (about.setting.task, about.setting.search_task) == ("toy/final", search_task)
+    assert {s.search_task for s in plan.searches.values()} == {search_task}
 
 
-def test_a_reference_cell_becomes_constraints_under_which_it_is_itself_just_feasible(
-    tmp_path: Path, toy: Registry
-) -> None:
+def test_a_given_cell_becomes_constraints_under_which_it_is_itself_just_feasible(tmp_path: Path, toy: Registry) -> None:
     """One live branch with a 1 x 1 convolution: 4 * 4 + 8 * 8 parameters, each used on 64 pixels."""
-    task = 'name = "toy/edges"\nreference = "conv1~skip|none~conv3"\nconstraints = ["train_seconds <= 60"]'
+    task = 'name = "toy/edges"\nas_small_as = "conv1~skip|none~conv3"\nconstraints = ["train_seconds <= 60"]'
     plan = make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task))), toy)
-    assert {r.constraints for r in plan.runs} == {("train_seconds <= 60", "flops <= 5120.0", "params <= 80.0")}
+    constraints = {tuple(map(str, s.constraints)) for s in plan.searches.values()}
+    assert constraints == {("train_seconds <= 60", "flops <= 5120", "params <= 80")}
     with pytest.raises(InvalidArchitecture, match="conv9"):
         make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task.replace("conv1", "conv9")))), toy)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from harness import Budget, Constraint, Oracle, StudyError
-from harness.search.labelled import best_first, collect, distinct, evenly_spaced, labelled
+from harness.search.labelled import collect, distinct, evenly_spaced, labelled
+from harness.search.oracle import best_first
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from landscapes import Grid, Landscape
 
 from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, UnknownArchitecture
 from harness.protocol import Fidelity, Score, Validation, Validator
+from harness.search.budget import Budget, Remaining
 from harness.search.constraints import Constraint
-from harness.search.oracle import Budget, Oracle, Remaining
+from harness.search.oracle import Oracle, best_first
 from harness.spaces import CellGraph, Choice, SearchSpace
 
 NAN = math.nan
@@ -60,7 +62,7 @@ class Table(Validator):
 
     def __init__(self, fidelities=(LOW, FULL), score=None, *, seconds=True, rows=9):
         self.fidelities, self.score, self.records_seconds, self.rows = fidelities, score or Score(), seconds, rows
-        self.reads = 0
+        self.reads = self.calls = 0
 
     def identity(self, archs):
         if any(a[0] == 8 for a in archs):
@@ -69,6 +71,7 @@ class Table(Validator):
 
     def validate(self, archs, *, fidelity, repeat=None):
         self.reads += len(archs)
+        self.calls += 1
         digits = [a[0] for a in archs]
         base = 0.0 if fidelity.name == "low" else 10.0
         repeats = [[r for r in ((0, 1) if repeat is None else (repeat,)) if (d, r) != (5, 1)] for d in digits]
@@ -279,12 +282,21 @@ def test_an_architecture_that_is_not_of_the_space_is_refused_unpaid(arch):
     assert o.asked == {"total": 1, "cached": 0, "invalid": 1, "infeasible": 0, "missing": 0}
 
 
-def test_an_architecture_without_a_score_is_refused_unpaid():
+def test_what_a_partial_table_lacks_answers_nan_unpaid():
     o = oracle()
-    with pytest.raises(UnknownArchitecture):
+    assert math.isnan(o.query((8, 0)))
+    assert math.isnan(o.query((8, 0), fidelity=LOW, repeat=0))
+    assert o.paid == (0, 0.0, 0.0)
+    assert o.asked == {"total": 2, "cached": 0, "invalid": 0, "infeasible": 0, "missing": 2}
+    np.testing.assert_array_equal(o.query_many([(7, 0), (8, 1), (1, 0)]), [18.0, NAN, 12.0])
+    assert len(o.history) == 2
+
+
+def test_what_a_partial_table_lacks_counts_towards_the_end_by_calls():
+    o = oracle(Budget(queries=1))
+    for _ in range(50):
         o.query((8, 0))
-    assert o.paid[0] == 0
-    assert o.asked["invalid"] == 1
+    assert ends(o, (1, 0)) == "calls"
 
 
 def test_numpy_integers_are_plain_integers():
@@ -348,12 +360,22 @@ def test_refused_rows_count_as_known():
 
 def test_the_search_ends_after_fifty_calls_a_budgeted_query():
     o = oracle(Budget(queries=2))
-    for _ in range(100):
+    for _ in range(99):
         o.query((1, 0))
+    assert o.ended_by is None
+    assert o.query((1, 1)) == 12.0  # the hundredth
     assert o.ended_by is None
     assert ends(o, (2, 0)) == "calls"
     assert o.asked["total"] == 100
     assert o.paid[0] == 1
+
+
+def test_the_last_call_may_be_a_paid_one():
+    o = oracle(Budget(queries=2))
+    for _ in range(99):
+        o.query((1, 0))
+    assert o.query((2, 0)) == 13.0
+    assert o.ended_by == "queries"
 
 
 def test_invalid_calls_count_towards_the_end():
@@ -364,11 +386,16 @@ def test_invalid_calls_count_towards_the_end():
     assert ends(o, (9, 1)) == "calls"
 
 
-def test_without_a_query_budget_calls_are_bounded_by_what_was_paid():
-    o = oracle(Budget(epochs=1e6))
-    for _ in range(5000):
-        o.query((1, 0))
-    assert ends(o) == "calls"
+@pytest.mark.parametrize("limit", [{"epochs": 1e6}, {"seconds": 1e6}])
+@pytest.mark.parametrize(("paid", "calls"), [(1, 5_000), (100, 5_000), (101, 5_050), (160, 8_000)])
+def test_without_a_query_budget_calls_are_fifty_a_paid_query_and_at_least_5000(limit, paid, calls):
+    o = Oracle(Landscape(Grid(200), lambda a: float(a[0])), Budget(**limit))
+    o.query_many([(i,) for i in range(paid)])
+    for _ in range(calls - paid):
+        o.query((0,))
+    assert o.ended_by is None
+    assert ends(o, (0,)) == "calls"
+    assert o.asked["total"] == calls
 
 
 # -- orientation, incumbents ------------------------------------------------------------------------------------------
@@ -411,7 +438,8 @@ def test_history_is_a_read_only_live_view():
     assert len(history) == 0
     o.query_many([(1, 0), (2, 0)], fidelity=LOW)
     assert len(history) == 2
-    assert history[-1] == ((2, 0), 3.0, LOW, None, True)
+    assert history[-1][:5] == ((2, 0), 3.0, LOW, None, 0.0)
+    assert history[-1].feasible
     assert [h.arch for h in history[0:2]] == [(1, 0), (2, 0)]
     with pytest.raises(TypeError):
         history[0] = None
@@ -440,6 +468,58 @@ def test_a_constraint_known_only_after_is_paid_and_bars_the_incumbent():
     assert o.incumbent.arch == (2, 0)
 
 
+def test_a_constraint_known_only_after_costs_no_second_validation():
+    validator = Table()
+    o = oracle(constraints=["latency <= 4"], validator=validator)
+    o.query_many([(i, twin) for i in (0, 1, 2, 3, 6) for twin in (0, 1)])
+    o.query_many([(i, 0) for i in (0, 1, 2, 3, 6)], fidelity=LOW)
+    assert (o.paid[0], validator.calls, validator.reads) == (10, 10, 10)
+    assert [o.feasible((i, 1)) for i in (0, 1, 2, 3, 6)] == [True] * 4 + [False]
+    assert best_first(o, 9) == [(3, 0), (2, 0), (1, 0), (0, 0)]
+    assert validator.calls == 10, "what was measured is remembered"
+
+
+def test_a_paid_query_says_what_was_measured_and_by_how_much_it_is_infeasible():
+    o = oracle(constraints=["latency <= 4", "latency <= 2"])
+    o.query_many([(6, 0), (3, 0), (2, 0)])
+    assert [h.measured["latency"] for h in o.history] == [6.0, 3.0, 2.0]
+    assert [h.excess for h in o.history] == [0.5 + 2.0, 0.5, 0.0]
+    assert [q.feasible for q in o.ledger] == [False, False, True]
+
+
+def test_feasibility_is_told_from_memory_and_is_unknown_of_what_was_not_paid():
+    validator = Table()
+    o = oracle(constraints=["params <= 500", "latency <= 2"], validator=validator)
+    assert o.feasible((6, 0)) is False
+    assert o.feasible((3, 0)) is None
+    assert o.feasible((8, 0)) is False  # 800 parameters, be it in the table or not
+    o.query((3, 0))
+    assert (o.feasible((3, 0)), o.feasible((3, 1)), o.feasible((2, 0))) == (False, False, None)
+    assert (validator.calls, o.asked["total"]) == (1, 1)
+    assert oracle(constraints=["latency <= 2"]).feasible((8, 0)) is None
+    assert oracle(constraints=["params <= 500"]).feasible((3, 0)) is True
+    assert oracle().feasible((3, 0)) is True
+
+
+class Slower(Table):
+    """Latency is a tenth at the low fidelity."""
+
+    def validate(self, archs, *, fidelity, repeat=None):
+        found = super().validate(archs, fidelity=fidelity, repeat=repeat)
+        pace = 0.1 if fidelity.name == "low" else 1.0
+        return replace(found, measured={"latency": pace * found.measured["latency"]})
+
+
+def test_feasibility_goes_by_the_highest_fidelity_paid():
+    o = oracle(constraints=["latency <= 2"], validator=Slower())
+    o.query((6, 0), fidelity=LOW)
+    assert o.feasible((6, 0)) is True
+    o.query((6, 0))
+    assert o.feasible((6, 0)) is False
+    o.query((6, 0), fidelity=LOW, repeat=0)
+    assert o.feasible((6, 0)) is False
+
+
 def test_an_unknown_quantity_is_refused_with_the_known_ones():
     with pytest.raises(StudyError, match=r"'flops'.*latency, params"):
         oracle(constraints=["flops <= 1"])
@@ -449,6 +529,22 @@ def test_violation_is_free_and_relative():
     o = oracle(constraints=["params <= 200", "params >= 100"])
     assert o.violation([(3, 0), (2, 0), (0, 0)]).tolist() == [0.5, 0.0, 1.0]
     assert o.asked["total"] == 0
+
+
+# -- best first -------------------------------------------------------------------------------------------------------
+
+
+def test_best_first_takes_the_highest_fidelity_paid_and_the_earlier_among_equals():
+    o = oracle()
+    assert best_first(o, 3) == []
+    o.query_many([(4, 0)])  # fails
+    assert best_first(o, 3) == []
+    o.query_many([(7, 0), (3, 0)], fidelity=LOW)
+    assert best_first(o, 3) == [(7, 0), (3, 0)]
+    o.query_many([(1, 0), (5, 0), (2, 0)])
+    o.query((5, 1), repeat=0)  # 15 again, written the other way
+    assert best_first(o, 9) == [(5, 0), (5, 1), (2, 0), (1, 0)]
+    assert best_first(o, 1) == [o.incumbent.arch] == [(5, 0)]
 
 
 # -- accounting -------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.errors import DataMissing
-from harness.protocol import Fidelity, Final, Task, TrainingProtocol, Truth, Validation
-from harness.testing import ToyNodeSpace, assert_conforms, check_protocol
+from harness.errors import DataMissing, PluginError, UnknownArchitecture
+from harness.protocol import Fidelity, FinalScores, Task, TrainingProtocol, Truth, Validation
+from harness.testing import ToyEdgeSpace, ToyNodeSpace, assert_conforms, check_protocol
 from harness.testing.conformance import CHECKS
 from harness.testing.synthetic import SyntheticEvaluator, SyntheticValidator
 
@@ -134,7 +134,7 @@ def _validate_without_seconds(self, archs, *, fidelity, repeat=None):
 
 def _final_of_another(self, archs, *, final="single", seed=None):
     self._check_final(final)
-    return Final(SyntheticEvaluator.final(self, archs).scores + 1.0)
+    return FinalScores(SyntheticEvaluator.final_scores(self, archs).scores + 1.0)
 
 
 def _truth_backwards(self, final="single"):
@@ -149,7 +149,7 @@ def _truth_overweight(self, final="single"):
 
 def _final_is_validation(self, archs, *, final="single", seed=None):
     self._check_final(final)
-    return Final(self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid)
+    return FinalScores(self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid)
 
 
 def _truth_is_validation(self, final="single"):
@@ -161,7 +161,7 @@ def _any_final(self, final):
     return None
 
 
-def _any_column(self, column="validation"):
+def _any_column(self, column="validation", context=None):
     return self._validator
 
 
@@ -191,22 +191,39 @@ CAUGHT_BY = {
     "new scores": (NewScores, "opening it again"),
     "unsorted": (UnsortedFidelities, "fidelities go"),
     "another read": (swapped(None, {"read": _read_half}), "a batch equals"),
+    "not measured": (swapped(None, {"known_after": ("latency",)}), "a batch equals"),
     "by place": (swapped(None, {"validate": _validate_by_place}), "a batch equals"),
     "filled gaps": (swapped(None, {"validate": _validate_fills}), "repeats, seconds"),
     "best repeat": (swapped(None, {"validate": _validate_best_repeat}), "repeats, seconds"),
     "no seconds": (swapped(None, {"validate": _validate_without_seconds}), "repeats, seconds"),
-    "another final": (swapped({"final": _final_of_another}), "the truth is"),
+    "another final": (swapped({"final_scores": _final_of_another}), "the truth is"),
     "backwards": (swapped({"truth": _truth_backwards}), "the truth is"),
     "overweight": (swapped({"truth": _truth_overweight}), "the truth is"),
     "holds its evaluator": (HoldsItsEvaluator, "validation is free"),
     "holds finals": (HoldsFinalsInSpace, "validation is free"),
     "final is validation": (
-        swapped({"final": _final_is_validation, "truth": _truth_is_validation}),
+        swapped({"final_scores": _final_is_validation, "truth": _truth_is_validation}),
         "validation is free",
     ),
     "any final": (swapped({"_check_final": _any_final}), "unknown columns"),
     "any column": (swapped({"validator": _any_column}), "unknown columns"),
 }
+
+
+def test_a_partial_table_conforms(toy):
+    report = check_protocol(toy.protocol("toy"), tasks=["toy/partial"])
+    assert report.ok, str(report)
+    assert "the truth is what is reported [toy/partial]" in {r.check for r in report.ran}
+    evaluator = toy.protocol("toy").open(toy.task("toy/partial"))
+    assert evaluator.validator().rows == len(evaluator.truth("single").final) == 40
+    assert SyntheticEvaluator(ToyEdgeSpace()).validator().rows == 55
+    with pytest.raises(UnknownArchitecture):
+        evaluator.validator().identity(list(evaluator.space.enumerate()))
+
+
+def test_an_evaluator_of_the_earlier_contract_is_refused_in_one_sentence():
+    with pytest.raises(PluginError, match=r"Earlier\.validator takes no context: write it as validator\(self, column="):
+        type("Earlier", (SyntheticEvaluator,), {"validator": lambda self, column="validation": None})
 
 
 def test_a_sound_protocol_conforms():

@@ -13,7 +13,8 @@ import pytest
 
 from harness.errors import BudgetExhausted
 from harness.registry import Registry
-from harness.search.oracle import Budget, Oracle
+from harness.search.budget import Budget
+from harness.search.oracle import Oracle
 from harness.testing.reachability import paths_to
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator

@@ -53,7 +53,7 @@ def test_fidelities_and_final_correlate_and_differ():
     archs = list(space.enumerate())
     assert len(archs) == 1296
     low, mid, full = (_validate(evaluator, archs, level).valid for level in range(3))
-    final = evaluator.final(archs).scores
+    final = evaluator.final_scores(archs).scores
     r = [np.corrcoef(x, full)[0, 1] for x in (low, mid, final)]
     assert 0.8 < r[0] < r[1] < r[2] < 1.0
     assert not (full == final).any()
@@ -77,7 +77,7 @@ def test_mean_and_missing_repeats():
 def test_failed_trainings_fail_everywhere():
     evaluator = SyntheticEvaluator(ToyEdgeSpace(), nan_share=0.5, rows="architecture")
     archs = list(evaluator.space.enumerate())
-    failed = np.isnan(evaluator.final(archs).scores)
+    failed = np.isnan(evaluator.final_scores(archs).scores)
     assert 0.35 < failed.mean() < 0.65
     for level in range(3):
         found = _validate(evaluator, archs, level)
@@ -99,9 +99,9 @@ def test_truth_and_optimum_of_an_enumerable_space():
     evaluator = SyntheticEvaluator(space)
     truth = evaluator.truth()
     assert len(truth.final) == len(truth.architectures) == evaluator.validator().rows == 39
-    everything = evaluator.final(list(space.enumerate())).scores
+    everything = evaluator.final_scores(list(space.enumerate())).scores
     arch, best = evaluator.optimum
-    assert best == everything.max() == evaluator.final([arch]).scores[0]
+    assert best == everything.max() == evaluator.final_scores([arch]).scores[0]
     # Under the law `encodings` every valid architecture counts once, however many twins it has.
     assert truth.mean_std("encodings")[0] == pytest.approx(everything.mean(), rel=1e-12)
     assert evaluator.validator().identity(truth.architectures).tolist() == list(range(39))
@@ -143,7 +143,7 @@ def test_unbounded_space_is_scored_on_demand():
     assert len(set(rows.tolist())) == 200
     assert rows.dtype == np.int64
     assert rows.min() >= 0
-    assert np.corrcoef(_validate(evaluator, archs).valid, evaluator.final(archs).scores)[0, 1] > 0.9
+    assert np.corrcoef(_validate(evaluator, archs).valid, evaluator.final_scores(archs).scores)[0, 1] > 0.9
 
 
 def test_read_is_validate_of_one():
@@ -165,7 +165,7 @@ def test_test_column_answers_final_scores():
     column = evaluator.validator("test")
     archs = list(evaluator.space.enumerate())[:20]
     found = column.validate(archs, fidelity=column.fidelities[-1])
-    np.testing.assert_array_equal(found.valid, evaluator.final(archs).scores)
+    np.testing.assert_array_equal(found.valid, evaluator.final_scores(archs).scores)
     with pytest.raises(HarnessError, match="no column"):
         evaluator.validator("train")
 

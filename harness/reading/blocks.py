@@ -1,0 +1,82 @@
+"""The settings of a study as blocks: what entries are compared over, a block a setting, never a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.reading import numbers
+from harness.reading.matched import Floats
+from harness.reading.samples import EntrySamples, SettingSamples
+from harness.reading.study import StudyRuns
+from harness.records.identity import stream
+from harness.records.specs import STRICT
+from harness.search.budget import Budget
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """A strict entry, or the strict reference.
+
+    scores: of each block, one a run, higher is better; failed runs stand at the worst score known.
+    """
+
+    name: str
+    is_reference: bool
+    scores: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The settings of one budget. missing: entries that some of them lack, which are left out. seed: the study's."""
+
+    budget: Budget
+    settings: tuple[SettingSamples, ...]
+    competitors: tuple[Competitor, ...]
+    missing: tuple[str, ...]
+    seed: int
+
+    @property
+    def titles(self) -> list[str]:
+        return [s.runs.title for s in self.settings]
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        return stream(self.seed, purpose, *self.titles)
+
+
+def over(titles: Sequence[str], budget: Budget) -> str:
+    """The end of a table's title."""
+    where = titles[0] if len(titles) == 1 else f"{len(titles)} settings"
+    return f"over {where}, {numbers.budget(budget)}"
+
+
+def blocks_of(study: StudyRuns, tasks: tuple[str, ...] = (), entries: tuple[str, ...] = ()) -> list[Blocks]:
+    """The settings whose scores have a direction, by budget; tasks, entries: names and labels to keep (default all)."""
+    by_budget: dict[Budget, list[SettingSamples]] = {}
+    for setting in study.settings:
+        if setting.score is not None and (not tasks or setting.setting.task in tasks):
+            by_budget.setdefault(setting.setting.budget, []).append(SettingSamples(setting))
+    return [_blocks(budget, settings, entries) for budget, settings in by_budget.items()]
+
+
+def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, ...]) -> Blocks:
+    everywhere: dict[tuple[str, bool], list[Floats]] = {}
+    for setting in settings:
+        for runs in setting.runs.everyone:
+            is_reference = runs.entry.role == "reference"
+            if runs.entry.mode == STRICT and (is_reference or not entries or runs.entry.label in entries):
+                scores = EntrySamples(runs, setting).oriented([r.score for r in runs.runs])
+                everywhere.setdefault((runs.entry.label, is_reference), []).append(scores)
+    return Blocks(
+        budget,
+        tuple(settings),
+        tuple(
+            Competitor(name, is_reference, tuple(scores))
+            for (name, is_reference), scores in everywhere.items()
+            if len(scores) == len(settings)
+        ),
+        tuple(name for (name, _), scores in everywhere.items() if len(scores) < len(settings)),
+        next(settings[0].runs.runs).search.spec.study_seed,
+    )

@@ -1,0 +1,223 @@
+"""From the runs of a study to its summary: every number of the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.protocol import Score
+from harness.reading.samples import EntrySamples, SettingSamples, all_of, shown
+from harness.reading.study import EntryRuns, StudyRuns
+from harness.reading.summary import Against, EntrySummary, Sampling, SettingSummary
+from harness.records.lines import OutcomeRecord, SamplingRecord
+from harness.records.specs import STRICT
+from harness.statistics.coverage import atom
+from harness.statistics.inference import (
+    Interval,
+    holm,
+    iqm,
+    ri_interval,
+    ri_interval_estimated,
+    std,
+    t_interval,
+)
+from harness.statistics.metrics import relative_improvement, ri_paper
+from harness.statistics.verdicts import Comparison, headline, verdict_on
+
+_QUESTIONS = ("vs_sampling", "vs_search")
+"""What verdicts are about: together they are the family of a study."""
+
+
+def summarise(study: StudyRuns) -> list[SettingSummary]:
+    """Every setting, each entry tested within its mode and ordered by mean final score."""
+    worked = [SettingSamples(runs) for runs in study.settings]
+    tested: dict[tuple[int, int], dict[str, Against]] = {}
+    for mode in {e.entry.mode for s in study.settings for e in s.entries}:
+        members = [[(at, e) for at, e in enumerate(s.entries) if e.runs.entry.mode == mode] for s in worked]
+        for place, found in enumerate(_tested([[e for _, e in of_setting] for of_setting in members])):
+            tested |= {(place, at): told for (at, _), told in zip(members[place], found, strict=True)}
+    return [
+        _setting(setting, [_summary(e, tested[place, at]) for at, e in enumerate(setting.entries)])
+        for place, setting in enumerate(worked)
+    ]
+
+
+def _tested(settings: list[list[EntrySamples]]) -> list[list[dict[str, Against]]]:
+    """The answers to each question for the entries of one mode, in each setting."""
+    raw = [[_p(getattr(e, question)) for e in entries for question in _QUESTIONS] for entries in settings]
+    in_study = [iter(values) for values in headline(raw)]
+    found = []
+    for entries, of_study in zip(settings, in_study, strict=True):
+        in_setting = {q: holm([_p(getattr(e, q)) for e in entries]) for q in (*_QUESTIONS, "valid_vs_search")}
+        found.append(
+            [
+                {q: _against(getattr(e, q), in_setting[q][at], next(of_study)) for q in _QUESTIONS}
+                | {"valid_vs_search": _against(e.valid_vs_search, in_setting["valid_vs_search"][at], None)}
+                for at, e in enumerate(entries)
+            ]
+        )
+    return found
+
+
+def _p(comparison: Comparison | None) -> float | None:
+    return None if comparison is None else comparison.p
+
+
+def _against(comparison: Comparison | None, p_setting: float | None, p_study: float | None) -> Against:
+    if comparison is None:
+        return Against()
+    return Against(
+        p=comparison.p,
+        p_setting=p_setting,
+        p_study=p_study,
+        superiority=comparison.superiority,
+        difference=comparison.difference,
+        n=max(part.m for part in comparison.against.values()),
+        verdict=verdict_on(comparison, p_study),
+    )
+
+
+def _setting(of: SettingSamples, entries: list[EntrySummary]) -> SettingSummary:
+    s, sign = of.sampling, 0.0 if of.score is None else of.score.sign
+    return SettingSummary(
+        title=of.runs.title,
+        setting=of.runs.setting,
+        score=of.score,
+        split=s.split if s else next((r.outcome.split for r in of.runs.runs if r.outcome), None),
+        random_sampling=Sampling(mean=s.mean, std=s.std, exact=s.exact, n=s.n, failed=s.failed) if s else Sampling(),
+        best_validated=s.best_validated if s else None,
+        tied=s.tied if s else None,
+        best=s.best if s else None,
+        worst=None if of.worst is None else sign * of.worst,
+        ktau_of_validation=s.ktau_valid if s else None,
+        entries=sorted(
+            entries, key=lambda e: (e.mode != STRICT, e.mode, e.final_mean is None, -sign * (e.final_mean or 0.0))
+        ),
+        references=[_summary(EntrySamples(r, of)) for r in of.runs.references],
+    )
+
+
+def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> EntrySummary:
+    entry, runs, counted = of.runs.entry, of.runs.runs, of.runs.counted
+    paid = [r.paid for r in runs if r.paid is not None]
+    taus = [r.ktau for r in runs if r.ktau is not None]
+    known = [r.score for r in runs if r.score is not None]
+    finals, s = of.finals, of.sampling
+    ends = t_interval(finals) if finals else None
+    ri, ri_ends, paper = _ri(finals, s)
+    best, best_valid, search_score = (s.best, s.best_valid, s.search_score) if s else (None, None, None)
+    most = atom(known) if known else None
+    searched: dict[str, Any] = dict(tested or {})
+    if tested and of.reference is not None:
+        answers = of.searched
+        mean, valid_mean = (s.mean, s.valid_mean) if s else (None, None)
+        searched |= {
+            "search_mean": _mean(shown([a.score for a in answers], mean)) if answers else None,
+            "search_whole_mean": _mean(shown([a.score for a in of.reference.whole], mean)),
+            "search_valid_mean": _mean(shown([a.valid for a in answers], valid_mean)) if answers else None,
+            "search_weakest": of.vs_search.weakest if of.vs_search else None,
+        }
+    return EntrySummary(
+        strategy=entry.strategy,
+        label=entry.label,
+        mode=entry.mode,
+        role=entry.role,
+        ablation=entry.ablation,
+        n=len(runs),
+        failed=len(of.runs.failed),
+        failed_runs=[f"seed {r.seed}: {r.status}: {r.error or 'no final score'}" for r in of.runs.failed],
+        final_mean=_mean(finals),
+        final_std=std(finals) if finals else None,
+        final_best=of.score.best(known) if known and of.score is not None else None,
+        final_low=ends.low if ends else None,
+        final_high=ends.high if ends else None,
+        final_iqm=iqm(finals) if finals else None,
+        worst_case_mean=of.worst_case_mean(),
+        most_common=most.value if most else None,
+        most_common_runs=most.runs if most else None,
+        interval=None if ends is None else of.interval(),
+        interval_coverage=None if ends is None else of.setting.coverage(len(runs), of.reference),
+        ri=ri,
+        ri_low=ri_ends.low if ri_ends else None,
+        ri_high=ri_ends.high if ri_ends else None,
+        ri_paper=paper,
+        valid_mean=_mean(of.valids),
+        regret_mean=_regret(of.runs, finals, of.score, best, lambda o: o.regret),
+        valid_regret_mean=_regret(of.runs, of.valids, search_score, best_valid, lambda o: o.valid_regret),
+        rank_mean=_mean(all_of(r.outcome.rank if r.outcome else None for r in runs)),
+        ktau=_known_mean(t.test for t in taus),
+        ktau_valid=_known_mean(t.valid for t in taus),
+        ktau_eq13=_known_mean(t.eq13 for t in taus),
+        ktau_ctnas=_known_mean(t.ctnas for t in taus),
+        ktau_n=min((t.n for t in taus), default=None),
+        paid_queries_mean=_mean([p.queries for p in paid]),
+        paid_epochs_mean=_mean(all_of(p.epochs for p in paid)),
+        total_queries_mean=_mean([r.asked.total for r in counted]),
+        distinct_keys_mean=_mean([r.asked.keys for r in counted]),
+        search_seconds_mean=_mean(all_of(p.seconds for p in paid)),
+        wall_seconds_mean=_known_mean(r.search.timing.get("search_seconds") for r in runs),
+        tuning_queries=entry.tuning_queries,
+        ended_by=dict(sorted(Counter(r.search.ended_by for r in runs).items())),
+        params=entry.params,
+        **searched,
+    )
+
+
+def _regret(
+    entry: EntryRuns,
+    scores: list[float] | None,
+    score: Score | None,
+    best: float | None,
+    of: Callable[[OutcomeRecord], float | None],
+) -> float | None:
+    """Mean regret; a failed run's is that of random sampling's mean."""
+    if scores is None or score is None:
+        return None
+    regrets = [
+        of(r.outcome) if r.outcome is not None and not r.failed else None if best is None else score.regret(s, best)
+        for r, s in zip(entry.runs, scores, strict=True)
+    ]
+    return _mean(all_of(regrets))
+
+
+def _ri(
+    finals: list[float] | None, sampling: SamplingRecord | None
+) -> tuple[float | None, Interval | None, float | None]:
+    """RI, its interval, and RI as the paper computes it; None where the score is no ratio scale."""
+    if finals is None or sampling is None or not sampling.score.ratio_scale:
+        return None, None, None
+    higher = sampling.score.higher_is_better
+    ri = relative_improvement(finals, sampling.mean, higher_is_better=higher)
+    if sampling.exact:
+        interval = ri_interval(finals, sampling.mean, higher_is_better=higher)
+    else:
+        drawn = _sample_with(sampling.mean, sampling.std, sampling.n)
+        interval = ri_interval_estimated(finals, drawn, higher_is_better=higher)
+    paper = ri_paper(finals, sampling.draws, higher_is_better=higher) if sampling.draws else None
+    return ri, interval, paper
+
+
+def _sample_with(mean: float, deviation: float, n: int) -> NDArray[np.float64]:
+    """n values with exactly this mean and standard deviation (ddof 1): all that an interval of means depends on.
+
+    Random sampling keeps its mean and deviation over all draws, but only the first 1,000 draws.
+    """
+    sample = np.full(n, mean)
+    pairs = n // 2
+    half = deviation * np.sqrt((n - 1) / (2 * pairs)) if pairs else 0.0
+    sample[:pairs] += half
+    sample[pairs : 2 * pairs] -= half
+    return sample
+
+
+def _mean(values: Sequence[float] | None) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _known_mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that exist."""
+    return _mean([v for v in values if v is not None])

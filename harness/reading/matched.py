@@ -1,0 +1,110 @@
+"""Matched random search, read off at what each run itself paid; every run as a step function of what it had paid."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.reading.study import EntryRuns
+from harness.records.lines import Incumbent, Paid
+from harness.records.runs import Run
+from harness.search.budget import Budget, Unit
+from harness.statistics.verdicts import cost_of_reference_run
+
+Floats = NDArray[np.float64]
+
+
+def cost_of(paid: Paid | Incumbent, unit: Unit) -> float | None:
+    value: float | None = getattr(paid, unit)
+    return value
+
+
+class Steps(NamedTuple):
+    """Final and validation score of a run's incumbent from each cost on, float64 [n]; NaN where it is not known."""
+
+    costs: Floats
+    finals: Floats
+    valids: Floats
+
+    def at(self, costs: Floats) -> tuple[Floats, Floats]:
+        """Final and validation score at each of ``costs``, float64 [m]; NaN before the first incumbent."""
+        place = np.searchsorted(self.costs, costs, side="right")
+        finals, valids = np.append(np.nan, self.finals), np.append(np.nan, self.valids)
+        return finals[place], valids[place]
+
+
+def steps_of(run: Run, unit: Unit) -> Steps:
+    """What a run had found after each cost.
+
+    The last incumbent has the final score of the run where it is what the run reports. Validation scores are NaN
+    throughout where incumbents were chosen on test scores, and costs are where the task does not count ``unit``.
+    """
+    points = [(cost_of(i, unit), final, i.valid) for i, final in run.incumbents]
+    costs, finals, valids = np.array(points, dtype=np.float64).reshape(-1, 3).T  # None becomes NaN
+    last = run.search.incumbents[-1] if points else None
+    if last is not None and np.isnan(finals[-1]) and run.outcome is not None and last.arch == run.outcome.arch:
+        finals[-1] = np.nan if run.score is None else run.score
+    if run.entry.scoring.oracle == "test":
+        valids[:] = np.nan
+    return Steps(costs, finals, valids)
+
+
+class Answer(NamedTuple):
+    """What a run reports; ``score`` None: nothing feasible. ``valid`` None: that, or not known."""
+
+    score: float | None
+    valid: float | None
+
+
+NOTHING = Answer(None, None)
+
+
+class Reference:
+    """Matched random search in one setting. limit: the budget in ``unit``, which counts costs."""
+
+    def __init__(self, entry: EntryRuns, budget: Budget) -> None:
+        self.entry = entry
+        self.unit = budget.unit
+        self.limit: float = getattr(budget, budget.unit)
+
+    @cached_property
+    def whole(self) -> list[Answer]:
+        """What each of its runs reports after the whole budget."""
+        return [Answer(run.score, run.valid) for run in self.entry.runs]
+
+    def beside(self, entry: EntryRuns) -> list[Answer] | None:
+        """What each of its runs would have reported at the cost of the entry's run that it is set against.
+
+        Run j stands against the entry's run ``j mod n``. A run that failed, or spent all of the budget, is set against
+        the whole of it: the one was free to spend it, and the query that crosses a limit counts on both sides. None
+        where one of the answers is not known: the task does not count the unit, the incumbents have no final scores, or
+        the mode reports the best of several by final score, and which that would have been is not in the record.
+        """
+        paid = [np.inf if r.failed or r.paid is None else cost_of(r.paid, self.unit) for r in entry.runs]
+        if any(cost is None for cost in paid):
+            return None
+        costs = cost_of_reference_run(np.array(paid, dtype=np.float64), len(self.entry.runs), limit=self.limit)
+        answers = [self.read_off(j, cost) for j, cost in enumerate(costs.tolist())]
+        known = [a for a in answers if a is not None]
+        return known if len(known) == len(answers) else None
+
+    def read_off(self, j: int, cost: float) -> Answer | None:
+        """What run ``j`` would report after ``cost``; None where that is not known.
+
+        At its full cost it is its own outcome; before, its incumbent, or nothing where it had none.
+        """
+        run = self.entry.runs[j]
+        total = None if run.paid is None else cost_of(run.paid, self.unit)
+        if cost == np.inf or (total is not None and cost >= total):
+            return self.whole[j]
+        if total is None or self.entry.entry.scoring.report == "best_of_returned":
+            return None
+        steps = steps_of(run, self.unit)
+        place = int(np.searchsorted(steps.costs, cost, side="right")) - 1
+        if place < 0:
+            return NOTHING
+        final, valid = float(steps.finals[place]), float(steps.valids[place])
+        return None if np.isnan(final) else Answer(final, None if np.isnan(valid) else valid)

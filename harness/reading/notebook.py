@@ -1,0 +1,59 @@
+"""The harness from Python: run a study, read its results, open a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.protocol import Evaluator
+from harness.reading.results import Results, read_results
+from harness.registry import Registry, default_registry
+from harness.running.campaign import Settings, carry_out_study
+from harness.running.plan import Evaluators
+from harness.running.progress import open_progress
+from harness.running.study import Study, load_study, study_from
+
+
+def run_study(
+    study: Study | Mapping[str, Any] | Path | str,
+    *,
+    results: Path | str = "results",
+    quiet: bool = False,
+    registry: Registry | None = None,
+    **settings: Any,
+) -> Results:
+    """Run what is missing of a study, and read its results.
+
+    study: a file, or what such a file says, as a mapping. results: the folder of all studies. settings: as the options
+    of ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``.
+
+    Raises HarnessError for what is wrong with the study, before any run starts. A run that fails raises nothing: it
+    stands among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt; the same call goes on from there.
+    """
+    text = None
+    if isinstance(study, (str, Path)):
+        text = Path(study).read_text(encoding="utf-8") if Path(study).is_file() else None
+        study = load_study(Path(study))
+    elif not isinstance(study, Study):
+        study = study_from(study)
+    with open_progress(quiet) as listener:
+        summary = carry_out_study(
+            study,
+            registry=registry or default_registry(),
+            results=Path(results),
+            settings=Settings(**settings),
+            listener=listener,
+            text=text,
+        )
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    return read_results(summary.folder)
+
+
+def open_task(name: str, *, registry: Registry | None = None) -> Evaluator:
+    """The opened task: its space, its validator, its final scores and, where they are recorded, all of them.
+
+    Raises UnknownName with the nearest names, DataMissing with the command that gets the data.
+    """
+    return Evaluators(registry or default_registry())(name)

@@ -1,0 +1,76 @@
+"""How numbers are written in tables: two decimals where scores are percent, nothing where nothing is known."""
+
+from __future__ import annotations
+
+import math
+
+from harness.search.budget import UNITS, Budget, Unit
+from harness.statistics.inference import Verdict
+
+NONE = "-"
+_ONE: dict[Unit, str] = {"queries": "query", "epochs": "epoch", "seconds": "second"}
+_WORDS: dict[Verdict, str] = {"better": "better", "worse": "worse", "not shown to be better": "not shown"}
+
+
+def decimals(unit: str | None) -> int:
+    """Decimals of a score: 2 for percent, else 4."""
+    return 2 if unit in ("%", "percent") else 4
+
+
+def number(value: float | None, places: int = 2, *, signed: bool = False) -> str:
+    if value is None:
+        return NONE
+    text = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
+    return text[1:] if text[0] in "+-" and not text.strip("+-0.") else text
+
+
+def interval(low: float | None, high: float | None, places: int = 2, *, signed: bool = False) -> str:
+    if low is None or high is None:
+        return NONE
+    return f"[{number(low, places, signed=signed)}, {number(high, places, signed=signed)}]"
+
+
+def p_value(p: float | None) -> str:
+    """Three decimals; below .001 that it is below."""
+    if p is None:
+        return NONE
+    return "<.001" if p < 0.001 else f"{p:.3f}".replace("0.", ".", 1)
+
+
+def verdict(words: Verdict, p: float | None) -> str:
+    """The verdict in words and the adjusted p behind it, each at one width."""
+    return f"{_WORDS[words]:9} {p_value(p):>5}"
+
+
+def count(value: float | None) -> str:
+    """A mean count: whole where it is whole."""
+    if value is None:
+        return NONE
+    if value >= 1e5:
+        return f"{value:.2e}".replace("e+0", "e").replace("e+", "e")
+    return f"{value:.0f}" if math.isclose(value, round(value), abs_tol=0.005) else f"{value:.1f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration with its unit."""
+    if value is None:
+        return NONE
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if value >= 2 * size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:.1f} s" if value >= 0.05 else f"{value * 1000:.0f} ms"
+
+
+def runs(n: int, failed: int) -> str:
+    """How many runs, and how many of them failed."""
+    return f"{n}" if not failed else f"{n}, {failed} failed"
+
+
+def budget(limits: Budget) -> str:
+    return ", ".join(paid(value, unit) for unit in UNITS if (value := getattr(limits, unit)) is not None)
+
+
+def paid(value: float, unit: Unit) -> str:
+    """A cost with its unit."""
+    text = count(value)
+    return f"{text} {_ONE[unit] if text == '1' else unit}"

@@ -1,0 +1,95 @@
+"""What a section of a report is: data, and the tables that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from harness.reading.compliance import Finding, check_compliance, entry_scope
+from harness.reading.entries import summarise
+from harness.reading.report.table import Table
+from harness.reading.study import EntryRuns, SettingRuns, StudyRuns
+from harness.reading.summary import SettingSummary
+from harness.registry import Registry, default_registry
+from harness.running.plan import Evaluators
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a report is wanted.
+
+    wide: every column. tasks, entries (labels): these alone, of every section. at, unit (None: the budget's), against
+    (a label): of curves. others: folders of more studies, which KTau alone sets beside the first.
+    """
+
+    sections: tuple[str, ...] = ()
+    form: str = "text"
+    wide: bool = False
+    tasks: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+    at: tuple[float, ...] | None = None
+    unit: str | None = None
+    against: str | None = None
+    others: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a section is made from. registry: made when a section needs the tasks' data."""
+
+    study: StudyRuns
+    choice: Choice = Choice()
+    others: tuple[StudyRuns, ...] = ()
+    registry: Callable[[], Registry] = default_registry
+
+    @cached_property
+    def open_task(self) -> Evaluators:
+        """Opens a task once. Raises UnknownName, PluginError, DataMissing, DataError."""
+        return Evaluators(self.registry())
+
+    def shown(self) -> Iterator[tuple[SettingRuns, list[EntryRuns]]]:
+        """The chosen settings, each with the chosen entries and references."""
+        for setting in self.study.settings:
+            if not self.choice.tasks or setting.setting.task in self.choice.tasks:
+                chosen = self.choice.entries
+                yield setting, [e for e in setting.everyone if not chosen or e.entry.label in chosen]
+
+    @cached_property
+    def settings(self) -> list[SettingSummary]:
+        """The chosen settings with the chosen entries, as they are in the whole study: p-values of all entries."""
+        chosen = self.choice.entries
+        return [
+            msgspec.structs.replace(s, entries=[e for e in s.entries if not chosen or e.label in chosen])
+            for s in summarise(self.study)
+            if not self.choice.tasks or s.setting.task in self.choice.tasks
+        ]
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What the rules say of the study, and of the chosen settings and entries."""
+        out, of_shown, strategies = set(), set(), set()
+        shown = {id(s): {id(e) for e in entries} for s, entries in self.shown()}
+        for setting in self.study.settings:
+            kept = shown.get(id(setting))
+            if kept is None:
+                out.add(setting.title)
+            for entry in setting.entries:
+                strategies.add(entry.entry.strategy)
+                if kept is not None and id(entry) in kept:
+                    of_shown.add(entry.entry.strategy)
+                else:
+                    out.add(entry_scope(setting, entry))
+        out |= strategies - of_shown
+        return [f for f in check_compliance(self.study, self.open_task) if f.scope not in out]
+
+
+@dataclass(frozen=True)
+class Section:
+    """data: what it says, by its keys of the JSON object. tables: the same for people."""
+
+    data: Callable[[Source], Mapping[str, Sequence[msgspec.Struct]]]
+    tables: Callable[[Source], Sequence[Table]]

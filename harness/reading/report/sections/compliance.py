@@ -1,0 +1,56 @@
+"""The rules: those that fail first, each with why and where; then those that do not apply; what holds in one line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from harness.reading.compliance import Finding
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table
+
+_MOST = 3
+_COLUMNS = (
+    Column("", right=False),
+    Column("rule", right=False),
+    Column("why", right=False, wraps=True),
+    Column("where", right=False, wraps=True),
+)
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"compliance": source.findings}
+
+
+def _tables(source: Source) -> list[Table]:
+    rows = [Row(("fails", *cells)) for cells in collapsed(source.findings, False)]
+    rows += [Row(("n/a", *cells), "reference") for cells in collapsed(source.findings, None)]
+    if rules := held(source.findings):
+        rows.append(Row(("holds", "", ", ".join(rules), "")))
+    return [Table("compliance", _COLUMNS, tuple(rows))]
+
+
+SECTION = Section(_data, _tables)
+
+
+def collapsed(findings: Sequence[Finding], ok: bool | None) -> list[tuple[str, str, str]]:
+    """(rule, why, where) of the findings with this ``ok``, in the order they first occur; equal ones told once."""
+    scopes_of_rule = Counter(f.rule for f in findings)
+    together: dict[tuple[str, str], list[str]] = {}
+    for f in findings:
+        if f.ok is ok:
+            together.setdefault((f.rule, f.why), []).append(f.scope)
+    return [(rule, why, _where(scopes, scopes_of_rule[rule])) for (rule, why), scopes in together.items()]
+
+
+def held(findings: Sequence[Finding]) -> list[str]:
+    """Rules that hold wherever they were asked, by name."""
+    return sorted({f.rule for f in findings} - {f.rule for f in findings if f.ok is not True})
+
+
+def _where(scopes: list[str], all_scopes: int) -> str:
+    if len(scopes) == all_scopes > 1:
+        return "everywhere"
+    return ", ".join(scopes[:_MOST]) + (f" and {len(scopes) - _MOST} more" if len(scopes) > _MOST else "")

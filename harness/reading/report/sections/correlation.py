@@ -1,0 +1,232 @@
+"""How well early and repeated trainings order architectures: the task's own agreement, whatever the strategy.
+
+Yang, Esperança and Carlucci (ICLR 2020) on what a task records: Kendall's tau (tau-b) between validation after e
+epochs and the final score (Figure 5; in place of Figure 9's depths), and between two trainings of one architecture
+(Figure 8), each with the changes and rank shifts behind it. With `spread`, a section that takes the tasks' data and not
+records alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataMissing, PluginError, UnknownName
+from harness.protocol import Evaluator, Fidelity, Validator
+from harness.reading import numbers
+from harness.reading.agreement import SMOOTHED_OVER, Spread, best, moving_average, pairing
+from harness.reading.along import spread_over
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import SettingRuns
+from harness.records.identity import stream
+from harness.records.specs import Setting
+from harness.running.ranking import sampled
+from harness.spaces import Architecture
+
+SAMPLE = 1000
+_SHOWN = 12
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """One tau-b. Null where it does not exist (fewer than two rows, a constant side).
+
+    kind: ``fidelity``, validation at it against the final score; ``repeats``, repeat i against repeat j at the
+    fidelity, both of ``column``: validation, and test where the task offers it. n: rows of the sample that have both
+    scores; ktau_best, best_n: on those of them among the best tenth of the sample's final scores. ktau_smoothed: with
+    the mean validation of the last 20 epochs, where each is a fidelity. changes, shifts: of the two scores, and of
+    their ranks among the n rows (`Pairing`); changes are null where the two are not of one unit.
+    """
+
+    kind: Literal["fidelity", "repeats"]
+    column: str
+    fidelity: str
+    epochs: int | None
+    repeats: tuple[int, int] | None
+    n: int
+    ktau: float | None
+    best_n: int
+    ktau_best: float | None
+    ktau_smoothed: float | None = None
+    changes: Spread | None = None
+    shifts: Spread | None = None
+
+
+class TaskCorrelation(msgspec.Struct, frozen=True, kw_only=True):
+    """Every agreement of a task on one sample. missing: why there is none; note: what to know of it; else null.
+
+    Of several settings that differ in budget or constraints alone, ``setting`` is the first.
+    """
+
+    title: str
+    setting: Setting
+    split: str | None
+    sample: int
+    missing: str | None = None
+    note: str | None = None
+    agreements: list[Agreement] = []
+
+
+def correlations_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[TaskCorrelation]:
+    """Of each chosen task, opened by ``open_task``; what differs in budget or constraints alone is one task.
+
+    Raises DataError for broken data.
+    """
+    distinct: dict[tuple[str, ...], SettingRuns] = {}
+    for runs, _ in source.shown():
+        s = runs.setting
+        distinct.setdefault((s.task, s.search_task, s.law, s.final), runs)
+    return [_of_task(runs, open_task) for runs in distinct.values()]
+
+
+def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCorrelation:
+    first = next(runs.runs)
+    outcomes = [r.outcome for r in runs.runs if r.outcome is not None]
+    split = outcomes[0].split if outcomes else None
+    found = TaskCorrelation(title=runs.setting.title, setting=runs.setting, split=split, sample=0)
+    try:
+        evaluator, search = open_task(runs.setting.task), open_task(runs.setting.search_task)
+    except (DataMissing, PluginError, UnknownName) as error:
+        return msgspec.structs.replace(found, missing=str(error))
+    if not (evaluator.task.recorded and search.task.recorded):
+        return msgspec.structs.replace(found, missing="its scores are trained, not recorded")
+    rng = stream(first.search.spec.study_seed, "correlation", runs.setting.task)
+    archs = sampled(evaluator, runs.setting.law, runs.setting.final, rng, SAMPLE)
+    differs = "the data here are not those that the records were made from"
+    return msgspec.structs.replace(
+        found,
+        sample=len(archs),
+        note=None if evaluator.data_digest in {o.spec.data_digest for o in outcomes} else differs,
+        agreements=list(_Sample(evaluator, search, runs.setting.final, archs).agreements()),
+    )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    evaluator: Evaluator
+    search: Evaluator
+    final: str
+    archs: list[Architecture]
+
+    def agreements(self) -> Iterator[Agreement]:
+        finals = self.evaluator.final_scores(self.archs, final=self.final).scores
+        finals = self.evaluator.score.sign * finals  # more is better on either side
+        tenth = best(finals)
+        one_unit = self.search.score == self.evaluator.score
+        validator = self.search.validator()
+        fidelities = validator.fidelities
+        curve = np.array([self._scores(validator, f, None) for f in fidelities])
+        smooth = moving_average(curve) if _is_curve(fidelities) else None
+        for e, fidelity in enumerate(fidelities):
+            both = _Pair("fidelity", "validation", fidelity, None, one_unit)
+            yield both.agreement(curve[e], finals, tenth, None if smooth is None else smooth[e])
+        for column in self.search.columns:
+            validator = self.search.validator(column)
+            for fidelity in validator.fidelities:
+                scores = {r: self._scores(validator, fidelity, r) for r in validator.repeats}
+                recorded = {r: s for r, s in scores.items() if not np.isnan(s).all()}
+                for i, j in combinations(recorded, 2):
+                    yield _Pair("repeats", column, fidelity, (i, j), True).agreement(recorded[i], recorded[j], tenth)
+
+    def _scores(self, validator: Validator, fidelity: Fidelity, repeat: int | None) -> NDArray[np.float64]:
+        scores = validator.validate(self.archs, fidelity=fidelity, repeat=repeat).valid
+        return validator.score.sign * scores
+
+
+def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
+    """Whether they are the epochs of one training, each of them."""
+    epochs = [f.epochs for f in fidelities]
+    steps = {b - a for a, b in pairwise(epochs) if a is not None and b is not None}
+    return None not in epochs and steps == {1} and all(f.resumable for f in fidelities)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What two columns of scores are."""
+
+    kind: Literal["fidelity", "repeats"]
+    column: str
+    fidelity: Fidelity
+    repeats: tuple[int, int] | None
+    one_unit: bool
+
+    def agreement(
+        self,
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        tenth: NDArray[np.bool_],
+        smooth: NDArray[np.float64] | None = None,
+    ) -> Agreement:
+        everywhere, at_best = pairing(ours, theirs), pairing(ours[tenth], theirs[tenth])
+        return Agreement(
+            kind=self.kind,
+            column=self.column,
+            fidelity=self.fidelity.name,
+            epochs=self.fidelity.epochs,
+            repeats=self.repeats,
+            n=everywhere.n,
+            ktau=everywhere.ktau,
+            best_n=at_best.n,
+            ktau_best=at_best.ktau,
+            ktau_smoothed=None if smooth is None else pairing(smooth, theirs).ktau,
+            changes=everywhere.changes if self.one_unit else None,
+            shifts=everywhere.shifts,
+        )
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"correlation": correlations_of(source, source.open_task)}
+
+
+def _tables(source: Source) -> list[Table]:
+    """A table a task; of more than twelve fidelities, twelve spread evenly (JSON and CSV have all)."""
+    return [_table(task) for task in correlations_of(source, source.open_task)]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _table(task: TaskCorrelation) -> Table:
+    if task.missing:
+        return Table(task.title, footnotes=(f"no correlation, since it needs the task's data: {task.missing}",))
+    about = f"{task.sample} rows by law {task.setting.law}, final {task.setting.final} ({task.split})"
+    smoothed = any(a.ktau_smoothed is not None for a in task.agreements)
+    columns = [
+        name_column("scores"), name_column("against"), Column("rows"), Column("tau-b"),
+        Column("of best tenth", dropped=1), Column("rank shift", dropped=3), Column("change", dropped=2),
+        *[Column(f"{SMOOTHED_OVER}-epoch mean", dropped=4)] * smoothed,
+    ]  # fmt: skip
+    shown = [a for kind in ("fidelity", "repeats") for a in _spread([a for a in task.agreements if a.kind == kind])]
+    return Table(
+        task.title,
+        tuple(columns),
+        tuple(Row(_cells(a, task)[: len(columns)]) for a in shown),
+        notes=(f"{about}; note: {task.note}" if task.note else about,),
+        legend="rank shift, change of the score between the two: mean (largest)",
+        whole="--format json or csv has them",
+    )
+
+
+def _cells(a: Agreement, task: TaskCorrelation) -> tuple[str, ...]:
+    if a.repeats is None:
+        left, right = f"{a.column}, {a.fidelity}", f"final ({task.split})"
+    else:
+        left, right = f"{a.column}, {a.fidelity}, repeat {a.repeats[0]}", f"repeat {a.repeats[1]}"
+    best_of = f"{numbers.number(a.ktau_best, 3)} (n {a.best_n})"
+    shifts, changes = _mean_and_largest(a.shifts, 0), _mean_and_largest(a.changes, 2)
+    tau, smoothed = numbers.number(a.ktau, 3), numbers.number(a.ktau_smoothed, 3)
+    return left, right, str(a.n), tau, best_of, shifts, changes, smoothed
+
+
+def _mean_and_largest(s: Spread | None, places: int) -> str:
+    return numbers.NONE if s is None else f"{numbers.number(s.mean, places)} ({numbers.number(s.high, places)})"
+
+
+def _spread(agreements: Sequence[Agreement]) -> list[Agreement]:
+    return [agreements[k] for k in spread_over(len(agreements), _SHOWN)]

@@ -1,0 +1,160 @@
+"""Anytime curves: the mean score of an entry over what had been paid. With ``--against``, one curve less another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+import msgspec
+import numpy as np
+from scipy.special import stdtrit
+
+from harness.reading import numbers
+from harness.reading.along import grid_of, nullable, scores_along, spread_over, unit_named
+from harness.reading.matched import Floats
+from harness.reading.report.section import Section, Source
+from harness.reading.report.sections.differences import difference_tables, differences_of
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import EntryRuns, SettingRuns
+from harness.reading.summary import InSetting
+from harness.search.budget import Unit
+
+_SPREAD = "± half the width of the 95 % t interval of the mean"
+_DROPPED = (0, 4, 2, 5, 1, 3)
+"""Of six costs, the order in which a narrow terminal does without: the highest first, the last cost never."""
+
+
+class Curve(InSetting, frozen=True, kw_only=True):
+    """An entry's mean score over what had been paid, with the pointwise 95 % t interval of the mean.
+
+    cost: [points] in ``unit``. score: final score; each list has a value a point, null where not every run had found
+    something, where it is not known, or (intervals) for one run. A run that ended early keeps what it had; a failed run
+    stands at random sampling's mean throughout. searched_on: the column that chose the incumbents; ``valid`` is null
+    where it is test.
+    """
+
+    POINTS: ClassVar[tuple[str, ...]] = (
+        "cost", "score", "score_low", "score_high", "valid", "valid_low", "valid_high",
+    )  # fmt: skip
+
+    strategy: str
+    role: Literal["entry", "reference"]
+    searched_on: Literal["validation", "test"]
+    n: int
+    failed: int
+    unit: Unit
+    cost: list[float]
+    score: list[float | None]
+    score_low: list[float | None]
+    score_high: list[float | None]
+    valid: list[float | None]
+    valid_low: list[float | None]
+    valid_high: list[float | None]
+
+
+def curves_of(source: Source) -> list[Curve]:
+    """A curve for each entry and each reference, those of a setting on one grid of costs.
+
+    Raises UnknownName, HarnessError where the records do not count the unit and for a cost above the budget.
+    """
+    found: list[Curve] = []
+    for setting, entries in source.shown():
+        unit = unit_named(source.choice.unit, setting)
+        grid = grid_of(source.choice.at, setting, entries, unit)
+        found += [_curve(setting, entry, grid, unit) for entry in entries]
+    return found
+
+
+def _curve(setting: SettingRuns, entry: EntryRuns, grid: Floats, unit: Unit) -> Curve:
+    finals, valids = scores_along(setting, entry, grid, unit)
+    score, score_low, score_high = _means(finals)
+    valid, valid_low, valid_high = _means(valids)
+    return Curve(
+        title=setting.title,
+        setting=setting.setting,
+        strategy=entry.entry.strategy,
+        label=entry.entry.label,
+        mode=entry.entry.mode,
+        role=entry.entry.role,
+        searched_on=entry.entry.scoring.oracle,
+        n=len(entry.runs),
+        failed=len(entry.failed),
+        unit=unit,
+        cost=grid.tolist(),
+        score=score,
+        score_low=score_low,
+        score_high=score_high,
+        valid=valid,
+        valid_low=valid_low,
+        valid_high=valid_high,
+    )
+
+
+def _means(matrix: Floats) -> tuple[list[float | None], list[float | None], list[float | None]]:
+    """Mean of each point and the ends of its interval, `statistics.t_interval` of each column; None for NaN."""
+    n = len(matrix)
+    mean = matrix.mean(axis=0)
+    if n < 2:
+        half = np.full(mean.shape, np.nan)
+    else:
+        half = stdtrit(n - 1, 0.975) * matrix.std(axis=0, ddof=1) / math.sqrt(n)
+    return nullable(mean), nullable(mean - half), nullable(mean + half)
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    if source.choice.against is not None:
+        return {"differences": differences_of(source)}
+    return {"curves": curves_of(source)}
+
+
+def _tables(source: Source) -> list[Table]:
+    """For each setting the mean final score of each entry at up to six costs; below it the same of validation scores,
+    where these are others.
+    """
+    if source.choice.against is not None:
+        return difference_tables(source)
+    by_setting: dict[str, list[Curve]] = {}
+    for curve in curves_of(source):
+        by_setting.setdefault(curve.title, []).append(curve)
+    tables = []
+    for curves in by_setting.values():
+        tables.append(_table(curves, "final"))
+        if any(c.valid != c.score and any(v is not None for v in c.valid) for c in curves):
+            tables.append(_table(curves, "validation"))
+    return tables
+
+
+SECTION = Section(_data, _tables)
+
+
+def _table(curves: Sequence[Curve], what: Literal["final", "validation"]) -> Table:
+    first = curves[0]
+    points = len(first.cost)
+    places = spread_over(points)
+    dropped = _DROPPED if len(places) == len(_DROPPED) else range(len(places))
+    costs = [
+        Column(numbers.count(first.cost[place]), dropped=0 if place == places[-1] else 1 + rank)
+        for place, rank in zip(places, dropped, strict=True)
+    ]
+    rows = [
+        Row((c.name, *(_cell(mean[k], high[k]) for k in places)), "plain" if c.role == "entry" else "reference")
+        for c in curves
+        for mean, high in [(c.score, c.score_high) if what == "final" else (c.valid, c.valid_high)]
+    ]
+    legend = _SPREAD
+    if len(places) < points:
+        legend += f"; {len(places)} of {points} costs, --at chooses others, --format csv has all"
+    return Table(
+        f"{first.title}: mean {what} score after {first.unit} paid",
+        (name_column("entry"), *costs),
+        tuple(rows),
+        legend=legend,
+        whole="--format csv has them",
+    )
+
+
+def _cell(mean: float | None, high: float | None) -> str:
+    if mean is None or high is None:
+        return numbers.number(mean)
+    return f"{numbers.number(mean)}±{numbers.number(high - mean)}"

@@ -1,0 +1,241 @@
+"""The headline table of each setting: a line for each entry, with random sampling and matched random search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from harness.errors import counted
+from harness.reading import numbers
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Kind, Row, Table, name_column
+from harness.reading.summary import Against, EntrySummary, SettingSummary
+from harness.records.specs import STRICT
+
+_LEGEND = (
+    "± standard deviation over runs (ddof 1); RI = 100 (mean - random sampling) / random sampling, with its 95 % t "
+    "interval; vs sampling, vs search: tests against random sampling, and against matched random search both at each "
+    "run's own cost and at the whole budget; p after Holm over all entries, settings and both questions of the study; "
+    "'not shown' is not 'equal'."
+)
+_DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epochs", "cost")
+"""Columns that a narrow terminal does without, the last first."""
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"settings": source.settings}
+
+
+def _tables(source: Source) -> list[Table]:
+    tables = [_table(setting, source.choice.wide) for setting in source.settings]
+    problems = tuple(f"note: {problem}" for problem in source.study.problems)
+    return [Table(f"study {source.study.study}"), *tables, Table("", legend=_LEGEND, footnotes=problems)]
+
+
+SECTION = Section(_data, _tables)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A column: its cell for an entry, and where they have one for a reference and for random sampling."""
+
+    header: str
+    right: bool
+    of_entry: Callable[[EntrySummary], str]
+    of_reference: Callable[[EntrySummary], str] = lambda _: ""
+    of_sampling: Callable[[SettingSummary], str] = lambda _: ""
+
+    @property
+    def column(self) -> Column:
+        if self.header == "entry":
+            return name_column(self.header)
+        return Column(self.header, self.right, _DROPPED.index(self.header) + 1 if self.header in _DROPPED else 0)
+
+
+def _table(setting: SettingSummary, wide: bool) -> Table:
+    """Entries ordered by mean final score, the references at their place among them; other modes in a block below."""
+    cells = [*_score_cells(setting, wide), *_verdict_cells(setting, wide), *_cost_cells(setting, wide)]
+    return Table(
+        setting.title,
+        tuple(c.column for c in cells),
+        tuple(_rows(setting, cells)),
+        notes=_notes(setting),
+        footnotes=_footnotes(setting) if setting.entries else ("no entry has a score yet",),
+        whole="--wide or --format json has them",
+    )
+
+
+def _notes(setting: SettingSummary) -> tuple[str, ...]:
+    score, sampling = setting.score, setting.random_sampling
+    places = numbers.decimals(score.unit if score else None)
+    what = f"{setting.split or ''} {score.name if score else 'score'}".strip()
+    if score is not None:
+        what += f" in {score.unit}" if score.unit else ""
+        what += "" if score.higher_is_better else ", lower is better"
+    s = setting.setting
+    about = f"{what}, final {s.final}; law {s.law}; budget {numbers.budget(s.budget)}"
+    if sampling.mean is None:
+        parts = ["random sampling unknown"]
+    else:
+        how = f"all {sampling.n} rows" if sampling.exact else f"from {sampling.n} draws"
+        failed = f", {sampling.failed} more failed" if sampling.failed else ""
+        spread = f"{numbers.number(sampling.mean, places)} ± {numbers.number(sampling.std, places)}"
+        parts = [f"random sampling {spread} ({how}{failed})"]
+    if setting.best_validated is not None:
+        tied = f" (mean of {setting.tied} tied)" if setting.tied and setting.tied > 1 else ""
+        parts.append(f"best validated {numbers.number(setting.best_validated, places)}{tied}")
+    if setting.best is not None:
+        parts.append(f"best {numbers.number(setting.best, places)}")
+    if setting.ktau_of_validation is not None:
+        parts.append(f"KTau of validation and final {numbers.number(setting.ktau_of_validation)}")
+    return (about, "; ".join(parts))
+
+
+def _score_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
+    places = numbers.decimals(setting.score.unit if setting.score else None)
+
+    def score(value: float | None) -> str:
+        return numbers.number(value, places)
+
+    def spread(of: EntrySummary) -> str:
+        return score(of.final_mean) if of.final_std is None else f"{score(of.final_mean)}±{score(of.final_std)}"
+
+    def sampled(s: SettingSummary) -> str:
+        return f"{score(s.random_sampling.mean)}±{score(s.random_sampling.std)}"
+
+    def ends(of: EntrySummary) -> str:
+        return numbers.interval(of.final_low, of.final_high, places)
+
+    found = [
+        _Cells("entry", False, lambda e: e.name, lambda e: e.name, lambda _: "random sampling"),
+        _Cells("final±std", True, spread, spread, sampled),
+    ]
+    if wide:
+        found += [
+            _Cells("95 %", True, ends, ends),
+            _Cells("best", True, lambda e: score(e.final_best), of_sampling=lambda s: score(s.best)),
+            _Cells("search", True, lambda e: score(e.search_mean)),
+            _Cells("whole", True, lambda e: score(e.search_whole_mean)),
+            _Cells("valid", True, lambda e: score(e.valid_mean), lambda e: score(e.valid_mean)),
+            _Cells("v.regret", True, lambda e: score(e.valid_regret_mean)),
+            _Cells("rank", True, lambda e: numbers.count(e.rank_mean)),
+        ]
+    return found
+
+
+def _verdict_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
+    found = []
+    if setting.score is None or setting.score.ratio_scale:
+        large = any(e.ri is not None and abs(e.ri) >= 10 for e in setting.entries)
+        places = 1 if large and not wide else 2
+        found += [
+            _Cells("RI %", True, lambda e: numbers.number(e.ri, places, signed=True)),
+            _Cells("95 % of RI", False, lambda e: _interval(e, places)),
+        ]
+        if wide:
+            found.append(_Cells("RI paper", True, lambda e: numbers.number(e.ri_paper, places, signed=True)))
+    found += [
+        _Cells("vs sampling", False, lambda e: _verdict(e.vs_sampling)),
+        _Cells("vs search", False, lambda e: _verdict(e.vs_search)),
+    ]
+    if wide:
+        found += [
+            _Cells("p in setting", False, lambda e: _both(e, lambda against: numbers.p_value(against.p_setting))),
+            _Cells("raw p", False, lambda e: _both(e, lambda against: numbers.p_value(against.p))),
+            _Cells("P(better)", False, lambda e: _both(e, lambda against: numbers.number(against.superiority))),
+        ]
+    if wide or any(e.ktau is not None for e in setting.entries):
+        found.append(_Cells("KTau", True, lambda e: numbers.number(e.ktau)))
+    return found
+
+
+def _cost_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
+    def paid(of: EntrySummary) -> str:
+        more = f" + {of.tuning_queries:,} tuning" if of.tuning_queries else ""
+        return numbers.count(of.paid_queries_mean) + more
+
+    def runs(of: EntrySummary) -> str:
+        return numbers.runs(of.n, of.failed)
+
+    found = [_Cells("paid", True, paid, paid)]
+    if wide:
+        found += [
+            _Cells("asked", True, lambda e: numbers.count(e.total_queries_mean)),
+            _Cells("keys", True, lambda e: numbers.count(e.distinct_keys_mean)),
+            _Cells("wall", True, lambda e: numbers.seconds(e.wall_seconds_mean)),
+        ]
+    if any(e.paid_epochs_mean for e in setting.entries) and (wide or setting.setting.budget.epochs is not None):
+        found.append(_Cells("epochs", True, lambda e: numbers.count(e.paid_epochs_mean)))
+    if any(e.search_seconds_mean is not None for e in setting.entries):
+        found.append(_Cells("cost", True, lambda e: numbers.seconds(e.search_seconds_mean)))
+    return [*found, _Cells("n", True, runs, runs)]
+
+
+def _rows(setting: SettingSummary, cells: list[_Cells]) -> list[Row]:
+    def of_entry(entry: EntrySummary, kind: Kind) -> Row:
+        return Row(tuple(c.of_entry(entry) for c in cells), kind)
+
+    def of_reference(reference: EntrySummary) -> Row:
+        return Row(tuple(c.of_reference(reference) for c in cells), "reference")
+
+    if not setting.entries:
+        return []
+    sign = 0.0 if setting.score is None else setting.score.sign
+    placed = [(e.final_mean, of_entry(e, "plain")) for e in setting.entries if e.mode == STRICT]
+    placed += [(r.final_mean, of_reference(r)) for r in setting.references if r.mode == STRICT]
+    if (mean := setting.random_sampling.mean) is not None:
+        placed.append((mean, Row(tuple(c.of_sampling(setting) for c in cells), "reference")))
+    placed.sort(key=lambda pair: (pair[0] is None, -sign * (pair[0] or 0.0)))
+    rows = [row for _, row in placed]
+    others = dict.fromkeys(e.mode for e in setting.entries if e.mode != STRICT)
+    if others:
+        rows.append(Row(("not strict:", *[""] * (len(cells) - 1)), "heading"))
+    for mode in others:
+        rows += [of_entry(e, "other") for e in setting.entries if e.mode == mode]
+        rows += [of_reference(r) for r in setting.references if r.mode == mode]
+    return rows
+
+
+def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
+    notes = [
+        f"({mode}): not strict; never ranked with or tested against strict entries"
+        for mode in dict.fromkeys(e.mode for e in setting.entries if e.mode != STRICT)
+    ]
+    places = numbers.decimals(setting.score.unit if setting.score else None)
+    for entry in (*setting.entries, *setting.references):
+        if entry.failed:
+            worst, mean = (numbers.number(v, places) for v in (setting.worst, entry.worst_case_mean))
+            named = "; ".join(entry.failed_runs[:3]) + ("; ..." if entry.failed > 3 else "")
+            notes.append(
+                f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed and score random sampling's mean; "
+                f"at {worst}, the worst score known, as verdicts have them, the mean is {mean}: {named}"
+            )
+    tied = [e for e in setting.entries if e.interval == "tied"]
+    if tied:
+        ends = [f"{e.name} {e.most_common_runs} of {e.n} at {numbers.number(e.most_common, places)}" for e in tied]
+        notes.append(f"* many runs end at one value, so that the interval covers less than it says: {', '.join(ends)}")
+    if tails := [e.interval_coverage or 0.0 for e in setting.entries if e.interval == "tails"]:
+        notes.append(
+            f"** random search has rare bad runs here that few runs do not see: a 95 % interval of as many of its runs "
+            f"covers {100 * min(tails):.0f} %"
+        )
+    return tuple(notes)
+
+
+def _interval(entry: EntrySummary, places: int) -> str:
+    """With its mark; without width it says nothing and is left out."""
+    if entry.interval == "tied" and entry.ri_low == entry.ri_high:
+        return "*"
+    mark = {"tied": "*", "tails": "**"}.get(entry.interval or "", "")
+    return numbers.interval(entry.ri_low, entry.ri_high, places, signed=True) + mark
+
+
+def _verdict(against: Against | None) -> str:
+    return numbers.NONE if against is None else numbers.verdict(against.verdict, against.p_study)
+
+
+def _both(entry: EntrySummary, of: Callable[[Against], str]) -> str:
+    """Against random sampling, and against matched random search."""
+    return " ".join(of(a) for a in (entry.vs_sampling, entry.vs_search) if a is not None)

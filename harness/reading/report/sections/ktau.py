@@ -1,0 +1,206 @@
+"""Learned orders: Kendall's tau of each entry over its seeds, in all variants or by the number of labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+import msgspec
+
+from harness.reading import numbers
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import EntryRuns, SettingRuns
+from harness.reading.summary import InSetting
+from harness.records.lines import RankQuality
+from harness.statistics.inference import t_interval
+
+_KINDS = {
+    "ktau": "tau-b against final scores, unseen keys",
+    "ktau_rows": "tau-b against final scores, unseen rows",
+    "ktau_valid": "tau-b against validation scores, unseen keys",
+}
+_SPREAD = "± half the width of the 95 % t interval of the mean over runs"
+_VARIANTS = (
+    name_column("entry"),
+    Column("paid"),
+    Column("tau-b"),
+    Column("95 %"),
+    Column("rows", dropped=1),
+    Column("valid", dropped=2),
+    Column("Eq. 13", dropped=3),
+    Column("CTNAS", dropped=4),
+    Column("of validation", dropped=5),
+    Column("n"),
+)
+"""Of one study; a narrow console does without the last of those that may be dropped first."""
+
+
+class Order(InSetting, frozen=True, kw_only=True):
+    """An entry that learns an order, on architectures it never queried: means over the n runs that left one.
+
+    paid: queries that a run paid, mean: the labels it learned from, and what it paid for verification. failed: runs
+    that left no order. ktau: tau-b against final scores on unseen keys; ktau_rows: on all unseen rows, twins of paid
+    ones among them (null where each key has one row); ktau_valid: against validation scores, unseen keys; ktau_eq13,
+    ktau_ctnas: the variants of ReNAS and CTNAS. Each ``_low``, ``_high``: Student's 95 % interval of the mean, null for
+    one run. ktau_n, ktau_rows_n: fewest architectures measured on. ktau_of_validation: of the task's own validation and
+    final scores, what copying validation scores would reach.
+    """
+
+    study: str
+    paid: float | None
+    n: int
+    failed: int
+    ktau: float | None
+    ktau_low: float | None
+    ktau_high: float | None
+    ktau_rows: float | None
+    ktau_rows_low: float | None
+    ktau_rows_high: float | None
+    ktau_valid: float | None
+    ktau_valid_low: float | None
+    ktau_valid_high: float | None
+    ktau_eq13: float | None
+    ktau_ctnas: float | None
+    ktau_n: int
+    ktau_rows_n: int | None
+    ktau_of_validation: float | None
+
+
+def orders_of(source: Source) -> list[Order]:
+    """Every chosen entry of every study that learns an order."""
+    return [
+        _order(study.study, setting, entry, taus)
+        for study in (source.study, *source.others)
+        for setting, entries in replace(source, study=study).shown()
+        for entry in entries
+        if (taus := [r.ktau for r in entry.runs if r.ktau is not None])
+    ]
+
+
+def _order(study: str, setting: SettingRuns, entry: EntryRuns, taus: Sequence[RankQuality]) -> Order:
+    ktau = _mean(taus, lambda t: t.test)
+    of_rows = _mean(taus, lambda t: t.test_rows)
+    valid = _mean(taus, lambda t: t.valid)
+    paid = [r.paid.queries for r in entry.runs if r.paid is not None]
+    return Order(
+        study=study,
+        title=setting.title,
+        setting=setting.setting,
+        label=entry.entry.label,
+        mode=entry.entry.mode,
+        paid=fmean(paid) if paid else None,
+        n=len(taus),
+        failed=len(entry.runs) - len(taus),
+        ktau=ktau[0],
+        ktau_low=ktau[1],
+        ktau_high=ktau[2],
+        ktau_rows=of_rows[0],
+        ktau_rows_low=of_rows[1],
+        ktau_rows_high=of_rows[2],
+        ktau_valid=valid[0],
+        ktau_valid_low=valid[1],
+        ktau_valid_high=valid[2],
+        ktau_eq13=_mean(taus, lambda t: t.eq13)[0],
+        ktau_ctnas=_mean(taus, lambda t: t.ctnas)[0],
+        ktau_n=min(t.n for t in taus),
+        ktau_rows_n=min((t.n_rows for t in taus if t.n_rows is not None), default=None),
+        ktau_of_validation=setting.sampling.ktau_valid if setting.sampling else None,
+    )
+
+
+def _mean(
+    taus: Sequence[RankQuality], of: Callable[[RankQuality], float | None]
+) -> tuple[float | None, float | None, float | None]:
+    """Mean and interval of the values that exist."""
+    values = [v for v in map(of, taus) if v is not None]
+    if not values:
+        return None, None, None
+    interval = t_interval(values)
+    return fmean(values), *(interval or (None, None))
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"ktau": orders_of(source)}
+
+
+def _tables(source: Source) -> list[Table]:
+    """All variants of each entry; by number of labels where there are several studies, or several budgets in one."""
+    orders = orders_of(source)
+    if not orders:
+        return [Table("no entry learns an order")]
+    grouped = _by_task(orders)
+    if source.others or any(len({o.setting.budget for o in members}) > 1 for members in grouped):
+        return [table for members in grouped for table in _by_labels(members)]
+    return [
+        Table(
+            members[0].title,
+            _VARIANTS,
+            tuple(Row(_variants(o)) for o in members),
+            whole="--format json or csv has them",
+        )
+        for members in grouped
+    ]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _variants(o: Order) -> tuple[str, ...]:
+    interval = numbers.interval(o.ktau_low, o.ktau_high, 3)
+    taus = [numbers.number(v, 3) for v in (o.ktau_rows, o.ktau_valid, o.ktau_eq13, o.ktau_ctnas)]
+    left = [o.name, numbers.count(o.paid), numbers.number(o.ktau, 3), interval]
+    return *left, *taus, numbers.number(o.ktau_of_validation, 3), numbers.runs(o.n + o.failed, o.failed)
+
+
+def _by_labels(orders: Sequence[Order]) -> Iterator[Table]:
+    """Entries by number of labels, for each kind of tau that exists here."""
+    paid = sorted({_labels(o) for o in orders})
+    names = _names(orders)
+    counts = sorted({o.n for o in orders})
+    one = f", n = {counts[0]}" if len(counts) == 1 else ""
+    own = orders[0].ktau_of_validation
+    for kind, what in _KINDS.items():
+        if all(getattr(o, kind) is None for o in orders):
+            continue
+        cells: dict[str, dict[float, str]] = {}
+        for o, name in zip(orders, names, strict=True):
+            cells.setdefault(name, {})[_labels(o)] = _cell(o, kind) + ("" if one else f" (n {o.n})")
+        rows = [Row((name, *(cell.get(p, numbers.NONE) for p in paid))) for name, cell in cells.items()]
+        if kind == "ktau" and own is not None:
+            rows.append(Row(("validation scores themselves", *[numbers.number(own, 3)] * len(paid)), "reference"))
+        yield Table(
+            f"{orders[0].setting.title}: {what}{one}",
+            (name_column("paid queries"), *(Column(numbers.count(p)) for p in paid)),
+            tuple(rows),
+            legend=_SPREAD,
+        )
+
+
+def _by_task(orders: Sequence[Order]) -> list[list[Order]]:
+    """Orders that differ in study and budget alone stand together."""
+    tasks: dict[tuple[object, ...], list[Order]] = {}
+    for o in orders:
+        s = o.setting
+        tasks.setdefault((s.task, s.search_task, s.law, s.final, s.final_seed, s.constraints), []).append(o)
+    return list(tasks.values())
+
+
+def _labels(order: Order) -> float:
+    """What the column of an order is headed with."""
+    return round(order.paid or 0.0, 1)
+
+
+def _names(orders: Sequence[Order]) -> list[str]:
+    """What each order's line is called: with its study where two of one name would share a cell."""
+    seen = Counter((o.name, _labels(o)) for o in orders)
+    twice = {name for (name, _), times in seen.items() if times > 1}
+    return [f"{o.name}, {o.study}" if o.name in twice else o.name for o in orders]
+
+
+def _cell(order: Order, kind: str) -> str:
+    mean, high = getattr(order, kind), getattr(order, f"{kind}_high")
+    spread = "" if mean is None or high is None else f"±{numbers.number(high - mean, 3)}"
+    return numbers.number(mean, 3) + spread

@@ -1,0 +1,122 @@
+"""Metrics that plugins provide: one number a run, from its record, averaged over the runs of each entry."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from harness.errors import PluginError
+from harness.reading import numbers
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.summary import InSetting
+from harness.records.runs import Run
+from harness.registry import Item
+
+Metric = Callable[[Run], float | None]
+_BROKEN = "broken"
+
+
+class MetricSummary(InSetting, frozen=True, kw_only=True):
+    """One metric of one entry in one setting. values: by search seed, None where a run has none; std with ddof 1.
+
+    error: why there are no numbers, naming the plugin, where the metric does not load, or raises on a run of the entry:
+    a mean over the runs that it managed would not be the entry's.
+    """
+
+    metric: str
+    n: int
+    mean: float | None
+    std: float | None
+    values: list[float | None]
+    error: str | None = None
+
+
+def metrics_of(source: Source) -> list[MetricSummary]:
+    """Every metric of every chosen entry; a broken one is an ``error`` in its own place and takes no other down."""
+    registry = source.registry()
+    items = [registry.find("metric", name) for name in registry.names("metric")]
+    return list(_summaries(source, [(item, _loaded(item)) for item in items]))
+
+
+def _loaded(item: Item) -> Metric | PluginError:
+    try:
+        metric: Metric = item.load()
+    except PluginError as error:
+        return error
+    return metric
+
+
+def _summaries(source: Source, loaded: Sequence[tuple[Item, Metric | PluginError]]) -> Iterator[MetricSummary]:
+    for setting, entries in source.shown():
+        for entry in entries:
+            for item, metric in loaded:
+                values, error = _values(item, metric, entry.runs)
+                known = [v for v in values if v is not None]
+                yield MetricSummary(
+                    title=setting.title,
+                    setting=setting.setting,
+                    label=entry.entry.label,
+                    mode=entry.entry.mode,
+                    metric=item.name,
+                    n=len(known),
+                    mean=statistics.fmean(known) if known else None,
+                    std=statistics.stdev(known) if len(known) > 1 else None,
+                    values=values,
+                    error=error,
+                )
+
+
+def _values(item: Item, metric: Metric | PluginError, runs: Sequence[Run]) -> tuple[list[float | None], str | None]:
+    """The metric of each run; or nothing, and what broke."""
+    provider = f"plugin {item.plugin!r} of {item.distribution} {item.version}"
+    if isinstance(metric, PluginError):
+        return [], f"{provider}: {metric}"
+    found = []
+    for run in runs:
+        try:
+            found.append(_number(metric(run)))
+        except Exception as error:
+            return [], f"{provider}: metric {item.name!r} on run {run.search.id}: {type(error).__name__}: {error}"
+    return found, None
+
+
+def _number(value: float | None) -> float | None:
+    number = None if value is None else float(value)
+    return None if number is None or not math.isfinite(number) else number
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"metrics": metrics_of(source)}
+
+
+def _tables(source: Source) -> list[Table]:
+    found = metrics_of(source)
+    if not found:
+        return [Table("no installed plugin provides a metric (nas-harness list metrics)")]
+    columns = (
+        name_column("task"), name_column("entry"), Column("metric", right=False), Column("n"), Column("mean"),
+        Column("std"),
+    )  # fmt: skip
+    return [Table("metrics of plugins", columns, tuple(map(_row, found)), footnotes=tuple(_errors(found)))]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _row(m: MetricSummary) -> Row:
+    if m.error is not None:
+        return Row((m.title, m.name, m.metric, _BROKEN, numbers.NONE, numbers.NONE))
+    return Row((m.title, m.name, m.metric, str(m.n), numbers.number(m.mean, 4), numbers.number(m.std, 4)))
+
+
+def _errors(found: Sequence[MetricSummary]) -> list[str]:
+    """The first error of each broken metric, and how many entries it left without numbers."""
+    errors: dict[str, list[str]] = {}
+    for m in found:
+        if m.error is not None:
+            errors.setdefault(m.metric, []).append(m.error)
+    return [f"{_BROKEN} on {len(e)} {'entry' if len(e) == 1 else 'entries'}: {e[0]}" for e in errors.values()]

@@ -1,0 +1,109 @@
+"""Normalised scores over the settings of a study, and performance profiles: the share of runs above each level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from harness.reading import numbers
+from harness.reading.along import nullable
+from harness.reading.blocks import Blocks, Competitor, blocks_of, over
+from harness.reading.matched import Floats
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.search.budget import Budget
+from harness.statistics.across_tasks import normalised, performance_profile
+
+LEVELS = np.arange(101) / 100
+_SHOWN = (0, 50, 80, 90, 95, 99)
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """A strict entry, or the reference, over the settings of one budget.
+
+    mean: of its normalised scores over runs, then over settings: 0 is random sampling's mean, 1 the best row. share:
+    [levels] of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    """
+
+    POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
+
+    budget: Budget
+    titles: list[str]
+    label: str
+    role: Literal["entry", "reference"]
+    mean: float
+    tau: list[float]
+    share: list[float | None]
+    share_low: list[float | None]
+    share_high: list[float | None]
+
+
+def profiles_of(source: Source) -> list[Profile]:
+    """Of each strict entry and reference that every setting of its budget has, where the best row is known there."""
+    found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
+    return [profile for blocks in found for profile in _profiles(blocks)]
+
+
+def _profiles(blocks: Blocks) -> Iterator[Profile]:
+    if any(s.sampling is None or s.sampling.best is None for s in blocks.settings):
+        return
+    for c in blocks.competitors:
+        scores = _normalised(blocks, c)
+        found = performance_profile(scores, LEVELS, rng=blocks.rng(f"profile of {c.name}"))
+        yield Profile(
+            budget=blocks.budget,
+            titles=blocks.titles,
+            label=c.name,
+            role="reference" if c.is_reference else "entry",
+            mean=float(np.mean([s.mean() for s in scores])),
+            tau=LEVELS.tolist(),
+            share=nullable(found.share),
+            share_low=nullable(found.low),
+            share_high=nullable(found.high),
+        )
+
+
+def _normalised(blocks: Blocks, competitor: Competitor) -> list[Floats]:
+    found = []
+    for setting, scores in zip(blocks.settings, competitor.scores, strict=True):
+        s = setting.sampling
+        assert s is not None
+        assert s.best is not None
+        found.append(normalised(scores, sampling_mean=s.score.sign * s.mean, best=s.score.sign * s.best))
+    return found
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"profiles": profiles_of(source)}
+
+
+def _tables(source: Source) -> list[Table]:
+    by_budget: dict[Budget, list[Profile]] = {}
+    for profile in profiles_of(source):
+        by_budget.setdefault(profile.budget, []).append(profile)
+    tables = [_table(budget, found) for budget, found in by_budget.items()]
+    return tables or [Table("normalised scores take random sampling and the best row of every setting")]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
+    first = profiles[0]
+    rows = [
+        Row(
+            (p.label, numbers.number(p.mean, 3), *(numbers.number(p.share[k]) for k in _SHOWN)),
+            "plain" if p.role == "entry" else "reference",
+        )
+        for p in sorted(profiles, key=lambda p: -p.mean)
+    ]
+    return Table(
+        f"normalised scores {over(first.titles, budget)}",
+        (name_column("entry"), Column("mean"), *(Column(f"> {LEVELS[k]:g}", dropped=1) for k in _SHOWN)),
+        tuple(rows),
+        legend="0 is random sampling's mean, 1 the best row; then the share of runs above each level, the mean over "
+        "settings",
+    )

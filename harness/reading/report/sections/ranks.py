@@ -1,0 +1,115 @@
+"""Average ranks over the settings of a study, with intervals, and which entries no test tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from harness.reading import numbers
+from harness.reading.blocks import Blocks, blocks_of, over
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.search.budget import Budget
+from harness.statistics.across_tasks import FEWEST_TASKS, friedman, mean_ranks, rank_intervals, task_ranks, tie_groups
+
+
+class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
+    """mean_rank: over the settings, of the rank of the mean final score, 1 the best; the interval is that of the
+    expected rank in a setting like these. groups: letters; entries that share one are not told apart.
+    """
+
+    label: str
+    role: Literal["entry", "reference"]
+    mean_rank: float
+    rank_low: float | None
+    rank_high: float | None
+    groups: str
+    ranks: list[float]
+
+
+class Ranks(msgspec.Struct, frozen=True, kw_only=True):
+    """The strict entries and the reference over the settings of one budget, best first.
+
+    friedman_statistic, friedman_p: of the test that all rank alike; null below 5 settings. left_out: what some of the
+    settings lack.
+    """
+
+    budget: Budget
+    titles: list[str]
+    friedman_statistic: float | None
+    friedman_p: float | None
+    left_out: list[str]
+    entries: list[EntryRanks]
+
+
+def ranks_of(source: Source) -> list[Ranks]:
+    """Of each budget that has two entries and two settings."""
+    found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
+    return [_ranks(b) for b in found if len(b.settings) > 1 and len(b.competitors) > 1]
+
+
+def _ranks(blocks: Blocks) -> Ranks:
+    ranks = task_ranks([c.scores for c in blocks.competitors])
+    means, overall = mean_ranks(ranks), friedman(ranks)
+    intervals = rank_intervals(ranks, rng=blocks.rng("ranks"))
+    letters = [""] * len(blocks.competitors)
+    for letter, group in zip("abcdefghijklmnopqrstuvwxyz", tie_groups(ranks), strict=False):
+        for place in group:
+            letters[place] += letter
+    entries = [
+        EntryRanks(
+            label=c.name,
+            role="reference" if c.is_reference else "entry",
+            mean_rank=float(means[k]),
+            rank_low=intervals[k].low if intervals else None,
+            rank_high=intervals[k].high if intervals else None,
+            groups=letters[k],
+            ranks=ranks[:, k].tolist(),
+        )
+        for k, c in enumerate(blocks.competitors)
+    ]
+    return Ranks(
+        budget=blocks.budget,
+        titles=blocks.titles,
+        friedman_statistic=overall.statistic if overall else None,
+        friedman_p=overall.p if overall else None,
+        left_out=list(blocks.missing),
+        entries=sorted(entries, key=lambda e: e.mean_rank),
+    )
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"ranks": ranks_of(source)}
+
+
+def _tables(source: Source) -> list[Table]:
+    found = [_table(ranks) for ranks in ranks_of(source)]
+    return found or [Table("average ranks take two entries on two settings of one budget")]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _table(ranks: Ranks) -> Table:
+    columns = (name_column("entry"), Column("mean rank"), Column("95 %"), Column("not told apart", right=False))
+    rows = tuple(
+        Row(
+            (e.label, numbers.number(e.mean_rank), numbers.interval(e.rank_low, e.rank_high), e.groups),
+            "plain" if e.role == "entry" else "reference",
+        )
+        for e in ranks.entries
+    )
+    test = f"Friedman's test that all rank alike: p {numbers.p_value(ranks.friedman_p)}"
+    if len(ranks.titles) < FEWEST_TASKS:
+        test = f"fewer than {FEWEST_TASKS} settings: no interval, no test"
+    return Table(
+        f"average ranks {over(ranks.titles, ranks.budget)}",
+        columns,
+        rows,
+        notes=(test,),
+        legend="ranks of mean final scores, 1 the best, failed runs at the worst score known; entries that share a "
+        "letter are not told apart (Nemenyi)",
+        footnotes=(f"not of every setting, and left out: {', '.join(ranks.left_out)}",) if ranks.left_out else (),
+    )

@@ -1,0 +1,148 @@
+"""The scores of a setting as its tests see them: oriented so that higher is better, failed runs at the worst known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from harness.protocol import Score
+from harness.reading.matched import Answer, Floats, Reference
+from harness.reading.study import EntryRuns, SettingRuns
+from harness.records.identity import stream
+from harness.statistics.coverage import LEAST_COVERAGE, is_tied, student_coverage
+from harness.statistics.verdicts import Comparison, compare, worst_case
+
+OWN_COST = "at its own cost"
+WHOLE_BUDGET = "at the whole budget"
+
+
+class SettingSamples:
+    """One setting's samples."""
+
+    def __init__(self, runs: SettingRuns) -> None:
+        self.runs, self.score, self.sampling = runs, runs.score, runs.sampling
+        budget = runs.setting.budget
+        self.reference_of = {r.entry.scoring: Reference(r, budget) for r in reversed(runs.references)}
+        self.entries = [EntrySamples(e, self) for e in runs.entries]
+        self._coverage: dict[tuple[int, int], float | None] = {}
+
+    @cached_property
+    def worst(self) -> float | None:
+        """The worst final score known here, oriented so that higher is better."""
+        if self.score is None:
+            return None
+        known = [r.score for r in self.runs.runs if r.score is not None]
+        if self.sampling is not None:
+            known += [*self.sampling.draws, *([] if self.sampling.worst is None else [self.sampling.worst])]
+        return float((self.score.sign * np.array(known)).min()) if known else None
+
+    @cached_property
+    def worst_valid(self) -> float | None:
+        """The same of validation scores."""
+        if self.sampling is None:
+            return None
+        known = [r.valid for r in self.runs.runs if r.valid is not None]
+        known += [] if self.sampling.worst_valid is None else [self.sampling.worst_valid]
+        return float((self.sampling.search_score.sign * np.array(known)).min()) if known else None
+
+    def coverage(self, n: int, reference: Reference | None) -> float | None:
+        """Of 95 % intervals of n runs drawn from the reference's."""
+        finals = [] if reference is None else [a.score for a in reference.whole if a.score is not None]
+        if reference is None or not finals:
+            return None
+        place = (n, id(reference))
+        if place not in self._coverage:
+            seed = reference.entry.runs[0].search.spec.study_seed
+            rng = stream(seed, "coverage of intervals", self.runs.title, n)
+            self._coverage[place] = student_coverage(finals, n, rng=rng)
+        return self._coverage[place]
+
+
+class EntrySamples:
+    """One entry's samples, and what is computed of them."""
+
+    def __init__(self, runs: EntryRuns, setting: SettingSamples) -> None:
+        self.runs, self.setting, self.score, self.sampling = runs, setting, setting.score, setting.sampling
+        s = self.sampling
+        self.finals = shown([r.score for r in runs.runs], s.mean if s else None)
+        self.valids = shown([None if r.failed else r.valid for r in runs.runs], s.valid_mean if s else None)
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        return self.setting.reference_of.get(self.runs.entry.scoring)
+
+    @cached_property
+    def searched(self) -> list[Answer] | None:
+        return None if self.reference is None else self.reference.beside(self.runs)
+
+    @cached_property
+    def vs_sampling(self) -> Comparison | None:
+        """Against random sampling's draws, those whose final training failed among them."""
+        if self.score is None or self.sampling is None or not self.sampling.draws:
+            return None
+        draws = self.oriented([*self.sampling.draws, *[None] * self.sampling.failed])
+        return compare(self.oriented([r.score for r in self.runs.runs]), {"random sampling": draws})
+
+    @cached_property
+    def vs_search(self) -> Comparison | None:
+        """Against both readings of the reference; None where one of them is not known, or which way is up."""
+        if self.score is None or self.reference is None or self.searched is None or self.setting.worst is None:
+            return None
+        read = {OWN_COST: self.searched, WHOLE_BUDGET: self.reference.whole}
+        ours = self.oriented([r.score for r in self.runs.runs])
+        return compare(ours, {name: self.oriented([a.score for a in answers]) for name, answers in read.items()})
+
+    def oriented(self, scores: Sequence[float | None]) -> Floats:
+        """Failed runs at the worst score known."""
+        return _worst_case(scores, self.score, self.setting.worst)
+
+    @cached_property
+    def valid_vs_search(self) -> Comparison | None:
+        """The same of validation scores; None too where one that was found has none."""
+        if self.sampling is None or self.reference is None or self.searched is None or self.setting.worst_valid is None:
+            return None
+        ours = [(r.score, r.valid) for r in self.runs.runs]
+        if any(v is None for s, v in (*ours, *self.searched, *self.reference.whole) if s is not None):
+            return None
+        score, worst = self.sampling.search_score, self.setting.worst_valid
+        read = {OWN_COST: self.searched, WHOLE_BUDGET: self.reference.whole}
+        return compare(
+            _worst_case([None if s is None else v for s, v in ours], score, worst),
+            {name: _worst_case([a.valid for a in answers], score, worst) for name, answers in read.items()},
+        )
+
+    def worst_case_mean(self) -> float | None:
+        """Mean final score with failed runs at the worst score known."""
+        if self.score is None or self.setting.worst is None:
+            return None
+        return self.score.sign * float(self.oriented([r.score for r in self.runs.runs]).mean())
+
+    def interval(self) -> Literal["covers", "tied", "tails"]:
+        """A failed run's score is not one that it ended at, so that failures alone are no tie."""
+        known = [r.score for r in self.runs.runs if r.score is not None]
+        if known and is_tied(known):
+            return "tied"
+        coverage = self.setting.coverage(len(self.runs.runs), self.reference)
+        return "tails" if coverage is not None and coverage < LEAST_COVERAGE else "covers"
+
+
+def shown(scores: Iterable[float | None], sampling: float | None) -> list[float] | None:
+    """Scores as means show them: a run without one scores random sampling's mean. None where that is not known."""
+    return all_of(sampling if score is None else score for score in scores)
+
+
+def _worst_case(scores: Sequence[float | None], score: Score | None, worst: float | None) -> Floats:
+    """Oriented so that higher is better, failed runs at the worst score known."""
+    assert score is not None
+    oriented = [None if value is None else score.sign * value for value in scores]
+    return worst_case(oriented, [] if worst is None else [worst])
+
+
+def all_of(values: Iterable[float | None]) -> list[float] | None:
+    """The values, or None where one of them does not exist."""
+    found = list(values)
+    known = [v for v in found if v is not None]
+    return known if len(known) == len(found) else None

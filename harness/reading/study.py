@@ -1,0 +1,223 @@
+"""A study's folder as it is read back: runs grouped into settings and entries, each setting with random sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import RecordError, UnknownName, counted
+from harness.protocol import Score
+from harness.reading import numbers
+from harness.records.lines import PlannedSetting, PlanRecord, SamplingRecord
+from harness.records.runs import Run
+from harness.records.specs import Entry, Setting
+from harness.records.store import FILES, SEARCHES, Folder, read_folder
+
+
+@dataclass(frozen=True)
+class EntryRuns:
+    """The runs of one entry in one setting, by search seed."""
+
+    entry: Entry
+    runs: tuple[Run, ...]
+
+    @property
+    def failed(self) -> tuple[Run, ...]:
+        """Runs without a final score: failed, timed out, or nothing feasible found."""
+        return tuple(r for r in self.runs if r.failed)
+
+    @property
+    def counted(self) -> tuple[Run, ...]:
+        """Runs of which it is known what they paid."""
+        return tuple(r for r in self.runs if r.paid is not None)
+
+
+@dataclass(frozen=True)
+class SettingRuns:
+    """Everything in one setting. about: what the task said of itself when the study was planned.
+
+    title: what tells the setting from every other one of the study.
+    """
+
+    about: PlannedSetting
+    title: str
+    entries: tuple[EntryRuns, ...]
+    references: tuple[EntryRuns, ...]
+    sampling: SamplingRecord | None
+
+    @property
+    def setting(self) -> Setting:
+        return self.about.setting
+
+    @property
+    def score(self) -> Score | None:
+        """What the final scores are; None where random sampling is not in the folder."""
+        return None if self.sampling is None else self.sampling.score
+
+    @property
+    def everyone(self) -> tuple[EntryRuns, ...]:
+        return (*self.entries, *self.references)
+
+    @property
+    def runs(self) -> Iterator[Run]:
+        return (run for of in self.everyone for run in of.runs)
+
+    def reference_of(self, entry: Entry) -> EntryRuns | None:
+        """The matched random search that is scored as the entry is."""
+        return next((r for r in self.references if r.entry.scoring == entry.scoring), None)
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """One study. planned, missing: how many runs it has, and how many of them are not in the folder.
+
+    declared: the ablations that each strategy declares. problems: lines that cannot be used, and what was left out,
+    each a sentence. given_up: study seeds of replaced plans that no plan shown has.
+    """
+
+    study: str
+    folder: Path
+    settings: tuple[SettingRuns, ...]
+    seeds: int
+    planned: int = 0
+    missing: int = 0
+    given_up: tuple[int, ...] = ()
+    declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def every_run(self) -> Iterator[Run]:
+        return (run for setting in self.settings for run in setting.runs)
+
+
+def check_names(studies: Sequence[StudyRuns], tasks: Sequence[str], entries: Sequence[str]) -> None:
+    """Raises UnknownName for a task or a label that none of the studies has."""
+    settings = [setting for study in studies for setting in study.settings]
+    labels = {e.entry.label for s in settings for e in s.everyone}
+    for kind, given, known in (("task", tasks, {s.setting.task for s in settings}), ("entry", entries, labels)):
+        for name in given:
+            if name not in known:
+                raise UnknownName(kind, name, known)
+
+
+def read_study(folder: Path | str) -> StudyRuns:
+    """The study in a folder, or in several folders that were joined file by file.
+
+    Raises RecordError where the folder holds no study, no whole record, or records that contradict each other.
+    """
+    path = Path(folder)
+    if path.is_dir() and not (path / SEARCHES).is_file():
+        inside = sorted(p.name for p in path.iterdir() if (p / SEARCHES).is_file())
+        if inside:
+            raise RecordError(f"{path} holds studies, not one study; name one of: {', '.join(inside)}")
+    return study_of(read_folder(path))
+
+
+def study_of(folder: Folder) -> StudyRuns:
+    """The study that the folder's latest plans make. Raises RecordError where there is none."""
+    plans = folder.heads
+    if not plans:
+        if folder.searches:
+            raise RecordError(f"{folder.path} holds records but no {FILES[PlanRecord]}; run its study again there")
+        raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")
+    told = [str(p) for p in folder.problems]
+    groups = _grouped(plans, told)
+    titles = _titles([about.setting for about, _ in groups])
+    settings = tuple(
+        _setting_runs(about, title, entries, folder) for (about, entries), title in zip(groups, titles, strict=True)
+    )
+    pairs = {pair for _, entries in groups for _, ids in entries for pair in ids}
+    if not any(s.everyone for s in settings):
+        raise RecordError(f"{folder.path} holds no finished run of the study; run it first (nas-harness run)")
+    left = len(folder.searches) - len({search for search, _ in pairs} & set(folder.searches))
+    if left:
+        told.append(f"{counted(left, 'record is', 'records are')} not of the study as it last ran and left out")
+    return StudyRuns(
+        study=" and ".join(dict.fromkeys(plan.study for plan in plans)),
+        folder=folder.path,
+        settings=settings,
+        seeds=max(plan.seeds for plan in plans),
+        planned=len(pairs),
+        missing=sum(not _whole(search, outcome, folder) for search, outcome in pairs),
+        given_up=tuple(sorted({plan.seed for plan in folder.plans} - {plan.seed for plan in plans})),
+        declared={name: tuple(found) for plan in plans for name, found in plan.declared.items()},
+        problems=told,
+    )
+
+
+_Ids = list[tuple[str, str]]
+_Entries = list[tuple[Entry, _Ids]]
+
+
+def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[PlannedSetting, _Entries]]:
+    """The settings and entries of all plans with their ids; what two plans share is joined.
+
+    Of two different entries with one label and mode in one setting the later stands; ``told`` says so.
+    """
+    found: dict[str, tuple[PlannedSetting, dict[tuple[str, str, str], tuple[Entry, _Ids]]]] = {}
+    for plan in plans:
+        for cell in plan.cells:
+            about, entry = plan.settings[cell.setting], plan.entries[cell.entry]
+            _, entries = found.setdefault(str((about.setting, about.sampling)), (about, {}))
+            name = (entry.role, entry.label, str((entry.mode, entry.scoring)))
+            ids = list(zip(cell.searches, cell.outcomes, strict=True))
+            earlier = entries.get(name)
+            if earlier is not None and earlier[0].params == entry.params:
+                ids = list(dict.fromkeys([*earlier[1], *ids]))
+            elif earlier is not None:
+                told.append(
+                    f"two different entries are called {entry.title!r} on {about.setting.title}; the later one is "
+                    "shown: give one of them a label of its own, and run its study again"
+                )
+            entries[name] = (entry, ids)
+    return [(about, list(entries.values())) for about, entries in found.values()]
+
+
+def _titles(settings: Sequence[Setting]) -> list[str]:
+    """The title of each; with its law, final score and budget where another one of that title has another."""
+    titles = []
+    for setting in settings:
+        alike = [s for s in settings if s.title == setting.title]
+        more = [
+            text
+            for differs, text in (
+                (len({s.law for s in alike}) > 1, f"law {setting.law}"),
+                (len({(s.final, s.final_seed) for s in alike}) > 1, _final(setting)),
+                (len({s.budget for s in alike}) > 1, numbers.budget(setting.budget)),
+            )
+            if differs
+        ]
+        titles.append(", ".join([setting.title, *more]))
+    return titles
+
+
+def _final(setting: Setting) -> str:
+    return f"final {setting.final}" + ("" if setting.final_seed is None else f" with seed {setting.final_seed}")
+
+
+def _setting_runs(about: PlannedSetting, title: str, entries: _Entries, folder: Folder) -> SettingRuns:
+    found = [EntryRuns(entry, _runs(entry, about.setting, ids, folder)) for entry, ids in entries]
+    there = [e for e in found if e.runs]
+    return SettingRuns(
+        about,
+        title,
+        tuple(e for e in there if e.entry.role == "entry"),
+        tuple(e for e in there if e.entry.role == "reference"),
+        folder.samplings.get(about.sampling),
+    )
+
+
+def _runs(entry: Entry, setting: Setting, ids: _Ids, folder: Folder) -> tuple[Run, ...]:
+    runs = [
+        Run(entry, setting, folder.searches[search], folder.outcomes.get(outcome))
+        for search, outcome in ids
+        if _whole(search, outcome, folder)
+    ]
+    return tuple(sorted(runs, key=lambda r: r.seed))
+
+
+def _whole(search: str, outcome: str, folder: Folder) -> bool:
+    """Whether a run is over: its search is there, and the outcome too where there is something to score."""
+    found = folder.searches.get(search)
+    return found is not None and (found.status != "ok" or outcome in folder.outcomes)

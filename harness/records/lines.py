@@ -1,0 +1,224 @@
+"""What came of it: the lines of a results folder. Scores are in the task's unit and orientation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from harness.protocol import Score
+from harness.records.identity import digest
+from harness.records.specs import Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting, TrainingSpec
+from harness.spaces import Architecture
+
+SCHEMA = 2
+
+Status = Literal["ok", "failed", "timeout", "infeasible"]
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """What the search paid; epochs and seconds are null where the task records none."""
+
+    queries: int
+    epochs: float | None = None
+    seconds: float | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Calls of the oracle by kind, and how many distinct keys were paid for."""
+
+    total: int = 0
+    cached: int = 0
+    invalid: int = 0
+    infeasible: int = 0
+    missing: int = 0
+    keys: int = 0
+
+
+class Incumbent(msgspec.Struct, frozen=True, array_like=True):
+    """A change of the incumbent: what had been paid by then, its score in the column searched on, and what it is."""
+
+    queries: int
+    epochs: float | None
+    seconds: float | None
+    valid: float
+    arch: Architecture
+
+
+class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One search. frames: the author's own frames of what was raised, innermost last. paid: null where the run was
+    killed, so that what it paid is not known.
+
+    returned: feasible architectures, best first, ten or as many as the mode chooses among. valid: the validation score
+    of each on the search task, at full fidelity, null where it is not known. ordered: whether it learned an order.
+    queries_sha256: of the paid queries in order.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    spec: SearchSpec
+    status: Status = "ok"
+    error: str | None = None
+    frames: list[str] = []
+    paid: Paid | None
+    asked: Asked = Asked()
+    ended_by: str
+    returned: list[Architecture] = []
+    valid: list[float | None] = []
+    incumbents: list[Incumbent] = []
+    ordered: bool = False
+    queries_sha256: str = ""
+    notes: dict[str, Any] = {}
+    provenance: dict[str, Any] = {}
+    timing: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+
+
+class RankQuality(msgspec.Struct, frozen=True):
+    """Kendall's tau of a learned order on architectures the run never queried.
+
+    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none; eq13,
+    ctnas: Eq. 13 of ReNAS and CTNAS's sign(0) = +1 variant, against final scores, on the same. test_rows: tau-b against
+    final scores on n_rows rows that the run did not pay for, isomorphic twins of those it did among them; null where
+    each key has one row, so that it would be ``test``.
+    """
+
+    test: float | None
+    valid: float | None
+    eq13: float | None
+    ctnas: float | None
+    n: int
+    test_rows: float | None = None
+    n_rows: int | None = None
+
+
+class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The final score of a search's answer.
+
+    status: ``failed`` where the final training failed or the learned order could not be measured, ``infeasible`` where
+    no returned architecture satisfies the constraints. arch, reported: the reported architecture, and in the
+    benchmark's notation. valid: its score on the search task at full fidelity. rank = 1 + rows with a strictly better
+    final score; regret, valid_regret: distance to the best feasible row's, never negative; null where the rows are not
+    known. incumbents: the final score of each of the search's; scores: of each returned architecture, so that the best
+    of ten can be told. Both are empty where they would take trainings.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    spec: OutcomeSpec
+    status: Status = "ok"
+    error: str | None = None
+    split: Literal["test", "valid"]
+    score: float | None = None
+    arch: Architecture | None = None
+    reported: str | None = None
+    valid: float | None = None
+    valid_regret: float | None = None
+    rank: int | None = None
+    regret: float | None = None
+    incumbents: list[float | None] = []
+    scores: list[float | None] = []
+    ktau: RankQuality | None = None
+    provenance: dict[str, Any] = {}
+    timing: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+
+
+class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The final score of one architecture, on a task that trains; null where the training failed."""
+
+    schema: int = SCHEMA
+    id: str
+    spec: TrainingSpec
+    status: Status = "ok"
+    error: str | None = None
+    score: float | None = None
+    timing: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+
+
+class SamplingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Random sampling: the denominator of RI.
+
+    mean, std (population's where exact, else ddof 1), n: rows or draws that have a score; failed: draws whose final
+    training failed. draws: up to 1,000 final scores drawn by the law. worst, best: of the rows or draws known.
+    best_validated: mean final score of the feasible rows with the best validation score, tied: how many they are.
+    best_valid, valid_mean: of validation scores. ktau_valid: tau-b of validation and final scores over all rows.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    spec: SamplingSpec
+    split: Literal["test", "valid"]
+    score: Score
+    search_score: Score
+    mean: float
+    std: float
+    exact: bool
+    n: int
+    failed: int = 0
+    draws: list[float] = []
+    worst: float | None = None
+    best: float | None = None
+    best_validated: float | None = None
+    tied: int | None = None
+    best_valid: float | None = None
+    worst_valid: float | None = None
+    valid_mean: float | None = None
+    ktau_valid: float | None = None
+    provenance: dict[str, Any] = {}
+
+
+class Cell(msgspec.Struct, frozen=True, array_like=True):
+    """One entry in one setting, by their places in the plan: ids of its searches and outcomes, a pair a seed."""
+
+    setting: int
+    entry: int
+    searches: list[str]
+    outcomes: list[str]
+
+
+class PlannedSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting of a plan, and the id of its random sampling. What the task says of itself stands beside it.
+
+    recorded, data_set, validated_on, one_training: as of `Task`. laws: every law that the space offers.
+    """
+
+    setting: Setting
+    sampling: str
+    recorded: bool = True
+    data_set: str = ""
+    validated_on: str = "validation"
+    one_training: bool | None = None
+    laws: tuple[str, ...] = ()
+
+
+class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A study as it was run. The plans that no other one replaces make the study that a report is about.
+
+    replaces: digests of the plans that stood in the folder when this one was made. declared: the ablations that each
+    strategy declares.
+    """
+
+    schema: int = SCHEMA
+    study: str
+    seed: int
+    seeds: int
+    reference_seeds: int
+    settings: list[PlannedSetting]
+    entries: list[Entry]
+    cells: list[Cell]
+    declared: dict[str, tuple[str, ...]] = {}
+    replaces: list[str] = []
+
+    @property
+    def id(self) -> str:
+        return digest("plan", self)
+
+    @property
+    def content(self) -> str:
+        """The same for plans that differ only in what they replace."""
+        return digest("plan", msgspec.structs.replace(self, replaces=[]))
+
+
+Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord

@@ -1,0 +1,136 @@
+"""What is to be carried out: a search, a final training, and what an entry of a study is called.
+
+A specification holds everything that decides its outcome, and nothing else; its digest is the id of what comes of it.
+What only tells people more (a label, what tuning cost) stands in an `Entry`, and changes no id.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from harness.records.identity import digest
+from harness.search.budget import Budget
+from harness.search.constraints import Constraint
+from harness.spaces import Architecture
+from harness.strategy import Scoring
+
+STRICT = "strict"
+"""The name of the mode that verdicts are about."""
+KEPT = 10
+"""Returned architectures that the record of a search holds at least: papers tell the best of ten."""
+
+
+class SearchSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One search. ``oracle``, ``top``: of `Scoring`. data_digest: of the search task. code: of the strategy."""
+
+    search_task: str
+    law: str
+    constraints: tuple[Constraint, ...] = ()
+    strategy: str
+    params: dict[str, Any]
+    oracle: Literal["validation", "test"]
+    top: int
+    budget: Budget
+    study_seed: int
+    search_seed: int
+    data_digest: str
+    code: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        return digest("search", self)
+
+
+class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How the answer of a search is scored. search: its id. data_digest: of the task.
+
+    ktau_sample: on how many architectures a learned order is measured, None: not at all. incumbents: whether each
+    incumbent is finally scored too; always so where that costs nothing.
+    """
+
+    search: str
+    task: str
+    final: str
+    final_seed: int | None
+    report: Literal["first", "best_of_returned"]
+    ktau_sample: int | None
+    incumbents: bool
+    data_digest: str
+
+    @property
+    def id(self) -> str:
+        return digest("outcome", self)
+
+
+class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One final training, on a task that trains. Whoever reports the architecture shares it."""
+
+    task: str
+    final: str
+    final_seed: int
+    arch: Architecture
+    data_digest: str
+
+    @property
+    def id(self) -> str:
+        return digest("training", self)
+
+
+class SamplingSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Random sampling of a setting, whatever its budget. draws: None where every row is known, so that it is exact."""
+
+    task: str
+    search_task: str
+    law: str
+    final: str
+    final_seed: int | None
+    constraints: tuple[Constraint, ...]
+    study_seed: int
+    draws: int | None
+    data_digest: str
+    search_data_digest: str
+
+    @property
+    def id(self) -> str:
+        return digest("sampling", self)
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What entries are compared under. Scores of two settings never share a table."""
+
+    task: str
+    search_task: str
+    law: str
+    final: str
+    final_seed: int | None = None
+    budget: Budget
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The task, and what tells this setting from another one of the same task, but for the budget."""
+        searched = "" if self.search_task == self.task else f" searched on {self.search_task}"
+        return self.task + searched + "".join(f", {c}" for c in self.constraints)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of each table of a study: a strategy with its parameters under a mode; or the reference of a mode.
+
+    tuning_queries: what choosing the parameters cost, None where nobody said. ablation: which one of the strategy's.
+    """
+
+    label: str
+    strategy: str
+    mode: str
+    scoring: Scoring
+    params: dict[str, Any]
+    role: Literal["entry", "reference"] = "entry"
+    tuning_queries: int | None = None
+    ablation: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The label, with the mode where it is not strict."""
+        return self.label if self.mode == STRICT else f"{self.label} ({self.mode})"

@@ -1,0 +1,263 @@
+"""Discovery of plugins by entry point: each in its own guard, so that a broken one takes nothing down."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib.metadata import Distribution, EntryPoint, distributions, version
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import pluggy
+
+from harness import hookspecs
+from harness.errors import PluginError, UnknownName
+from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
+from harness.registry.items import Item, find_item, uninstalled
+
+if TYPE_CHECKING:
+    from harness import Executor, Run, SearchSpace, Strategy, Task, TrainingProtocol
+
+GROUP = "nas_harness"
+ENVIRONMENT = "NAS_HARNESS_PLUGINS"
+"""When set: the exact entry-point names to load, comma-separated; empty loads none."""
+DISTRIBUTION = "nas-harness"
+CORE = "core"
+_CORE = "harness.running.plugin"
+"""What the harness itself provides. Registered first, whatever ``only`` says: no study runs without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A plugin that could not be registered, or a part of one, and why."""
+
+    plugin: str
+    distribution: str
+    version: str
+    error: str
+
+    @property
+    def title(self) -> str:
+        """How it is called in messages."""
+        return f"plugin {self.plugin!r}" + (f" of {self.distribution} {self.version}" if self.distribution else "")
+
+
+@dataclass
+class Registry:
+    """Everything installed plugins provide.
+
+    only: the entry-point names to load; None: those in ``NAS_HARNESS_PLUGINS``, or all. strict: a broken plugin raises.
+    """
+
+    only: frozenset[str] | None = None
+    strict: bool = False
+    items: dict[tuple[Kind, str], Item] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+    manager: pluggy.PluginManager = field(init=False)
+    _distributions: dict[str, str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.manager = _new_manager()
+        self.register(importlib.import_module(_CORE), CORE, DISTRIBUTION, version(DISTRIBUTION))
+        if self.only is None and ENVIRONMENT in os.environ:
+            self.only = frozenset(x.strip() for x in os.environ[ENVIRONMENT].split(",") if x.strip())
+        points = _entry_points()
+        for point, dist in points:
+            if self.only is None or point.name in self.only:
+                self._load_entry_point(point, dist)
+        for absent in sorted((self.only or frozenset()) - {p.name for p, _ in points}):
+            known = ", ".join(sorted({p.name for p, _ in points})) or "none"
+            self.broken.append(
+                Broken(absent, "", "", f"{ENVIRONMENT} names it, nothing installed does; known: {known}")
+            )
+        if self.strict and self.broken:
+            raise PluginError(f"{self.broken[0].title} is broken: {self.broken[0].error}")
+
+    # -- registration -----------------------------------------------------------------------------------------------
+
+    def _load_entry_point(self, point: EntryPoint, dist: Distribution) -> None:
+        name, version = dist.metadata["Name"], dist.version
+        try:
+            self.register(point.load(), point.name, name, version)
+        except (Exception, SystemExit) as error:
+            text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            self.broken.append(Broken(point.name, name, version, text))
+
+    def register(self, module: Any, plugin: str, distribution: str = "", version: str = "") -> None:
+        """Register one plugin. Raises PluginError where the module is no plugin: then nothing of it is left.
+
+        A part that cannot be used, and a name that another plugin has, are listed as broken; the rest stands.
+        """
+        _check_hooks(module)
+        if self.manager.has_plugin(plugin):
+            other = self._distributions.get(plugin, "another distribution")
+            raise PluginError(f"both {other} and {distribution} call a plugin {plugin!r}; uninstall one")
+        found = [(kind, provided) for kind, hook in HOOK_OF.items() for provided in _provided(module, hook)]
+        self.manager.register(module, name=plugin)
+        self._distributions[plugin] = distribution
+        for kind, provided in found:
+            try:
+                item = find_item(kind, provided, plugin, distribution, version)
+                twin = self.items.setdefault((kind, item.name), item)
+                if twin is not item:
+                    raise PluginError(
+                        f"{kind} {item.name!r} is {twin.distribution or twin.plugin}'s; the one of "
+                        f"{distribution or plugin} is left out: give it another name"
+                    )
+            except PluginError as error:
+                self.broken.append(Broken(plugin, distribution, version, str(error)))
+
+    # -- looking up -------------------------------------------------------------------------------------------------
+
+    def names(self, kind: Kind) -> list[str]:
+        """Sorted names of everything of this kind, usable or not."""
+        return sorted(name for k, name in self.items if k == kind)
+
+    @staticmethod
+    def at(load: str) -> Item:
+        """What stands at ``module:attribute``, installed or not: the working folder is looked in first.
+
+        Raises PluginError where there is no class of a known kind.
+        """
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        return uninstalled(load)
+
+    def find(self, kind: Kind, name: str) -> Item:
+        """Raises UnknownName, offering the nearest known names."""
+        item = self.items.get((kind, name))
+        if item is None:
+            plural = {"strategy": "strategies"}.get(kind, f"{kind}s")
+            raise UnknownName(kind, name, self.names(kind), hint=f"nas-harness list {plural}")
+        return item
+
+    @overload
+    def load(self, kind: Literal["strategy"], name: str) -> type[Strategy]: ...
+    @overload
+    def load(self, kind: Literal["protocol"], name: str) -> type[TrainingProtocol]: ...
+    @overload
+    def load(self, kind: Literal["executor"], name: str) -> type[Executor]: ...
+    @overload
+    def load(self, kind: Literal["space"], name: str) -> Callable[[], SearchSpace]: ...
+    @overload
+    def load(self, kind: Literal["metric"], name: str) -> Callable[[Run], float | None]: ...
+    @overload
+    def load(self, kind: Kind, name: str) -> Any: ...
+
+    def load(self, kind: Kind, name: str) -> Any:
+        """The class or function of that name. Raises UnknownName or PluginError."""
+        return self.find(kind, name).load()
+
+    def protocol(self, name: str) -> TrainingProtocol:
+        """The protocol instance of that name, made once a registry. Raises UnknownName, PluginError."""
+        if name not in self._protocols:
+            cls = self.load("protocol", name)
+            try:
+                self._protocols[name] = cls()
+            except Exception as error:
+                raise PluginError(f"protocol {name!r} cannot be made: {type(error).__name__}: {error}") from error
+        return self._protocols[name]
+
+    def protocols(self) -> dict[str, TrainingProtocol]:
+        """Every protocol whose libraries are installed, by name. Raises PluginError for one that does not load."""
+        return {n: self.protocol(n) for n in self.names("protocol") if self.find("protocol", n).status == "ok"}
+
+    @cached_property
+    def _protocols(self) -> dict[str, TrainingProtocol]:
+        return {}
+
+    def tasks(self) -> dict[str, Task]:
+        """Every task of every protocol that loads, by name; ``nas-harness list tasks`` says which do not."""
+        found: dict[str, Task] = {}
+        for name in self.names("protocol"):
+            try:
+                found.update(self._tasks_of(name))
+            except PluginError:  # it takes no other protocol's tasks down
+                continue
+        return found
+
+    def _tasks_of(self, protocol: str) -> dict[str, Task]:
+        made = self.protocol(protocol)
+        try:
+            return {t.name: t for t in made.tasks()}
+        except Exception as error:
+            raise PluginError(f"protocol {protocol!r} lists no tasks: {type(error).__name__}: {error}") from error
+
+    def task(self, name: str) -> Task:
+        """The task of that name. Raises UnknownName with the nearest ones, PluginError."""
+        prefix = name.partition("/")[0]
+        if ("protocol", prefix) in self.items:
+            found = self._tasks_of(prefix)
+            if name in found:
+                return found[name]
+        known = self.tasks()
+        if name in known:
+            return known[name]
+        raise UnknownName("task", name, known, hint="nas-harness list tasks")
+
+
+def _new_manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _check_hooks(module: Any) -> None:
+    """Raises PluginError for a hook that is misspelt, not marked, or takes arguments that it is not given."""
+    hooks = {n: f for n, f in vars(hookspecs).items() if n.startswith("nas_harness_")}
+    for name, function in vars(module).items():
+        if not (name.startswith("nas_harness_") and callable(function)):
+            continue
+        if not hasattr(function, f"{PROJECT}_impl"):
+            raise PluginError(f"{name} is not marked as a hook: write @hookimpl above it")
+        if name not in hooks:
+            raise PluginError(f"unknown hook {name!r} (hooks: {', '.join(hooks)})")
+        takes, given = list(inspect.signature(hooks[name]).parameters), list(inspect.signature(function).parameters)
+        if not set(given) <= set(takes):
+            raise PluginError(f"{name}({', '.join(given)}): write {name}({', '.join(takes)})")
+
+
+def _provided(module: Any, hook: str) -> Iterable[Any]:
+    function: Callable[[], Iterable[Any] | None] | None = getattr(module, hook, None)
+    if function is None:
+        return ()
+    try:
+        return tuple(function() or ())
+    except TypeError as error:
+        if "Provides.__init__" not in str(error):
+            raise
+        raise PluginError(
+            f'{hook}: {error}: write Provides("module:attribute", requires=..., install=...); a class says its name '
+            "and its summary itself"
+        ) from error
+
+
+def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
+    """Entry points of the group with their distributions, each distribution once (the first on sys.path).
+
+    The harness's own come first, so that no other plugin takes a name of theirs; the others by name.
+    """
+    seen: set[str] = set()
+    found: list[tuple[EntryPoint, Distribution]] = []
+    for dist in distributions():
+        name = dist.metadata["Name"]
+        if name is None or name.lower() in seen:
+            continue
+        seen.add(name.lower())
+        found += [(p, dist) for p in dist.entry_points if p.group == GROUP]
+    names = [(dist.metadata["Name"].lower(), point.name) for point, dist in found]
+    order = sorted(range(len(found)), key=lambda i: (names[i][0] != DISTRIBUTION, *names[i]))
+    return [found[i] for i in order]
+
+
+@lru_cache(maxsize=1)
+def default_registry() -> Registry:
+    """The registry of everything installed, made once a process."""
+    return Registry()
+
+
+__all__ = ["CORE", "ENVIRONMENT", "GROUP", "KINDS", "Broken", "Item", "Registry", "default_registry"]

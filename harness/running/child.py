@@ -1,0 +1,179 @@
+"""The process of one run: a fork of its keeper, or an interpreter of its own where a fork is not safe."""
+
+from __future__ import annotations
+
+import importlib
+import mmap
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+
+from harness.running.frames import Frames, frame
+from harness.running.process_tree import die_with_parent
+
+TRACE_SIZE = 4096
+UNSENT = 117
+"""The exit status of a run whose outcome could not be sent."""
+_LONGEST_TEXT = 1 << 16
+_ENDS_PROCESSES = {"kill", "killpg", "raise", "tgkill", "tkill", "pthread_kill", "pidfd_send_signal", "syscall"}
+
+_exit, _write = os._exit, os.write  # as they were before any run's code
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True):
+    """What the template makes ready before the first run. path: `sys.path`. prepared: what ``prepare`` is called with.
+
+    imports: modules to import once. prepare, function: ``module:function``. spawn: each run in a fresh interpreter.
+    """
+
+    path: list[str]
+    imports: list[str]
+    prepare: str | None
+    prepared: bytes
+    function: str
+    spawn: bool
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """What the function returned, or the text of what it raised."""
+
+    returned: bytes = b""
+    raised: str | None = None
+
+
+def named(name: str) -> Any:
+    """The object that ``module:attribute`` names. Raises ImportError, AttributeError."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def make(made: Made) -> Callable[[bytes], bytes]:
+    """Import, prepare, and find the function."""
+    sys.path[:] = made.path
+    for module in made.imports:
+        importlib.import_module(module)
+    if made.prepare is not None:
+        named(made.prepare)(made.prepared)
+    function: Callable[[bytes], bytes] = named(made.function)
+    return function
+
+
+def become_child(keeper: int, log: int, scratch: str) -> None:
+    """Leave the keeper's session, and take the scratch folder and the log in place of its folder and terminal."""
+    os.setsid()
+    die_with_parent(keeper)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for own, standard in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(own, standard)
+    os.close(null)
+    os.close(log)
+    score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(score, b"1000")  # where the machine runs out of memory, a run goes before its coordinator
+    os.close(score)
+    os.environ["TMPDIR"] = scratch
+    tempfile.tempdir = None
+
+
+def work(function: Callable[[bytes], bytes], body: bytes, scratch: str, reply: int, trace: mmap.mmap) -> NoReturn:
+    """Call the function, send what it returned or raised, and end, whatever threads and handlers it has left."""
+    try:
+        os.chdir(scratch)
+        sys.addaudithook(_watch(trace))
+        try:
+            answer = Reply(_bytes(function(body)))
+        except BaseException as error:  # a run may raise anything, and none of it is for its keeper
+            answer = Reply(raised=_text(error))
+        sys.setrecursionlimit(1000)
+        left = memoryview(frame(msgspec.msgpack.encode(answer)))
+        while left:
+            left = left[_write(reply, left) :]
+    except BaseException:  # its descriptor is closed, or a handler of the run interrupts this
+        _exit(UNSENT)
+    finally:
+        _exit(0)
+
+
+def _bytes(returned: Any) -> bytes:
+    if not isinstance(returned, bytes):
+        raise TypeError(f"a run's function returns bytes, not {type(returned).__name__}")
+    return returned
+
+
+def _text(error: BaseException) -> str:
+    try:
+        sys.setrecursionlimit(1000)
+        text = "".join(traceback.format_exception(error))
+    except BaseException:  # its own __str__ may raise, or memory be short
+        return f"{type(error).__name__}, which cannot be shown"
+    return text[-_LONGEST_TEXT:]
+
+
+def _watch(trace: mmap.mmap) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook that refuses signals to other processes, and notes in ``trace`` what may end this one.
+
+    The keeper reads the note when the process is killed: a run that kills itself is told from one that was lost.
+    """
+    run = os.getpid()
+
+    def note(text: str) -> None:
+        if not trace[0]:
+            told = text.encode(errors="replace")[: TRACE_SIZE - 1]
+            trace[: len(told)] = told
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event in ("os.kill", "os.killpg"):
+            target, number = args
+            if number:
+                _refuse_others(run, target, group=event == "os.killpg")
+                if target in (0, run, -run):
+                    note(f"{event}({target}, {number})")
+        elif event == "ctypes.dlsym" and args[1] in _ENDS_PROCESSES:
+            note(f"ctypes: {args[1]}")
+        elif event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn"):
+            command = str(args[:2])
+            if "kill" in command:
+                note(f"{event}{command}")
+
+    return hook
+
+
+def _refuse_others(run: int, target: int, *, group: bool) -> None:
+    """Raises PermissionError unless the process, or the group, is the run's own."""
+    if group:
+        target = -target
+    if target == -1 or (target < -1 and -target != run and os.getsid(-target) != run):
+        raise PermissionError("a run may signal its own processes alone")
+    while target > 0 and target != run:
+        try:
+            with open(f"/proc/{target}/stat", "rb") as stat:
+                target = int(stat.read().rpartition(b")")[2].split()[1])
+        except OSError:
+            return
+        if target <= 1:
+            raise PermissionError("a run may signal its own processes alone")
+
+
+class Task(msgspec.Struct, frozen=True, array_like=True):
+    """One run for an interpreter of its own."""
+
+    made: Made
+    body: bytes
+    scratch: str
+
+
+def _main(task: int, reply: int, trace: int) -> NoReturn:
+    with open(task, "rb") as file:
+        (told,) = Frames().feed(file.read())
+    with_all = msgspec.msgpack.decode(told, type=Task)
+    page = mmap.mmap(trace, TRACE_SIZE)
+    os.close(trace)
+    work(lambda body: make(with_all.made)(body), with_all.body, with_all.scratch, reply, page)
+
+
+if __name__ == "__main__":
+    _main(*(int(x) for x in sys.argv[1:]))

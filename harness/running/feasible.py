@@ -1,0 +1,92 @@
+"""The feasible rows of a task: what rank, regret and the best known are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import StudyError, UnknownArchitecture
+from harness.protocol import Evaluator, Floats, Truth
+from harness.search.constraints import Constraint
+from harness.spaces import Architecture
+
+
+def feasible(
+    search: Evaluator, archs: Sequence[Architecture], constraints: Sequence[Constraint]
+) -> npt.NDArray[np.bool_]:
+    """Which satisfy the constraints, bool [n]. Raises StudyError for a quantity that the task does not record."""
+    found = np.ones(len(archs), dtype=np.bool_)
+    if not constraints or not len(archs):
+        return found
+    validator = search.validator()
+    values = dict(validator.costs(archs))
+    for c in constraints:
+        if c.quantity not in values:
+            values.update(validator.validate(archs, fidelity=validator.fidelities[-1]).measured)
+        if c.quantity not in values:
+            known = ", ".join(sorted(values)) or "none"
+            raise StudyError(f"constraint {c}: {search.task.name!r} does not record {c.quantity!r}; it has: {known}")
+        found &= c.hold(values[c.quantity])
+    return found
+
+
+class FeasibleRows:
+    """Every feasible row of a recorded task with its final and its validation score.
+
+    The validation score is the search task's, at full fidelity. Both in their own units; NaN where there is none.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, search: Evaluator, truth: Truth, constraints: tuple[Constraint, ...]
+    ) -> None:
+        self.evaluator, self.search, self.truth = evaluator, search, truth
+        archs = [truth.architectures[i] for i in range(len(truth.final))] if constraints else []
+        mask = feasible(search, archs, constraints) if constraints else np.ones(len(truth.final), dtype=np.bool_)
+        self.mask: npt.NDArray[np.bool_] = mask & ~np.isnan(truth.final)
+        self.final: Floats = truth.final[self.mask]
+
+    @cached_property
+    def valid(self) -> Floats | None:
+        """Of each feasible row, float64 [rows]; None where the search task does not know its rows."""
+        if self.search is self.evaluator:
+            return None if self.truth.valid is None else self.truth.valid[self.mask]
+        found = self.search.truth(self.search.task.finals[0])
+        if found is None or found.valid is None:
+            return None
+        at = np.full(len(self.mask), -1)
+        validator = self.search.validator()
+        for i in np.flatnonzero(self.mask).tolist():
+            try:
+                at[i] = validator.row(self.truth.architectures[i])
+            except UnknownArchitecture:
+                continue
+        rows = at[self.mask]
+        return np.where(rows < 0, np.nan, found.valid[rows])
+
+    @cached_property
+    def best_final(self) -> float | None:
+        return self.evaluator.score.best(self.final) if len(self.final) else None
+
+    @cached_property
+    def best_valid(self) -> float | None:
+        valid = self.valid
+        return None if valid is None or np.isnan(valid).all() else self.search.score.best(valid)
+
+    @cached_property
+    def _ascending(self) -> Floats:
+        return np.sort(self.evaluator.score.sign * self.final)
+
+    def rank(self, score: float) -> int:
+        """1 + feasible rows with a strictly better final score."""
+        above = len(self._ascending) - np.searchsorted(self._ascending, self.evaluator.score.sign * score, side="right")
+        return 1 + int(above)
+
+    def best_validated(self) -> tuple[float, int] | None:
+        """Mean final score of the rows that tie for the best validation score, and how many tie."""
+        if self.best_valid is None or self.valid is None:
+            return None
+        tied = self.final[self.valid == self.best_valid]
+        return float(tied.mean()), len(tied)

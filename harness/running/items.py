@@ -1,0 +1,63 @@
+"""Work items: what a worker is given, and what it gives back. Plain values, so that they travel to any worker."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.records.lines import OutcomeRecord, SearchRecord, TrainingRecord
+from harness.records.specs import OutcomeSpec, SearchSpec, TrainingSpec
+
+
+class SearchItem(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
+    """A search, and the outcomes whose final scores are recorded, so that they are read as soon as it is over."""
+
+    spec: SearchSpec
+    outcomes: tuple[OutcomeSpec, ...]
+    title: str
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+
+class OutcomeItem(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
+    """A search that is over, to be scored by final scores that are recorded."""
+
+    spec: OutcomeSpec
+    search: SearchRecord
+    title: str
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+
+class TrainingItem(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
+    """A final training."""
+
+    spec: TrainingSpec
+    title: str
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+
+Item = SearchItem | OutcomeItem | TrainingItem
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an item. queries: every paid query of a search as .npz, where they are kept."""
+
+    search: SearchRecord | None = None
+    outcomes: tuple[OutcomeRecord, ...] = ()
+    training: TrainingRecord | None = None
+    queries: bytes | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An item, the plugins to load for it, and whether to keep every query: one message to a worker."""
+
+    item: Item
+    plugins: frozenset[str] | None
+    keep_queries: bool

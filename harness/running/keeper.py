@@ -1,0 +1,294 @@
+"""Carries out one request after the other, each in a child of its own, and leaves nothing of a child behind."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NoReturn
+
+import msgspec
+import psutil
+
+from harness.running.child import TRACE_SIZE, UNSENT, Made, Reply, Task, become_child, work
+from harness.running.frames import Frames, Garbled, frame
+from harness.running.process_tree import kill, kill_children, memory_of, out_of_memory_kills
+
+Kind = Literal["done", "raised", "ended", "garbled", "timeout", "memory", "lost"]
+
+LOG_LIMIT = 1 << 20
+_SECONDS_BETWEEN_LOOKS = 0.05
+_SHARE_OF_LOOKING = 0.05
+_GARBLED = "it wrote to the descriptor of its reply"
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """One run. body: for the function. seconds, memory: its limits. log: the file for what it prints."""
+
+    body: bytes
+    seconds: float
+    memory: int
+    log: str | None
+
+
+class Result(msgspec.Struct, frozen=True, array_like=True):
+    """How a run ended; told says why in one sentence, or is the traceback of what it raised."""
+
+    kind: Kind
+    returned: bytes = b""
+    told: str = ""
+
+
+class Gone(Exception):
+    """The coordinator or the template has ended, and with it everything here."""
+
+
+@dataclass
+class Log:
+    """The first half and the last half of a mebibyte of what a run prints. The file is made with the first byte."""
+
+    path: str | None
+    head: int = 0
+    tail: bytearray = field(default_factory=bytearray)
+    left_out: int = 0
+    file: BinaryIO | None = None
+
+    def write(self, piece: bytes) -> None:
+        if self.path is None or not piece:
+            return
+        if self.file is None:
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(self.path, "wb", buffering=0)  # noqa: SIM115
+        room = LOG_LIMIT // 2 - self.head
+        if room > 0:
+            self.file.write(piece[:room])
+            self.head += len(piece[:room])
+            piece = piece[room:]
+        self.tail += piece
+        if (excess := len(self.tail) - LOG_LIMIT // 2) > 0:
+            del self.tail[:excess]
+            self.left_out += excess
+
+    def close(self) -> None:
+        if self.file is not None:
+            if self.left_out:
+                self.file.write(f"\n... {self.left_out} bytes are left out here ...\n".encode())
+            self.file.write(self.tail)
+            self.file.close()
+
+
+@dataclass
+class Keeper:
+    """link: to the coordinator. alive: ends with the template. bell: rings when a child ends. trace: see `work`."""
+
+    link: socket.socket
+    alive: int
+    bell: int
+    trace_descriptor: int
+    made: Made
+    scratch: str
+    function: Callable[[bytes], bytes] | None
+
+    def __post_init__(self) -> None:
+        self.trace = mmap.mmap(self.trace_descriptor, TRACE_SIZE)
+        self.kills = out_of_memory_kills()
+        self.count = 0
+
+    def serve(self) -> None:
+        """Until the coordinator or the template is gone."""
+        frames = Frames()
+        poll = select.poll()
+        poll.register(self.link, select.POLLIN)
+        poll.register(self.alive, select.POLLIN)
+        with suppress(Gone, ConnectionError):
+            self._send(Result("done", str(os.getpid()).encode()))
+            while True:
+                if any(descriptor == self.alive for descriptor, _ in poll.poll()):
+                    raise Gone
+                if not (piece := self.link.recv(1 << 20)):
+                    raise Gone
+                for message in frames.feed(piece):
+                    self._send(self._carry_out(msgspec.msgpack.decode(message, type=Request)))
+        kill_children()
+
+    def _send(self, result: Result) -> None:
+        self.link.sendall(frame(msgspec.msgpack.encode(result)))
+
+    def _carry_out(self, request: Request) -> Result:
+        self.count += 1
+        scratch = os.path.join(self.scratch, f"{os.getpid()}-{self.count}")
+        log = Log(request.log)
+        try:
+            os.mkdir(scratch)
+            if self.trace[0]:
+                self.trace[:] = bytes(TRACE_SIZE)
+            run = _Run(self, request, scratch, log)
+            try:
+                result = run.watch()
+            finally:
+                status = run.end()
+            return result if result is not None else self._ended(status, run.frames.partial)
+        except OSError as error:
+            return Result("lost", told=f"its worker: {error}")
+        finally:
+            log.close()
+            remove(scratch)
+
+    def _ended(self, status: int, partial: bool) -> Result:
+        """A run that ended without a reply: by its own doing, or by what ended it from outside?
+
+        An exit is the run's own, and so is a signal that no outsider sends, such as SIGSEGV. A signal that comes from
+        inside or outside, such as SIGKILL, is the run's own where it was seen to send it or to reach for what does.
+        """
+        code = os.waitstatus_to_exitcode(status)
+        if code == UNSENT:
+            return Result("ended", told="it closed the descriptor of its reply, or broke what sends it")
+        if code >= 0 and partial:
+            return Result("garbled", told=_GARBLED)
+        if code >= 0:
+            return Result("ended", told=f"it ended its process with exit status {code} before it had an outcome")
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+        seen = bytes(self.trace).partition(b"\0")[0].decode(errors="replace")
+        if seen:
+            return Result("ended", told=f"it ended its process: {name}, after {seen}")
+        if -code not in _FROM_OUTSIDE:
+            return Result("ended", told=f"its process ended by {name}")
+        before, self.kills = self.kills, out_of_memory_kills()
+        if self.kills > before:
+            return Result("lost", told=f"its process was ended by {name}: the machine ran out of memory")
+        return Result("lost", told=f"its process was ended by {name} from outside")
+
+
+class _Run:
+    """A child under way."""
+
+    def __init__(self, keeper: Keeper, request: Request, scratch: str, log: Log) -> None:
+        self.keeper, self.request, self.log = keeper, request, log
+        self.frames = Frames()
+        self.reply, reply = os.pipe()
+        self.printed, printed = os.pipe()
+        own = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become_child(own, reply, printed, scratch)
+        os.close(reply)
+        os.close(printed)
+        os.set_blocking(self.reply, False)
+        os.set_blocking(self.printed, False)
+
+    def _become_child(self, keeper: int, reply: int, printed: int, scratch: str) -> NoReturn:
+        k = self.keeper
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            become_child(keeper, printed, scratch)
+            for descriptor in (k.link.detach(), k.alive, k.bell, self.reply, self.printed):
+                os.close(descriptor)
+            if k.function is not None:
+                os.close(k.trace_descriptor)
+                work(k.function, self.request.body, scratch, reply, k.trace)
+            task = os.memfd_create("task", 0)
+            with open(os.dup(task), "wb") as file:
+                file.write(frame(msgspec.msgpack.encode(Task(k.made, self.request.body, scratch))))
+            os.lseek(task, 0, os.SEEK_SET)
+            handed = (task, reply, k.trace_descriptor)
+            for descriptor in handed:
+                os.set_inheritable(descriptor, True)
+            os.execv(sys.executable, [sys.executable, "-m", "harness.running.child", *(str(d) for d in handed)])
+        except BaseException:  # in the child, where nobody above would understand it
+            traceback.print_exc()
+        finally:
+            os._exit(70)
+
+    def watch(self) -> Result | None:
+        """Until the run has replied, broken a limit or ended; None where it ended without a reply. Raises Gone."""
+        request, k = self.request, self.keeper
+        poll = select.poll()
+        for descriptor in (k.link.fileno(), k.alive, k.bell, self.reply, self.printed):
+            poll.register(descriptor, select.POLLIN)
+        now = time.monotonic()
+        ends, look = now + request.seconds, now + _SECONDS_BETWEEN_LOOKS
+        while True:
+            for descriptor, _ in poll.poll(max(0.0, 1000 * (min(ends, look) - now)) + 1):
+                if descriptor in (k.link.fileno(), k.alive):
+                    raise Gone  # nothing is sent to a keeper that is busy
+                if descriptor == k.bell:
+                    os.read(k.bell, 1 << 12)
+                    continue
+                piece = os.read(descriptor, 1 << 20)
+                if not piece:
+                    poll.unregister(descriptor)
+                elif descriptor == self.printed:
+                    self.log.write(piece)
+                elif (result := self._replied(piece)) is not None:
+                    return result
+            if self._has_ended():
+                return self._last_words()
+            now = time.monotonic()
+            if now >= ends:
+                return Result("timeout", told=f"took longer than {request.seconds:g} s")
+            if now >= look:
+                if (held := self._memory()) > request.memory:
+                    return Result("memory", told=f"held {held >> 20} MiB; its limit is {request.memory >> 20} MiB")
+                after = time.monotonic()
+                look = after + max(_SECONDS_BETWEEN_LOOKS, (after - now) / _SHARE_OF_LOOKING)
+                now = after
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _last_words(self) -> Result | None:
+        with suppress(BlockingIOError):
+            while piece := os.read(self.reply, 1 << 20):
+                if (result := self._replied(piece)) is not None:
+                    return result
+        return None
+
+    def _replied(self, piece: bytes) -> Result | None:
+        """None while the reply is not complete."""
+        try:
+            for message in self.frames.feed(piece):
+                reply = msgspec.msgpack.decode(message, type=Reply)
+                return Result("done", reply.returned) if reply.raised is None else Result("raised", told=reply.raised)
+        except (Garbled, msgspec.MsgspecError):
+            return Result("garbled", told=_GARBLED)
+        return None
+
+    def _memory(self) -> int:
+        """Of the child and all that descends from it, those among them that have lost their parent."""
+        return memory_of(psutil.Process(os.getpid()).children(recursive=True), self.request.memory)
+
+    def end(self) -> int:
+        """Kill the child and all that it left, and read what was printed to the end; the child's wait status."""
+        kill(self.pid)
+        _, status = os.waitpid(self.pid, 0)
+        kill_children()
+        with suppress(BlockingIOError):
+            while piece := os.read(self.printed, 1 << 16):
+                self.log.write(piece)
+        os.close(self.reply)
+        os.close(self.printed)
+        return status
+
+
+def remove(folder: str) -> None:
+    """A folder and all in it, whatever rights its owner took from it."""
+
+    def give_rights_and_again(function: Callable[..., Any], path: str, _error: Any) -> None:
+        with suppress(OSError):
+            os.chmod(os.path.dirname(path), 0o700)
+            os.chmod(path, 0o700)
+            function(path)
+
+    shutil.rmtree(folder, onerror=give_rights_and_again)

@@ -1,0 +1,134 @@
+"""One search, from the strategy's constructor to its answer: the loop that runs and conformance checks share."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.errors import BudgetExhausted
+from harness.search.oracle import Oracle, best_first
+from harness.spaces import Architecture
+from harness.strategy import Strategy
+
+_MOST_RETURNED = 100
+_MOST_FRAMES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What is left of a search: never a final score.
+
+    strategy: with its ranker, notes and phases; a blank one where its constructor raised. returned: architectures of
+    the space, best first, at most 100. status: ``infeasible`` where the constraints left nothing to return. error: None
+    where the status is ``ok``, else one line with the innermost place in the author's own code. frames: the author's
+    frames, innermost last, one line each. raised: the exception behind ``error``, where there was one. ended_by: what
+    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
+    """
+
+    strategy: Strategy
+    returned: list[Architecture]
+    status: Literal["ok", "failed", "infeasible"]
+    error: str | None
+    frames: tuple[str, ...]
+    raised: BaseException | None
+    ended_by: str
+    seconds: float
+    cpu_seconds: float
+
+
+class Unusable(Exception):
+    """What a strategy did that is no answer. Its message is the run's error."""
+
+
+class _Blank(Strategy):
+    """Stands for a strategy whose constructor raised: it learned nothing and says nothing."""
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        return []
+
+
+def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator, top: int = 1) -> Searched:
+    """Make the strategy and let it search; whatever it raises is told, not raised.
+
+    A search that runs into the end of its budget returns its ``top`` best validated architectures. An exception that is
+    no `Exception`, such as a time limit's, goes through; only SystemExit does not.
+    """
+    strategy: Strategy = _Blank()
+    returned: list[Architecture] = []
+    raised: BaseException | None = None
+    started, cpu = time.perf_counter(), time.process_time()
+    try:
+        strategy = make()
+        returned = _checked(strategy.search(oracle, rng), oracle)
+    except BudgetExhausted as end:
+        if oracle.ended_by is None:
+            raised = Unusable("search raised BudgetExhausted though the oracle had not ended it")
+            raised.__traceback__ = end.__traceback__
+        else:
+            returned = best_first(oracle, top)
+    except (Exception, SystemExit) as caught:
+        raised = caught
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    status: Literal["ok", "failed", "infeasible"] = "ok"
+    error: str | None = None
+    frames: list[traceback.FrameSummary] = []
+    if raised is not None:
+        frames = _author_frames(raised, type(strategy))
+        status, error = "failed", told(raised, frames)
+    elif not returned:
+        status, error = _nothing(oracle)
+    ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
+    lines = tuple(f"{Path(f.filename).name}:{f.lineno}, in {f.name}: {f.line}" for f in frames[-_MOST_FRAMES:])
+    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds, cpu)
+
+
+def _nothing(oracle: Oracle) -> tuple[Literal["failed", "infeasible"], str]:
+    """Why nothing was returned. It is the constraints' doing where they left nothing to return."""
+    if oracle.incumbents:
+        return "failed", "search returned no architecture"
+    if oracle.constraints:
+        return "infeasible", "no feasible architecture was found"
+    if oracle.ledger.calls == 0:
+        return "failed", "search returned no architecture"
+    return "failed", "every training failed" if len(oracle.ledger) else "nothing that was asked for has a score"
+
+
+def _checked(answer: Any, oracle: Oracle) -> list[Architecture]:
+    """The returned architectures. Raises Unusable where there is one that cannot be reported."""
+    if isinstance(answer, str) or not isinstance(answer, Sequence):
+        raise Unusable(f"search returned {type(answer).__name__}, not a sequence of architectures")
+    returned: list[Architecture] = []
+    for arch in list(answer)[:_MOST_RETURNED]:
+        if not oracle.space.is_valid(arch):
+            raise Unusable(f"search returned {arch!r}, which is not an architecture of {oracle.space.name}")
+        returned.append(tuple(int(a) for a in arch))
+    return returned
+
+
+def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) -> str:
+    """The error in one line, with the last of ``frames``, by default the innermost place it was raised at."""
+    if isinstance(error, Unusable):
+        return str(error)
+    place = list(frames or traceback.extract_tb(error.__traceback__))[-1:]
+    return f"{type(error).__name__}: {error}" + "".join(f" ({Path(f.filename).name}:{f.lineno})" for f in place)
+
+
+def _author_frames(error: BaseException, cls: type) -> list[traceback.FrameSummary]:
+    """The frames in packages that the strategy's classes come from: neither the harness's own nor a library's."""
+    own = {_top(base.__module__) for base in cls.__mro__} - {"harness", "builtins", "abc"}
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if not own:  # it was not made: the first code that is not the harness's own
+        tops = (_top(frame.f_globals.get("__name__", "")) for frame, _ in frames)
+        own = {next((top for top in tops if top != "harness"), "")}
+    kept = [(frame, line) for frame, line in frames if _top(frame.f_globals.get("__name__", "")) in own]
+    return list(traceback.StackSummary.extract(iter(kept)))
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]

@@ -1,0 +1,146 @@
+"""The process that runs are forked from: ``python -m harness.running.template DESCRIPTOR``.
+
+It imports and prepares once, has one thread, and carries out nothing itself. For each worker of the coordinator it
+forks a *keeper*, which forks a child for each request, watches it, and kills what is left of it. All of them end with
+the coordinator, whose end closes the template's socket and the keepers'; the keepers end with the template, too.
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import msgspec
+
+from harness.running.child import TRACE_SIZE, Made, make
+from harness.running.frames import Frames, frame
+from harness.running.keeper import Keeper
+from harness.running.process_tree import adopt_orphans, kill, kill_children, use_huge_pages
+
+_SECONDS_TO_END = 5.0
+
+
+class Configuration(msgspec.Struct, frozen=True, array_like=True):
+    """What a coordinator sends first. scratch: a folder for the runs' own, removed at the end."""
+
+    made: Made
+    scratch: str
+
+
+class Started(msgspec.Struct, frozen=True, array_like=True):
+    """The template's one answer. threads: native ones. memory: resident bytes. error: why it cannot serve."""
+
+    threads: int = 0
+    memory: int = 0
+    error: str | None = None
+
+
+def ring_on_children() -> int:
+    """A descriptor that becomes readable when a child of this process ends."""
+    receive, send = os.pipe()
+    os.set_blocking(receive, False)
+    os.set_blocking(send, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(send, warn_on_full_buffer=False)
+    return receive
+
+
+def _receive_one(link: socket.socket) -> bytes:
+    frames = Frames()
+    while piece := link.recv(1 << 16):
+        for message in frames.feed(piece):
+            return message
+    sys.exit(0)
+
+
+def _main(descriptor: int) -> NoReturn:
+    link = socket.socket(fileno=descriptor)
+    configuration = msgspec.msgpack.decode(_receive_one(link), type=Configuration)
+    adopt_orphans()
+    function: Any = None
+    try:
+        if not configuration.made.spawn:
+            function = make(configuration.made)
+            gc.collect()
+            gc.freeze()
+            use_huge_pages()
+        threads = len(os.listdir("/proc/self/task"))
+        with open("/proc/self/statm", encoding="ascii") as sizes:
+            memory = int(sizes.read().split()[1]) * mmap.PAGESIZE
+        started = Started(threads, memory)
+    except BaseException as error:  # what a plugin raises while it is imported is the coordinator's to tell
+        started = Started(error="".join(traceback.format_exception(error)))
+    try:
+        link.sendall(frame(msgspec.msgpack.encode(started)))
+        if started.error is None:
+            _fork_keepers(link, configuration, function)
+    finally:
+        shutil.rmtree(configuration.scratch, ignore_errors=True)
+        os._exit(0)
+
+
+def _fork_keepers(link: socket.socket, configuration: Configuration, function: Any) -> None:
+    """One for each descriptor that the coordinator sends, until it is gone."""
+    alive, of_template = os.pipe()
+    bell = ring_on_children()
+    keepers: set[int] = set()
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    poll.register(bell, select.POLLIN)
+    while True:
+        ready = [descriptor for descriptor, _ in poll.poll()]
+        if bell in ready:
+            os.read(bell, 1 << 12)
+            kill_children(keepers)  # what a keeper has left that was itself killed
+        if link.fileno() not in ready:
+            continue
+        with suppress(ConnectionError):
+            told, descriptors, _, _ = socket.recv_fds(link, 1, 1)
+            if told:
+                keepers.add(
+                    _fork_keeper(descriptors[0], (link.fileno(), of_template, bell), alive, configuration, function)
+                )
+                continue
+        break
+    os.close(of_template)
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while keepers and time.monotonic() < deadline:
+        kill_children(keepers)
+        time.sleep(0.002)
+    for keeper in keepers:
+        kill(keeper)
+    kill_children()
+
+
+def _fork_keeper(
+    descriptor: int, not_its_own: tuple[int, ...], alive: int, configuration: Configuration, function: Any
+) -> int:
+    pid = os.fork()
+    if pid:
+        os.close(descriptor)
+        return pid
+    try:
+        for other in not_its_own:
+            os.close(other)
+        bell = ring_on_children()
+        adopt_orphans()
+        trace = os.memfd_create("trace")
+        os.ftruncate(trace, TRACE_SIZE)
+        link = socket.socket(fileno=descriptor)
+        Keeper(link, alive, bell, trace, configuration.made, configuration.scratch, function).serve()
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]))

@@ -1,0 +1,239 @@
+"""The ledger of one search: what it may spend, what it has paid for, and why it ended.
+
+The oracle charges queries to it, and other metered work, such as training shared weights, what that costs: strategies
+that query and strategies that train spend one currency.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, overload
+
+import msgspec
+
+from harness.errors import BudgetExhausted
+from harness.protocol import Fidelity, Reading
+from harness.search.budget import Budget, Remaining, Totals
+from harness.spaces import Architecture
+
+CALLS_PER_QUERY = 50
+"""A search also ends after this many calls per budgeted query, so that one that only repeats itself stops."""
+FEWEST_CALLS = 100 * CALLS_PER_QUERY
+"""Calls that a budget without ``queries`` leaves room for, however few queries are paid."""
+_CALLS_AFTER_END = 1_000_000
+"""A strategy that still asks after so many refusals does not mean to stop."""
+
+
+class PaidQuery(NamedTuple):
+    """A line of the ledger: one paid query.
+
+    row: `Validator.identity`. fidelity: its place among the task's. score: higher is better; NaN: the training failed.
+    epochs, seconds: all that the search had paid after it, other charges included. excess: relative excess over the
+    constraints known only after training, summed; 0: feasible. measured: what was measured, by quantity; sure to be
+    there only where a constraint needs it.
+    """
+
+    arch: Architecture
+    row: int
+    fidelity: int
+    repeat: int | None
+    score: float
+    epochs: float
+    seconds: float
+    excess: float = 0.0
+    measured: Mapping[str, float] | None = None
+
+    @property
+    def feasible(self) -> bool:
+        return self.excess == 0.0
+
+
+class Observation(NamedTuple):
+    """One paid query, as a strategy sees it: `PaidQuery` has the words."""
+
+    arch: Architecture
+    score: float
+    fidelity: Fidelity
+    repeat: int | None
+    excess: float = 0.0
+    measured: Mapping[str, float] | None = None
+
+    @property
+    def feasible(self) -> bool:
+        return self.excess == 0.0
+
+
+class Ledger(Sequence[PaidQuery]):
+    """The paid queries in order, with limits, totals, incumbents and counts of calls.
+
+    The charge that crosses a limit is taken in full and is the last: it ends the search, and every later one is
+    refused. So is every call of the oracle after 50 per budgeted query (where ``queries`` has no limit: per paid query,
+    and at least 5,000).
+    """
+
+    def __init__(self, budget: Budget, fidelities: tuple[Fidelity, ...]) -> None:
+        self.budget, self.fidelities = budget, fidelities
+        self.epochs = self.seconds = 0.0
+        self.calls = self.invalid = self.infeasible = self.missing = 0
+        """Calls of the oracle, and of these those that were of no architecture, broke a constraint known before
+        training, or asked for what a table lacks."""
+        self.ended_by: str | None = None
+        """Why the search is over (``queries``, ``epochs``, ``seconds``, ``space``, ``calls``), or None."""
+        self.cap = FEWEST_CALLS if budget.queries is None else CALLS_PER_QUERY * budget.queries
+        """Calls after which the next one is refused; 0 once the search has ended."""
+        self.incumbents: list[int] = []
+        """Places in the ledger at which the incumbent changed."""
+        self._paid: list[PaidQuery] = []
+        self._best = (-1, -math.inf)
+        self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
+        self._refused = 0
+        self._queries, self._epochs, self._seconds = (
+            math.inf if limit is None else limit for limit in (budget.queries, budget.epochs, budget.seconds)
+        )
+
+    # -- charging ---------------------------------------------------------------------------------------------------
+
+    def pay(
+        self,
+        arch: Architecture,
+        row: int,
+        level: int,
+        repeat: int | None,
+        reading: Reading,
+        score: float,
+        excess: float,
+    ) -> None:
+        """Enter a query at ``fidelities[level]``. The oracle has made sure that the search has not ended.
+
+        Where the fidelity can be resumed, only what was not yet paid of the same training is charged.
+        """
+        fidelity, seconds = self.fidelities[level], reading.seconds
+        epochs = float(fidelity.epochs or 0) * reading.trainings
+        if seconds != seconds:
+            seconds = 0.0
+        if fidelity.resumable:
+            before = self._spent.get((row, repeat), (0.0, 0.0))
+            reached = max(epochs, before[0]), max(seconds, before[1])
+            self._spent[row, repeat] = reached
+            epochs, seconds = reached[0] - before[0], reached[1] - before[1]
+        self.epochs += epochs
+        self.seconds += seconds
+        self._paid.append(
+            PaidQuery(arch, row, level, repeat, score, self.epochs, self.seconds, excess, reading.measured)
+        )
+        if excess == 0.0 and score == score and (level, score) > self._best:
+            self._best = level, score
+            self.incumbents.append(len(self._paid) - 1)
+        self._check_limits()
+
+    def charge(self, *, epochs: float = 0.0, seconds: float = 0.0) -> None:
+        """Pay for work that is no query, such as a pass over training images, before it is done.
+
+        Raises BudgetExhausted once the search has ended: the charge that crossed a limit was the last.
+        """
+        if self.ended_by is not None:
+            raise self.refuse()
+        if not (0.0 <= epochs < math.inf and 0.0 <= seconds < math.inf):
+            raise ValueError(f"a charge is finite and not negative: {epochs} epochs, {seconds} seconds")
+        self.epochs += epochs
+        self.seconds += seconds
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        if len(self._paid) >= self._queries:
+            self.end("queries")
+        elif self.epochs >= self._epochs:
+            self.end("epochs")
+        elif self.seconds >= self._seconds:
+            self.end("seconds")
+        elif self.budget.queries is None:
+            self.cap = max(FEWEST_CALLS, CALLS_PER_QUERY * len(self._paid))
+
+    def end(self, reason: str) -> None:
+        """End the search, unless it has ended already."""
+        if self.ended_by is None:
+            self.ended_by, self.cap = reason, 0
+
+    def refuse(self) -> BudgetExhausted | RuntimeError:
+        """What to raise for a call beyond ``cap``; a RuntimeError after a million refusals."""
+        self.end("calls")
+        self._refused += 1
+        if self._refused > _CALLS_AFTER_END:
+            return RuntimeError(
+                f"still asking after {_CALLS_AFTER_END:,} refusals; the search had ended: {self.ended_by}"
+            )
+        return BudgetExhausted(str(self.ended_by))
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._paid)
+
+    def __iter__(self) -> Iterator[PaidQuery]:
+        return iter(self._paid)
+
+    @overload
+    def __getitem__(self, index: int) -> PaidQuery: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PaidQuery]: ...
+    def __getitem__(self, index: int | slice) -> PaidQuery | list[PaidQuery]:
+        return self._paid[index]
+
+    @property
+    def paid(self) -> Totals:
+        return Totals(len(self._paid), self.epochs, self.seconds)
+
+    @property
+    def remaining(self) -> Remaining:
+        b = self.budget
+        return Remaining(
+            None if b.queries is None else b.queries - len(self._paid),
+            None if b.epochs is None else max(b.epochs - self.epochs, 0.0),
+            None if b.seconds is None else max(b.seconds - self.seconds, 0.0),
+        )
+
+    @property
+    def beyond(self) -> Totals:
+        """What was paid beyond each limit by the charge that crossed it; 0 where none did. Queries never do."""
+        return Totals(0, max(self.epochs - self._epochs, 0.0), max(self.seconds - self._seconds, 0.0))
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """Calls by kind: ``total`` and, of these, ``cached``, ``invalid``, ``infeasible``, ``missing``."""
+        free = self.invalid + self.infeasible + self.missing
+        return {
+            "total": self.calls,
+            "cached": self.calls - len(self._paid) - free,
+            "invalid": self.invalid,
+            "infeasible": self.infeasible,
+            "missing": self.missing,
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the paid queries in order, as JSON: ``[[arch, fidelity, repeat, score], ...]``."""
+        paid = [(q.arch, q.fidelity, q.repeat, q.score) for q in self._paid]
+        return hashlib.sha256(msgspec.json.encode(paid)).hexdigest()
+
+
+class History(Sequence[Observation]):
+    """The paid queries in order, as a live read-only view."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __len__(self) -> int:
+        return len(self._ledger)
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+        if isinstance(index, slice):
+            return [self._observe(q) for q in self._ledger[index]]
+        return self._observe(self._ledger[index])
+
+    def _observe(self, q: PaidQuery) -> Observation:
+        return Observation(q.arch, q.score, self._ledger.fidelities[q.fidelity], q.repeat, q.excess, q.measured)

@@ -1,0 +1,252 @@
+"""Entries over many tasks: ranks, probability of improvement, normalised scores. Pure functions on arrays.
+
+Definitions are those of Agarwal, Schwarzer, Castro, Courville and Bellemare (NeurIPS 2021, rliable) and of Demsar (JMLR
+2006). Scores are oriented so that higher is better. A block is a task, never a seed: seeds of one task share the task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from harness.statistics.inference import Interval, bootstrap_iqm, iqm, student_t
+from harness.statistics.metrics import finite_vector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "FEWEST_TASKS",
+    "Aggregate",
+    "Friedman",
+    "Improvement",
+    "Profile",
+    "friedman",
+    "iqm_over_tasks",
+    "mean_ranks",
+    "nemenyi",
+    "normalised",
+    "performance_profile",
+    "probability_of_improvement",
+    "rank_intervals",
+    "task_ranks",
+    "tie_groups",
+]
+
+FEWEST_TASKS = 5
+"""Tasks from which ranks get an interval and the Friedman test is made."""
+RESAMPLES = 2000
+
+
+class Friedman(NamedTuple):
+    """Friedman's test that all entries rank alike: the tie-corrected statistic, and its p (chi squared, k - 1)."""
+
+    statistic: float
+    p: float
+
+
+class Improvement(NamedTuple):
+    """P(X > Y) + P(X = Y) / 2, the mean over tasks, with its interval (None where a task has one run of a side)."""
+
+    probability: float
+    interval: Interval | None
+
+
+class Aggregate(NamedTuple):
+    """Interquartile mean over all runs of all tasks, and its interval (None for one run a task)."""
+
+    iqm: float
+    interval: Interval | None
+
+
+class Profile(NamedTuple):
+    """Share of runs with a normalised score above each tau, with pointwise 95 % bands; each float64 [points]."""
+
+    tau: NDArray[np.float64]
+    share: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def task_ranks(scores: Sequence[Sequence[ArrayLike]]) -> NDArray[np.float64]:
+    """Rank of each entry on each task by its mean score, 1 the best, midranks among equals: float64 [tasks, entries].
+
+    `scores[entry][task]`: [n] final scores, one a run, failed ones at the worst case. Every entry has every task.
+    Raises ValueError where entries have different numbers of tasks.
+    """
+    if not scores or len({len(entry) for entry in scores}) != 1 or not scores[0]:
+        raise ValueError("ranks need the same tasks, at least one, of every entry")
+    means = np.array([[finite_vector(runs, "scores").mean() for runs in entry] for entry in scores]).T
+    means = np.round(means, 9)  # two means of equal runs may differ in their last bit
+    better = (means[:, None, :] > means[:, :, None]).sum(axis=2)
+    equal = (means[:, None, :] == means[:, :, None]).sum(axis=2)
+    ranks: NDArray[np.float64] = better + (equal + 1) / 2
+    return ranks
+
+
+def mean_ranks(ranks: ArrayLike) -> NDArray[np.float64]:
+    """Average rank of each entry, float64 [entries], of `task_ranks` [tasks, entries]."""
+    average: NDArray[np.float64] = _blocks(ranks).mean(axis=0)
+    return average
+
+
+def rank_intervals(ranks: ArrayLike, *, rng: np.random.Generator, confidence: float = 0.95) -> list[Interval] | None:
+    """Interval of each entry's expected rank on a task like these: a bootstrap whose blocks are the tasks.
+
+    2,000 resamples of the tasks, all entries together, with expanded percentiles (Hesterberg 2015, section 4): those of
+    `t(tasks - 1) * sqrt(tasks / (tasks - 1))` in place of the normal quantile, since a plain percentile interval of few
+    blocks is too narrow. `ranks`: [tasks, entries]. None below 5 tasks.
+    """
+    blocks = _blocks(ranks)
+    tasks = len(blocks)
+    if tasks < FEWEST_TASKS:
+        return None
+    from scipy.special import ndtr
+
+    tail = float(ndtr(-float(student_t(tasks - 1, confidence)) * math.sqrt(tasks / (tasks - 1))))
+    drawn = blocks[rng.integers(tasks, size=(RESAMPLES, tasks))].mean(axis=1)
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+
+
+def friedman(ranks: ArrayLike) -> Friedman | None:
+    """Friedman's test on `task_ranks` [tasks, entries]. None below 5 tasks, for one entry, and where all are tied."""
+    blocks = _blocks(ranks)
+    tasks, entries = blocks.shape
+    if tasks < FEWEST_TASKS or entries < 2:
+        return None
+    within = float(((blocks - (entries + 1) / 2) ** 2).sum())
+    if within == 0:
+        return None
+    between = float(((blocks.mean(axis=0) - (entries + 1) / 2) ** 2).sum())
+    statistic = tasks**2 * (entries - 1) * between / within
+    from scipy.special import chdtrc
+
+    return Friedman(statistic, float(chdtrc(entries - 1, statistic)))
+
+
+def nemenyi(ranks: ArrayLike) -> NDArray[np.float64] | None:
+    """Nemenyi's p-value of each pair of entries, float64 [entries, entries] (Demsar 2006, section 3.2.2).
+
+    Of `task_ranks` [tasks, entries]: the studentised range of k entries and infinite degrees of freedom at
+    `|R_i - R_j| * sqrt(2) / sqrt(k (k + 1) / (6 tasks))`. It is corrected over the pairs; 1 on the diagonal.
+    None where `friedman` is.
+    """
+    blocks = _blocks(ranks)
+    if friedman(blocks) is None:
+        return None
+    from scipy.stats import studentized_range  # 0.7 s to import
+
+    tasks, entries = blocks.shape
+    average = blocks.mean(axis=0)
+    q = np.abs(average[:, None] - average) * math.sqrt(2) / math.sqrt(entries * (entries + 1) / (6 * tasks))
+    pairs: NDArray[np.float64] = np.clip(studentized_range.sf(q, entries, np.inf), 0.0, 1.0)
+    return pairs
+
+
+def tie_groups(ranks: ArrayLike, *, alpha: float = 0.05) -> list[list[int]]:
+    """Entries that Nemenyi's test does not tell apart: each largest run of them in the order of their average ranks.
+
+    Indices of entries, best first. One group with all of them where Friedman's p is not below `alpha` or there is none:
+    no pair is told apart then.
+    """
+    blocks = _blocks(ranks)
+    order = [int(i) for i in np.argsort(mean_ranks(blocks), kind="stable")]
+    overall, pairs = friedman(blocks), nemenyi(blocks)
+    if overall is None or pairs is None or overall.p >= alpha:
+        return [order]
+    groups: list[list[int]] = []
+    for start, first in enumerate(order):
+        group = [first]
+        for other in order[start + 1 :]:
+            if pairs[first, other] < alpha:
+                break
+            group.append(other)
+        if not groups or group[-1] != groups[-1][-1]:
+            groups.append(group)
+    return groups
+
+
+def probability_of_improvement(
+    ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike], *, rng: np.random.Generator, confidence: float = 0.95
+) -> Improvement:
+    """How likely a run of ours beats a run of theirs on one of the tasks (Agarwal et al. 2021, section 4.3).
+
+    The mean over tasks of `P(X > Y) + P(X = Y) / 2` over all pairs of runs. `ours[task]` [n], `theirs[task]` [m]. The
+    interval: a percentile bootstrap, 2,000 resamples, runs of each side resampled within their task; None where a side
+    has one run on a task. Raises ValueError where the two have different numbers of tasks, or none.
+    """
+    if len(ours) != len(theirs) or not ours:
+        raise ValueError(f"{len(ours)} tasks against {len(theirs)}")
+    found, drawn, several = 0.0, np.zeros(RESAMPLES), True
+    for mine, other in zip(ours, theirs, strict=True):
+        x, y = finite_vector(mine, "ours"), finite_vector(other, "theirs")
+        wins = (x[:, None] > y) + 0.5 * (x[:, None] == y)
+        found += float(wins.mean()) / len(ours)
+        several = several and min(x.size, y.size) > 1
+        drawn += ((_shares(x.size, rng) @ wins) * _shares(y.size, rng)).sum(axis=1) / len(ours)
+    return Improvement(found, _percentiles(drawn, confidence) if several else None)
+
+
+def iqm_over_tasks(tasks: Sequence[ArrayLike], *, rng: np.random.Generator) -> Aggregate | None:
+    """Interquartile mean of the normalised scores of all runs of all tasks, and its interval (Agarwal et al. 2021).
+
+    `tasks[task]`: [n] normalised scores. None where tasks have different numbers of runs: one would weigh more.
+    """
+    runs = [finite_vector(scores, "scores") for scores in tasks]
+    if len({scores.size for scores in runs}) != 1:
+        return None
+    pooled, strata = np.concatenate(runs), np.repeat(np.arange(len(runs)), runs[0].size)
+    return Aggregate(iqm(pooled), bootstrap_iqm(pooled, strata=strata, rng=rng))
+
+
+def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArray[np.float64]:
+    """`(score - sampling_mean) / (best - sampling_mean)`: 0 is random sampling's mean, 1 the best row of the task.
+
+    `scores`: [n]; all oriented so that higher is better. Below 0 is worse than random sampling. Raises ValueError where
+    the best row is not above random sampling's mean.
+    """
+    if not best > sampling_mean:
+        raise ValueError(f"the best score, {best}, is not above random sampling's mean, {sampling_mean}")
+    values: NDArray[np.float64] = (finite_vector(scores, "scores") - sampling_mean) / (best - sampling_mean)
+    return values
+
+
+def performance_profile(tasks: Sequence[ArrayLike], tau: ArrayLike, *, rng: np.random.Generator) -> Profile:
+    """Share of runs whose normalised score is above each tau (Agarwal et al. 2021, section 4.2: run scores).
+
+    The mean over tasks of the share of the task's runs. `tasks[task]`: [n] normalised scores; `tau`: [points].
+    Bands: pointwise 95 % percentile bootstrap, 2,000 resamples, runs resampled within their task; NaN where a task
+    has one run. Raises ValueError without tasks.
+    """
+    if not tasks:
+        raise ValueError("a profile of no task")
+    at = finite_vector(tau, "tau")
+    runs = [finite_vector(scores, "scores") for scores in tasks]
+    above = [(scores[:, None] > at).astype(np.float64) for scores in runs]
+    share = np.mean([task.mean(axis=0) for task in above], axis=0)
+    if min(scores.size for scores in runs) < 2:
+        return Profile(at, share, np.full(at.shape, np.nan), np.full(at.shape, np.nan))
+    drawn = sum(_shares(len(task), rng) @ task for task in above) / len(above)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return Profile(at, share, low, high)
+
+
+def _blocks(ranks: ArrayLike) -> NDArray[np.float64]:
+    blocks = np.asarray(ranks, dtype=np.float64)
+    if blocks.ndim != 2 or blocks.size == 0 or not np.isfinite(blocks).all():
+        raise ValueError(f"ranks must be finite numbers [tasks, entries], not of shape {blocks.shape}")
+    return blocks
+
+
+def _shares(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Weights of n runs in each bootstrap resample, float64 [resamples, n], each line of sum 1."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
+
+
+def _percentiles(drawn: NDArray[np.float64], confidence: float) -> Interval:
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))

@@ -1,0 +1,79 @@
+"""How many seeds a difference needs: simulated studies drawn from a task's own spread. Pure functions on arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.statistics.inference import ALPHA, FEWEST_RUNS
+from harness.statistics.metrics import finite_vector
+from harness.statistics.verdicts import compare
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["power", "seeds_needed"]
+
+
+def power(
+    scores: ArrayLike,
+    reference: ArrayLike,
+    *,
+    seeds: int,
+    reference_seeds: int,
+    rng: np.random.Generator,
+    alpha: float = ALPHA,
+    studies: int = 400,
+) -> float:
+    """Share of simulated studies in which `seeds` runs are called better than `reference_seeds` reference runs, [0, 1].
+
+    `scores` [n] and `reference` [m], oriented so that higher is better, stand for the populations: each study draws
+    from them with replacement. `alpha`: the level after correction; for a study-wide one, .05 over its hypotheses. With
+    400 studies the standard error is at most .025.
+    """
+    ours, theirs = finite_vector(scores, "scores"), finite_vector(reference, "reference")
+    found = 0
+    for _ in range(studies):
+        study = compare(rng.choice(ours, seeds), {"reference": rng.choice(theirs, reference_seeds)})
+        found += study.p is not None and study.p < alpha and study.difference > 0
+    return found / studies
+
+
+def seeds_needed(
+    reference: ArrayLike,
+    difference: float,
+    *,
+    reference_seeds: int,
+    rng: np.random.Generator,
+    wanted: float = 0.8,
+    alpha: float = ALPHA,
+    most: int = 1000,
+    studies: int = 400,
+) -> int | None:
+    """The fewest seeds with which a strategy `difference` above the reference is called better in 80 % of studies.
+
+    The strategy is taken to spread as `reference` [m] does, all its scores `difference` > 0 higher. `reference_seeds`:
+    how many runs the reference has in such a study. Found by bisection over simulated studies, so known to about a
+    tenth. None above `most`. Raises ValueError for a difference that is not positive.
+    """
+    if not difference > 0:
+        raise ValueError(f"a difference to detect is positive, not {difference}")
+    theirs = finite_vector(reference, "reference")
+
+    def enough(seeds: int) -> bool:
+        found = power(
+            theirs + difference, theirs, seeds=seeds, reference_seeds=reference_seeds, rng=rng, alpha=alpha,
+            studies=studies,
+        )  # fmt: skip
+        return found >= wanted
+
+    low, high = FEWEST_RUNS - 1, FEWEST_RUNS
+    while not enough(high):
+        if high >= most:
+            return None
+        low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

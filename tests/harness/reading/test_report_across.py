@@ -1,0 +1,106 @@
+"""Ranks, probability of improvement and performance profiles over the settings of hand-written studies."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from written_records import ERROR, MATCHED, TEST_ORACLE, entry, reference, sampling, study, write_study
+
+from harness.reading.report.section import Choice, Source
+from harness.reading.report.sections import write_report
+from harness.reading.report.sections.improvement import improvements_of
+from harness.reading.report.sections.profiles import profiles_of
+from harness.reading.report.sections.ranks import ranks_of
+from harness.records.runs import Run
+from harness.search.budget import Budget
+
+TASKS = [f"toy/{k}" for k in "abcdef"]
+
+
+def over_tasks(tasks: list[str] = TASKS, **scores: list[float | None]) -> list[Run]:
+    """Entries with the same scores on every task, beside a reference at 60, 62, ..."""
+    return [
+        r for task in tasks for made in (
+            *(entry(label, of_entry, task=task) for label, of_entry in scores.items()),
+            reference([60.0, 62.0, 64.0, 66.0], task=task),
+        ) for r in made
+    ]  # fmt: skip
+
+
+def source(runs: list[Run], samplings: Any = None, **choice: Any) -> Source:
+    return Source(study(runs, samplings), Choice(**choice))
+
+
+def test_ranks_are_of_means_with_failures_at_the_worst_and_lower_may_be_better() -> None:
+    runs = over_tasks(high=[90.0, 90.0], low=[50.0, 52.0], failing=[95.0, None])
+    (found,) = ranks_of(source(runs))
+    assert [(e.label, e.mean_rank) for e in found.entries] == [
+        ("high", 1.0), (MATCHED, 2.0), ("failing", 3.0), ("low", 4.0)  # (95 + 20) / 2 = 57.5
+    ]  # fmt: skip
+    assert found.entries[1].role == "reference"
+    # All rank alike everywhere: 12 n / (k (k + 1)) * sum of squared distances from 2.5, n = 6, k = 4
+    assert found.friedman_statistic == pytest.approx(12 * 6 / 20 * (2.25 + 0.25 + 0.25 + 2.25))
+    assert found.entries[0].ranks == [1.0] * 6
+    assert (found.entries[0].rank_low, found.entries[0].rank_high) == (1.0, 1.0)
+    turned = ranks_of(source(runs, [sampling(t, score=ERROR, worst=99.0, best=1.0) for t in TASKS]))[0]
+    assert [e.label for e in turned.entries] == ["low", MATCHED, "high", "failing"]
+
+
+def test_a_study_of_few_settings_has_no_test_and_what_is_not_everywhere_is_left_out() -> None:
+    runs = [*over_tasks(TASKS[:2], high=[90.0]), *entry("once", [99.0], task="toy/a")]
+    runs += entry("cheat", [99.0], task="toy/a", mode="paper", scoring=TEST_ORACLE)
+    (found,) = ranks_of(source(runs))
+    assert [e.label for e in found.entries] == ["high", MATCHED]
+    assert found.left_out == ["once"]
+    assert (found.friedman_p, found.entries[0].rank_low, found.entries[0].groups) == (None, None, "a")
+
+
+def test_budgets_are_never_ranked_together() -> None:
+    fifty = [r for task in TASKS[:2] for r in entry("high", [1.0], task=task, budget=Budget(queries=50))]
+    found = ranks_of(source([*over_tasks(TASKS[:2], high=[90.0], low=[10.0]), *fifty]))
+    assert [(r.budget, len(r.entries)) for r in found] == [(Budget(queries=100), 3)]
+
+
+def test_the_probability_of_improvement_counts_pairs_of_runs_and_equal_ones_half() -> None:
+    """61 and 64 against 60, 62, 64, 66: 1 + 0, and 2 + 1/2, of 8 pairs."""
+    (found,) = improvements_of(source(over_tasks(TASKS[:3], ours=[61.0, 64.0])))
+    assert (found.label, found.against, found.titles) == ("ours", MATCHED, TASKS[:3])
+    assert found.probability == pytest.approx(3.5 / 8)
+    assert found.probability_low is not None
+    assert found.probability_high is not None
+    assert found.probability_low < 3.5 / 8 < found.probability_high
+    assert improvements_of(source(entry("alone", [1.0]))) == []
+
+
+def test_profiles_are_of_scores_between_random_sampling_and_the_best_row() -> None:
+    """Random sampling 50, best 95: 72.5 is one half, 95 is 1, 50 is 0, a failed run (20) is -2/3."""
+    found = {p.label: p for p in profiles_of(source(over_tasks(TASKS[:2], ours=[72.5, 95.0, 50.0, None])))}
+    ours = found["ours"]
+    assert ours.mean == pytest.approx((0.5 + 1 + 0 - 30 / 45) / 4)
+    share = dict(zip(ours.tau, ours.share, strict=True))
+    assert (share[0.0], share[0.4], share[0.6], share[1.0]) == (0.5, 0.5, 0.25, 0.0)
+    assert found[MATCHED].role == "reference"
+    error = [sampling(t, score=ERROR, best=5.0, worst=99.0) for t in TASKS[:2]]
+    (lower, _) = profiles_of(source(over_tasks(TASKS[:2], ours=[27.5]), error))
+    assert lower.mean == pytest.approx(0.5)
+    unknown = [sampling(t, best=None) for t in TASKS[:2]]
+    assert profiles_of(source(over_tasks(TASKS[:2], ours=[27.5]), unknown)) == []
+
+
+def test_the_tables_are_ordered_best_first(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, over_tasks(low=[50.0, 52.0], high=[90.0, 91.0]))
+    text = io.StringIO()
+    write_report(folder, Choice(sections=("ranks", "improvement", "profiles")), Console(file=text, width=100))
+    blocks = [block.splitlines() for block in text.getvalue().split("\n\n")]
+    assert [block[0] for block in blocks] == [
+        "average ranks over 6 settings, 100 queries",
+        f"probability of improvement on {MATCHED} over 6 settings, 100 queries",
+        "normalised scores over 6 settings, 100 queries",
+    ]
+    names = [[line.split()[0] for line in block if line.split()[0] in ("high", "low", MATCHED)] for block in blocks]
+    assert names == [["high", MATCHED, "low"], ["high", "low"], ["high", MATCHED, "low"]]
+    assert blocks[0][3].split() == ["high", "1.00", "[1.00,", "1.00]", "a"]

@@ -1,0 +1,380 @@
+"""Requests in children of a template: what one does reaches no other, and nothing outlives its coordinator."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from misbehaving.requests import CORPUS
+from misbehaving.strategies import STRATEGIES
+
+from harness.running.children import CannotStart, Ended, Outcome, Pool
+from harness.running.frames import Frames, Garbled, frame
+from harness.running.keeper import LOG_LIMIT
+
+MEMORY = 400 << 20
+
+
+@pytest.fixture(autouse=True)
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A variable that every process started in a test inherits, so that those left over are found."""
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    monkeypatch.setenv("PYTEST_CHILDREN", mark)
+    return mark
+
+
+def marked(mark: str) -> set[int]:
+    found = set()
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("PYTEST_CHILDREN") == mark:
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def assert_gone(mark: str, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+def corpus(*, jobs: int = 1, **options: object) -> Pool:
+    return Pool("misbehaving.requests:carry_out", jobs=jobs, imports=["misbehaving.probe"], memory=MEMORY, **options)  # type: ignore[arg-type]
+
+
+def one(pool: Pool, request: bytes, seconds: float = 60.0) -> Outcome:
+    pool.submit("one", request, seconds=seconds)
+    (outcome,) = pool.outcomes()
+    return outcome
+
+
+def processes_of(pool: Pool) -> Iterator[psutil.Process]:
+    assert pool._template is not None
+    return iter(psutil.Process(pool._template.process.pid).children(recursive=True))
+
+
+# -- the corpus --------------------------------------------------------------------------------------------------------
+
+
+def test_no_request_of_the_corpus_reaches_the_next_one(mark: str, tmp_path: Path) -> None:
+    with corpus(logs=tmp_path) as pool:
+        pristine = one(pool, b"probe")
+        assert pristine.kind == "done"
+        wrong = {}
+        for name, (_, kind, told) in CORPUS.items():
+            outcome = one(pool, name.encode(), seconds=1.0 if kind == "timeout" else 60.0)
+            if outcome.kind != kind or told not in outcome.told or (outcome.returned == b"x") != (kind == "done"):
+                wrong[name] = outcome
+            after = one(pool, b"probe")
+            if after != pristine:
+                wrong[f"after {name}"] = after
+            if len(list(processes_of(pool))) != 1:
+                wrong[f"left by {name}"] = outcome
+        assert wrong == {}
+        left = os.listdir(pool._scratch)
+        assert len(left) <= 1, "only the keeper that was killed cannot remove its run's folder"
+    assert not Path(pool._scratch).exists()
+    assert_gone(mark)
+
+
+def test_two_workers_side_by_side_are_not_disturbed_either(mark: str) -> None:
+    """The probes run while the corpus misbehaves on the other worker; what is lost can be told from what failed."""
+    with corpus(jobs=2) as pool:
+        pristine = one(pool, b"probe")
+        for name, (_, kind, _) in CORPUS.items():
+            pool.submit(name, name.encode(), seconds=1.0 if kind == "timeout" else 60.0)
+            pool.submit("probe", b"probe", seconds=60)
+        outcomes = list(pool.outcomes())
+    assert len(outcomes) == 2 * len(CORPUS)
+    assert {o.key: o.kind for o in outcomes if o.key != "probe"} == {n: kind for n, (_, kind, _) in CORPUS.items()}
+    assert {o.returned for o in outcomes if o.key == "probe"} == {pristine.returned}
+    assert_gone(mark)
+
+
+@pytest.mark.parametrize("preloaded", [[], pytest.param(["torch"], marks=pytest.mark.slow)])
+def test_a_sound_search_is_the_same_after_every_strategy_that_misbehaves(preloaded: list[str], mark: str) -> None:
+    imports = ["misbehaving.strategies", *preloaded]
+    with Pool("misbehaving.strategies:search", jobs=1, imports=imports, memory=MEMORY) as pool:
+        sound = one(pool, b"misbehaving")
+        assert sound.kind == "done"
+        wrong = {}
+        for strategy in STRATEGIES:
+            outcome = one(pool, strategy.name.encode(), seconds=2.0 if strategy.ends == "timeout" else 60.0)
+            if strategy.ends not in (outcome.kind, "any"):
+                wrong[strategy.name] = outcome
+            if (after := one(pool, b"misbehaving")) != sound:
+                wrong[f"after {strategy.name}"] = after
+        assert wrong == {}
+        assert os.listdir(pool._scratch) == []
+        assert len(list(processes_of(pool))) == 1
+    assert_gone(mark)
+
+
+def test_what_a_request_prints_goes_to_a_bounded_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with corpus(logs=tmp_path / "logs") as pool:
+        for name in ("prints_without_end", "patches_a_class"):
+            pool.submit(name, name.encode(), seconds=60)
+        assert {o.kind for o in pool.outcomes()} == {"done"}
+    assert capfd.readouterr() == ("", "")
+    (log,) = (tmp_path / "logs").iterdir()
+    assert log.name == "prints_without_end.log"
+    text = log.read_text()
+    assert LOG_LIMIT <= len(text) <= LOG_LIMIT + 100
+    assert text.startswith("00000000x")
+    assert text.endswith("x\n")
+    assert "00019999x" in text
+    assert f"... {20_000 * 201 - LOG_LIMIT} bytes are left out here ..." in text
+
+
+# -- processes that end from outside -----------------------------------------------------------------------------------
+
+
+def kill_soon(victim: str, pool: Pool) -> threading.Thread:
+    """Kill -9 the template, a keeper or a child, once all are there."""
+
+    def find() -> int | None:
+        if pool._template is None:
+            return None
+        template = psutil.Process(pool._template.process.pid)
+        keepers = template.children()
+        children = [c for k in keepers for c in k.children()]
+        if not children:
+            return None
+        return {"template": template, "keeper": children[0].parent(), "child": children[0]}[victim].pid  # type: ignore[union-attr]
+
+    def kill() -> None:
+        while (pid := find()) is None:
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("victim", ["template", "keeper", "child"])
+def test_what_is_killed_from_outside_is_lost_and_the_pool_goes_on(victim: str, mark: str) -> None:
+    with corpus() as pool:
+        pool.submit("sleeps", b"sleeps", seconds=60)
+        killer = kill_soon(victim, pool)
+        (lost,) = pool.outcomes()
+        killer.join()
+        assert (lost.key, lost.kind) == ("sleeps", "lost")
+        assert one(pool, b"patches_a_class").kind == "done"
+        assert len(list(processes_of(pool))) == 1
+    assert_gone(mark)
+
+
+COORDINATOR = """
+import sys
+from harness.running.children import Pool
+with Pool("misbehaving.requests:carry_out", jobs=2, memory=400 << 20) as pool:
+    for name in ("leaves_daemons", "sleeps", "spins_and_ignores_everything"):
+        pool.submit(name, name.encode(), seconds=1000)
+    for outcome in pool.outcomes():
+        print(outcome.key, outcome.kind, flush=True)
+"""
+
+
+def coordinator() -> subprocess.Popen[str]:
+    path = os.pathsep.join(p for p in sys.path if p)
+    process = subprocess.Popen(
+        [sys.executable, "-c", COORDINATOR], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "leaves_daemons done\n"
+    time.sleep(0.5)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_outlives_its_coordinator(number: signal.Signals, mark: str) -> None:
+    with coordinator() as process:
+        assert len(marked(mark)) >= 6
+        os.killpg(process.pid, number)  # Ctrl-C, too, is for a group
+        _, said = process.communicate(timeout=30)
+    assert ("KeyboardInterrupt" in said) == (number == signal.SIGINT)
+    assert_gone(mark)
+
+
+def test_no_process_outlives_a_coordinator_that_is_killed_with_its_template(
+    mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # nobody is left to remove the scratch folder
+    with coordinator() as process:
+        (template,) = psutil.Process(process.pid).children()
+        os.kill(process.pid, signal.SIGKILL)
+        template.kill()
+    assert_gone(mark)
+
+
+# -- a pool ------------------------------------------------------------------------------------------------------------
+
+
+def echo(request: bytes) -> bytes:
+    return request
+
+
+def large(request: bytes) -> bytes:
+    return request * 8
+
+
+PREPARED: list[bytes] = []
+
+
+def prepare(given: bytes) -> None:
+    PREPARED.append(given + str(os.getpid()).encode())
+
+
+def prepared(_: bytes) -> bytes:
+    return b" ".join([*PREPARED, str(os.getpid()).encode()])
+
+
+def fail(_: bytes) -> None:
+    raise ValueError("the table is torn")
+
+
+def exit_at_once(_: bytes) -> None:
+    print("last words", flush=True)
+    os._exit(1)
+
+
+def start_a_thread(_: bytes) -> None:
+    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """This file by a name of its own, there for children, which have another `tests.harness` in mind."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "functions_of_children.py").symlink_to(__file__)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def pool(function: str, **options: object) -> Pool:
+    return Pool(f"functions_of_children:{function}", **{"jobs": 1, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("spawn", [False, True])
+def test_it_prepares_once_and_every_request_has_a_process_of_its_own(spawn: bool, mark: str) -> None:
+    with pool("prepared", jobs=2, prepare="functions_of_children:prepare", prepared=b"given ", spawn=spawn) as p:
+        for i in range(6):
+            p.submit(str(i), b"", seconds=60)
+        outcomes = list(p.outcomes())
+    assert sorted(o.key for o in outcomes) == list("012345")
+    assert {o.kind for o in outcomes} == {"done"}
+    words = [o.returned.split() for o in outcomes]
+    assert all(w[0] == b"given" and len(w) == 3 for w in words)
+    assert len({w[2] for w in words}) == 6
+    if spawn:
+        assert all(w[1] == w[2] for w in words)
+    else:
+        assert len({w[1] for w in words}) == 1
+    assert_gone(mark)
+
+
+def test_large_requests_and_replies_arrive_whole() -> None:
+    request = os.urandom(3 << 20)
+    with pool("large") as p:
+        assert one(p, request).returned == request * 8
+
+
+def test_requests_may_be_submitted_while_outcomes_come() -> None:
+    seen = []
+    with pool("echo", jobs=2) as p:
+        p.submit("0", b"0", seconds=60)
+        for outcome in p.outcomes():
+            seen.append(int(outcome.returned))
+            if seen[-1] < 20:
+                p.submit(str(seen[-1] + 1), str(seen[-1] + 1).encode(), seconds=60)
+    assert seen == list(range(21))
+
+
+def test_another_thread_may_end_it(mark: str) -> None:
+    with corpus() as p:
+        p.submit("sleeps", b"sleeps", seconds=1000)
+        threading.Timer(0.5, p.end).start()
+        with pytest.raises(Ended):
+            list(p.outcomes())
+    assert_gone(mark)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"prepare": "functions_of_children:fail"}, "(?s)cannot be made ready.*ValueError: the table is torn"),
+        ({"imports": ["no_such_module"]}, "(?s)cannot be made ready.*No module named 'no_such_module'"),
+        ({"prepare": "functions_of_children:exit_at_once"}, "(?s)ended 3 times in a row; it said last:\nlast words"),
+        ({"prepare": "functions_of_children:start_a_thread"}, "leaves 2 threads .* an interpreter of its own"),
+        ({"memory": 1 << 20}, r"may hold 1 MiB, but its process holds \d+ MiB before it starts"),
+    ],
+)
+def test_what_cannot_start_says_why(options: dict[str, object], told: str, mark: str) -> None:
+    with pool("echo", **options) as p, pytest.raises(CannotStart, match=told):
+        one(p, b"x")
+    assert_gone(mark)
+
+
+def test_messages_survive_any_cut_and_no_change() -> None:
+    data = frame(b"one") + frame(b"") + frame(b"three" * 1000)
+    for size in (1, 7, 16, 10_000):
+        frames = Frames()
+        found = [m for i in range(0, len(data), size) for m in frames.feed(data[i : i + size])]
+        assert found == [b"one", b"", b"three" * 1000]
+    for i in range(len(frame(b"one"))):
+        broken = bytearray(frame(b"one"))
+        broken[i] ^= 1
+        frames = Frames()
+        try:
+            assert frames.feed(bytes(broken)) == []  # a longer one: the rest is still to come
+            assert 4 <= i < 12
+        except Garbled:
+            continue
+
+
+# -- what it costs -----------------------------------------------------------------------------------------------------
+
+
+def spin(request: bytes) -> bytes:
+    started = time.process_time()
+    while time.process_time() - started < float(request):
+        pass
+    return request
+
+
+def seconds_for(n: int, request: bytes, **options: object) -> float:
+    """Of ``n`` requests on workers that are there already."""
+    with pool("spin", **options) as p:
+        for _ in range(2):
+            p.submit("first", b"0", seconds=60)
+            p.submit("first", b"0", seconds=60)
+            list(p.outcomes())
+        for i in range(n):
+            p.submit(str(i), request, seconds=60)
+        started = time.perf_counter()
+        assert {o.kind for o in p.outcomes()} == {"done"}
+        return time.perf_counter() - started
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize(("imports", "limit"), [(["numpy"], 0.005), (["torch"], 0.015)])
+def test_a_process_for_each_request_costs_milliseconds(imports: list[str], limit: float) -> None:
+    assert min(seconds_for(200, b"0", imports=imports) for _ in range(3)) / 200 <= limit
+
+
+@pytest.mark.timing
+def test_two_workers_do_nearly_twice_as_much_as_one() -> None:
+    one, two = (seconds_for(100, b"0.5", jobs=jobs) for jobs in (1, 2))
+    assert one / two >= 1.85
