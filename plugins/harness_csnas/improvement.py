@@ -7,9 +7,9 @@ The paper's objective y is a loss, y* the quantile of all y seen so far with p(y
     EI(theta) is proportional to 1 / (gamma + (1 - gamma) g(theta) / l(theta))       (6)
 
 theta is a vector of categorical variables, each by itself: l and g are products over them, and the best theta has the
-largest l_i / g_i in every variable i. Optuna's TPESampler proposes by these densities: with as many candidates as the
-paper's 20,000 every option is among them, and the proposal is the argmax. Here they are written out, and the history
-that a search ends with is kept as its learned order.
+largest l_i / g_i in every variable i. A proposal is the best of many candidates drawn from l; with the paper's 20,000
+every option is among them. The densities are those of Optuna's TPESampler. The history that a search ends with is kept
+as its learned order.
 """
 
 from __future__ import annotations
