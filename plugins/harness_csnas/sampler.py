@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
@@ -42,6 +43,9 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
         """starts: trials told before the model replaces uniform draws. good: how many of n trials count as so."""
         self.starts, self.candidates, self._good = starts, candidates, good
         self._rng = np.random.default_rng(seed)
+        self._scores: list[float] = []
+        self._params: list[dict[str, Any]] = []
+        self._is_good: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
@@ -55,15 +59,23 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         width = len(cast(CategoricalDistribution, param_distribution).choices)
-        told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(told) < self.starts:
+        self._hear(study)
+        if len(self._scores) < self.starts:
             return int(self._rng.integers(width))
-        options = np.array([t.params[param_name] for t in told], dtype=np.int64)
-        good = split([t.values[0] for t in told], self._good(len(told)))
+        good, options = self._is_good, np.array([p[param_name] for p in self._params], dtype=np.int64)
         of_good, of_bad = density(options[good], width), density(options[~good], width)
         improvement = expected_improvement(of_good, of_bad, float(good.mean()))
         drawn = self._rng.choice(width, size=self.candidates, p=of_good)
         return int(drawn[improvement[drawn].argmax()])
+
+    def _hear(self, study: optuna.Study) -> None:
+        """What was told since the last proposal; trials are told one after the other."""
+        told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len(told) > len(self._scores):
+            new = told[len(self._scores) :]
+            self._scores += [t.values[0] for t in new]
+            self._params += [t.params for t in new]
+            self._is_good = split(self._scores, self._good(len(told)))
 
 
 def tpe_starts() -> int:
