@@ -18,8 +18,6 @@ class Encoding(ABC):
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
-    is_architecture: bool = False
-    """Whether theta is the architecture."""
 
     @abstractmethod
     def decode(self, theta: Theta) -> Architecture | None:
@@ -39,8 +37,6 @@ class Choices(Encoding):
     """``native``: the space's own choices. On NAS-Bench-301 that is an input pair and two operations a node, on a dense
     space an operation for every possible edge, all of which are summed.
     """
-
-    is_architecture = True
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space

@@ -8,18 +8,13 @@ The paper's objective y is a loss, y* the quantile of all y seen so far with p(y
 
 theta is a vector of categorical variables, each by itself: l and g are products over them, and the best theta has the
 largest l_i / g_i in every variable i. A proposal is the best of many candidates drawn from l; with the paper's 20,000
-every option is among them. The densities are those of Optuna's TPESampler. The history that a search ends with is kept
-as its learned order.
+every option is among them. The densities are those of Optuna's TPESampler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import numpy.typing as npt
-
-from harness.spaces import Architecture
 
 Floats = npt.NDArray[np.float64]
 _RECENT = 25
@@ -53,24 +48,3 @@ def density(options: npt.NDArray[np.int64], width: int) -> Floats:
 def expected_improvement(good: Floats, bad: Floats, share: float) -> Floats:
     """Eq. 6, up to its constant; good, bad: l and g of the same options; share: gamma."""
     return 1.0 / (share + (1.0 - share) * bad / good)
-
-
-class Learned:
-    """The order that a history implies (`harness.Ranker`), for encodings in which theta is the architecture."""
-
-    def __init__(
-        self, thetas: Sequence[Architecture], scores: Sequence[float], widths: Sequence[int], good: Callable[[int], int]
-    ) -> None:
-        """thetas, scores: what the model was told, oldest first, more being better. good: how many of n count as so."""
-        observed = np.array(thetas, dtype=np.int64).reshape(len(thetas), len(widths))
-        below = split(scores, good(len(scores)))
-        self.good = [density(observed[below, i], width) for i, width in enumerate(widths)]
-        self.bad = [density(observed[~below, i], width) for i, width in enumerate(widths)]
-
-    def rank(self, archs: Sequence[Architecture]) -> Floats:
-        """log l(theta) / g(theta), float64 [n]: what Eq. 6 grows with."""
-        at = np.array(archs, dtype=np.int64).reshape(len(archs), len(self.good))
-        found = np.zeros(len(at))
-        for i, (good, bad) in enumerate(zip(self.good, self.bad, strict=True)):
-            found += np.log(good[at[:, i]] / bad[at[:, i]])
-        return found

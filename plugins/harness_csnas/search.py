@@ -33,10 +33,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Ranker, Strategy
+from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Strategy
 from harness.search.oracle import best_first
 from harness_csnas.encodings import Encoding, Theta, make_encoding
-from harness_csnas.improvement import Learned
 from harness_csnas.sampler import ExpectedImprovement, GammaRule, gamma, tpe_starts
 
 _REPEATS = 2
@@ -110,13 +109,7 @@ class _ByTPE(Strategy[P_co]):
             finally:
                 self.notes |= loop.counts
                 self.seconds = {"propose": loop.propose_seconds}
-                if encoding.is_architecture and loop.told >= loop.starts:
-                    self.ranker = self._learned(loop)
         return best_first(oracle, _RETURNED)
-
-    def _learned(self, loop: _Loop) -> Ranker | None:
-        """The order that the model has learnt from what it was told, where that can be said."""
-        return None
 
 
 def _result_of(oracle: Oracle) -> str:
@@ -273,14 +266,6 @@ class CSNAS(_ByTPE[CSNASParams]):
         return ExpectedImprovement(
             starts=p.n_startup_trials, candidates=candidates, good=good, seed=seed
         ), p.n_startup_trials
-
-    def _learned(self, loop: _Loop) -> Ranker | None:
-        trials = loop.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        names = loop.encoding.names
-        return Learned(
-            [tuple(t.params[name] for name in names) for t in trials], [t.values[0] for t in trials],
-            loop.encoding.widths, gamma(self.params.gamma_rule, self.params.gamma_share),
-        )  # fmt: skip
 
 
 class TPE(_ByTPE[TPEParams]):
