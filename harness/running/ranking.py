@@ -11,6 +11,7 @@ import numpy.typing as npt
 from harness.protocol import Evaluator, Truth
 from harness.records.lines import RankQuality
 from harness.spaces import Architecture
+from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
 
 
@@ -26,6 +27,16 @@ def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[
         return rng.permutation(known).astype(np.int64)
     known = known[weights[known] > 0]
     return known[np.argsort(rng.exponential(size=len(known)) / weights[known])].astype(np.int64)
+
+
+def sampled(evaluator: Evaluator, law: str, final: str, rng: np.random.Generator, n: int) -> list[Architecture]:
+    """At most n distinct rows by the law: of the table where there is one, else as the space draws them."""
+    truth = evaluator.truth(final)
+    if truth is not None:
+        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, law)[:n]]
+    drawn = under_law(evaluator.space, law).sample(rng, n)
+    _, first = np.unique(evaluator.validator().identity(drawn), return_index=True)
+    return [drawn[i] for i in np.sort(first)]
 
 
 @dataclass(frozen=True, slots=True)
