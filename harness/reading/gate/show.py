@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from io import StringIO
 from xml.etree import ElementTree
 
 from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.gate.rows import Gate, GateRow
+from harness.reading.report.layout import print_table
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.running.study import GateMetric
 
@@ -21,8 +23,9 @@ _MEANS: dict[GateMetric, str] = {
 _PASSES = ("unchanged", "better", "not worse")
 
 
-def table(gate: Gate) -> Table:
-    """A line for each entry in each setting."""
+def table(gate: Gate, *, failing: bool = False) -> Table:
+    """A line for each entry in each setting; of those alone that do not pass where ``failing``."""
+    rows = [row for row in gate.rows if not failing or row.verdict not in _PASSES]
     columns = (
         name_column("entry"),
         Column("on", right=False, wraps=True),
@@ -38,12 +41,22 @@ def table(gate: Gate) -> Table:
     return Table(
         f"gate of {gate.study} against {gate.against}",
         columns,
-        tuple(Row(_cells(row)) for row in gate.rows),
+        tuple(Row(_cells(row)) for row in rows),
         notes=(f"{_MEANS[gate.metric]}; margin {gate.margin:g}, alpha {gate.alpha:g}{_looks(gate)}",),
         legend="unchanged: every run asked the same queries and gave the same answer, so that there is nothing to test;"
         " difference: of the means over common seeds, positive is better; p of sign-flip tests, before Holm",
-        footnotes=tuple(text for row in gate.rows if (text := _footnote(row))),
+        footnotes=tuple(text for row in rows if (text := _footnote(row))),
     )
+
+
+def as_text(gate: Gate, *, failing: bool = False) -> str:
+    """The table in 100 columns, or in as many as it needs."""
+    from rich.console import Console
+
+    text = StringIO()
+    console = Console(file=text, width=100, markup=False, highlight=False, emoji=False)
+    print_table(table(gate, failing=failing), console, all_columns=True)
+    return text.getvalue()
 
 
 def said(gate: Gate) -> str:
