@@ -22,6 +22,7 @@ from harness.errors import HarnessError, UnknownName
 
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
+    "replay": "Carry searches of a study out again, and say whether they agree.",
     "report": "Print the tables of a finished study, or export them.",
     "gate": "Compare a study with reference records: did a strategy get worse?",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
@@ -105,7 +106,8 @@ def options(
       nas-harness run --strategy random-search --task nasbench-graph/cora --seeds 8 --budget 100
       nas-harness report results/quickstart
 
-    Exit status: 0 done; 1 some runs or checks failed; 2 bad input; 130 interrupted.
+    Exit status: 0 done; 1 some runs or checks failed; 2 bad input; 3 the machine or the cluster stopped a study;
+    130 interrupted.
     """
     ctx.obj = Settings(debug=debug, strict_plugins=strict_plugins)
 

@@ -20,7 +20,7 @@ from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
 from harness.registry.items import Item, find_item, uninstalled
 
 if TYPE_CHECKING:
-    from harness import Executor, Run, SearchSpace, Strategy, Task, TrainingProtocol
+    from harness import Executor, Networks, Run, SearchSpace, Strategy, Task, TrainingProtocol
 
 GROUP = "nas_harness"
 ENVIRONMENT = "NAS_HARNESS_PLUGINS"
@@ -146,6 +146,8 @@ class Registry:
     def load(self, kind: Literal["space"], name: str) -> Callable[[], SearchSpace]: ...
     @overload
     def load(self, kind: Literal["metric"], name: str) -> Callable[[Run], float | None]: ...
+    @overload
+    def load(self, kind: Literal["network"], name: str) -> type[Networks]: ...
     @overload
     def load(self, kind: Kind, name: str) -> Any: ...
 

@@ -56,8 +56,22 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An item, the plugins to load for it, and whether to keep every query: one message to a worker."""
+    """An item, and whether to keep every query: one message to a worker."""
 
     item: Item
-    plugins: frozenset[str] | None
     keep_queries: bool
+
+
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker makes ready once, before its first item, and holds against what the coordinator has.
+
+    plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of each one's data.
+    scored: for each way in which answers are scored, one outcome and its search. imports: what the strategies require.
+    """
+
+    plugins: frozenset[str] | None
+    harness: dict[str, str]
+    strategies: dict[str, dict[str, str]]
+    tasks: dict[str, str]
+    scored: tuple[tuple[OutcomeSpec, SearchSpec], ...] = ()
+    imports: tuple[str, ...] = ()

@@ -109,7 +109,7 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
         declared=declared,
     )
     plan = Plan(study, record, tasks, samplings)
-    codes = [_code(entry, registry) for entry in record.entries]
+    codes = [code_of(entry.strategy, registry) for entry in record.entries]
     # Entries first: what takes longest starts first, and an interrupted study has what it was made for.
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
         for at, about in enumerate(record.settings):
@@ -184,12 +184,13 @@ def _references(own: list[Entry]) -> list[Entry]:
     ]
 
 
-def _code(entry: Entry, registry: Registry) -> dict[str, str]:
-    if entry.role == "reference":
+def code_of(strategy: str, registry: Registry) -> dict[str, str]:
+    """The version of a strategy's code, as its searches' specifications hold it. Raises UnknownName, PluginError."""
+    if strategy == MATCHED:
         code = code_version("harness", "nas-harness")
         return {k: v for k, v in code.items() if k != "sha256"}
-    cls = registry.load("strategy", entry.strategy)
-    return code_version(cls.__module__, registry.find("strategy", entry.strategy).distribution)
+    cls = registry.load("strategy", strategy)
+    return code_version(cls.__module__, registry.find("strategy", strategy).distribution)
 
 
 def _planned(t: OpenTask, budget: Budget, sampling: SamplingSpec, study: Study) -> PlannedSetting:

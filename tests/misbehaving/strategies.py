@@ -30,7 +30,7 @@ STRATEGIES: list[type[Misbehaving]] = []
 
 
 class Misbehaving(Strategy):
-    """Random search after some mischief. ends: how a pool tells that its process ended."""
+    """Misbehaves, then searches at random. ends: how a pool tells that its process ended."""
 
     name = "misbehaving"
     ends: ClassVar[str] = "done"

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from harness.data.pickle_globals import STANDARD, Stub
+from harness.data.pickle_machine import Globals, Machine, OnEntry
 from harness.errors import DataError
-from harness_nasbench.formats.pickle_globals import STANDARD, Stub
-from harness_nasbench.formats.pickle_machine import Globals, Machine, OnEntry
 
 __all__ = ["GIB", "MIB", "Stub", "load_bytes", "load_path", "load_stream"]
 
@@ -66,7 +66,8 @@ def load_stream(
     `allow` adds constructors to the standard ones (numpy scalars, dtypes and arrays, OrderedDict, set, frozenset,
     bytearray). `on_entry[k](key, value)` is called for each entry of a dict that stands under key ``k``, as soon as it
     is complete, and its result is stored instead. `exact`: nothing may follow the pickle; else the stream is left
-    just behind it. Raises `DataError` on anything else than a whole pickle of allowed parts.
+    just behind it. Text that Python 2 wrote is bytes. Raises `DataError` on anything else than a whole pickle of
+    allowed parts.
     """
     machine = Machine(stream, name, max_bytes, {**STANDARD, **(allow or {})}, on_entry or {}, max_objects, persistent)
     try:

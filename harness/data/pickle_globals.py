@@ -49,7 +49,13 @@ def set_state(target: Any, state: Any) -> None:
         raise TypeError(f"a state for a {type(target).__name__}")
 
 
+def _text(value: Any) -> Any:
+    """Text that Python 2 wrote is bytes."""
+    return value.decode("latin-1") if type(value) is bytes else value
+
+
 def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:
+    code = _text(code)
     if type(code) is not str or not _DTYPE.fullmatch(code):
         raise ValueError(f"dtype {code!r} is not a plain number or text")
     return np.dtype(code, False, True)
@@ -60,13 +66,13 @@ def _dtype_state(target: np.dtype[Any], state: Any) -> None:
         type(state) is tuple
         and len(state) in (8, 9)
         and state[0] in (3, 4)
-        and state[1] in ("<", ">", "=", "|")
+        and _text(state[1]) in ("<", ">", "=", "|")
         and all(part is None for part in state[2:5])
         and all(type(part) is int for part in state[5:8])
     )
     if not plain or target.kind not in "biufSU":
         raise ValueError("the state of a structured dtype")
-    if state[1] == ">" and target.itemsize > 1:
+    if _text(state[1]) == ">" and target.itemsize > 1:
         raise ValueError("big-endian numbers")
 
 

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from harness.data.pickle_globals import set_state
 from harness.errors import DataError
-from harness_nasbench.formats.pickle_globals import set_state
 
 __all__ = ["Constructor", "Globals", "Machine", "OnEntry"]
 
@@ -201,6 +201,8 @@ class Machine:
             raise
 
     def put(self, index: int, value: Any) -> None:
+        if index == 1 and not self.memo:  # Python 2 counts from 1
+            self.memo.append(None)
         if index == len(self.memo):
             self.memo.append(value)
         elif index < len(self.memo):
@@ -389,9 +391,9 @@ class _Callable:
 
 _SLOW = {
     "\x80": "proto", "\x95": "frame", "\x88": "true", "\x89": "false", "0": "pop", "\x8a": "long1", "C": "bytes1",
-    "B": "bytes4", "\x8e": "bytes8", "\x96": "bytearray8", "X": "text4", "\x8d": "text8", "]": "empty_list",
-    "}": "empty_dict", "\x8f": "empty_set", ")": "empty_tuple", "\x85": "tuple1", "\x86": "tuple2", "\x87": "tuple3",
-    "t": "tuple", "l": "list", "a": "append", "e": "appends", "d": "dict", "s": "setitem", "u": "setitems",
-    "\x90": "additems", "\x91": "frozenset", "c": "global", "\x93": "stack_global", "R": "reduce", "\x81": "reduce",
-    "b": "build", "Q": "persistent",
+    "B": "bytes4", "U": "bytes1", "T": "bytes4", "\x8e": "bytes8", "\x96": "bytearray8", "X": "text4", "\x8d": "text8",
+    "]": "empty_list", "}": "empty_dict", "\x8f": "empty_set", ")": "empty_tuple", "\x85": "tuple1", "\x86": "tuple2",
+    "\x87": "tuple3", "t": "tuple", "l": "list", "a": "append", "e": "appends", "d": "dict", "s": "setitem",
+    "u": "setitems", "\x90": "additems", "\x91": "frozenset", "c": "global", "\x93": "stack_global", "R": "reduce",
+    "\x81": "reduce", "b": "build", "Q": "persistent",
 }  # fmt: skip

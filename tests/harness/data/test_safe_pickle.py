@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from harness.data import safe_pickle
 from harness.errors import DataError
-from harness_nasbench.formats import safe_pickle
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 KEYS = st.integers() | st.text() | st.tuples(st.text(), st.integers())
@@ -216,3 +216,24 @@ def test_real_nas_bench_graph_tables(table: str) -> None:
     read = safe_pickle.load_path(file, max_bytes=1 << 26)
     assert len(read) == {"cora": 26_206, "proteins": 2_021}[table]
     assert read == pickle.loads(file.read_bytes())
+
+
+def test_python_2_wrote_text_as_bytes_and_counts_its_memo_from_one() -> None:
+    """Opcodes as cPickle of Python 2 writes a dict with an array: checked against Python's own unpickler."""
+    raw = bytes(range(6))
+
+    def text(value: bytes) -> bytes:
+        return b"U" + bytes([len(value)]) + value
+
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\nq\x05(cnumpy\nndarray\nq\x06K\x00\x85" + text(b"b") + b"tR"
+        b"(K\x01K\x02K\x03\x86cnumpy\ndtype\nq\x07" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|")
+        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T" + struct.pack("<i", 6) + raw + b"tb"
+    )  # fmt: skip
+    data = b"\x80\x02}q\x01(" + text(b"labels") + b"q\x02]q\x03(K\x06K\x09e" + text(b"data") + b"q\x04" + array + b"u."
+    ours = safe_pickle.load_bytes(data, name="x")
+    theirs = pickle.loads(data.replace(b"numpy.core", b"numpy._core"), encoding="bytes")
+    assert ours.keys() == theirs.keys() == {b"labels", b"data"}
+    assert ours[b"labels"] == theirs[b"labels"]
+    assert np.array_equal(ours[b"data"], theirs[b"data"])
+    assert ours[b"data"].shape == (2, 3)
