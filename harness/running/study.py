@@ -305,7 +305,7 @@ def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
 
 
 def _check_label(entry: Entry, earlier: list[Entry]) -> None:
-    if entry.label == MATCHED:
+    if entry.label.startswith(MATCHED):
         raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
     if any((e.label, e.mode) == (entry.label, entry.mode) for e in earlier):
         raise StudyError(f"two entries are called {entry.title!r}; give one of them a label of its own")
