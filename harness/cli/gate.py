@@ -49,8 +49,8 @@ def gate(
       nas-harness gate mine.toml --against reference/mine --until-decided 80 --junit gate.xml
       nas-harness gate results/mine --against reference/mine --format markdown
 
-    Exit status: 0 unchanged, better or not worse; 1 worse; 3 undecided; 10 to 17 not comparable (docs/gate.md); 2 other
-    bad input; 130 interrupted.
+    Exit status: 0 unchanged, better or not worse; 1 worse; 4 undecided; 10 to 17 not comparable (docs/gate.md); 2 other
+    bad input; 3 the machine or the cluster could not carry out the rest; 130 interrupted.
     """
     if executor == "serial":
         from harness.running.environment import start_single_threaded

@@ -29,6 +29,8 @@ Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "lost"]
 class Stopped(HarnessError):
     """What carries out runs is gone. No run is to blame; what is done is kept, and the same study resumes."""
 
+    status = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

@@ -17,7 +17,7 @@ from harness.running.study import GateMetric, GateSpec
 from harness.statistics.gate import GateTest, GateVerdict, gate_verdicts, more_seeds, paired_test
 
 Verdict = Literal["unchanged"] | GateVerdict
-PASSED, WORSE, UNDECIDED = 0, 1, 3
+PASSED, WORSE, UNDECIDED = 0, 1, 4
 """Exit statuses."""
 
 

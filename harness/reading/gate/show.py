@@ -68,7 +68,7 @@ def said(gate: Gate) -> str:
 def reproduce(gate: Gate) -> str:
     """The command that carries one search out again: of the rows that do not pass, the run that lost most."""
     row = next(r for r in gate.rows if r.verdict not in _PASSES)
-    return f"nas-harness results show {gate.folder} {row.lost_most}"
+    return f"nas-harness replay {gate.folder} {row.lost_most}"
 
 
 def junit(gate: Gate) -> str:

@@ -14,7 +14,9 @@ from harness.reading.gate.reference import check_replaceable, write_reference
 from harness.reading.gate.rows import Gate, GateRow, judge
 from harness.records.specs import Setting
 from harness.registry import Registry
-from harness.running.campaign import Listener, Settings, carry_out_study
+from harness.running.campaign import Settings, carry_out_study
+from harness.running.execution import Stopped
+from harness.running.listening import Listener
 from harness.running.plan import make_plan
 from harness.running.study import GateSpec, Study, load_study, located_in
 from harness.statistics.gate import looks
@@ -35,7 +37,8 @@ def gate(
 
     until_decided: look at the study's seeds, then at twice as many, and so on to this number, while a row is undecided.
     Raises GateError for what cannot be compared, HarnessError for what is wrong with the study or a folder, before
-    anything is run where that can be told; KeyboardInterrupt where it was interrupted.
+    anything is run where that can be told; KeyboardInterrupt where it was interrupted, Stopped where the machine or the
+    cluster could not carry out the rest.
     """
     if not against.is_dir():
         raise RecordError(f"{against} holds no reference records; write them with --update --reason '...'")
@@ -107,7 +110,7 @@ class _Running:
         check_cells(planned_cells(plan.record), cells_of(reference[1]), reference[0].path)
 
     def to(self, seeds: int) -> Path:
-        """Run what is missing of so many seeds; the folder. Raises KeyboardInterrupt."""
+        """Run what is missing of so many seeds; the folder. Raises KeyboardInterrupt, Stopped."""
         as_written = seeds == self.study.seeds
         with located_in(self.file, self.text) if as_written else nullcontext():
             summary = carry_out_study(
@@ -120,6 +123,8 @@ class _Running:
             )
         if summary.interrupted:
             raise KeyboardInterrupt
+        if summary.stopped is not None:
+            raise Stopped(summary.stopped)
         return summary.folder
 
 

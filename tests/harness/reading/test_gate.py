@@ -120,7 +120,7 @@ class TestVerdicts:
         assert row.difference is not None
         assert row.more_seeds == math.ceil((2.4865 * row.std / (1 + row.difference)) ** 2) - 8
         found = gate_of([row])
-        assert found.status == 3
+        assert found.status == 4
         assert f"{row.more_seeds} more seeds would decide" in show.table(found).footnotes[0]
 
     def test_a_failed_run_is_the_worst_known_and_counted(self, tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ class TestShown:
 
     def test_worse_goes_before_undecided(self, found: Gate) -> None:
         assert found.status == 1
-        assert msgspec.structs.replace(found, rows=found.rows[1:]).status == 3
+        assert msgspec.structs.replace(found, rows=found.rows[1:]).status == 4
         assert msgspec.structs.replace(found, rows=found.rows[2:]).status == 0
 
 

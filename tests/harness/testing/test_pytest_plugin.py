@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness.reading.gate.steps import update
 from harness.registry import Registry
+from harness.running.campaign import Settings
 from harness.search.oracle import Oracle
 from harness.testing import SyntheticEvaluator, ToyEdgeSpace
-
-pytest_plugins = ["pytester"]
 
 STUDY = """
 name = "mine"
@@ -44,65 +46,61 @@ def test_the_gate_and_the_results(nas_study):
 
 
 @pytest.fixture
-def project(toy: Registry, pytester: pytest.Pytester) -> pytest.Pytester:
+def project(toy: Registry, tmp_path: Path) -> Path:
     """An author's folder with a study, its reference records and a test file."""
-    from harness.reading.gate.steps import update
-    from harness.running.campaign import Settings
-
-    (pytester.path / "studies").mkdir()
-    study = pytester.path / "studies" / "mine.toml"
+    (tmp_path / "studies").mkdir()
+    study = tmp_path / "studies" / "mine.toml"
     study.write_text(STUDY)
-    where = {"results": pytester.path / "results", "settings": Settings(executor="serial")}
-    update(study, pytester.path / "reference", "first", registry=toy, **where)  # type: ignore[arg-type]
-    pytester.makepyfile(TESTS)
-    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider\nfilterwarnings = error\n")
-    return pytester
+    settings = Settings(executor="serial")
+    update(study, tmp_path / "reference", "first", registry=toy, results=tmp_path / "results", settings=settings)
+    (tmp_path / "test_mine.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
+    return tmp_path
 
 
-def test_an_unchanged_strategy_passes_and_the_body_of_the_test_runs(project: pytest.Pytester) -> None:
-    project.runpytest_subprocess("-q").assert_outcomes(passed=2)
+def session(project: Path, **outcomes: int) -> str:
+    """What a pytest session prints, of which so many tests came out so."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=project, check=False)
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|errors?)\b", found.stdout.splitlines()[-1])}
+    assert counts == outcomes, found.stdout + found.stderr
+    assert "Traceback" not in found.stdout
+    return found.stdout
 
 
-def test_a_worse_one_fails_with_its_table_and_a_run_to_look_at(project: pytest.Pytester) -> None:
-    study = project.path / "studies" / "mine.toml"
+def test_an_unchanged_strategy_passes_and_the_body_of_the_test_runs(project: Path) -> None:
+    session(project, passed=2)
+
+
+def test_a_worse_one_fails_with_its_table_and_the_command_that_repeats_a_run(project: Path) -> None:
+    study = project / "studies" / "mine.toml"
     study.write_text(STUDY.replace('name = "toy-sampler"', 'name = "toy-returner"'))
-    found = project.runpytest_subprocess("-q")
-    found.assert_outcomes(failed=2)
-    found.stdout.fnmatch_lines(["*gate of mine against *reference", "ours  toy/edges  worse *", "one of the runs: *"])
-    assert "Traceback" not in found.stdout.str()
+    told = session(project, failed=2)
+    assert re.search(r"^gate of mine against .*reference\n", told, re.MULTILINE)
+    assert re.search(r"^ours +toy/edges +worse ", told, re.MULTILINE)
+    assert re.search(r"^one of the runs: nas-harness replay .*/mine [0-9a-f]{32}$", told, re.MULTILINE)
 
 
-def test_what_cannot_be_compared_is_one_sentence(project: pytest.Pytester) -> None:
-    study = project.path / "studies" / "mine.toml"
+def test_what_cannot_be_run_or_compared_is_one_sentence(project: Path) -> None:
+    study = project / "studies" / "mine.toml"
     study.write_text(STUDY.replace("queries = 20", "queries = 21"))
-    found = project.runpytest_subprocess("-q")
-    found.assert_outcomes(failed=2)
-    found.stdout.fnmatch_lines(["*the study has the budget 21 queries, *reference has 20 queries; *"])
+    assert "the study has the budget 21 queries, " in session(project, failed=2)
     study.write_text(STUDY.replace('"toy-sampler"', '"toy-sampelr"'))
-    found = project.runpytest_subprocess("-q")
-    found.assert_outcomes(errors=2)
-    found.stdout.fnmatch_lines(["*unknown strategy 'toy-sampelr'; did you mean 'toy-sampler'*"])
-
-
-def test_a_mark_that_says_too_little(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        "import pytest\n@pytest.mark.nas_gate('mine.toml')\ndef test_it(): pass\ndef test_no(nas_study): pass"
+    (project / "test_mark.py").write_text(
+        "import pytest\n@pytest.mark.nas_gate('mine.toml')\ndef test_it(): pass\ndef test_no(nas_study): pass\n"
     )
-    found = project.runpytest_subprocess("-q")
-    found.assert_outcomes(errors=2)
-    found.stdout.fnmatch_lines(
-        ["write @pytest.mark.nas_gate(study='...', against='...')", "nas_study needs @pytest.mark.nas_gate(*"]
-    )
+    told = session(project, errors=4)
+    assert "unknown strategy 'toy-sampelr'; did you mean 'toy-sampler'" in told
+    assert "write @pytest.mark.nas_gate(study='...', against='...')" in told
+    assert "nas_study needs @pytest.mark.nas_gate(" in told
 
 
-def test_the_fixtures(toy_space: object, toy_task: object, oracle: object) -> None:
-    assert isinstance(toy_space, ToyEdgeSpace)
-    assert isinstance(toy_task, SyntheticEvaluator)
-    assert isinstance(oracle, Oracle)
+def test_the_fixtures(toy_space: ToyEdgeSpace, toy_task: SyntheticEvaluator, oracle: Oracle) -> None:
     assert toy_task.space is toy_space
     assert oracle.remaining.queries == 100
-    arch = toy_space.sample(__import__("numpy").random.default_rng(0), 1)[0]
-    assert oracle.query(arch) == toy_task.validator().validate([arch], fidelity=toy_task.fidelities[-1]).valid[0]
+    arch = toy_space.sample(np.random.default_rng(0), 1)[0]
+    validator = toy_task.validator()
+    assert oracle.query(arch) == validator.validate([arch], fidelity=validator.fidelities[-1]).valid[0]
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:
