@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
     "replay": "Carry searches of a study out again, and say whether they agree.",
     "report": "Print the tables of a finished study, or export them.",
+    "gate": "Compare a study with reference records: did a strategy get worse?",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
     "results": "Join results of several machines, or show the records of one run.",
@@ -128,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         refusal.show()
         return int(refusal.exit_code)
     except HarnessError as error:
-        return _refuse(str(error), debug)
+        return _refuse(str(error), debug, error.status)
     except typer.Abort:
         typer.echo("interrupted", err=True)
         return INTERRUPTED
@@ -141,13 +142,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _refuse(message: str, debug: bool) -> int:
+def _refuse(message: str, debug: bool, status: int = BAD_INPUT) -> int:
     if debug:
         import traceback
 
         traceback.print_exc()
     typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
-    return BAD_INPUT
+    return status
 
 
 __all__ = ["COMMANDS", "app", "main"]

@@ -20,17 +20,18 @@ from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
-from harness.running.items import Item, OutcomeItem, SearchItem, TrainingItem
+from harness.running.items import BatchItem, Item, OutcomeItem, SearchItem, TrainingItem
 from harness.running.listening import Hooks, Listener, Silent, said_of
 from harness.running.plan import Plan, make_plan
 from harness.running.runner import Runner, lost_search
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
 from harness.running.scoring import candidates, outcome_of
-from harness.running.study import Study
+from harness.running.study import MATCHED, Study
 from harness.running.worker import preparation_of
 
 _LONGEST_RUN = 366 * 86400.0
 _MOST_LOSSES = 3
+_BATCH = 25
 """So often an item may be lost; the last time it is carried out alone."""
 
 
@@ -250,7 +251,20 @@ class _Campaign:
                 items.append(SearchItem(spec=spec, outcomes=missing, title=title))
             elif record.status == "ok":
                 items += [OutcomeItem(spec=o, search=record, title=title) for o in missing]
-        return items
+        return self._batched(items)
+
+    def _batched(self, items: list[Item]) -> list[Item]:
+        """The harness's own searches, where they train nothing, many to an item, and behind all others."""
+        own = [
+            i
+            for i in items
+            if isinstance(i, SearchItem)
+            and i.spec.strategy == MATCHED
+            and self.runner.evaluators(i.spec.search_task).task.recorded
+        ]
+        taken = {i.id for i in own}
+        batches = [BatchItem(items=tuple(own[at : at + _BATCH])) for at in range(0, len(own), _BATCH)]
+        return [*(i for i in items if i.id not in taken), *batches]
 
     def _trainings(self, draws: Sequence[TrainingSpec]) -> list[Item]:
         """Final trainings that are missing: of random sampling's draws, then of what the searches returned."""
@@ -319,6 +333,13 @@ class _Campaign:
 
     def _keep(self, outcome: Done | Lost) -> None:
         item = outcome.item
+        if isinstance(item, BatchItem):
+            for place, part in enumerate(item.items):
+                if isinstance(outcome, Done):
+                    self._keep(Done(part, outcome.product.parts[place]))
+                else:
+                    self._keep(Lost(part, outcome.reason, outcome.error))
+            return
         if isinstance(outcome, Done):
             product = outcome.product
             if product.queries is not None:

@@ -19,7 +19,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.registry import Registry
 from harness.running.children import CannotStart, Outcome, Pool
-from harness.running.items import Item, Order, Preparation, Product, TrainingItem
+from harness.running.items import BatchItem, Item, Order, Preparation, Product, TrainingItem
 from harness.running.runner import Runner, RunTimeout
 from harness.running.worker import CARRY_OUT, PREPARE
 
@@ -68,6 +68,8 @@ class Work:
 
     def limit(self, item: Item) -> float:
         """Seconds that an item may take."""
+        if isinstance(item, BatchItem):
+            return self.timeout * len(item.items)
         return self.final_timeout if isinstance(item, TrainingItem) else self.timeout
 
     def order(self, item: Item) -> bytes:

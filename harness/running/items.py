@@ -43,16 +43,31 @@ class TrainingItem(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
         return self.spec.id
 
 
-Item = SearchItem | OutcomeItem | TrainingItem
+class BatchItem(msgspec.Struct, frozen=True, kw_only=True, tag="batch"):
+    """Searches of the harness's own code, one after the other in one process: a process each would cost more."""
+
+    items: tuple[SearchItem, ...]
+
+    @property
+    def id(self) -> str:
+        return self.items[0].id
+
+    @property
+    def title(self) -> str:
+        return f"{self.items[0].title} and {len(self.items) - 1} more"
+
+
+Item = SearchItem | OutcomeItem | TrainingItem | BatchItem
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an item. queries: every paid query of a search as .npz, where they are kept."""
+    """What came of an item. queries: every paid query of a search as .npz, where they are kept. parts: of a batch."""
 
     search: SearchRecord | None = None
     outcomes: tuple[OutcomeRecord, ...] = ()
     training: TrainingRecord | None = None
     queries: bytes | None = None
+    parts: tuple[Product, ...] = ()
 
     def answers(self, item: Item) -> bool:
         """Whether it is what the item asks for. A process whose code was tampered with may send anything."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from harness.protocol import Evaluator, Truth
 from harness.records.lines import RankQuality
 from harness.spaces import Architecture
+from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
 
 
@@ -26,6 +27,16 @@ def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[
         return rng.permutation(known).astype(np.int64)
     known = known[weights[known] > 0]
     return known[np.argsort(rng.exponential(size=len(known)) / weights[known])].astype(np.int64)
+
+
+def sampled(evaluator: Evaluator, law: str, final: str, rng: np.random.Generator, n: int) -> list[Architecture]:
+    """At most n distinct rows by the law: of the table where there is one, else as the space draws them."""
+    truth = evaluator.truth(final)
+    if truth is not None:
+        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, law)[:n]]
+    drawn = under_law(evaluator.space, law).sample(rng, n)
+    _, first = np.unique(evaluator.validator().identity(drawn), return_index=True)
+    return [drawn[i] for i in np.sort(first)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,19 @@ def rank_quality(
         test_rows=of_rows,
         n_rows=n_rows,
     )
+
+
+def rank_points(
+    ranker: Ranker, truth: Truth, rows: npt.NDArray[np.int64], *, higher_is_better: bool = True
+) -> npt.NDArray[np.int64]:
+    """Predicted and true rank of each row among these rows, 1 the best: int64 [n, 2] (ReNAS, Figure 2).
+
+    rows: int64 [n], such as of `ktau_rows`. Raises ValueError where the ranker does not give one finite number each.
+    """
+    from harness.statistics.metrics import rank
+
+    predicted, final = _learned(ranker, truth, rows), truth.final[rows]
+    return np.stack([rank(predicted, predicted), rank(final, final, higher_is_better=higher_is_better)], axis=1)
 
 
 def _ktau_ctnas(

@@ -32,7 +32,7 @@ from harness.records.specs import KEPT, OutcomeSpec, SearchSpec
 from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
 from harness.running.feasible import FeasibleRows, feasible
-from harness.running.items import Item, OutcomeItem, Product, SearchItem, TrainingItem
+from harness.running.items import BatchItem, Item, OutcomeItem, Product, SearchItem, TrainingItem
 from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
 from harness.running.scoring import failed, outcome_of
@@ -59,6 +59,8 @@ class Runner:
 
     def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
         """What came of an item. A strategy that raises gives a failed record; what is wrong with the study raises."""
+        if isinstance(item, BatchItem):
+            return Product(parts=tuple(self.carry_out(part, keep_queries=keep_queries) for part in item.items))
         if isinstance(item, TrainingItem):
             return Product(training=self._train(item))
         if isinstance(item, OutcomeItem):

@@ -27,6 +27,8 @@ class Decision:
     legal: bool [n, options], at least one True in each row that is not done (masked scripts).
     done: bool [n], architectures that are finished and ignore their action.
     option_ops: for ``op``, int64 [options], each option's index in the space's ``operations``; else None.
+    option_nodes: for ``pointer``, int64 [options], the node of the partial graph that each option names; None where
+    option j is node j.
     """
 
     kind: Kind
@@ -38,6 +40,7 @@ class Decision:
     done: npt.NDArray[np.bool_]
     source: int | None = None
     option_ops: npt.NDArray[np.int64] | None = None
+    option_nodes: npt.NDArray[np.int64] | None = None
 
 
 class Script(ABC):

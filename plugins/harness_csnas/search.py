@@ -1,4 +1,4 @@
-"""Sequential model-based optimisation: CSNAS's Algorithm 1 with Optuna's TPE as the surrogate.
+"""Sequential model-based optimisation: CSNAS's Algorithm 1, as an Optuna study.
 
 CSNAS (Nguyen and Chang, 2021) proposes theta by TPE, scores it, and adds the pair to the history. Its objective is a
 contrastive loss, which needs no labels; here the objective is whatever the study's search task scores. On a task that
@@ -21,6 +21,7 @@ proposals neither continue nor break a row of repeats; after 100 of them in a ro
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -35,7 +36,7 @@ from optuna.trial import TrialState
 from harness import Architecture, InvalidArchitecture, Mode, Oracle, Params, Strategy
 from harness.search.oracle import best_first
 from harness_csnas.encodings import Encoding, Theta, make_encoding
-from harness_csnas.sampler import GammaRule, gamma, make_sampler, random_starts
+from harness_csnas.sampler import ExpectedImprovement, GammaRule, gamma, tpe_starts
 
 _REPEATS = 2
 """After so many repeats in a row one uniformly drawn unseen architecture is paid."""
@@ -49,7 +50,10 @@ _RETURNED = 10
 class EncodedParams(Params):
     encoding: Annotated[
         Literal["native", "first2", "dense"],
-        msgspec.Meta(description="native: the space's own choices; first2: an operation per possible edge (DARTS)"),
+        msgspec.Meta(
+            description="native: the space's own choices; first2: an operation of eight per possible edge, of which a "
+            "node keeps two (DARTS); dense: all are kept, which is what native is on a dense space"
+        ),
     ] = "native"
 
 
@@ -80,27 +84,26 @@ P_co = TypeVar("P_co", bound=EncodedParams, covariant=True)
 
 
 class _ByTPE(Strategy[P_co]):
-    """The loop that `CSNAS` and `TPE` share; they differ in the sampler's settings."""
+    """The loop that `CSNAS` and `TPE` share; they differ in the sampler."""
 
-    def _settings(self) -> dict[str, Any]:
-        return {}
+    @abstractmethod
+    def _sampler(self, seed: int) -> tuple[optuna.samplers.BaseSampler, int]:
+        """The sampler, and after how many told trials its model replaces random draws."""
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         encoding = make_encoding(self.params.encoding, oracle.space)
-        settings = self._settings()
-        sampler, gone = make_sampler({**settings, "seed": int(rng.integers(2**32))})
+        sampler, starts = self._sampler(int(rng.integers(2**32)))
         self.notes = {
             "objective": oracle.score.name,
             "result_of": _result_of(oracle),
             "optuna": optuna.__version__,
-            "settings_not_supported": gone,
             "encoding": self.params.encoding,
             "dimensions": len(encoding.widths),
             "effective_dimensions": encoding.effective_dimensions,
         }
         with _quiet():
             study = optuna.create_study(direction="maximize", sampler=sampler)
-            loop = _Loop(oracle, encoding, study, rng, random_starts(settings))
+            loop = _Loop(oracle, encoding, study, rng, starts)
             try:
                 loop.run()
             finally:
@@ -237,7 +240,7 @@ def _quiet() -> Iterator[None]:
 
 
 class CSNAS(_ByTPE[CSNASParams]):
-    """Sequential model-based search with CSNAS's settings of TPE (Nguyen and Chang 2021).
+    """Sequential model-based search by expected improvement, as CSNAS has it (Nguyen and Chang 2021).
 
     The settings are those of Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
     variable by itself.
@@ -256,17 +259,13 @@ class CSNAS(_ByTPE[CSNASParams]):
         ),
     }
 
-    def _settings(self) -> dict[str, Any]:
+    def _sampler(self, seed: int) -> tuple[optuna.samplers.BaseSampler, int]:
         p = self.params
         candidates = 24 if p.gamma_rule == "released" else p.n_ei_candidates
-        return {
-            "n_startup_trials": p.n_startup_trials,
-            "n_ei_candidates": candidates,
-            "gamma": gamma(p.gamma_rule, p.gamma_share),
-            "prior_weight": 1.0,
-            "multivariate": False,
-            "constant_liar": False,
-        }
+        good = gamma(p.gamma_rule, p.gamma_share)
+        return ExpectedImprovement(
+            starts=p.n_startup_trials, candidates=candidates, good=good, seed=seed
+        ), p.n_startup_trials
 
 
 class TPE(_ByTPE[TPEParams]):
@@ -276,3 +275,6 @@ class TPE(_ByTPE[TPEParams]):
     """
 
     name = "tpe"
+
+    def _sampler(self, seed: int) -> tuple[optuna.samplers.BaseSampler, int]:
+        return optuna.samplers.TPESampler(seed=seed), tpe_starts()

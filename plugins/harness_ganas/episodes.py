@@ -19,6 +19,7 @@ Ints = npt.NDArray[np.int64]
 class Step:
     """One decision as the generator sees it; its arrays stand in `Episodes`.
 
+    option_nodes: of a pointer, the graph node of each option, empty for other kinds.
     recurrent: decided by the edge decoder (kinds edge and pointer), else by the operator head. encodes: the partial
     graph is embedded anew; otherwise the embeddings of the block's first decision serve on. opens: first decision
     of a run of the edge decoder. A block is a series of decisions on one node of one cell, or of pointers in one cell.
@@ -31,6 +32,7 @@ class Step:
     slot: int
     options: int
     option_ops: tuple[int, ...] | None
+    option_nodes: tuple[int, ...]
     recurrent: bool
     encodes: bool
     opens: bool
@@ -42,8 +44,9 @@ class Episodes:
 
     steps: T. graphs: the distinct partial graphs that were embedded, and rows: int64 [T, n], the one that each decision
     was made on. actions: int64 [T, n]; legal: bool [T, n, options], padded with False; active: bool [T, n], False
-    where the episode was done; block_op: int64 [T, n], the operation chosen earlier in the block, -1 none.
-    good: bool [T, n], actions judged valid. archs, violations: what came out; violations int64 [n].
+    where the episode was done; block_op: int64 [T, n], the operation chosen earlier in the block, -1 none; told:
+    int64 [T, n], what the edge decoder decided just before: an edge or none, or the graph node pointed to. good: bool
+    [T, n], actions judged valid. archs, violations: what came out; violations int64 [n].
     """
 
     steps: tuple[Step, ...]
@@ -53,6 +56,7 @@ class Episodes:
     legal: Bools
     active: Bools
     block_op: Ints
+    told: Ints
     good: Bools
     archs: list[Architecture]
     violations: Ints
@@ -65,8 +69,8 @@ class Episodes:
         used, rows = np.unique(self.rows[:, index], return_inverse=True)
         return Episodes(
             self.steps, self.graphs.take(used), rows.reshape(len(self.steps), len(index)), self.actions[:, index],
-            self.legal[:, index], self.active[:, index], self.block_op[:, index], self.good[:, index],
-            [self.archs[i] for i in index.tolist()], self.violations[index],
+            self.legal[:, index], self.active[:, index], self.block_op[:, index], self.told[:, index],
+            self.good[:, index], [self.archs[i] for i in index.tolist()], self.violations[index],
         )  # fmt: skip
 
     @property
@@ -79,7 +83,7 @@ class Policy(Protocol):
 
     def embed(self, graphs: Graphs, rows: Ints) -> None: ...
 
-    def decide(self, step: Step, legal: Bools, block_op: Ints, previous: Ints, rng: np.random.Generator) -> Ints: ...
+    def decide(self, step: Step, legal: Bools, block_op: Ints, told: Ints, rng: np.random.Generator) -> Ints: ...
 
 
 def roll_out(script: Script, policy: Policy, n: int, rng: np.random.Generator, *, masked: bool) -> Episodes:
@@ -92,9 +96,9 @@ def roll_out(script: Script, policy: Policy, n: int, rng: np.random.Generator, *
     # Episodes that took the same actions are in the same state: their graph is embedded once.
     prefix = np.zeros(n, dtype=np.int64)
     rows = np.zeros(n, dtype=np.int64)
-    previous = np.zeros(n, dtype=np.int64)
+    told = np.zeros(n, dtype=np.int64)
     block_op = np.full(n, -1, dtype=np.int64)
-    columns: dict[str, list[Any]] = {k: [] for k in ("rows", "actions", "legal", "active", "block_op", "good")}
+    columns: dict[str, list[Any]] = {k: [] for k in ("rows", "actions", "legal", "active", "block_op", "told", "good")}
     while (decision := script.decision(state)) is not None:
         before = steps[-1] if steps else None
         if before is not None and not _same_block(before, decision):
@@ -110,16 +114,16 @@ def roll_out(script: Script, policy: Policy, n: int, rng: np.random.Generator, *
             graphs.append(some)
             embedded += len(first)
         legal = decision.legal | decision.done[:, None]
-        actions = policy.decide(step, legal, block_op, previous, rng)
+        actions = policy.decide(step, legal, block_op, told, rng)
         actions = np.where(decision.done, 0, actions)
         good = np.ones(n, dtype=np.bool_) if judge is None else judge.judge(decision, actions)
-        for name, column in zip(columns, (rows, actions, legal, ~decision.done, block_op, good), strict=True):
+        for name, column in zip(columns, (rows, actions, legal, ~decision.done, block_op, told, good), strict=True):
             columns[name].append(column)
         steps.append(step)
         state = script.apply(state, actions)
         _, prefix = np.unique(prefix * decision.options + actions, return_inverse=True)
         prefix = prefix.reshape(n)
-        previous = actions
+        told = np.array(step.option_nodes)[actions] if step.option_nodes else actions
         if not step.recurrent and step.option_ops is not None:
             block_op = np.where(decision.done, block_op, np.array(step.option_ops)[actions])
     archs, violations = script.finish(state)
@@ -143,7 +147,10 @@ def _step(d: Decision, before: Step | None) -> Step:
     opens = recurrent and (before is None or not before.recurrent)
     encodes = not recurrent or before is None
     ops = None if d.option_ops is None else tuple(int(o) for o in d.option_ops)
-    return Step(d.kind, d.cell, d.node, d.source, d.slot, d.options, ops, recurrent, encodes, opens)
+    nodes: tuple[int, ...] = ()
+    if d.kind == "pointer":
+        nodes = tuple(range(d.options)) if d.option_nodes is None else tuple(int(v) for v in d.option_nodes)
+    return Step(d.kind, d.cell, d.node, d.source, d.slot, d.options, ops, nodes, recurrent, encodes, opens)
 
 
 class _Judge:

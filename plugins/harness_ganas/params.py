@@ -86,8 +86,9 @@ class GANASParams(Params):
     novelty: Annotated[
         float,
         Meta(
-            description="share of unseen cells wanted in each X_t: below it the entropy multiplier grows by a quarter, "
-            "above it shrinks, between `entropy` and 20 times that; 0: constant",
+            description="share of unseen cells wanted in each X_t, an addition to the paper: below it a second "
+            "multiplier of the entropy term grows by a quarter, from .1 to at most 2, above it shrinks, at .1 it is "
+            "off; the larger of the two holds; 0: `entropy` alone",
             ge=0,
             le=1,
         ),

@@ -22,7 +22,8 @@ FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
 """Each a training of its own, with its own learning-rate schedule: not resumable."""
 PREFIXES = {dataset: prefix for prefix, dataset in TABLES.items()}
 COMMAND = f"nas-harness data import {NAME} PATH"
-_SEED = re.compile(r"_s(\d+)")
+_SEED = re.compile(r"_(?:s|run)(\d+)")
+"""Of a single training: ``_s777``, by its seed, or ``_run0``, by its place where the source does not tell the seed."""
 
 
 def columns_of(table: Table, prefix: str, epochs: int, split: str) -> Columns:

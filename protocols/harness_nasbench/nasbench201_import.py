@@ -3,7 +3,8 @@
 Columns, for each data set d (cifar10, cifar100, imagenet16_120) and e of 12 and 200 epochs: ``d_eE_valid`` and
 ``d_eE_test`` [%], means of the trainings that exist; ``d_eE_valid_sS`` for single seeds S, NaN where a seed was never
 run; ``d_eE_seconds`` and ``d_eE_trainings``, where the source has them, of all trainings averaged in the validation
-mean, ``d_eE_seconds_sS`` of one; ``d_latency`` [s]; ``index``, the official one.
+mean, ``d_eE_seconds_sS`` of one; ``cifar10_e200_test_runN``, single trainings where the source names no seeds;
+``d_latency`` [s]; ``index``, the official one.
 """
 
 from __future__ import annotations
@@ -157,7 +158,10 @@ def _read_csv(source: Path) -> tuple[Columns, npt.NDArray[np.int8], dict[str, An
         columns[f"{prefix}_latency"] = found.columns[f"{prefix}_latency_s"]
     for run, name in enumerate(RUN_COLUMNS):
         columns[f"cifar10_e200_test_run{run}"] = found.columns[name]
-    facts = {"repeats": "means over the seeds that exist after 200 epochs, one training after 12; seeds not recorded"}
+    facts = {
+        "repeats": "means over the seeds that exist after 200 epochs, one training after 12; of CIFAR-10's test set up "
+        "to three single trainings, numbered as they come, their seeds not recorded"
+    }
     return columns, found.operations, facts
 
 

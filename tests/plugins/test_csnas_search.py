@@ -23,7 +23,7 @@ from harness.search.oracle import Oracle
 from harness.spaces import Architecture, SearchSpace
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
-from harness_csnas.sampler import gamma, make_sampler, random_starts
+from harness_csnas.sampler import ExpectedImprovement, gamma
 from harness_csnas.search import CSNAS, TPE, CSNASParams, TPEParams
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import CONV3, NASBench201Space
@@ -177,8 +177,8 @@ def test_invalid_proposals_use_up_no_random_start_and_are_the_worst_afterwards(
 
 def test_the_random_starts_are_those_of_the_sampler() -> None:
     for strategy in (TPE(), CSNAS(), CSNAS(CSNASParams(n_startup_trials=7))):
-        settings = strategy._settings()
-        assert random_starts(settings) == make_sampler(settings)[0]._n_startup_trials
+        sampler, starts = strategy._sampler(0)
+        assert starts == (sampler._n_startup_trials if isinstance(strategy, TPE) else sampler.starts)
 
 
 # -- what cannot be paid for, and what is paid in vain ---------------------------------------------------------------
@@ -310,25 +310,20 @@ def test_a_space_smaller_than_the_budget_is_learned_whole_and_ends() -> None:
 
 
 def test_the_papers_settings_reach_the_sampler() -> None:
-    """Section IV: 20 random starts, 20,000 candidates, the best 20 %, each variable by itself."""
-    settings = CSNAS()._settings()
-    sampler, gone = make_sampler(settings)
-    assert gone == []
-    assert (sampler._n_startup_trials, sampler._n_ei_candidates, sampler._multivariate) == (20, 20_000, False)
-    assert sampler._gamma is not None
-    assert [sampler._gamma(n) for n in (1, 20, 100, 101)] == [1, 4, 20, 21]
-
-
-def test_a_setting_that_optuna_dropped_is_named_not_passed() -> None:
-    _, gone = make_sampler({"n_startup_trials": 3, "no_such_setting": 1})
-    assert gone == ["no_such_setting"]
+    """Section IV: 20 random starts, 20,000 candidates, the best 20 %."""
+    sampler, starts = CSNAS()._sampler(0)
+    assert isinstance(sampler, ExpectedImprovement)
+    assert (starts, sampler.starts, sampler.candidates) == (20, 20, 20_000)
+    assert [sampler._good(n) for n in (1, 20, 100, 101)] == [1, 4, 20, 21]
 
 
 def test_the_split_rules_are_hyperopts_and_the_papers() -> None:
     """hyperopt: min(ceil(gamma sqrt(n)), 25), with .25 by default."""
     assert [gamma("sqrt", 0.2)(n) for n in (1, 100, 400)] == [1, 2, 4]
     assert [gamma("released", 0.2)(n) for n in (100, 20_000)] == [3, 25]
-    assert CSNAS(CSNASParams(gamma_rule="released"))._settings()["n_ei_candidates"] == 24
+    released, _ = CSNAS(CSNASParams(gamma_rule="released"))._sampler(0)
+    assert isinstance(released, ExpectedImprovement)
+    assert released.candidates == 24
 
 
 @pytest.mark.parametrize(
@@ -353,7 +348,7 @@ def test_nothing_but_a_contrastive_loss_is_called_csnass_result(score: Score, ow
 
 
 def test_dense_is_refused_by_name_and_first2_where_it_does_not_fit() -> None:
-    with pytest.raises(HarnessError, match="'dense'.*live training protocol"):
+    with pytest.raises(HarnessError, match="'dense'.*not for toy-edges"):
         search(TPE(TPEParams(encoding="dense")), ToyEdgeSpace(), 5)
     with pytest.raises(HarnessError, match="'first2'.*not for toy-edges"):
         search(TPE(TPEParams(encoding="first2")), ToyEdgeSpace(), 5)

@@ -125,6 +125,28 @@ def test_draw_follows_the_logits_and_never_takes_what_is_closed() -> None:
     assert found[2] / 40_000 == pytest.approx(0.75, abs=0.01)
 
 
+def test_a_pointer_reads_the_node_that_its_option_names() -> None:
+    """DARTS's options 2, 3, 4 are the additions, nodes 4, 7, 10 of the graph: what a state of all ones attends to."""
+    space = DartsSpace()
+    g = make(space)
+    episodes = roll_out(space.scripts["default"], Sampler(g), 3, np.random.default_rng(0), masked=True)
+    last = [t for t, s in enumerate(episodes.steps) if s.kind == "pointer" and s.cell == 0][-1]
+    step, edges = episodes.steps[last], g.edges
+    assert (step.options, step.opens) == (5, False)
+    with torch.no_grad():
+        for weight in (edges.query.weight, edges.option.weight, edges.pointer_bias.weight):
+            weight.zero_()
+        edges.query.weight.fill_diagonal_(1.0)
+        nodes = torch.arange(15.0).view(1, 15, 1).expand(3, 15, 8)
+        state, logits = edges(torch.ones(1, 3, 8), [nodes], [step], torch.tensor([[0, 4, 10]]))
+        attended = logits[0, :, :5] * 8**0.5 / state[0].sum(dim=1, keepdim=True)
+        torch.testing.assert_close(attended, torch.tensor([0.0, 1.0, 4.0, 7.0, 10.0]).expand(3, 5))
+        read = edges._read(nodes, step, torch.tensor([0, 4, 10]))
+    assert read[:, 0].tolist() == [0.0, 4.0, 10.0], "the GRU goes on from the node that was pointed to"
+    assert set(episodes.told[last].tolist()) <= {0, 1, 4, 7, 10}
+    np.testing.assert_array_equal(episodes.told[last], np.array([0, 1, 4, 7, 10])[episodes.actions[last - 1]])
+
+
 # -- PPO -------------------------------------------------------------------------------------------------------------
 
 

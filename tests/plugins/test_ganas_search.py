@@ -204,6 +204,22 @@ def test_with_novelty_zero_the_multiplier_stays() -> None:
     assert search.ppo.entropy == 0.1
 
 
+def test_without_an_entropy_term_novelty_works_on() -> None:
+    """Each ablation takes one component off: `no-entropy` the constant multiplier, `no-novelty` what is added to it."""
+    known, new = (0, 0, 0, 0, 0, 0), [(1, 1, 1, 1, 1, i) for i in range(4)]
+    after = {}
+    for name in ("no-entropy", "no-novelty", "no-exploration"):
+        search = started(NASBench201Space(), smooth, **GANAS.ablations[name])
+        search.pool.add([known])
+        search._explore([known] * 4)
+        search._explore([known] * 4)
+        after[name] = search.ppo.entropy
+        for _ in range(3):
+            search._explore(new)
+        assert search.ppo.entropy == search.p.entropy, "at its least, novelty adds nothing"
+    assert after == pytest.approx({"no-entropy": 0.15625, "no-novelty": 0.1, "no-exploration": 0.0})
+
+
 def test_without_a_discriminator_the_reward_is_the_place_among_feasible_scores() -> None:
     """Of 1, 2, 3 and 4 convolutions the last takes too long: it is paid, and no reward leads there."""
 
@@ -233,6 +249,15 @@ def test_paper_mode_searches_on_test_accuracy_and_says_so() -> None:
     assert GANAS.modes["strict"] == Mode()
     assert GANAS.modes["paper"].oracle == "test"
     assert "test" in GANAS.modes["paper"].note
+
+
+def test_paper_mode_is_the_papers_settings_and_nothing_added() -> None:
+    """K = 25, |X_0| = 50, |X_t| = |X_t-1| + 50, T = 10; actions are not masked; `novelty` is not the paper's."""
+    params = msgspec.convert(dict(GANAS.modes["paper"].params), GANASParams)
+    assert params.sets == PUBLISHED["setup1"] == (50, 100, 50, 25, 10)
+    assert (params.mask_invalid, params.novelty) == (False, 0.0)
+    same = ("discriminator", "truth", "share", "entropy", "hidden", "lr")
+    assert [getattr(params, n) for n in same] == [getattr(GANASParams(), n) for n in same]
 
 
 @pytest.mark.parametrize("name", sorted(GANAS.ablations))

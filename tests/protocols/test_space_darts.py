@@ -333,6 +333,21 @@ def test_partial_graphs_and_refusals() -> None:
         script.finish(state)
 
 
+def test_a_pointers_options_name_inputs_and_additions_of_the_partial_graph() -> None:
+    script, rng = SPACE.scripts["default"], np.random.default_rng(3)
+    state, named = script.start(20), {"op": 0, "pointer": 0}
+    while (decision := script.decision(state)) is not None:
+        named[decision.kind] += 1
+        if decision.kind == "pointer":
+            assert decision.option_nodes is not None
+            labels = script.partial(state)[decision.cell].ops[:, decision.option_nodes]
+            expected = ["c_{k-2}", "c_{k-1}", *["add"] * (decision.options - 2)]
+            assert [SPACE.operations[o] for o in labels[0]] == expected
+            assert (labels == labels[0]).all()
+        state = script.apply(state, np.where(decision.legal, rng.random(decision.legal.shape), -1).argmax(axis=1))
+    assert named == {"op": 16, "pointer": 16}
+
+
 def test_unmasked_duplicates_are_violations_and_no_architecture() -> None:
     script = SPACE.scripts["default"]
     state = script.start(1, masked=False)

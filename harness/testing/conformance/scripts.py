@@ -62,6 +62,8 @@ def _check_decision(d: Decision, script: Script, slots: dict[int, tuple[Any, ...
     expect((d.legal.any(axis=1) | d.done).all(), f"slot {d.slot}: nothing is legal for an unfinished architecture")
     if ops is not None:
         expect(len(ops) == d.options and all(0 <= o < operations for o in ops), f"option_ops are {ops}")
+    if d.option_nodes is not None:
+        expect(d.kind == "pointer" and d.option_nodes.shape == (d.options,), f"option_nodes are {d.option_nodes}")
 
 
 def _check_partial(subject: SpaceSubject, script: Script, state: Any) -> None:

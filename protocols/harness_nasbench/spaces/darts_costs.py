@@ -37,8 +37,8 @@ class Position:
     pixels: int
 
 
-def network(layers: int, channels: int) -> list[Position]:
-    """The cells from first to last."""
+def network(layers: int, channels: int, nodes: int = 4) -> list[Position]:
+    """The cells from first to last; each concatenates so many intermediate nodes."""
     found: list[Position] = []
     before_last = last = _STEM_WIDTH * channels
     pixels = _IMAGE**2
@@ -46,12 +46,12 @@ def network(layers: int, channels: int) -> list[Position]:
         reduction = layer in (layers // 3, 2 * layers // 3)
         channels *= 1 + reduction
         found.append(Position(reduction, before_last, last, channels, pixels))
-        before_last, last = last, 4 * channels
+        before_last, last = last, nodes * channels
         pixels //= 4 if reduction else 1
     return found
 
 
-def _operation_costs(at: Position) -> tuple[Floats, Floats]:
+def operation_costs(at: Position) -> tuple[Floats, Floats]:
     """FLOPs and parameters of each operation: [operations, 2], second column where it reads an input of a reduction
     cell and so has stride 2."""
     c = at.channels
@@ -70,7 +70,7 @@ def _operation_costs(at: Position) -> tuple[Floats, Floats]:
     return flops, params
 
 
-def _input_costs(at: Position) -> tuple[Floats, Floats]:
+def input_costs(at: Position) -> tuple[Floats, Floats]:
     """FLOPs and parameters of the 1x1 convolutions that bring both inputs to the cell's channels: [2] each."""
     flops = np.array([at.before_last, at.last], dtype=np.float64) * at.channels * at.pixels
     params = np.array([at.before_last, at.last], dtype=np.float64) * at.channels + 2 * at.channels
@@ -87,14 +87,14 @@ def cell_costs(ops: Ints, strided: npt.NDArray[np.bool_], positions: list[Positi
     params = np.zeros_like(flops)
     for i, at in enumerate(positions):
         stride = (strided & at.reduction).astype(np.int64)
-        for array, of_op, of_input in zip((flops, params), _operation_costs(at), _input_costs(at), strict=True):
+        for array, of_op, of_input in zip((flops, params), operation_costs(at), input_costs(at), strict=True):
             array[:, i, :2] = of_input
             array[:, i, OPERATION_NODES] = of_op[ops, stride]
     return flops, params
 
 
-def skeleton_costs(layers: int, channels: int) -> tuple[float, float]:
+def skeleton_costs(layers: int, channels: int, nodes: int = 4) -> tuple[float, float]:
     """FLOPs and parameters of stem and dense layer."""
     stem = _STEM_WIDTH * channels
-    wide = 4 * network(layers, channels)[-1].channels
+    wide = nodes * network(layers, channels, nodes)[-1].channels
     return 27.0 * stem * _IMAGE**2 + wide * _CLASSES, 27.0 * stem + 2 * stem + wide * _CLASSES + _CLASSES

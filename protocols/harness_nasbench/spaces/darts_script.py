@@ -65,9 +65,9 @@ class DartsScript(Script):
     """For each node 2 to 5, normal cell first: two pointers to what it reads, then the operation on each.
 
     A pointer's options are the numbers of the states before the node: 0 and 1 the inputs, 2 and on the earlier nodes
-    (`state_node` gives the graph node it stands for). ``Decision.node`` is the graph node of the operation that
-    reads it, for pointers and operations alike. Masked, the second pointer differs from the first. The order of the
-    two is free and forgotten: the encoding puts the lower predecessor first.
+    (``Decision.option_nodes`` gives the graph nodes that they stand for). ``Decision.node`` is the graph node of the
+    operation that reads it, for pointers and operations alike. Masked, the second pointer differs from the first. The
+    order of the two is free and forgotten: the encoding puts the lower predecessor first.
 
     A node that reads one predecessor twice (unmasked only) is one violation; it has no encoding, so its genes are -1.
     """
@@ -100,7 +100,8 @@ class DartsScript(Script):
         legal = np.ones((n, options), dtype=np.bool_)
         if which and state.masked:
             legal[np.arange(n), state.preds[:, cell, node, 0]] = False
-        return Decision("pointer", cell, graph_node, options, state.slot, legal, done)
+        named = np.array([state_node(s) for s in range(options)], dtype=np.int64)
+        return Decision("pointer", cell, graph_node, options, state.slot, legal, done, option_nodes=named)
 
     def apply(self, state: CellsSoFar, actions: Ints) -> CellsSoFar:
         decision = self.decision(state)

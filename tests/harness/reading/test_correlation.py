@@ -15,9 +15,11 @@ from written_records import run, study, write_study
 
 from harness import Evaluator, Fidelity, FinalScores, RunContext, Score, Task, Truth, Validation, Validator
 from harness.errors import DataMissing
+from harness.reading.agreement import Spread, best
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import write_report
 from harness.reading.report.sections.correlation import TaskCorrelation, correlations_of
+from harness.reading.report.sections.spread import spreads_of
 from harness.registry import Registry
 
 FINAL = [1.0, 2.0, 3.0, 4.0, np.nan]
@@ -80,6 +82,30 @@ def test_fidelities_against_the_final_score_and_repeats_against_each_other(lower
     ]
 
 
+@pytest.mark.parametrize("lower", [False, True])
+def test_beside_each_tau_stand_the_changes_and_the_rank_shifts(lower: bool) -> None:
+    """Early 1 3 2 4 against final 1 2 3 4: two scores change by one, two rows by one rank. Full: 4 3 2 1."""
+    early, full, repeated, _ = correlation(FiveRows(lower=lower)).agreements
+    half = pytest.approx(0.5773502691896258)  # the deviation of 0 1 1 0, ddof 1
+    assert early.changes == early.shifts == Spread(n=4, mean=0.5, std=half, low=0.0, high=1.0)
+    assert full.changes is not None
+    assert (full.changes.mean, full.changes.high) == (2.0, 3.0)
+    assert repeated.shifts is not None
+    assert (repeated.shifts.mean, repeated.shifts.high) == (1.5, 3.0), "1 3 2 4 against 4 3 2 1"
+
+
+def test_a_change_between_scores_of_two_units_is_none() -> None:
+    loss = FiveRows()
+    loss.score = Score("contrastive loss", "")
+    runs = Source(study([run("alpha", 0, search_task="toy/b")]))
+    (found,) = correlations_of(runs, lambda name: FiveRows() if name == "toy/a" else loss)
+    fidelities = [a for a in found.agreements if a.kind == "fidelity"]
+    repeats = [a for a in found.agreements if a.kind == "repeats"]
+    assert [a.changes for a in fidelities] == [None, None]
+    assert all(a.shifts is not None for a in fidelities)
+    assert all(a.changes is not None for a in repeats), "both are of the search task"
+
+
 def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed() -> None:
     early, full = correlation(FiveRows()).agreements[:2]
     assert early.ktau_smoothed == pytest.approx(4 / 6)
@@ -89,10 +115,26 @@ def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed() -> None:
     assert [a.ktau_smoothed for a in correlation(FiveRows(fidelities=apart)).agreements] == [None] * 4
 
 
-def test_the_top_is_the_samples_best_final_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.reading.report.sections.correlation.TOP", 3)
+def test_the_best_are_a_tenth_of_the_samples_final_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = correlation(FiveRows(lower=True)).agreements[0]
+    assert (alone.best_n, alone.ktau_best) == (1, None)
+    monkeypatch.setattr("harness.reading.report.sections.correlation.best", lambda finals: best(finals, 0.7))
     early = correlation(FiveRows(lower=True)).agreements[0]
-    assert (early.top_n, early.ktau_top) == (3, pytest.approx(1 / 3))  # rows 2, 3, 4: 3 2 4 against 2 3 4
+    assert (early.best_n, early.ktau_best) == (3, pytest.approx(1 / 3))  # rows 2, 3, 4: 3 2 4 against 2 3 4
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_the_spread_of_random_architectures_stands_beside_the_tables_own(lower: bool) -> None:
+    sign = -1.0 if lower else 1.0
+    runs = Source(study([run("alpha", 0)]))
+    (found,) = spreads_of(runs, lambda _: FiveRows(lower=lower))
+    assert found.drawn is not None
+    assert (found.drawn.n, found.drawn.mean) == (4, sign * 2.5), "of five rows one has no final score"
+    assert sorted([sign * found.drawn.low, sign * found.drawn.high]) == [1.0, 4.0]
+    assert found.drawn.std == pytest.approx(np.sqrt(5 / 3))
+    assert (found.mean, found.std) == (sign * 2.5, pytest.approx(np.sqrt(5 / 4)))
+    (trained,) = spreads_of(runs, lambda _: FiveRows(recorded=False))
+    assert (trained.missing, trained.drawn) == ("its scores are trained, not recorded", None)
 
 
 def test_what_is_not_there_or_not_the_records_own_is_said() -> None:
@@ -125,6 +167,7 @@ def test_every_format_holds_the_same(toy: Registry, tmp_path: Path) -> None:
     edges, absent = json.loads(section("json"))["correlation"]
     assert [a["epochs"] for a in edges["agreements"] if a["kind"] == "fidelity"] == [4, 12, 36]
     taus = [a["ktau"] for a in edges["agreements"]]
+    assert edges["agreements"][0]["changes"]["high"] > edges["agreements"][2]["changes"]["high"] > 0
     assert 0 < taus[0] < taus[1] < taus[2] < 1  # its noise falls from 30 to 8 against a spread of 50
     assert "toy-download" in absent["missing"]
     *lines, last = csv.DictReader(io.StringIO(section("csv")))

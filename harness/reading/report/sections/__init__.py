@@ -20,6 +20,7 @@ from harness.reading.report.sections import (
     metrics,
     profiles,
     ranks,
+    spread,
 )
 from harness.reading.report.table import Table
 from harness.reading.study import check_names, read_study
@@ -37,6 +38,7 @@ SECTIONS: dict[str, Section] = {
     "curves": curves.SECTION,
     "ktau": ktau.SECTION,
     "correlation": correlation.SECTION,
+    "spread": spread.SECTION,
     "metrics": metrics.SECTION,
 }
 """Every section by name, in the order of the help."""

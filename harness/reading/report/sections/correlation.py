@@ -1,8 +1,9 @@
 """How well early and repeated trainings order architectures: the task's own agreement, whatever the strategy.
 
-Yang, Esperança and Carlucci (ICLR 2020), Figures 5 and 8, on what a task records: Kendall's tau (tau-b) between
-validation after e epochs and the final score, and between the validation scores of two trainings of one architecture.
-The only section that takes the tasks' data and not records alone.
+Yang, Esperança and Carlucci (ICLR 2020) on what a task records: Kendall's tau (tau-b) between validation after e
+epochs and the final score (Figure 5; in place of Figure 9's depths), and between two trainings of one architecture
+(Figure 8), each with the changes and rank shifts behind it. With `spread`, a section that takes the tasks' data and not
+records alone.
 """
 
 from __future__ import annotations
@@ -19,21 +20,17 @@ from numpy.typing import NDArray
 from harness.errors import DataMissing, PluginError, UnknownName
 from harness.protocol import Evaluator, Fidelity, Validator
 from harness.reading import numbers
+from harness.reading.agreement import SMOOTHED_OVER, Spread, best, moving_average, pairing
 from harness.reading.along import spread_over
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.identity import stream
 from harness.records.specs import Setting
-from harness.running.ranking import drawn_rows
+from harness.running.ranking import sampled
 from harness.spaces import Architecture
-from harness.spaces.base import under_law
-from harness.statistics.metrics import ktau
 
 SAMPLE = 1000
-TOP = 32
-SMOOTHED_OVER = 20
-"""Epochs of the moving average that Yang et al. smooth a learning curve with."""
 _SHOWN = 12
 
 
@@ -42,8 +39,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ``fidelity``, validation at it against the final score; ``repeats``, repeat i against repeat j at the
     fidelity, both of ``column``: validation, and test where the task offers it. n: rows of the sample that have both
-    scores; ktau_top, top_n: on those of them among the sample's 32 best final scores. ktau_smoothed: with the mean
-    validation of the last 20 epochs, where each is a fidelity.
+    scores; ktau_best, best_n: on those of them among the best tenth of the sample's final scores. ktau_smoothed: with
+    the mean validation of the last 20 epochs, where each is a fidelity. changes, shifts: of the two scores, and of
+    their ranks among the n rows (`Pairing`); changes are null where the two are not of one unit.
     """
 
     kind: Literal["fidelity", "repeats"]
@@ -53,9 +51,11 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     repeats: tuple[int, int] | None
     n: int
     ktau: float | None
-    top_n: int
-    ktau_top: float | None
+    best_n: int
+    ktau_best: float | None
     ktau_smoothed: float | None = None
+    changes: Spread | None = None
+    shifts: Spread | None = None
 
 
 class TaskCorrelation(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +96,8 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCo
         return msgspec.structs.replace(found, missing=str(error))
     if not (evaluator.task.recorded and search.task.recorded):
         return msgspec.structs.replace(found, missing="its scores are trained, not recorded")
-    archs = _sample(evaluator, runs.setting, first.search.spec.study_seed)
+    rng = stream(first.search.spec.study_seed, "correlation", runs.setting.task)
+    archs = sampled(evaluator, runs.setting.law, runs.setting.final, rng, SAMPLE)
     differs = "the data here are not those that the records were made from"
     return msgspec.structs.replace(
         found,
@@ -104,17 +105,6 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCo
         note=None if evaluator.data_digest in {o.spec.data_digest for o in outcomes} else differs,
         agreements=list(_Sample(evaluator, search, runs.setting.final, archs).agreements()),
     )
-
-
-def _sample(evaluator: Evaluator, setting: Setting, seed: int) -> list[Architecture]:
-    """Distinct rows by the task's law: of the table where there is one, else as the space draws them."""
-    rng = stream(seed, "correlation", setting.task)
-    truth = evaluator.truth(setting.final)
-    if truth is not None:
-        return [truth.architectures[int(r)] for r in drawn_rows(rng, truth, setting.law)[:SAMPLE]]
-    drawn = under_law(evaluator.space, setting.law).sample(rng, SAMPLE)
-    _, first = np.unique(evaluator.validator().identity(drawn), return_index=True)
-    return [drawn[i] for i in np.sort(first)]
 
 
 @dataclass(frozen=True)
@@ -127,23 +117,22 @@ class _Sample:
     def agreements(self) -> Iterator[Agreement]:
         finals = self.evaluator.final_scores(self.archs, final=self.final).scores
         finals = self.evaluator.score.sign * finals  # more is better on either side
-        top = np.zeros(len(finals), dtype=np.bool_)
-        top[np.argsort(-finals, kind="stable")[:TOP]] = True  # NaN sorts last
+        tenth = best(finals)
+        one_unit = self.search.score == self.evaluator.score
         validator = self.search.validator()
         fidelities = validator.fidelities
         curve = np.array([self._scores(validator, f, None) for f in fidelities])
-        whole = _is_curve(fidelities)
+        smooth = moving_average(curve) if _is_curve(fidelities) else None
         for e, fidelity in enumerate(fidelities):
-            smooth = curve[max(e + 1 - SMOOTHED_OVER, 0) : e + 1].mean(axis=0) if whole else None
-            both = _Pair("fidelity", "validation", fidelity, None)
-            yield both.agreement(curve[e], finals, top, smooth)
+            both = _Pair("fidelity", "validation", fidelity, None, one_unit)
+            yield both.agreement(curve[e], finals, tenth, None if smooth is None else smooth[e])
         for column in self.search.columns:
             validator = self.search.validator(column)
             for fidelity in validator.fidelities:
                 scores = {r: self._scores(validator, fidelity, r) for r in validator.repeats}
                 recorded = {r: s for r, s in scores.items() if not np.isnan(s).all()}
                 for i, j in combinations(recorded, 2):
-                    yield _Pair("repeats", column, fidelity, (i, j)).agreement(recorded[i], recorded[j], top)
+                    yield _Pair("repeats", column, fidelity, (i, j), True).agreement(recorded[i], recorded[j], tenth)
 
     def _scores(self, validator: Validator, fidelity: Fidelity, repeat: int | None) -> NDArray[np.float64]:
         scores = validator.validate(self.archs, fidelity=fidelity, repeat=repeat).valid
@@ -165,32 +154,30 @@ class _Pair:
     column: str
     fidelity: Fidelity
     repeats: tuple[int, int] | None
+    one_unit: bool
 
     def agreement(
         self,
         ours: NDArray[np.float64],
         theirs: NDArray[np.float64],
-        top: NDArray[np.bool_],
+        tenth: NDArray[np.bool_],
         smooth: NDArray[np.float64] | None = None,
     ) -> Agreement:
-        both = ~np.isnan(ours) & ~np.isnan(theirs)
-        best = both & top
+        everywhere, at_best = pairing(ours, theirs), pairing(ours[tenth], theirs[tenth])
         return Agreement(
             kind=self.kind,
             column=self.column,
             fidelity=self.fidelity.name,
             epochs=self.fidelity.epochs,
             repeats=self.repeats,
-            n=int(both.sum()),
-            ktau=_tau(ours, theirs, both),
-            top_n=int(best.sum()),
-            ktau_top=_tau(ours, theirs, best),
-            ktau_smoothed=None if smooth is None else _tau(smooth, theirs, both & ~np.isnan(smooth)),
+            n=everywhere.n,
+            ktau=everywhere.ktau,
+            best_n=at_best.n,
+            ktau_best=at_best.ktau,
+            ktau_smoothed=None if smooth is None else pairing(smooth, theirs).ktau,
+            changes=everywhere.changes if self.one_unit else None,
+            shifts=everywhere.shifts,
         )
-
-
-def _tau(a: NDArray[np.float64], b: NDArray[np.float64], chosen: NDArray[np.bool_]) -> float | None:
-    return ktau(a[chosen], b[chosen]) if chosen.sum() > 1 else None
 
 
 def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
@@ -212,7 +199,8 @@ def _table(task: TaskCorrelation) -> Table:
     smoothed = any(a.ktau_smoothed is not None for a in task.agreements)
     columns = [
         name_column("scores"), name_column("against"), Column("rows"), Column("tau-b"),
-        Column(f"of best {TOP}", dropped=1), *[Column(f"{SMOOTHED_OVER}-epoch mean", dropped=2)] * smoothed,
+        Column("of best tenth", dropped=1), Column("rank shift", dropped=3), Column("change", dropped=2),
+        *[Column(f"{SMOOTHED_OVER}-epoch mean", dropped=4)] * smoothed,
     ]  # fmt: skip
     shown = [a for kind in ("fidelity", "repeats") for a in _spread([a for a in task.agreements if a.kind == kind])]
     return Table(
@@ -220,6 +208,7 @@ def _table(task: TaskCorrelation) -> Table:
         tuple(columns),
         tuple(Row(_cells(a, task)[: len(columns)]) for a in shown),
         notes=(f"{about}; note: {task.note}" if task.note else about,),
+        legend="rank shift, change of the score between the two: mean (largest)",
         whole="--format json or csv has them",
     )
 
@@ -229,8 +218,14 @@ def _cells(a: Agreement, task: TaskCorrelation) -> tuple[str, ...]:
         left, right = f"{a.column}, {a.fidelity}", f"final ({task.split})"
     else:
         left, right = f"{a.column}, {a.fidelity}, repeat {a.repeats[0]}", f"repeat {a.repeats[1]}"
-    top = numbers.number(a.ktau_top, 3) + (f" (n {a.top_n})" if a.top_n < TOP else "")
-    return left, right, str(a.n), numbers.number(a.ktau, 3), top, numbers.number(a.ktau_smoothed, 3)
+    best_of = f"{numbers.number(a.ktau_best, 3)} (n {a.best_n})"
+    shifts, changes = _mean_and_largest(a.shifts, 0), _mean_and_largest(a.changes, 2)
+    tau, smoothed = numbers.number(a.ktau, 3), numbers.number(a.ktau_smoothed, 3)
+    return left, right, str(a.n), tau, best_of, shifts, changes, smoothed
+
+
+def _mean_and_largest(s: Spread | None, places: int) -> str:
+    return numbers.NONE if s is None else f"{numbers.number(s.mean, places)} ({numbers.number(s.high, places)})"
 
 
 def _spread(agreements: Sequence[Agreement]) -> list[Agreement]:

@@ -13,7 +13,7 @@ from itertools import groupby, islice, permutations, product
 import numpy as np
 import numpy.typing as npt
 
-from harness import CellBatch
+from harness.spaces.graphs import CellBatch
 
 Ints = npt.NDArray[np.int64]
 
