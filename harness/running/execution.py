@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -209,7 +209,11 @@ def pool_of(work: Work, jobs: int, *, logs: Path | None) -> Pool:
 def done_or_lost(item: Item, outcome: Outcome) -> Done | Lost:
     """What came of an item's process."""
     if outcome.kind == "done":
-        return Done(item, msgspec.msgpack.decode(outcome.returned, type=Product))
+        with suppress(msgspec.MsgspecError):
+            product = msgspec.msgpack.decode(outcome.returned, type=Product)
+            if product.answers(item):
+                return Done(item, product)
+        return Lost(item, "garbled", "what it replied is not the record of this run")
     told = outcome.told.strip()
     return Lost(item, outcome.kind, told.splitlines()[-1] if outcome.kind == "raised" and told else told)
 

@@ -69,6 +69,19 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     queries: bytes | None = None
     parts: tuple[Product, ...] = ()
 
+    def answers(self, item: Item) -> bool:
+        """Whether it is what the item asks for. A process whose code was tampered with may send anything."""
+        if isinstance(item, TrainingItem):
+            found = self.training
+            return found is not None and (found.id, found.spec) == (item.id, item.spec)
+        wanted = {item.id: item.spec} if isinstance(item, OutcomeItem) else {o.id: o for o in item.outcomes}
+        if isinstance(item, SearchItem):
+            if self.search is None or (self.search.id, self.search.spec) != (item.id, item.spec):
+                return False
+            if self.search.status != "ok":
+                wanted = {}
+        return {o.id: o.spec for o in self.outcomes} == wanted and len(self.outcomes) == len(wanted)
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """An item, and whether to keep every query: one message to a worker."""
