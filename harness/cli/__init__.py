@@ -23,6 +23,7 @@ from harness.errors import HarnessError, UnknownName
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
     "report": "Print the tables of a finished study, or export them.",
+    "leaderboard": "Build a static site of one or many results folders.",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
     "results": "Join results of several machines, or show the records of one run.",
