@@ -109,7 +109,8 @@ class Board:
 
     @property
     def everyone(self) -> tuple[Line, ...]:
-        return (*self.lines, *self.references)
+        """Those that are ranked and the references by mean final score, best first; then the others likewise."""
+        return tuple(sorted((*self.lines, *self.references), key=lambda line: _order(line, self.summary)))
 
     @property
     def page(self) -> str:
@@ -125,7 +126,9 @@ def submissions_of(
     for folder in dict.fromkeys(path for given in folders for path in _studies(given)):
         name, taken = folder.resolve().name, {s.name for s in found}
         number = next(k for k in range(1, len(taken) + 2) if (name if k == 1 else f"{name} {k}") not in taken)
-        found.append(Submission(name if number == 1 else f"{name} {number}", Source(read_study(folder), registry=registry)))
+        found.append(
+            Submission(name if number == 1 else f"{name} {number}", Source(read_study(folder), registry=registry))
+        )
     if not found:
         raise RecordError("no results folder was given")
     return tuple(found)
@@ -170,14 +173,17 @@ def _boards(
             once.setdefault((entry.mode, line.is_reference, known), replace(line, name=names[id(line)]))
     for mode in sorted({line.runs.entry.mode for line in once.values()}, key=lambda m: (m != STRICT, m)):
         of_mode = [line for line in once.values() if line.runs.entry.mode == mode]
-        sign = 0.0 if summary.score is None else summary.score.sign
-        entries = sorted(
-            (line for line in of_mode if not line.is_reference),
-            key=lambda e: (not e.ranked, not e.usual_seeds, -sign * (e.summary.final_mean or 0.0), e.name),
-        )
+        entries = sorted((e for e in of_mode if not e.is_reference), key=lambda e: _order(e, summary))
         if entries:
             references = tuple(line for line in of_mode if line.is_reference)
             yield Board(title, mode, data, about, summary, tuple(entries), references)
+
+
+def _order(line: Line, setting: SettingSummary) -> tuple[bool, bool, bool, float]:
+    sign = 0.0 if setting.score is None else setting.score.sign
+    mean = line.summary.final_mean
+    aside = not (line.ranked or line.is_reference)
+    return aside, aside and not line.usual_seeds, mean is None, -sign * (mean or 0.0)
 
 
 def _line(

@@ -20,6 +20,8 @@ from harness.reading.summary import EntrySummary
 _BINS = 60
 _POINTS = 160
 """Costs that a curve is drawn at; its data have them all."""
+_LATE = 0.1
+"""Share of the budget from which on curves are whole in their figure."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seed(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: final and validation score of what it reports, and tau-b of its learned order; null where it has none."""
+    """One run: final and validation score of what it reports, tau-b of its learned order; null where it has none."""
 
     entry: str
     role: str
@@ -62,10 +64,10 @@ def figures_of_board(board: Board) -> Iterator[Figure]:
     yield _strips(board)
     if any(line.curve.cost for line in board.everyone):
         yield _curves(board)
-    if any(run.ktau is not None and run.ktau.test is not None for line in board.lines for run in line.runs.runs):
-        yield _orders(board)
     if any(run.valid is not None and run.score is not None for line in board.lines for run in line.runs.runs):
         yield _selection(board)
+    if any(run.ktau is not None and run.ktau.test is not None for line in board.lines for run in line.runs.runs):
+        yield _orders(board)
 
 
 def numbered(board: Board) -> list[tuple[int, Line]]:
@@ -75,7 +77,7 @@ def numbered(board: Board) -> list[tuple[int, Line]]:
 
 
 def interval_of(name: str, of: EntrySummary, ratio: bool) -> Interval:
-    """RI, or the mean final score where the score is no ratio scale; no interval where it has no width and is marked."""
+    """RI, or the mean final score where the score is no ratio scale; a marked interval without width is left out."""
     value, low, high = (of.ri, of.ri_low, of.ri_high) if ratio else (of.final_mean, of.final_low, of.final_high)
     if of.interval == "tied" and low == high:
         low = high = None
@@ -83,10 +85,14 @@ def interval_of(name: str, of: EntrySummary, ratio: bool) -> Interval:
     return Interval(entry=name, quantity="ri" if ratio else "final_mean", value=value, low=low, high=high, mark=mark)
 
 
-def interval_figure(name: str, title: str, rows: Sequence[tuple[int, Interval]], *, ratio: bool) -> Figure:
-    low, high = around([v for _, i in rows for v in (i.value, i.low, i.high, 0.0 if ratio else None)])
+def interval_figure(
+    name: str, title: str, rows: Sequence[tuple[int, Interval]], *, ratio: bool, left: float = 190.0
+) -> Figure:
+    low, high = around([v for _, i in rows for v in (i.value, i.low, i.high)])
+    if ratio and abs(low + high) < 4 * (high - low):  # else it would squeeze the intervals to points
+        low, high = min(low, 0.0), max(high, 0.0)
     label = "relative improvement over random sampling, percent" if ratio else "mean final score"
-    plot = Plot(title, (low, high), rows=[i.entry for _, i in rows], x_label=label)
+    plot = Plot(title, (low, high), rows=[i.entry for _, i in rows], x_label=label, left=left)
     if ratio:
         plot.upright(0.0, "sampling", "random sampling")
     for place, (series, i) in enumerate(rows):
@@ -97,7 +103,7 @@ def interval_figure(name: str, title: str, rows: Sequence[tuple[int, Interval]],
             plot.mark(plot.x.at(i.value), y, series, told, "hollow" if i.mark else "", 5)
     reading = (
         "A point is the mean over runs, the bar its 95 % interval. Hollow with a dashed bar: the interval covers less "
-        "than it says (marked * or ** in the table)."
+        "than it says (marked * or ** in the table). Solid line: random sampling, where it is near."
     )
     return Figure(name, title, reading, plot, as_csv([i for _, i in rows]))
 
@@ -145,12 +151,14 @@ def _strips(board: Board) -> Figure:
             if run.score is not None:
                 # Spread by the seed, so that equal scores are seen to be several.
                 y = plot.row(place) + (run.seed * 7 % 11 - 5) * 1.6
-                plot.mark(plot.x.at(run.score), y, series, f"{line.name}, seed {run.seed}: {run.score:.6g}", "seed", 3.2)
+                plot.mark(
+                    plot.x.at(run.score), y, series, f"{line.name}, seed {run.seed}: {run.score:.6g}", "seed", 3.2
+                )
     outside = int(((draws < low) | (draws > high)).sum())
     reading = (
         f"A point is a run. Above: {len(draws):,} draws of random sampling"
         + (f", of which {outside:,} lie outside of the figure" if outside else "")
-        + ". Solid line: random sampling's mean; dotted: the best validated. Failed runs have no point; the table names them."
+        + ". Solid line: random sampling's mean; dotted: the best validated. Failed runs have no point and are named."
     )
     return Figure("runs", "Every run's final score", reading, plot, as_csv(_seeds(board)))
 
@@ -160,10 +168,15 @@ def _curves(board: Board) -> Figure:
     curves = [(k, line, line.curve) for k, line in lines if line.curve.cost]
     first = curves[0][2]
     sampling = board.about.sampling
-    ends = [c.score[i] for _, _, c in curves for i in (len(c.score) // 3, len(c.score) - 1)]
-    bands = [v for _, _, c in curves for values in (c.score_low, c.score_high) for v in values[len(values) // 3 :]]
-    y = around([*ends, *bands, None if sampling is None else sampling.mean])
     x = min(c.cost[0] for _, _, c in curves), max(c.cost[-1] for _, _, c in curves)
+    late = [
+        v
+        for _, _, c in curves
+        for cost, *values in zip(c.cost, c.score, c.score_low, c.score_high, strict=True)
+        for v in values
+        if cost >= _LATE * x[1]
+    ]
+    y = around([*late, None if sampling is None else sampling.best_validated])
     title = f"Mean final score of the incumbent over {first.unit} paid"
     plot = Plot(title, x, y, x_label=f"{first.unit} paid (log)", y_label=_score_label(board), log=True)
     if sampling is not None:
@@ -175,9 +188,9 @@ def _curves(board: Board) -> Figure:
         plot.band(xs, [c.score_low[k] for k in kept], [c.score_high[k] for k in kept], series)
         plot.steps(xs, [c.score[k] for k in kept], series, line.name)
     reading = (
-        "Mean over runs, with the pointwise 95 % interval of the mean. Lines begin where every run has found something. "
-        "Scores outside of the figure are drawn at its edge; dashed grey is matched random search, the solid line random "
-        "sampling's mean, the dotted one the best validated."
+        "Mean over runs, with the pointwise 95 % interval of the mean. Lines begin where every run found something; "
+        "the last nine tenths of the budget are shown whole. Dashed grey: matched random search; dotted: best "
+        "validated; solid: random sampling's mean, where it is near."
     )
     csv = as_csv([msgspec.structs.replace(c, label=line.name) for _, line, c in curves])
     return Figure("curves", title, reading, plot, csv, tuple((k, line.name) for k, line, _ in curves))
@@ -190,7 +203,9 @@ def _thinned(points: int) -> list[int]:
 
 
 def _orders(board: Board) -> Figure:
-    lines = [(k, line) for k, line in numbered(board) if any(r.ktau and r.ktau.test is not None for r in line.runs.runs)]
+    lines = [
+        (k, line) for k, line in numbered(board) if any(r.ktau and r.ktau.test is not None for r in line.runs.runs)
+    ]
     of_validation = board.summary.ktau_of_validation
     taus = [t.test for _, line in lines for r in line.runs.runs if (t := r.ktau) is not None]
     plot = Plot(
@@ -205,9 +220,11 @@ def _orders(board: Board) -> Figure:
         for run in line.runs.runs:
             if run.ktau is not None and run.ktau.test is not None:
                 told = f"{line.name}, seed {run.seed}: {run.ktau.test:.3f} on {run.ktau.n}"
-                plot.mark(plot.x.at(run.ktau.test), plot.row(place) + (run.seed % 5 - 2) * 3.0, series, told, "seed", 3.5)
+                plot.mark(
+                    plot.x.at(run.ktau.test), plot.row(place) + (run.seed % 5 - 2) * 3.0, series, told, "seed", 3.5
+                )
     reading = (
-        "A point is a run that learned an order. Solid line: no order at all; dotted: what copying every validation score "
+        "A point is a run that learned an order. Solid line: no order at all; dotted: what copying validation scores "
         "would reach. No point: the order was constant."
     )
     return Figure("ktau", "Learned against true order", reading, plot, as_csv(_seeds(board)))
@@ -235,8 +252,8 @@ def _selection(board: Board) -> Figure:
         "A point is a run. Points further right were found by more search; where they are no higher, selection on "
         "validation scores has stopped to pay."
     )
-    series = tuple(dict.fromkeys((p[0], p[1].name) for p in points))
-    return Figure("selection", "Validation against final score", reading, plot, as_csv(_seeds(board)), series)
+    legend = tuple(dict.fromkeys((p[0], p[1].name) for p in points))
+    return Figure("selection", "Validation against final score", reading, plot, as_csv(_seeds(board)), legend)
 
 
 def _score_label(board: Board) -> str:
@@ -266,7 +283,10 @@ def ranking_figure(ranking: Ranking) -> Figure:
         Interval(entry=s.name, quantity="mean_rank", value=s.rank.mean_rank, low=s.rank.rank_low, high=s.rank.rank_high)
         for _, s in rows
     ]
-    reading = "A point is a mean rank over settings, the bar its 95 % bootstrap interval. An upright bar on the right joins entries that no test tells apart."
+    reading = (
+        "A point is a mean rank over settings, the bar its 95 % bootstrap interval. An upright bar "
+        "on the right joins entries that no test tells apart."
+    )
     return Figure("ranks", "Mean rank", reading, plot, as_csv(data))
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from harness.reading import numbers
+from harness.reading.report.layout import plain
 from harness.reading.site.boards import Board, Line, Submission
 from harness.reading.site.figures import Figure, interval_figure, interval_of
 from harness.reading.site.names import file_name
 from harness.reading.summary import Against, EntrySummary, SettingSummary
 from harness.records.runs import Run
-from harness.reading.report.layout import plain
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class StrategyPage:
     @property
     def versions(self) -> list[dict[str, str]]:
         """Every code that its runs are of."""
-        found = {msgspec.json.encode(r.search.spec.code): r.search.spec.code for _, e in self.lines for r in e.runs.runs}
+        found = {
+            msgspec.json.encode(r.search.spec.code): r.search.spec.code for _, e in self.lines for r in e.runs.runs
+        }
         return list(found.values())
 
     @property
@@ -62,7 +64,11 @@ class StrategyPage:
             for board, line in self.lines
             if (found := interval_of(line.name, line.summary, True)).value is not None
         ]
-        return interval_figure("improvement", f"RI of {self.name} over tasks", rows, ratio=True) if rows else None
+        return (
+            interval_figure("improvement", f"RI of {self.name} over tasks", rows, ratio=True, left=300.0)
+            if rows
+            else None
+        )
 
 
 def strategies_of(boards: Sequence[Board]) -> list[StrategyPage]:
@@ -82,11 +88,11 @@ def ri(of: EntrySummary) -> str:
     return numbers.interval(of.ri_low, of.ri_high, signed=True) + mark
 
 
-def verdict(against: Against | None, other: str) -> str:
+def verdict(against: Against | None, other: str = "") -> str:
     """In words, such as ``not shown to be better than random search``."""
     if against is None or against.p_study is None:
-        return f"not tested against {other}"
-    return f"{against.verdict} than {other}"
+        return f"not tested against {other}" if other else "not tested"
+    return f"{against.verdict} than {other}" if other else against.verdict
 
 
 def kind(against: Against | None) -> str:
@@ -121,7 +127,7 @@ def about(board: Board) -> list[tuple[str, str]]:
         found.append(("best", numbers.number(summary.best, places)))
     if summary.ktau_of_validation is not None:
         found.append(("KTau of validation and final", numbers.number(summary.ktau_of_validation)))
-    return [*found, ("data", board.data)]
+    return found
 
 
 def _score(summary: SettingSummary) -> str:
@@ -131,6 +137,16 @@ def _score(summary: SettingSummary) -> str:
     unit = f" in {score.unit}" if score.unit else ""
     turned = "" if score.higher_is_better else ", lower is better"
     return f"{summary.split or ''} {score.name}{unit}{turned}, {summary.setting.final}".strip()
+
+
+def sentences(board: Board) -> list[tuple[str, list[str]]]:
+    """Every verdict against random search in words, with the names that it is about; ranked entries only."""
+    found: dict[str, list[str]] = {}
+    for line in board.lines:
+        if line.ranked:
+            told = verdict(line.summary.vs_search, "random search")
+            found.setdefault(f"{told[0].upper()}{told[1:]}", []).append(line.name)
+    return list(found.items())
 
 
 def provenance(board: Board) -> list[tuple[str, str]]:
@@ -157,4 +173,6 @@ def record_command(submission: Submission, run: Run) -> str:
 
 def again_command(submission: Submission) -> str:
     """What makes the runs of a submission again."""
-    return shlex.join(["nas-harness", "run", f"{submission.study.folder.resolve().name}/study.toml", "--results", "again"])
+    return shlex.join(
+        ["nas-harness", "run", f"{submission.study.folder.resolve().name}/study.toml", "--results", "again"]
+    )

@@ -20,7 +20,7 @@ from harness.search.budget import Budget
 
 @dataclass(frozen=True)
 class Standing:
-    """One competitor. lines: its line on each board. normalised: mean normalised score; None where there is no scale."""
+    """One competitor. lines: its line on each board. normalised: mean normalised score, None without a scale."""
 
     rank: EntryRanks
     lines: tuple[Line, ...]
@@ -140,9 +140,7 @@ def _ranking(mode: str, boards: tuple[Board, ...], everyone: bool, blocks: Block
     )
     ranked = {e.label for e in ranks.entries if e.role == "entry"}
     outside = tuple(
-        (of[0], _why(of, len(boards)))
-        for (name, role), of in lines.items()
-        if role == "entry" and name not in ranked
+        (of[0], _why(of, len(boards))) for (name, role), of in lines.items() if role == "entry" and name not in ranked
     )
     return Ranking(mode, blocks.budget, boards, everyone, ranks, standings, outside)
 

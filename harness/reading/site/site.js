@@ -21,7 +21,7 @@
   // Entries that break a rule stay below those that break none, unless they are ranked together.
   function sort(table, column, direction, together) {
     const heads = [...table.tHead.rows[0].cells];
-    const numeric = heads[column].querySelector("button").dataset.kind === "number";
+    const numeric = heads[column].querySelector("button").dataset.kind !== "text";
     const rank = (row) => (together || row.dataset.compliant !== "no" ? 0 : 1);
     const rows = [...table.tBodies[0].rows].map((row) => [row, value(row, column)]);
     rows.sort(([a, x], [b, y]) => {
@@ -71,7 +71,9 @@
   document.querySelectorAll("table.sortable").forEach((table) => {
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       head.querySelector("button.sort")?.addEventListener("click", () => {
-        const down = head.getAttribute("aria-sort") === "ascending";
+        const sorted = head.getAttribute("aria-sort");
+        const first = head.querySelector("button.sort").dataset.kind === "high";
+        const down = sorted ? sorted === "ascending" : first;
         keep({ sort: `${table.id}.${column}.${down ? "down" : "up"}` });
       });
     });

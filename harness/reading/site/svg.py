@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 
 from harness.reading.site.names import shown
 
@@ -21,7 +22,7 @@ def escaped(text: str, most: int = 40) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to pixels. Values outside are drawn at the end."""
+    """From values to pixels; a value far outside stays within some widths of the figure."""
 
     low: float
     high: float
@@ -31,8 +32,11 @@ class Scale:
 
     def at(self, value: float) -> float:
         low, high, v = (math.log(max(x, 1e-12)) if self.log else x for x in (self.low, self.high, value))
-        share = 0.5 if high <= low else min(max((v - low) / (high - low), 0.0), 1.0)
+        share = 0.5 if high <= low else min(max((v - low) / (high - low), -5.0), 6.0)
         return self.start + share * (self.end - self.start)
+
+    def holds(self, value: float | None) -> bool:
+        return value is not None and self.low <= value <= self.high
 
     def ticks(self) -> list[float]:
         if self.log:
@@ -59,7 +63,10 @@ def around(values: Iterable[float | None], margin: float = 0.05) -> tuple[float,
 
 
 class Plot:
-    """A figure in the making. x, y: its scales; rows: names down the left side in place of a scale of y."""
+    """A figure in the making. x, y: its scales; rows: names down the left side in place of a scale of y.
+
+    left: pixels for the names.
+    """
 
     def __init__(
         self,
@@ -71,16 +78,20 @@ class Plot:
         x_label: str,
         y_label: str = "",
         log: bool = False,
+        left: float = 190.0,
     ) -> None:
         self.title, self.rows = title, rows
-        self.width, left = 760.0, 210.0 if rows else 62.0
+        left = left if rows else 62.0
+        self.width = 430.0 + left if rows else 620.0
         self.height = 64.0 + 26.0 * len(rows) if rows else 380.0
         low, high = (max(x[0], 1e-9), max(x[1], x[0] * 1.01, 1e-9)) if log else x
         self.x = Scale(low, high, left, self.width - 16, log)
         bottom = self.height - 46
         self.y = Scale(*(y or (0.0, 1.0)), bottom, 12)
         self.parts: list[str] = []
+        self.inside: list[str] = []
         self._axes(x_label, y_label, bottom)
+        self.ground, self.parts = self.parts, []
 
     def row(self, place: int) -> float:
         """The middle of a row, in pixels."""
@@ -94,7 +105,7 @@ class Plot:
         self.text((self.x.start + self.x.end) / 2, bottom + 38, x_label, "label middle")
         if self.rows:
             for place, name in enumerate(self.rows):
-                self.text(self.x.start - 12, self.row(place) + 4, name, "name end", most=32)
+                self.text(self.x.start - 12, self.row(place) + 4, name, "name end", most=int((self.x.start - 12) / 6.6))
             return
         for tick in self.y.ticks():
             at = self.y.at(tick)
@@ -102,7 +113,8 @@ class Plot:
             self.text(self.x.start - 7, at + 4, f"{tick:,.10g}", "tick end")
         middle = (self.y.start + self.y.end) / 2
         self.parts.append(
-            f'<text class="label middle" transform="translate(14 {middle:.1f}) rotate(-90)">{escaped(y_label, 80)}</text>'
+            f'<text class="label middle" transform="translate(14 {middle:.1f}) rotate(-90)">'
+            f"{escaped(y_label, 80)}</text>"
         )
 
     def text(self, x: float, y: float, text: str, kind: str, most: int = 80) -> None:
@@ -110,7 +122,7 @@ class Plot:
 
     def upright(self, value: float | None, kind: str, told: str) -> None:
         """A line across all rows at one value of x."""
-        if value is not None and math.isfinite(value):
+        if value is not None and self.x.holds(value):
             at = self.x.at(value)
             self.parts.append(
                 f'<path class="{kind}" d="M{at:.1f} 10V{self.y.start:.1f}"><title>{escaped(told, 200)}</title></path>'
@@ -118,7 +130,7 @@ class Plot:
 
     def level(self, value: float | None, kind: str, told: str) -> None:
         """A line along the whole of x at one value of y."""
-        if value is not None and math.isfinite(value):
+        if value is not None and self.y.holds(value):
             at = self.y.at(value)
             self.parts.append(
                 f'<path class="{kind}" d="M{self.x.start:.1f} {at:.1f}H{self.x.end:.1f}">'
@@ -166,8 +178,9 @@ class Plot:
         if d and xs:
             d.append(f"H{self.x.at(xs[-1]):.1f}")
             dash = f"d{max(series, 0) // SERIES % 3}" if series >= 0 else "dref"
-            self.parts.append(
-                f'<path class="line {colour(series)} {dash}" d="{"".join(d)}"><title>{escaped(told, 200)}</title></path>'
+            self.inside.append(
+                f'<path class="line {colour(series)} {dash}" d="{"".join(d)}">'
+                f"<title>{escaped(told, 200)}</title></path>"
             )
 
     def band(self, xs: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], s: int) -> None:
@@ -177,9 +190,8 @@ class Plot:
             if a is not None and b is not None and math.isfinite(a) and math.isfinite(b)
         ]
         if len(points) > 1:
-            self.parts.append(
-                f'<path class="band {colour(s)}" d="{_stairs(points, lambda p: p[2], "M")}'
-                f'{_back(points)}z"/>'
+            self.inside.append(
+                f'<path class="band {colour(s)}" d="{_stairs(points, lambda p: p[2], "M")}{_back(points)}z"/>'
             )
 
     def bars(self, edges: Sequence[float], shares: Sequence[float], y: float, height: float) -> None:
@@ -195,16 +207,23 @@ class Plot:
 
     def svg(self, style: str = "") -> str:
         inside = f"<style>{style}</style>" if style else ""
+        x, y, width, height = self.x.start, self.y.end, self.x.end - self.x.start, self.y.start - self.y.end
+        # An inner drawing cuts off what leaves it, without an id that two figures of a page would share.
+        cut = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" viewBox="{x:g} {y:g} {width:g} {height:g}"'
+        clipped = f"<svg {cut}>{''.join(self.inside)}</svg>" if self.inside else ""
         return (
             f'<svg class="figure" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {self.height:g}" '
-            f'role="img" aria-label="{escaped(self.title, 200)}">{inside}{"".join(self.parts)}</svg>'
+            f'role="img" aria-label="{escaped(self.title, 200)}">'
+            f"{inside}{''.join(self.ground)}{clipped}{''.join(self.parts)}</svg>"
         )
 
 
-def _stairs(points: Sequence[tuple[float, float, float]], of: Callable[[tuple[float, float, float]], float], m: str) -> str:
+def _stairs(
+    points: Sequence[tuple[float, float, float]], of: Callable[[tuple[float, float, float]], float], m: str
+) -> str:
     first = points[0]
     told = [f"{m}{first[0]:.1f} {of(first):.1f}"]
-    for before, p in zip(points, points[1:], strict=False):
+    for before, p in pairwise(points):
         told.append(f"H{p[0]:.1f}" + (f"V{of(p):.1f}" if of(p) != of(before) else ""))
     return "".join(told)
 
@@ -212,8 +231,8 @@ def _stairs(points: Sequence[tuple[float, float, float]], of: Callable[[tuple[fl
 def _back(points: Sequence[tuple[float, float, float]]) -> str:
     """The lower side of a band, from the right to the left."""
     told = [f"V{points[-1][1]:.1f}"]
-    for after, p in zip(reversed(points), list(reversed(points))[1:], strict=False):
-        told.append((f"H{after[0]:.1f}V{p[1]:.1f}" if p[1] != after[1] else ""))
+    for after, p in pairwise(reversed(points)):
+        told.append(f"H{after[0]:.1f}V{p[1]:.1f}" if p[1] != after[1] else "")
     return "".join([*told, f"H{points[0][0]:.1f}"])
 
 

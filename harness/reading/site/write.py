@@ -1,4 +1,4 @@
-"""Writes the site: pages, figures and data into a new folder that takes the place of an earlier site when it is whole."""
+"""Writes the site into a new folder, which takes the place of an earlier site when it is whole."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ class _Site:
             "index.html", "index.html", rankings=[(r, self._draw("", _place(r), ranking_figure(r))) for r in rankings]
         )
         for name, boards in by_page.items():
-            drawn = [(b, [self._draw("../", f"{name}-{file_name(b.mode)}", f) for f in figures_of_board(b)]) for b in boards]
+            drawn = [
+                (b, [self._draw("../", f"{name}-{file_name(b.mode)}", f) for f in figures_of_board(b)]) for b in boards
+            ]
             self._page("setting.html", f"settings/{name}.html", boards=drawn, title=boards[0].title)
         for strategy in strategies:
             figure = strategy.figure
