@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": "Carry searches of a study out again, and say whether they agree.",
     "report": "Print the tables of a finished study, or export them.",
     "gate": "Compare a study with reference records: did a strategy get worse?",
+    "leaderboard": "Build a static site of one or many results folders.",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
     "results": "Join results of several machines, or show the records of one run.",
