@@ -71,6 +71,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
     def answers(self, item: Item) -> bool:
         """Whether it is what the item asks for. A process whose code was tampered with may send anything."""
+        if isinstance(item, BatchItem):
+            whole = len(self.parts) == len(item.items)
+            return whole and all(part.answers(i) for part, i in zip(self.parts, item.items, strict=True))
         if isinstance(item, TrainingItem):
             found = self.training
             return found is not None and (found.id, found.spec) == (item.id, item.spec)

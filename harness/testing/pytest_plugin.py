@@ -40,9 +40,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     """The gate stands before the body of a marked test."""
     mark = pyfuncitem.get_closest_marker(_MARK)
     if mark is not None:
-        _fail_unless_passed(
-            pyfuncitem.funcargs["nas_study"].folder, pyfuncitem.config.rootpath / _said(mark, "against")
-        )
+        study: Any = pyfuncitem.funcargs["nas_study"]
+        _fail_unless_passed(study.folder, pyfuncitem.config.rootpath / _said(mark, "against"))
     return (yield)
 
 
