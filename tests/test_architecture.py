@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = sorted(
     p for room in ("plugins", "protocols") for p in (ROOT / room).iterdir() if p.name.startswith("harness_")
 )
-HEAVY = {"torch", "torch_geometric", "optuna", "sklearn", "onnx", "onnxruntime", "lightgbm"}
+HEAVY = {"torch", "torch_geometric", "kornia", "PIL", "optuna", "sklearn", "onnx", "onnxruntime", "lightgbm"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -14,7 +14,7 @@ from harness.statistics.metrics import ktau
 from harness_training.trainer import Trainer
 
 Floats = npt.NDArray[np.float64]
-_RESAMPLED = 2000
+_RESAMPLED = 500
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def spread(scores: Floats, seed: int = 0) -> Spread:
     between, within, snr = _variances(scores)
     tau = _tau(scores)
     drawn = [scores[rng.integers(0, len(scores), len(scores))] for _ in range(_RESAMPLED)]
-    snrs, taus = [_variances(d)[2] for d in drawn], [_tau(d) for d in drawn[: _RESAMPLED // 4]]
-    return Spread(between**0.5, within**0.5, snr, _interval(snrs), tau, _interval(taus))
+    snrs, taus = _interval([_variances(d)[2] for d in drawn]), _interval([_tau(d) for d in drawn])
+    return Spread(between**0.5, within**0.5, snr, snrs, tau, taus)
 
 
 def _variances(scores: Floats) -> tuple[float, float, float]:
@@ -110,5 +110,5 @@ def _tau(scores: Floats) -> float:
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
-    low, high = np.percentile(values, [5, 95])
+    low, high = np.percentile(values, [5, 95], method="inverted_cdf")  # a ratio may be infinite
     return float(low), float(high)

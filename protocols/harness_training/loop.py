@@ -75,7 +75,7 @@ class _Training:
         self.epochs = job.epochs or self.part.epochs
         torch.manual_seed(derived_seed(job.seed, "network"))
         self.network = job.build(self.part.auxiliary > 0).to(device)
-        if self.part.channels_last:
+        if _channels_last(self.part, device):
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.SGD(
             self.network.parameters(), self.part.lr, self.part.momentum,
@@ -169,7 +169,12 @@ def evaluate(network: nn.Module, images: Images, pipeline: Pipeline, part: Train
 
 
 def _laid_out(images: Tensor, part: TrainPart) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last) if part.channels_last else images
+    return images.contiguous(memory_format=torch.channels_last) if _channels_last(part, images.device) else images
+
+
+def _channels_last(part: TrainPart, device: torch.device) -> bool:
+    """On a GPU alone: on a CPU it is slower, and torch 2.13 was seen to corrupt memory in a backward pass with it."""
+    return part.channels_last and device.type == "cuda"
 
 
 def _precision(part: TrainPart, device: torch.device) -> Any:

@@ -28,7 +28,8 @@ class TrainPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fidelities: cheaper trainings, in epochs, each with a schedule of its own. cosine: ``step`` lowers the rate with
     every batch, ``epoch`` with every epoch. clip: largest norm of the gradient; 0 for none. auxiliary: weight of the
     auxiliary head's loss. drop_path: rate that the drop path grows towards, linearly with the epochs. judge: ``last``
-    judges the network after the last epoch, ``each`` after every one too, for its learning curve.
+    judges the network after the last epoch, ``each`` after every one too, for its learning curve. precision: of what
+    autocast lowers. channels_last: the layout of maps, on a GPU alone.
     """
 
     epochs: Count

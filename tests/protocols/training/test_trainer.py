@@ -1,0 +1,146 @@
+"""From an architecture to a score, with the store; devices; and the figures that tell whether a task discriminates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from harness import DataMissing, HarnessError
+from harness.registry import Registry
+from harness_training.device import bits, open_device
+from harness_training.discrimination import discriminate, spread, summarise
+from harness_training.store import Store
+from harness_training.trainer import open_trainer
+
+TINY = """
+[network.nasbench201]
+channels = 2
+cells = 1
+stages = 1
+[network.darts]
+channels = 2
+layers = 2
+[data]
+train = 60
+[train]
+epochs = 2
+batch = 30
+lr = 0.1
+momentum = 0.9
+weight_decay = 0.0
+"""
+
+
+@pytest.fixture
+def tiny(data_folder: Path) -> Path:
+    folder = data_folder / "protocols" / "digits"
+    folder.mkdir(parents=True)
+    (folder / "tiny.toml").write_text(TINY)
+    return data_folder
+
+
+def test_isomorphic_cells_are_one_training(registry: Registry, tiny: Path) -> None:
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    space = trainer.networks.space
+    one, twin = (1, 0, 0, 0, 3, 0), (1, 0, 0, 3, 0, 0)
+    assert space.key(one) == space.key(twin)
+    assert trainer.identity(one, 0).key == trainer.identity(twin, 0).key
+    curve = trainer.train(one, 0)
+    assert trainer.train(twin, 0) == curve
+    assert trainer.train(twin, 0, 1) != curve
+    assert len(list((tiny / "trainings" / "validation").rglob("*.json"))) == 2
+    assert trainer.costs(one) == trainer.costs(twin)
+
+
+def test_with_and_without_a_store_gives_the_same(registry: Registry, tiny: Path) -> None:
+    arch = (3, 0, 1, 0, 0, 3)
+    stored = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    plain = open_trainer(registry, "digits", "nasbench201", "tiny")
+    assert stored.train(arch, 3) == plain.train(arch, 3) == stored.train(arch, 3)
+
+
+def test_the_final_training_sees_more_images_and_is_another(registry: Registry, tiny: Path) -> None:
+    search = open_trainer(registry, "digits", "darts", "tiny", store=Store("validation"))
+    final = open_trainer(registry, "digits", "darts", "tiny", purpose="final", store=Store("final"))
+    assert (len(search.data.train), len(final.data.train)) == (60, 60 + len(search.data.held))
+    (arch,) = search.networks.space.sample(np.random.default_rng(0), 1)
+    assert search.train(arch, 0) != final.train(arch, 0)
+
+
+def test_another_code_or_environment_is_another_training(
+    registry: Registry, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny")
+    key = trainer.identity((3,) * 6, 0).key
+    assert trainer.identity((3,) * 6, 0).key == key
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    assert trainer.identity((3,) * 6, 0).key != key
+
+
+def test_what_does_not_go_together_is_refused(registry: Registry, tiny: Path) -> None:
+    with pytest.raises(DataMissing, match="nas-harness data import cifar10 PATH"):
+        open_trainer(registry, "cifar10", "darts")
+    file = tiny / "protocols" / "digits" / "tiny.toml"
+    file.write_text(TINY.replace("batch = 30", "batch = 61"))
+    with pytest.raises(HarnessError, match="a batch of 61 is larger than the 60 training images; lower"):
+        open_trainer(registry, "digits", "darts", "tiny")
+
+
+def test_devices() -> None:
+    assert open_device("cpu").type == "cpu"
+    for name, what in (("gpu", "no device is called 'gpu'"), ("mps", "run on cpu or cuda"), ("cuda:99", "sees . GPUs")):
+        with pytest.raises(HarnessError, match=what):
+            open_device(name)
+    found = bits(open_device("cpu"))
+    assert found["threads"] == torch.get_num_threads()
+    assert found["torch"] == torch.__version__
+    assert found["instructions"]
+    assert found["processor"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_trains_on_a_gpu(registry: Registry, tiny: Path) -> None:
+    trainer = open_trainer(registry, "digits", "darts", "tiny", device="cuda")
+    (arch,) = trainer.networks.space.sample(np.random.default_rng(0), 1)
+    assert trainer.train(arch, 0).finished
+
+
+def test_variances_are_those_of_an_analysis_of_variance() -> None:
+    """F of scipy's one-way analysis is 1 + repeats x SNR."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(50, 8, (30, 1)) + rng.normal(0, 3, (30, 3))
+    found = spread(scores)
+    assert 1 + 3 * found.snr == pytest.approx(stats.f_oneway(*scores).statistic)
+    assert found.seeds == pytest.approx(3, rel=0.3)
+    assert found.architectures == pytest.approx(8, rel=0.4)
+    pairs = [stats.kendalltau(scores[:, a], scores[:, b]).statistic for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert found.tau == pytest.approx(np.mean(pairs))
+    assert found.snr_interval[0] < found.snr < found.snr_interval[1]
+
+
+def test_noise_alone_has_no_ratio_and_the_better_half_is_the_better_half() -> None:
+    rng = np.random.default_rng(1)
+    assert spread(rng.normal(0, 1, (400, 3))).snr < 0.1
+    scores = np.concatenate([rng.normal(90, 1, (10, 3)), rng.normal(20, 1, (10, 3))])
+    scores[13, 1] = np.nan
+    found = summarise(scores)
+    assert (found.n, found.failed) == (19, 1)
+    assert found.every.snr > 100
+    assert found.better.architectures < 2  # the ten of about 90
+
+
+def test_a_task_is_measured_by_training(registry: Registry, tiny: Path) -> None:
+    """A cell that carries nothing beside cells of convolutions: the first is at chance."""
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    seen: list[tuple[int, int]] = []
+    found = discriminate(
+        trainer, [(0,) * 6, (3,) * 6, (3, 1, 3, 1, 1, 3)], (0, 1), watch=lambda a, b: seen.append((a, b))
+    )
+    assert seen[-1] == (6, 6)
+    assert (found.n, found.repeats, found.failed) == (3, 2, 0)
+    assert found.lowest == pytest.approx(10, abs=3)
+    assert found.every.seeds > 0
