@@ -71,6 +71,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
     def answers(self, item: Item) -> bool:
         """Whether it is what the item asks for. A process whose code was tampered with may send anything."""
+        if isinstance(item, BatchItem):
+            pairs = zip(self.parts, item.items, strict=False)
+            return len(self.parts) == len(item.items) and all(part.answers(one) for part, one in pairs)
         if isinstance(item, TrainingItem):
             found = self.training
             return found is not None and (found.id, found.spec) == (item.id, item.spec)
