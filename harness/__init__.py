@@ -17,6 +17,8 @@ _WHERE = {
     "Choice": "harness.spaces",
     "ChoiceScript": "harness.spaces",
     "Decision": "harness.spaces",
+    "ImageShape": "harness.spaces",
+    "Networks": "harness.spaces",
     "RestrictedSpace": "harness.spaces",
     "Script": "harness.spaces",
     "SearchSpace": "harness.spaces",
@@ -156,6 +158,8 @@ if TYPE_CHECKING:
     from harness.spaces import Choice as Choice
     from harness.spaces import ChoiceScript as ChoiceScript
     from harness.spaces import Decision as Decision
+    from harness.spaces import ImageShape as ImageShape
+    from harness.spaces import Networks as Networks
     from harness.spaces import RestrictedSpace as RestrictedSpace
     from harness.spaces import Script as Script
     from harness.spaces import SearchSpace as SearchSpace

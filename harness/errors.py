@@ -15,10 +15,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class HarnessError(Exception):
     """Base of every error that the command line shows without a traceback.
 
-    field: what of a study it is about, such as ``tasks[1].name``, where that is known.
+    field: what of a study it is about, such as ``tasks[1].name``, where that is known. status: the exit status.
     """
 
     field: str | None = None
+    status: int = 2
 
 
 class UnknownName(HarnessError):
@@ -53,6 +54,27 @@ class PluginError(HarnessError):
 
 class RecordError(HarnessError):
     """A results folder or record that cannot be read or written."""
+
+
+class EarlierRecords(RecordError):
+    """A results folder that an earlier version wrote."""
+
+
+GATE_STATUS = {
+    "determinism": 10, "schema": 11, "missing": 12, "budget": 13, "data": 14, "seeds": 15, "margin": 16, "metric": 17
+}  # fmt: skip
+"""What keeps a gate from comparing -> the exit status."""
+
+
+class GateError(HarnessError):
+    """Two sides that a gate cannot compare, or a gate that is none. kind: of `GATE_STATUS`."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.status = kind, GATE_STATUS[kind]
+
+    def __reduce__(self) -> tuple[type[GateError], tuple[str, str]]:
+        return type(self), (self.kind, str(self))
 
 
 class InvalidArchitecture(HarnessError, ValueError):

@@ -19,8 +19,8 @@ PROJECT = "nas_harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-Kind = Literal["space", "strategy", "protocol", "executor", "metric"]
-KINDS: tuple[Kind, ...] = ("strategy", "protocol", "space", "executor", "metric")
+Kind = Literal["space", "strategy", "protocol", "executor", "metric", "network"]
+KINDS: tuple[Kind, ...] = ("strategy", "protocol", "space", "executor", "metric", "network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ def nas_harness_protocols() -> Iterable[Provides | type]:
 @hookspec
 def nas_harness_spaces() -> Iterable[Provides | type]:
     """Return the search spaces: callables without arguments that give a `harness.SearchSpace`. Called at discovery."""
+    return ()
+
+
+@hookspec
+def nas_harness_networks() -> Iterable[Provides | type]:
+    """Return the networks of spaces, subclasses of `harness.Networks`, each under its space's name. Called once."""
     return ()
 
 
@@ -95,4 +101,5 @@ HOOK_OF: dict[Kind, str] = {
     "space": "nas_harness_spaces",
     "executor": "nas_harness_executors",
     "metric": "nas_harness_metrics",
+    "network": "nas_harness_networks",
 }

@@ -79,7 +79,8 @@ def searched(
     params: Mapping[str, object] | None = None,
 ) -> Population:
     """Searches of ``name``, one for each seed of ``runs``, with ``queries`` paid queries each."""
-    cls, validator, final = strategy_class(name), evaluator.validator(), evaluator.task.finals[0]
+    cls, validator, truth = strategy_class(name), evaluator.validator(), evaluator.truth(evaluator.task.finals[0])
+    assert truth is not None
     finals, valids = np.full((2, len(runs), queries), np.nan)
     for i, seed in enumerate(runs):
         oracle = Oracle(validator, Budget(queries=queries))
@@ -91,7 +92,7 @@ def searched(
         places = oracle.incumbents
         archs = [oracle.ledger[k].arch for k in places]
         assert tuple(returned[0]) == archs[-1]
-        scores = evaluator.final(archs, final=final).scores
+        scores = truth.final[validator.identity(archs)]
         for place, score in zip(places, scores.tolist(), strict=True):
             finals[i, place:], valids[i, place:] = score, oracle.ledger[place].score
     return Population(rounded(finals), rounded(valids))

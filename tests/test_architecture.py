@@ -124,7 +124,7 @@ def test_the_hook_contract_is_read_in_one_sitting() -> None:
     assert len(text.splitlines()) < 120
     tree = ast.parse(text)
     hooks = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
-    assert len(hooks) == 8
+    assert len(hooks) == 9
     assert all(ast.get_docstring(h) for h in hooks)
 
 
@@ -140,3 +140,20 @@ def test_every_hook_command_and_extra_is_documented() -> None:
     wanted = [*hooks, *(f"nas-harness {c}" for c in COMMANDS)]
     wanted += [f"| `{e}` |" for e in project["project"]["optional-dependencies"]]
     assert [w for w in wanted if w not in pages] == []
+
+
+def test_every_public_name_is_there_for_type_checkers_too() -> None:
+    import harness
+
+    for public in harness.__all__:
+        assert getattr(harness, public) is not None
+    tree = ast.parse((ROOT / "harness" / "__init__.py").read_text(encoding="utf-8"))
+    typed = {
+        f"{node.module}:{alias.asname}"
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == {f"{module}:{public}" for public, module in harness._WHERE.items()}

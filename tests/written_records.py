@@ -257,7 +257,11 @@ def study(
 
 
 def _usual(runs: Sequence[Run]) -> list[SamplingRecord]:
-    return [sampling(task) for task in dict.fromkeys(r.setting.task for r in runs)]
+    return [
+        sampling(s.task, search_task=s.search_task, law=s.law, final=s.final, final_seed=s.final_seed,
+                 constraints=s.constraints)
+        for s in dict.fromkeys(msgspec.structs.replace(r.setting, budget=_QUERIES) for r in runs)
+    ]  # fmt: skip
 
 
 def write_study(

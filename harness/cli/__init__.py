@@ -22,9 +22,13 @@ from harness.errors import HarnessError, UnknownName
 
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
+    "replay": "Carry searches of a study out again, and say whether they agree.",
     "report": "Print the tables of a finished study, or export them.",
+    "gate": "Compare a study with reference records: did a strategy get worse?",
+    "leaderboard": "Build a static site of one or many results folders.",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
+    "results": "Join results of several machines, or show the records of one run.",
     "data": "Turn official benchmark files into tables; fetch, verify and describe them.",
     "check": "Run the conformance checks on a strategy, a space or a protocol.",
 }
@@ -103,7 +107,8 @@ def options(
       nas-harness run --strategy random-search --task nasbench-graph/cora --seeds 8 --budget 100
       nas-harness report results/quickstart
 
-    Exit status: 0 done; 1 some runs or checks failed; 2 bad input; 130 interrupted.
+    Exit status: 0 done; 1 some runs or checks failed; 2 bad input; 3 the machine or the cluster stopped a study;
+    130 interrupted.
     """
     ctx.obj = Settings(debug=debug, strict_plugins=strict_plugins)
 
@@ -125,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         refusal.show()
         return int(refusal.exit_code)
     except HarnessError as error:
-        return _refuse(str(error), debug)
+        return _refuse(str(error), debug, error.status)
     except typer.Abort:
         typer.echo("interrupted", err=True)
         return INTERRUPTED
@@ -138,13 +143,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _refuse(message: str, debug: bool) -> int:
+def _refuse(message: str, debug: bool, status: int = BAD_INPUT) -> int:
     if debug:
         import traceback
 
         traceback.print_exc()
     typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
-    return BAD_INPUT
+    return status
 
 
 __all__ = ["COMMANDS", "app", "main"]

@@ -20,6 +20,7 @@ KINDS = {
     "spaces": "space",
     "executors": "executor",
     "metrics": "metric",
+    "networks": "network",
 }
 WHAT = (*KINDS, "tasks", "plugins")
 

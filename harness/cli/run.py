@@ -13,6 +13,7 @@ from harness.errors import StudyError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+STOPPED = 3
 INTERRUPTED = 130
 _Texts = list[str] | None
 
@@ -42,8 +43,15 @@ def run(
     final_timeout: Annotated[
         float, typer.Option("--final-timeout", help="Seconds that a final training may take, where a task trains.")
     ] = 86400.0,
+    run_memory: Annotated[
+        str | None, typer.Option("--run-memory", help="Memory that a run may hold, such as 2GiB; default a fair share.")
+    ] = None,
     keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run again what failed or timed out.")] = False,
+    verify: Annotated[
+        int, typer.Option("--verify", help="Carry out so many finished searches again, and compare.")
+    ] = 0,
+    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append each event, a line of JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Run a study, or what is missing of it, and print its report. The study is a file, or said by options.
@@ -56,13 +64,14 @@ def run(
       nas-harness run --strategy regularized-evolution --param sample=5 \\
           --task nasbench201/cifar10 --seeds 8 --budget queries=100,seconds=2e4
 
-    Exit status: 0 done; 1 some runs failed; 2 bad input; 130 interrupted (run it again to resume).
+    Exit status: 0 done; 1 some runs failed, or differ when they are verified; 2 bad input; 3 the machine or the cluster
+    could not carry out the rest; 130 interrupted. After 3 and 130, the same command resumes.
     """
     if executor == "serial":
         from harness.running.environment import start_single_threaded
 
         start_single_threaded()
-    from harness.cli.study_options import study_of
+    from harness.cli.study_options import parse_memory, study_of
     from harness.errors import counted
     from harness.running.campaign import Settings, carry_out_study
     from harness.running.progress import open_progress
@@ -102,30 +111,33 @@ def run(
     registry = open_registry(ctx)
     warn_of_broken(registry)
     located = nullcontext() if file is None or text is None else located_in(file, text)
-    with open_progress(quiet) as listener, located:
+    settings = Settings(
+        executor=executor,
+        cluster=cluster,
+        jobs=jobs,
+        run_timeout=run_timeout,
+        final_timeout=final_timeout,
+        run_memory=None if run_memory is None else parse_memory(run_memory),
+        keep_queries=keep_queries,
+        retry_failed=retry_failed,
+    )
+    with open_progress(quiet, log_file) as listener, located:
         summary = carry_out_study(
             study,
             registry=registry,
             results=results,
-            settings=Settings(
-                executor=executor,
-                cluster=cluster,
-                jobs=jobs,
-                run_timeout=run_timeout,
-                final_timeout=final_timeout,
-                keep_queries=keep_queries,
-                retry_failed=retry_failed,
-            ),
+            settings=settings,
             listener=listener,
             text=text,
         )
-    if summary.interrupted:
+    if summary.interrupted or summary.stopped is not None:
         done = summary.already + summary.finished
+        why = "interrupted" if summary.stopped is None else f"stopped: {summary.stopped}"
         typer.echo(
-            f"interrupted: {done} of {summary.total} runs are kept in {summary.folder}; the same command again resumes",
+            f"{why}\n{done} of {summary.total} runs are kept in {summary.folder}; the same command again resumes",
             err=True,
         )
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED if summary.stopped is None else STOPPED)
     if not quiet:
         from harness.reading.report import print_report
 
@@ -133,5 +145,11 @@ def run(
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for why in summary.failed:
         typer.echo(why, err=True)
-    if summary.failed:
+    differ = False
+    if verify:
+        from harness.cli.replay import say
+        from harness.reading.replay import replay
+
+        differ = say(replay(summary.folder, registry=registry, sample=verify, settings=settings), quiet=quiet)
+    if summary.failed or differ:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from harness.errors import StudyError
+from harness.errors import HarnessError, StudyError
 from harness.running.study import Study, study_from
 
 _LIMITS = ("queries", "epochs", "seconds")
@@ -64,6 +64,15 @@ def parse_budget(text: str) -> dict[str, float]:
             raise StudyError(f"--budget {text!r}: a number of queries is whole")
         limits[key] = int(number) if key == "queries" else number
     return limits
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of ``2GiB``, ``500 MB`` or ``1000000``. Raises HarnessError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
+    if found is None or (found[3] and not found[2]):
+        raise HarnessError(f"--run-memory {text!r}: write bytes, or a number with a unit such as 500MB or 2GiB")
+    power = " KMGT".index(found[2].upper() or " ")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def default_name(strategies: Sequence[str], tasks: Sequence[str]) -> str:

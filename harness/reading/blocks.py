@@ -18,7 +18,7 @@ from harness.search.budget import Budget
 
 @dataclass(frozen=True)
 class Competitor:
-    """A strict entry, or the strict reference.
+    """An entry, or a reference, of the blocks' mode.
 
     scores: of each block, one a run, higher is better; failed runs stand at the worst score known.
     """
@@ -52,21 +52,26 @@ def over(titles: Sequence[str], budget: Budget) -> str:
     return f"over {where}, {numbers.budget(budget)}"
 
 
-def blocks_of(study: StudyRuns, tasks: tuple[str, ...] = (), entries: tuple[str, ...] = ()) -> list[Blocks]:
-    """The settings whose scores have a direction, by budget; tasks, entries: names and labels to keep (default all)."""
+def blocks_of(
+    study: StudyRuns, tasks: tuple[str, ...] = (), entries: tuple[str, ...] = (), *, mode: str = STRICT
+) -> list[Blocks]:
+    """The settings whose scores have a direction, by budget, with the entries of one mode.
+
+    tasks, entries: names and labels to keep (default all).
+    """
     by_budget: dict[Budget, list[SettingSamples]] = {}
     for setting in study.settings:
         if setting.score is not None and (not tasks or setting.setting.task in tasks):
             by_budget.setdefault(setting.setting.budget, []).append(SettingSamples(setting))
-    return [_blocks(budget, settings, entries) for budget, settings in by_budget.items()]
+    return [_blocks(budget, settings, entries, mode) for budget, settings in by_budget.items()]
 
 
-def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, ...]) -> Blocks:
+def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, ...], mode: str) -> Blocks:
     everywhere: dict[tuple[str, bool], list[Floats]] = {}
     for setting in settings:
         for runs in setting.runs.everyone:
             is_reference = runs.entry.role == "reference"
-            if runs.entry.mode == STRICT and (is_reference or not entries or runs.entry.label in entries):
+            if runs.entry.mode == mode and (is_reference or not entries or runs.entry.label in entries):
                 scores = EntrySamples(runs, setting).oriented([r.score for r in runs.runs])
                 everywhere.setdefault((runs.entry.label, is_reference), []).append(scores)
     return Blocks(

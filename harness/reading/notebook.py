@@ -10,6 +10,7 @@ from harness.protocol import Evaluator
 from harness.reading.results import Results, read_results
 from harness.registry import Registry, default_registry
 from harness.running.campaign import Settings, carry_out_study
+from harness.running.execution import Stopped
 from harness.running.plan import Evaluators
 from harness.running.progress import open_progress
 from harness.running.study import Study, load_study, study_from
@@ -29,7 +30,8 @@ def run_study(
     of ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``.
 
     Raises HarnessError for what is wrong with the study, before any run starts. A run that fails raises nothing: it
-    stands among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt; the same call goes on from there.
+    stands among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt; where the machine or the cluster
+    could not carry out the rest, `Stopped` is raised. The same call goes on from there.
     """
     text = None
     if isinstance(study, (str, Path)):
@@ -48,6 +50,8 @@ def run_study(
         )
     if summary.interrupted:
         raise KeyboardInterrupt
+    if summary.stopped is not None:
+        raise Stopped(summary.stopped)
     return read_results(summary.folder)
 
 

@@ -25,7 +25,7 @@ class SettingSamples:
     def __init__(self, runs: SettingRuns) -> None:
         self.runs, self.score, self.sampling = runs, runs.score, runs.sampling
         budget = runs.setting.budget
-        self.reference_of = {r.entry.scoring: Reference(r, budget) for r in reversed(runs.references)}
+        self.references = [Reference(r, budget) for r in runs.references]
         self.entries = [EntrySamples(e, self) for e in runs.entries]
         self._coverage: dict[tuple[int, int], float | None] = {}
 
@@ -71,12 +71,31 @@ class EntrySamples:
         self.valids = shown([None if r.failed else r.valid for r in runs.runs], s.valid_mean if s else None)
 
     @cached_property
+    def references(self) -> list[Reference]:
+        """Every matched random search that is scored as the entry is."""
+        return [r for r in self.setting.references if r.entry.entry.scoring == self.runs.entry.scoring]
+
+    @property
     def reference(self) -> Reference | None:
-        return self.setting.reference_of.get(self.runs.entry.scoring)
+        """The one that tables show."""
+        return self.references[0] if self.references else None
 
     @cached_property
     def searched(self) -> list[Answer] | None:
+        """What the reference would have reported at the cost of each run; None where that is not known."""
         return None if self.reference is None else self.reference.beside(self.runs)
+
+    @cached_property
+    def readings(self) -> dict[str, list[Answer]] | None:
+        """Both readings of every reference, which an entry must beat to be better; None where one is not known."""
+        found: dict[str, list[Answer]] = {}
+        for reference in self.references:
+            beside = self.searched if reference is self.reference else reference.beside(self.runs)
+            if beside is None:
+                return None
+            name = reference.entry.entry.label
+            found |= {f"{name}, {OWN_COST}": beside, f"{name}, {WHOLE_BUDGET}": reference.whole}
+        return found or None
 
     @cached_property
     def vs_sampling(self) -> Comparison | None:
@@ -88,12 +107,11 @@ class EntrySamples:
 
     @cached_property
     def vs_search(self) -> Comparison | None:
-        """Against both readings of the reference; None where one of them is not known, or which way is up."""
-        if self.score is None or self.reference is None or self.searched is None or self.setting.worst is None:
+        """Against every reading; None too where it is not known which way is up."""
+        if self.score is None or self.readings is None or self.setting.worst is None:
             return None
-        read = {OWN_COST: self.searched, WHOLE_BUDGET: self.reference.whole}
         ours = self.oriented([r.score for r in self.runs.runs])
-        return compare(ours, {name: self.oriented([a.score for a in answers]) for name, answers in read.items()})
+        return compare(ours, {name: self.oriented([a.score for a in read]) for name, read in self.readings.items()})
 
     def oriented(self, scores: Sequence[float | None]) -> Floats:
         """Failed runs at the worst score known."""
@@ -102,16 +120,15 @@ class EntrySamples:
     @cached_property
     def valid_vs_search(self) -> Comparison | None:
         """The same of validation scores; None too where one that was found has none."""
-        if self.sampling is None or self.reference is None or self.searched is None or self.setting.worst_valid is None:
+        if self.sampling is None or self.readings is None or self.setting.worst_valid is None:
             return None
-        ours = [(r.score, r.valid) for r in self.runs.runs]
-        if any(v is None for s, v in (*ours, *self.searched, *self.reference.whole) if s is not None):
+        ours = [Answer(r.score, r.valid) for r in self.runs.runs]
+        if any(a.valid is None for answers in (ours, *self.readings.values()) for a in answers if a.score is not None):
             return None
         score, worst = self.sampling.search_score, self.setting.worst_valid
-        read = {OWN_COST: self.searched, WHOLE_BUDGET: self.reference.whole}
         return compare(
-            _worst_case([None if s is None else v for s, v in ours], score, worst),
-            {name: _worst_case([a.valid for a in answers], score, worst) for name, answers in read.items()},
+            _worst_case([None if a.score is None else a.valid for a in ours], score, worst),
+            {name: _worst_case([a.valid for a in read], score, worst) for name, read in self.readings.items()},
         )
 
     def worst_case_mean(self) -> float | None:

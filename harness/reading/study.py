@@ -63,9 +63,13 @@ class SettingRuns:
     def runs(self) -> Iterator[Run]:
         return (run for of in self.everyone for run in of.runs)
 
+    def references_of(self, entry: Entry) -> list[EntryRuns]:
+        """Every matched random search that is scored as the entry is, the one under the task's own law first."""
+        return [r for r in self.references if r.entry.scoring == entry.scoring]
+
     def reference_of(self, entry: Entry) -> EntryRuns | None:
-        """The matched random search that is scored as the entry is."""
-        return next((r for r in self.references if r.entry.scoring == entry.scoring), None)
+        """The first of them, which tables show."""
+        return next(iter(self.references_of(entry)), None)
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def study_of(folder: Folder) -> StudyRuns:
         raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")
     told = [str(p) for p in folder.problems]
     groups = _grouped(plans, told)
-    titles = _titles([about.setting for about, _ in groups])
+    titles = titles_of([about.setting for about, _ in groups])
     settings = tuple(
         _setting_runs(about, title, entries, folder) for (about, entries), title in zip(groups, titles, strict=True)
     )
@@ -174,7 +178,7 @@ def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[Planned
     return [(about, list(entries.values())) for about, entries in found.values()]
 
 
-def _titles(settings: Sequence[Setting]) -> list[str]:
+def titles_of(settings: Sequence[Setting]) -> list[str]:
     """The title of each; with its law, final score and budget where another one of that title has another."""
     titles = []
     for setting in settings:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.errors import RecordError
+from harness.errors import EarlierRecords, RecordError
 from harness.records.lines import (
     SCHEMA,
     Line,
@@ -55,11 +55,12 @@ _version = msgspec.json.Decoder(_Version)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A line of a store that cannot be used."""
+    """A line of a store that cannot be used. other_schema: because another version wrote it."""
 
     file: str
     line: int
     why: str
+    other_schema: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.why}"
@@ -88,11 +89,11 @@ def read_folder(path: Path) -> Folder:
     """Everything in a results folder; an empty one where nothing is there yet.
 
     Of several records of one id the first stands, unless it failed and a later one did not (``--retry-failed``).
-    Raises RecordError where a file cannot be read, where the folder was written by an earlier version, and where two
-    records of one id say different things.
+    Raises RecordError where a file cannot be read, EarlierRecords where the folder was written by an earlier version,
+    and RecordError where two records of one id say different things.
     """
     if (path / _EARLIER).is_file() and not (path / SEARCHES).is_file():
-        raise RecordError(
+        raise EarlierRecords(
             f"{path} was written by an earlier version, whose records this one does not read; run its study again "
             f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
         )
@@ -161,7 +162,8 @@ def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tup
         try:
             schema = _version.decode(line).schema
             if schema != SCHEMA:
-                problems.append(Problem(str(file), number, f"schema {schema}, this version reads {SCHEMA}; left out"))
+                why = f"schema {schema}, this version reads {SCHEMA}; left out"
+                problems.append(Problem(str(file), number, why, other_schema=True))
                 continue
             yield number, _decoders[kind].decode(line)
         except _NO_RECORD as error:

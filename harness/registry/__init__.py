@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from importlib.metadata import Distribution, EntryPoint, distributions, version
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pluggy
@@ -20,7 +20,7 @@ from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
 from harness.registry.items import Item, find_item, uninstalled
 
 if TYPE_CHECKING:
-    from harness import Executor, Run, SearchSpace, Strategy, Task, TrainingProtocol
+    from harness import Executor, Networks, Run, SearchSpace, Strategy, Task, TrainingProtocol
 
 GROUP = "nas_harness"
 ENVIRONMENT = "NAS_HARNESS_PLUGINS"
@@ -66,11 +66,11 @@ class Registry:
         if self.only is None and ENVIRONMENT in os.environ:
             self.only = frozenset(x.strip() for x in os.environ[ENVIRONMENT].split(",") if x.strip())
         points = _entry_points()
-        for point, dist in points:
+        for point in points:
             if self.only is None or point.name in self.only:
-                self._load_entry_point(point, dist)
-        for absent in sorted((self.only or frozenset()) - {p.name for p, _ in points}):
-            known = ", ".join(sorted({p.name for p, _ in points})) or "none"
+                self._load_entry_point(point)
+        for absent in sorted((self.only or frozenset()) - {p.name for p in points}):
+            known = ", ".join(sorted({p.name for p in points})) or "none"
             self.broken.append(
                 Broken(absent, "", "", f"{ENVIRONMENT} names it, nothing installed does; known: {known}")
             )
@@ -79,8 +79,9 @@ class Registry:
 
     # -- registration -----------------------------------------------------------------------------------------------
 
-    def _load_entry_point(self, point: EntryPoint, dist: Distribution) -> None:
-        name, version = dist.metadata["Name"], dist.version
+    def _load_entry_point(self, point: EntryPoint) -> None:
+        assert point.dist is not None
+        name, version = point.dist.name, point.dist.version
         try:
             self.register(point.load(), point.name, name, version)
         except (Exception, SystemExit) as error:
@@ -145,6 +146,8 @@ class Registry:
     def load(self, kind: Literal["space"], name: str) -> Callable[[], SearchSpace]: ...
     @overload
     def load(self, kind: Literal["metric"], name: str) -> Callable[[Run], float | None]: ...
+    @overload
+    def load(self, kind: Literal["network"], name: str) -> type[Networks]: ...
     @overload
     def load(self, kind: Kind, name: str) -> Any: ...
 
@@ -236,22 +239,17 @@ def _provided(module: Any, hook: str) -> Iterable[Any]:
         ) from error
 
 
-def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
-    """Entry points of the group with their distributions, each distribution once (the first on sys.path).
+def _entry_points() -> list[EntryPoint]:
+    """Entry points of the group, each distribution's once (the first on sys.path).
 
     The harness's own come first, so that no other plugin takes a name of theirs; the others by name.
     """
-    seen: set[str] = set()
-    found: list[tuple[EntryPoint, Distribution]] = []
-    for dist in distributions():
-        name = dist.metadata["Name"]
-        if name is None or name.lower() in seen:
-            continue
-        seen.add(name.lower())
-        found += [(p, dist) for p in dist.entry_points if p.group == GROUP]
-    names = [(dist.metadata["Name"].lower(), point.name) for point, dist in found]
-    order = sorted(range(len(found)), key=lambda i: (names[i][0] != DISTRIBUTION, *names[i]))
-    return [found[i] for i in order]
+
+    def place(point: EntryPoint) -> tuple[bool, str, str]:
+        name = point.dist.name.lower() if point.dist is not None else ""
+        return name != DISTRIBUTION, name, point.name
+
+    return sorted(entry_points(group=GROUP), key=place)
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ _BASE_OF: dict[Kind, tuple[str, str]] = {
     "protocol": ("harness.protocol", "TrainingProtocol"),
     "space": ("harness.spaces", "SearchSpace"),
     "executor": ("harness.running.execution", "Executor"),
+    "network": ("harness.spaces", "Networks"),
 }
 """What a class of each kind is a subclass of."""
 _CALLED: tuple[Kind, ...] = ("space", "metric")

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
@@ -44,7 +45,7 @@ def read(load: str) -> Said:
     if source is None:
         return Said()
     try:
-        tree = ast.parse(source)
+        tree = _tree(source)
     except SyntaxError:  # importing it says where
         return Said()
     body: list[ast.stmt] = tree.body
@@ -55,6 +56,12 @@ def read(load: str) -> Said:
             return Said()
         body = found.body
     return Said(_text(body, "name", tree.body), summary_line(ast.get_docstring(found) or "") if found else "")
+
+
+@lru_cache(maxsize=4)
+def _tree(source: str) -> ast.Module:
+    """Several classes of one module are mostly read one after the other."""
+    return ast.parse(source)
 
 
 def _text(body: list[ast.stmt], name: str, module: list[ast.stmt]) -> str:

@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from harness.errors import HarnessError, RecordError, StudyError
-from harness.records.lines import PlanRecord, SamplingRecord, SearchRecord, TrainingRecord
+from harness.errors import HarnessError, RecordError, StudyError, counted
+from harness.records.lines import SamplingRecord, SearchRecord, TrainingRecord
 from harness.records.runs import Run
 from harness.records.specs import OutcomeSpec, TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
-from harness.running.environment import describe_environment
-from harness.running.execution import Done, Executor, Lost, Work, default_jobs
-from harness.running.items import Item, OutcomeItem, SearchItem, TrainingItem
-from harness.running.plan import OpenTask, Plan, make_plan
+from harness.running.execution import Done, Executor, Lost, Stopped, Work
+from harness.running.folder import LOGS, describe, queries_file, write
+from harness.running.interrupts import Interrupts
+from harness.running.items import BatchItem, Item, OutcomeItem, SearchItem, TrainingItem
+from harness.running.listening import Hooks, Listener, Silent, said_of
+from harness.running.plan import Plan, make_plan
 from harness.running.runner import Runner, lost_search
-from harness.running.sampling import drawn_sampling, draws_of, exact_sampling, trainings_of
+from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
 from harness.running.scoring import candidates, outcome_of
-from harness.running.study import Study
+from harness.running.study import MATCHED, Study
+from harness.running.worker import preparation_of
 
 _LONGEST_RUN = 366 * 86400.0
-
-
-class Listener(Protocol):
-    """What is told how a study goes on. Every method is called in the coordinator."""
-
-    def stage(self, what: str, total: int, already: int) -> None:
-        """A stage begins: ``total`` items, such as runs, of which ``already`` are there."""
-
-    def started(self, title: str) -> None: ...
-    def finished(self, title: str, said: str, failed: bool) -> None: ...
-    def note(self, message: str) -> None: ...
-
-
-class Silent:
-    """A listener that does nothing."""
-
-    def stage(self, what: str, total: int, already: int) -> None:
-        return
-
-    def started(self, title: str) -> None:
-        return
-
-    def finished(self, title: str, said: str, failed: bool) -> None:
-        return
-
-    def note(self, message: str) -> None:
-        return
+_MOST_LOSSES = 3
+_BATCH = 25
+"""So often an item may be lost; the last time it is carried out alone."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +40,8 @@ class Settings:
     """How a study is carried out; none of it changes a record.
 
     jobs: default one a core. run_timeout, final_timeout: seconds a search, and a final training, may take.
-    retry_failed: what failed before is run again; the first records stay in the file.
+    run_memory: bytes that one may hold, default a fair share of the machine. retry_failed: what failed before is run
+    again; the first records stay in the file.
     """
 
     executor: str = "process"
@@ -70,13 +49,17 @@ class Settings:
     jobs: int | None = None
     run_timeout: float = 3600.0
     final_timeout: float = 86400.0
+    run_memory: int | None = None
     keep_queries: bool = False
     retry_failed: bool = False
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of it. failed: the runs that failed, timed out or found nothing feasible, old ones too, in words."""
+    """What came of it. failed: the runs that failed, timed out or found nothing feasible, old ones too, in words.
+
+    stopped: why the machine or the cluster could not carry out the rest; None where it could.
+    """
 
     study: str
     folder: Path
@@ -86,28 +69,7 @@ class Summary:
     failed: list[str]
     problems: list[Problem]
     interrupted: bool
-
-
-@dataclass
-class _Hooks:
-    """Calls a hook of every plugin in its own guard: an exception in one is told once and stops no other.
-
-    pluggy's own caller would end at the first exception.
-    """
-
-    registry: Registry
-    listener: Listener
-    told: set[str] = field(default_factory=set)
-
-    def call(self, hook: str, **arguments: Any) -> None:
-        for implementation in getattr(self.registry.manager.hook, hook).get_hookimpls():
-            plugin = implementation.plugin_name
-            try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:
-                if plugin not in self.told:
-                    self.told.add(plugin)
-                    self.listener.note(f"plugin {plugin!r}: {hook} raised {type(error).__name__}: {error}")
+    stopped: str | None = None
 
 
 def carry_out_study(
@@ -121,8 +83,8 @@ def carry_out_study(
 ) -> Summary:
     """Run what is missing of ``study`` into ``results/<name>``; ``text``: the study file as it was written.
 
-    Raises HarnessError for what is wrong with the study or the folder, before any run starts. Ctrl-C ends the workers
-    and leaves only whole records; the summary says so.
+    Raises HarnessError for what is wrong with the study, the folder or the cluster, before any run starts. Ctrl-C and
+    SIGTERM end the workers and leave only whole records; the summary says so.
     """
     settings = settings or Settings()
     _check(settings)
@@ -134,18 +96,23 @@ def carry_out_study(
     found = read_folder(folder)
     known = read_samplings(results, [])
     # What random sampling may refuse is refused before anything is written.
-    sampled = [_sampling(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
-    with Store.open(folder) as store:
+    sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
+    campaign = _Campaign(plan, found, runner, engine, settings, listener, Hooks(registry, listener), folder)
+    with ExitStack() as stack:
+        campaign.interrupts = stack.enter_context(Interrupts())
+        if campaign.misses_something(sampled):
+            stack.callback(engine.close)
+            engine.open(campaign.work, jobs=settings.jobs)
+        campaign.store = store = stack.enter_context(Store.open(folder))
         for problem in found.problems:
             listener.note(str(problem))
-        _describe(store, found, plan, text)
+        describe(store, found, plan, text)
         for s in sampled:
             if s.record is not None and s.record.id not in found.samplings:
                 store.append(s.record)
-                _share(results, s.record, listener)
-        campaign = _Campaign(plan, store, found, runner, engine, settings, listener, _Hooks(registry, listener))
+                share(results, s.record, listener.note)
         summary = campaign.run(sampled)
-        for s in sampled:
+        for s in sampled if summary.stopped is None else ():
             try:
                 finished = campaign.sampling_of(s) if s.record is None else None
             except StudyError as error:  # the runs stand; only RI has no denominator
@@ -153,7 +120,7 @@ def carry_out_study(
                 continue
             if finished is not None:
                 store.append(finished)
-                _share(results, finished, listener)
+                share(results, finished, listener.note)
         if not summary.interrupted and summary.already + summary.finished == summary.total:
             campaign.hooks.call("nas_harness_study_finished", study=study.name, folder=str(folder))
     return summary
@@ -171,47 +138,6 @@ def _check(settings: Settings) -> None:
         )
 
 
-# -- random sampling ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Sampled:
-    """Random sampling of a task: its record, or the final trainings that it takes."""
-
-    t: OpenTask
-    record: SamplingRecord | None
-    trainings: tuple[TrainingSpec, ...] = ()
-
-
-def _sampling(t: OpenTask, spec: Any, found: Folder, known: dict[str, SamplingRecord]) -> _Sampled:
-    """Raises StudyError where a task's constraints leave nothing to draw."""
-    record = found.samplings.get(spec.id) or known.get(spec.id)
-    if record is not None:
-        return _Sampled(t, record)
-    truth = t.evaluator.truth(spec.final)
-    if truth is not None:
-        return _Sampled(t, exact_sampling(t, spec, truth))
-    archs = draws_of(t, spec)
-    if not t.trains:
-        return _Sampled(t, drawn_sampling(t, spec, t.evaluator.final_scores(archs, final=spec.final).scores))
-    return _Sampled(t, None, tuple(trainings_of(spec, archs)))
-
-
-def _share(results: Path, record: SamplingRecord, listener: Listener) -> None:
-    """Beside all studies; one line in one write, so that studies running at once do not mix theirs."""
-    path = results / "samplings.jsonl"
-    try:
-        if record.id in read_samplings(results, []):
-            return
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, msgspec.json.encode(record, order="deterministic") + b"\n")
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        listener.note(f"{path} cannot be written ({error.strerror}); other studies compute random sampling again")
-
-
 # -- the campaign ---------------------------------------------------------------------------------------------------
 
 
@@ -220,15 +146,28 @@ class _Campaign:
     """The items of a plan that are missing, and what comes of them."""
 
     plan: Plan
-    store: Store
     found: Folder
     runner: Runner
     engine: Executor
     settings: Settings
     listener: Listener
-    hooks: _Hooks
+    hooks: Hooks
+    folder: Path
+    store: Store = field(init=False)
+    interrupts: Interrupts = field(init=False)
 
     def __post_init__(self) -> None:
+        settings, plan = self.settings, self.plan
+        scored = [(o, plan.searches[identity]) for identity, of in plan.outcomes.items() for o in of]
+        self.work = Work(
+            preparation_of(self.runner.registry, plan.searches.values(), scored),
+            settings.keep_queries,
+            settings.run_timeout,
+            settings.final_timeout,
+            settings.run_memory,
+            self.folder / LOGS,
+            settings.cluster,
+        )
         self.outcome_specs = {o.id: o for of in self.plan.outcomes.values() for o in of}
         self.pairs = {
             pair: (cell.setting, cell.entry)
@@ -240,9 +179,15 @@ class _Campaign:
                 for identity in [i for i, r in kept.items() if r.status != "ok"]:
                     del kept[identity]
 
-    def run(self, sampled: Sequence[_Sampled]) -> Summary:
+    def misses_something(self, sampled: Sequence[Sampled]) -> bool:
+        """Whether there is anything to carry out."""
+        return not all(self._over(*pair) for pair in self.pairs) or bool(
+            self._trainings([spec for s in sampled for spec in s.trainings])
+        )
+
+    def run(self, sampled: Sequence[Sampled]) -> Summary:
         already = sum(self._over(*pair) for pair in self.pairs)
-        interrupted = False
+        interrupted, stopped = False, None
         try:
             self.listener.stage("run", len(self.pairs), already)
             if self.settings.keep_queries:
@@ -257,6 +202,8 @@ class _Campaign:
                 self._finish_outcomes()
         except KeyboardInterrupt:
             interrupted = True
+        except Stopped as error:
+            stopped = str(error)
         self.store.sync()
         over = sum(self._over(*pair) for pair in self.pairs)
         failed = [said for pair in self.pairs if (said := self._failure(*pair))]
@@ -269,9 +216,10 @@ class _Campaign:
             failed,
             self.found.problems,
             interrupted,
+            stopped,
         )
 
-    def sampling_of(self, sampled: _Sampled) -> SamplingRecord | None:
+    def sampling_of(self, sampled: Sampled) -> SamplingRecord | None:
         """Random sampling of a task that trains, once every draw is trained."""
         records = [self.found.trainings.get(spec.id) for spec in sampled.trainings]
         if any(r is None for r in records):
@@ -303,7 +251,20 @@ class _Campaign:
                 items.append(SearchItem(spec=spec, outcomes=missing, title=title))
             elif record.status == "ok":
                 items += [OutcomeItem(spec=o, search=record, title=title) for o in missing]
-        return items
+        return self._batched(items)
+
+    def _batched(self, items: list[Item]) -> list[Item]:
+        """The harness's own searches, where they train nothing, many to an item, and behind all others."""
+        own = [
+            i
+            for i in items
+            if isinstance(i, SearchItem)
+            and i.spec.strategy == MATCHED
+            and self.runner.evaluators(i.spec.search_task).task.recorded
+        ]
+        taken = {i.id for i in own}
+        batches = [BatchItem(items=tuple(own[at : at + _BATCH])) for at in range(0, len(own), _BATCH)]
+        return [*(i for i in items if i.id not in taken), *batches]
 
     def _trainings(self, draws: Sequence[TrainingSpec]) -> list[Item]:
         """Final trainings that are missing: of random sampling's draws, then of what the searches returned."""
@@ -338,32 +299,51 @@ class _Campaign:
     # -- what comes of it -------------------------------------------------------------------------------------------
 
     def _execute(self, items: Sequence[Item]) -> None:
+        """What was lost is carried out again, the last time alone. Raises Stopped where it is lost then, too."""
+        lost: list[Lost] = []
+        for attempt in range(_MOST_LOSSES):
+            lost = self._attempt(items, 1 if attempt == _MOST_LOSSES - 1 else self.settings.jobs)
+            if not lost:
+                return
+            items = [x.item for x in lost]
+            if attempt < _MOST_LOSSES - 1:
+                last = f"{lost[-1].item.title}: {lost[-1].error}"
+                self.listener.note(f"{counted(len(lost), 'item')} lost and carried out again; the last: {last}")
+        raise Stopped(f"{lost[-1].item.title} was lost {_MOST_LOSSES} times, the last time alone: {lost[-1].error}")
+
+    def _attempt(self, items: Sequence[Item], jobs: int | None) -> list[Lost]:
+        """Those that were lost."""
+        lost: list[Lost] = []
         if not items:
-            return
-        settings = self.settings
-        work = Work(
-            self.runner.registry.only,
-            settings.keep_queries,
-            settings.run_timeout,
-            settings.final_timeout,
-            settings.cluster,
-        )
+            return lost
 
         def started(item: Item) -> None:
             self.listener.started(item.title)
             self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(item))
 
-        stream = self.engine.execute(items, work, jobs=settings.jobs or default_jobs(), started=started)
+        stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
-                self._keep(outcome)
+                if isinstance(outcome, Lost) and outcome.reason == "lost":
+                    lost.append(outcome)
+                else:
+                    with self.interrupts.held():
+                        self._keep(outcome)
+        return lost
 
     def _keep(self, outcome: Done | Lost) -> None:
         item = outcome.item
+        if isinstance(item, BatchItem):
+            for place, part in enumerate(item.items):
+                if isinstance(outcome, Done):
+                    self._keep(Done(part, outcome.product.parts[place]))
+                else:
+                    self._keep(Lost(part, outcome.reason, outcome.error))
+            return
         if isinstance(outcome, Done):
             product = outcome.product
             if product.queries is not None:
-                _write(_queries_file(self.store.folder, item.id), product.queries)
+                write(queries_file(self.store.folder, item.id), product.queries)
             self._store(product.search, self.found.searches)
             for record in product.outcomes:
                 self._store(record, self.found.outcomes)
@@ -382,7 +362,7 @@ class _Campaign:
     def _store_lost(self, item: Item, lost: Lost) -> None:
         status: Any = "timeout" if lost.reason == "timeout" else "failed"
         if isinstance(item, SearchItem):
-            self._store(lost_search(item.spec, status, lost.error), self.found.searches)
+            self._store(lost_search(item.spec, status, lost.reason, lost.error), self.found.searches)
         elif isinstance(item, TrainingItem):
             training = TrainingRecord(id=item.id, spec=item.spec, status=status, error=lost.error)
             self._store(training, self.found.trainings)
@@ -428,7 +408,7 @@ class _Campaign:
     def _tell_without_queries(self) -> None:
         """Queries are kept while a search goes on: those of one that is over cannot be had but by running it anew."""
         over = [i for i in self.plan.searches if i in self.found.searches]
-        without = sum(not _queries_file(self.store.folder, identity).is_file() for identity in over)
+        without = sum(not queries_file(self.store.folder, identity).is_file() for identity in over)
         if without:
             self.listener.note(
                 f"--keep-queries: {without} of the searches that are already there were made without it and are not "
@@ -440,58 +420,3 @@ class _Campaign:
             if record is not None and record.status != "ok":
                 return f"{self.plan.titles[search]}: {record.status}: {record.error}"
         return None
-
-
-def said_of(run: Run) -> str:
-    """What came of a run, in a few words."""
-    if run.failed:
-        return f"{run.status}: {run.error}"
-    queries = "" if run.paid is None else f" after {run.paid.queries} {'query' if run.paid.queries == 1 else 'queries'}"
-    return f"{run.score:.2f}{queries}"
-
-
-# -- the folder -----------------------------------------------------------------------------------------------------
-
-
-def _queries_file(folder: Path, identity: str) -> Path:
-    return folder / "queries" / f"{identity}.npz"
-
-
-def _describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
-    """The study as it is run, beside its records; a plan that is already the latest is not written again."""
-    folder = store.folder
-    _write(folder / "study.toml", (text if text is not None else study_toml(plan.study)).encode())
-    environment = msgspec.json.encode(describe_environment(), order="deterministic")
-    _write(folder / "environment.json", msgspec.json.format(environment, indent=1) + b"\n")
-    heads = found.heads
-    if [head.content for head in heads] != [plan.record.content]:
-        record: PlanRecord = msgspec.structs.replace(plan.record, replaces=[head.id for head in heads])
-        store.append(record)
-        found.plans.append(record)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all. Raises RecordError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
-
-
-def study_toml(study: Study) -> str:
-    """The study as a TOML file, for studies that were given on the command line."""
-    import tomli_w
-
-    builtins = msgspec.to_builtins(study)
-    return tomli_w.dumps(_without_none(builtins))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(v) for v in value]
-    return value

@@ -93,7 +93,8 @@ class Pool:
     it leaves in its module is there for every request, as it was. memory: bytes that a request and all its processes
     may hold; default `fair_share`. logs: a folder for what the requests print, a file of at most 1 MiB for each key
     that prints. spawn: each request in a fresh interpreter, which imports and prepares anew: for what a fork does not
-    survive (CUDA). One thread uses the pool; `end` may be called by any.
+    survive (CUDA). So it is too where what the template imports leaves threads, which a fork does not survive either.
+    One thread uses the pool; `end` may be called by any.
     """
 
     def __init__(
@@ -108,8 +109,9 @@ class Pool:
         logs: Path | None = None,
         spawn: bool = False,
     ) -> None:
-        self._made = Made(list(sys.path), list(imports), prepare, prepared, function, spawn)
-        self._jobs, self._logs = jobs, logs
+        path = [os.path.abspath(folder) for folder in sys.path]  # a request has a working folder of its own
+        self._made = Made(path, list(imports), prepare, prepared, function, spawn)
+        self._jobs, self._logs = jobs, None if logs is None else logs.absolute()
         self.memory = memory if memory is not None else fair_share(jobs)
         self._waiting: deque[tuple[str, bytes, float]] = deque()
         self._workers: list[_Worker] = []
@@ -127,6 +129,15 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def start(self) -> None:
+        """Wait until requests can be carried out. Raises CannotStart, and Ended after `end`."""
+        while self._template is None or not self._template.ready:
+            self._template = self._template or self._start_template()
+            for selected, _ in self._selector.select():
+                if selected.data is None:
+                    raise Ended
+                self._hear(selected.data)
 
     def submit(self, key: str, request: bytes, *, seconds: float) -> None:
         """Queue a request. key: names its outcome and its log. seconds: its time limit, from when it starts."""
@@ -242,10 +253,9 @@ class Pool:
             if started.error is not None:
                 raise CannotStart(f"a run's process cannot be made ready:\n{started.error}")
             if started.threads > 1:
-                raise CannotStart(
-                    f"what runs need leaves {started.threads} threads when it is imported, and a fork does not survive "
-                    "them; carry out each run in an interpreter of its own"
-                )
+                self._made = msgspec.structs.replace(self._made, spawn=True)
+                self._end_template(template)
+                return
             if started.memory > self.memory:
                 raise CannotStart(
                     f"a run may hold {self.memory >> 20} MiB, but its process holds {started.memory >> 20} MiB before "

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import threading
+import time
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import islice
-from typing import Any, Literal
+from contextlib import ExitStack, suppress
+from queue import Empty, SimpleQueue
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from harness.errors import HarnessError
-from harness.running.execution import Done, Executor, Lost, Work
-from harness.running.isolated import Child, ChildDied, ChildTimeout
-from harness.running.items import Item, Product
+from harness.running import dask_worker
+from harness.running.children import Outcome
+from harness.running.execution import Done, Executor, Lost, Stopped, Work, default_jobs, done_or_lost
+from harness.running.items import Item
 
-_ATTEMPTS = 2
-_SECONDS_TO_CONNECT = 30
-
-Outcome = tuple[Literal["done", "timeout", "died", "failed"], bytes | str]
+_SECONDS_TO_CONNECT = 30.0
+_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_WITHOUT_WORKERS = 60.0
 
 
 class DaskCluster(Executor):
     """A Dask cluster: --cluster ADDRESS, or one of this machine's own.
 
-    Dask hands out the runs; on its workers each runs in a process of its own, which is killed when it hangs.
+    Dask hands out the runs; on its workers each is a process of its own, as on this machine.
 
     Dask promises at least once: a run whose worker is lost is carried out again elsewhere, and the coordinator stores
     each id once. ``Work.cluster`` is a scheduler's address; None is a cluster of ``jobs`` workers in this process.
@@ -33,133 +34,159 @@ class DaskCluster(Executor):
 
     name = "dask"
 
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
-        from distributed import as_completed
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._session = uuid4().hex
+        self._client: Any = None
+        self._address: str | None = None
+        self._terms = b""
+        self._count = 0
 
-        items = list(items)
-        waiting = iter(items)
-        jobs = min(jobs, len(items))
-        if not items:
-            return
-        session = uuid4().hex
-        with _connected(work.cluster, jobs) as client:
-            under_way: dict[str, Item] = {}
+    def open(self, work: Work, *, jobs: int | None) -> None:
+        """Raises HarnessError where there is no cluster, and where a worker cannot carry out the study."""
+        from distributed import Client, LocalCluster
 
-            def hand_over(n: int) -> list[Any]:
-                futures = []
-                for item in islice(waiting, n):
-                    started(item)
-                    key = f"{session}-{item.id}"
-                    under_way[key] = item
-                    futures.append(
-                        client.submit(
-                            carry_out_isolated, session, work.order(item), work.limit(item), key=key, pure=False
-                        )
-                    )
-                return futures
-
-            try:
-                first = hand_over(2 * sum(client.nthreads().values()))
-                finished: Any = as_completed(first, loop=client.loop)  # type: ignore[no-untyped-call]
-                for future in finished:
-                    item = under_way.pop(future.key)
-                    outcome = _outcome(future, item, work.limit(item))
-                    future.release()
-                    finished.update(hand_over(1))
-                    yield outcome
-            finally:
-                client.run(end_session, session, on_error="ignore")  # a worker that is gone has ended already
-
-
-@contextmanager
-def _connected(address: str | None, jobs: int) -> Iterator[Any]:
-    """A client of the cluster. Raises HarnessError where there is none, or none of its workers answers."""
-    from distributed import Client, LocalCluster
-
-    with ExitStack() as stack:
-        if address is None:
-            # Workers as threads of this process: the runs have processes of their own anyway.
-            cluster: Any = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=jobs, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0
-            )
-            stack.enter_context(cluster)
-        else:
-            cluster = address
+        self._address = work.cluster
         try:
-            client: Any = Client(  # type: ignore[no-untyped-call]
-                cluster, timeout=_SECONDS_TO_CONNECT, set_as_default=False
-            )
-            stack.enter_context(client)
-            client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
+            cluster: Any = work.cluster
+            if cluster is None:
+                # Workers as threads of this process: the runs have processes of their own anyway.
+                cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                    n_workers=jobs or default_jobs(), threads_per_worker=1, processes=False, dashboard_address=None,
+                    memory_limit=0,
+                )  # fmt: skip
+                self._stack.enter_context(cluster)
+            self._client = Client(cluster, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+            self._client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
-            raise HarnessError(f"no Dask cluster with workers at {address}: {error or type(error).__name__}") from error
-        yield client
-
-
-def _outcome(future: Any, item: Item, timeout: float) -> Done | Lost:
-    try:
-        kind, told = future.result()
-    except Exception as error:  # KilledWorker, or what a worker lacks
-        return Lost(item, "failed", f"{type(error).__name__}: {error}")
-    if kind == "done":
-        return Done(item, msgspec.msgpack.decode(told, type=Product))
-    if kind == "timeout":
-        return Lost(item, "timeout", f"took longer than {timeout:g} s")
-    return Lost(item, "failed", f"its process died {_ATTEMPTS} times" if kind == "died" else str(told))
-
-
-# -- on a worker ----------------------------------------------------------------------------------------------------
-
-_lock = threading.Lock()
-_idle: dict[str, list[Child]] = {}
-_busy: dict[str, set[Child]] = {}
-_ended: set[str] = set()
-
-
-def carry_out_isolated(session: str, order: bytes, timeout: float) -> Outcome:
-    """One run in a process that is kept for the next one; again in a fresh one where it dies."""
-    for _ in range(_ATTEMPTS):
-        child = _take(session)
-        if child is None:
-            return "failed", "the study was ended"
+            self.close()
+            at = "of this machine" if work.cluster is None else f"at {work.cluster}"
+            raise HarnessError(f"no Dask cluster with workers {at}: {error or type(error).__name__}") from error
+        threads = self._client.nthreads()
+        hosts = Counter[str]()
+        for worker, n in threads.items():
+            hosts[worker.rpartition(":")[0]] += n
+        sharing = sum(threads.values()) if work.cluster is None else max(hosts.values())
+        terms = dask_worker.Terms(
+            session=self._session, preparation=work.preparation, memory=work.memory, sharing=sharing
+        )
+        self._terms = msgspec.msgpack.encode(terms)
         try:
-            reply = child.run(order, timeout)
-        except ChildTimeout:
-            _give_back(session, child, usable=False)
-            return "timeout", ""
-        except ChildDied:
-            _give_back(session, child, usable=False)
-            continue
-        _give_back(session, child, usable=True)
-        if reply.error is not None:
-            return "failed", reply.error
-        return "done", reply.product
-    return "died", ""
+            self._refuse_others(list(threads))
+        except BaseException:
+            self.close()
+            raise
 
+    def _refuse_others(self, workers: list[str]) -> None:
+        """Raises HarnessError naming the workers that cannot carry out the study. One that is busy says so later."""
+        asked = {
+            worker: self._client.submit(
+                dask_worker.ready, self._terms, key=f"{self._session}-ready-{worker}", workers=[worker], pure=False
+            )
+            for worker in workers
+        }
+        ends = time.monotonic() + _SECONDS_TO_CONNECT
+        refused = []
+        for worker, future in asked.items():
+            try:
+                told = future.result(timeout=max(ends - time.monotonic(), 0.1))
+            except TimeoutError:
+                continue
+            except Exception as error:  # it lacks what the message names, nas-harness for one
+                told = f"{type(error).__name__}: {error}"
+            if told is not None:
+                refused.append(f"worker {worker}: {told}")
+        if refused:
+            raise HarnessError("the Dask cluster cannot carry out this study.\n" + "\n".join(refused))
 
-def _take(session: str) -> Child | None:
-    with _lock:
-        if session in _ended:
-            return None
-        idle = _idle.setdefault(session, [])
-        child = idle.pop() if idle else Child()
-        _busy.setdefault(session, set()).add(child)
-        return child
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+        if self._client is None:
+            raise RuntimeError("open comes before execute")
+        waiting = deque(items)
+        under_way: dict[str, tuple[Item, Any]] = {}
+        arrived: SimpleQueue[str] = SimpleQueue()
+        most = self._most(jobs)
+        looked = with_workers = time.monotonic()
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < most:
+                    item = waiting.popleft()
+                    started(item)
+                    key, future = self._submit(item, work)
+                    under_way[key] = item, future
+                    future.add_done_callback(lambda future: arrived.put(future.key))
+                try:
+                    key = arrived.get(timeout=_SECONDS_BETWEEN_LOOKS)
+                except Empty:
+                    key = ""
+                now = time.monotonic()
+                if not key or now - looked > _SECONDS_BETWEEN_LOOKS:
+                    looked = now
+                    if self._workers():
+                        with_workers, most = now, self._most(jobs)
+                    elif now - with_workers > _SECONDS_WITHOUT_WORKERS:
+                        raise Stopped(f"the Dask cluster has had no worker for {_SECONDS_WITHOUT_WORKERS:g} s")
+                if key:
+                    item, future = under_way.pop(key)
+                    outcome = self._outcome(item, future, work)
+                    future.release()
+                    yield outcome
+        finally:
+            for _, future in under_way.values():
+                future.release()
 
+    def _submit(self, item: Item, work: Work) -> tuple[str, Any]:
+        self._count += 1
+        key = f"{self._session}-{self._count}"
+        self._still_there()
+        future = self._client.submit(
+            dask_worker.carry_out, self._terms, item.id, work.order(item), work.limit(item), key=key, pure=False
+        )
+        return key, future
 
-def _give_back(session: str, child: Child, *, usable: bool) -> None:
-    with _lock:
-        _busy.get(session, set()).discard(child)
-        if usable and session not in _ended:
-            _idle[session].append(child)
+    def _outcome(self, item: Item, future: Any, work: Work) -> Done | Lost:
+        """Raises Stopped where the scheduler is gone, or a worker that came later cannot carry out the study."""
+        try:
+            reply = msgspec.msgpack.decode(future.result(timeout=_SECONDS_TO_CONNECT), type=dask_worker.Reply)
+        except Exception as error:  # KilledWorker, a connection that broke, or what a worker lacks
+            self._still_there()
+            return Lost(item, "lost", f"{type(error).__name__}: {error}")
+        if reply.kind == "refused":
+            raise Stopped(f"a worker of the Dask cluster cannot carry out this study: {reply.told}")
+        if reply.printed and work.logs is not None:
+            work.logs.mkdir(parents=True, exist_ok=True)
+            (work.logs / f"{item.id}.log").write_bytes(reply.printed)
+        kind: Any = reply.kind
+        return done_or_lost(item, Outcome(item.id, kind, reply.returned, reply.told))
 
+    def _workers(self) -> int:
+        """Threads of all workers. Raises Stopped where the scheduler is gone."""
+        self._still_there()
+        try:
+            return int(sum(self._client.nthreads().values()))
+        except Exception as error:  # the connection breaks with whatever was under way on it
+            raise self._gone() from error
 
-def end_session(session: str) -> None:
-    """End every process of a study on this worker, and start no more."""
-    with _lock:
-        _ended.add(session)
-        idle, busy = _idle.pop(session, []), _busy.pop(session, set())
-    for child in idle:
-        child.end()
-    for child in busy:
-        child.kill()
+    def _most(self, jobs: int | None) -> int:
+        """Items to hand over: two a thread, so that none waits for the coordinator."""
+        if jobs == 1 or (jobs is not None and self._address is not None):
+            return jobs
+        return 2 * self._workers()
+
+    def _still_there(self) -> None:
+        if self._client.status != "running":
+            raise self._gone()
+
+    def _gone(self) -> Stopped:
+        return Stopped(f"the Dask scheduler at {self._address} is gone; start it again, or name another with --cluster")
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        try:
+            if client is not None and client.status == "running":
+                with suppress(Exception):  # the scheduler goes meanwhile: workers end by themselves what is theirs
+                    client.run(dask_worker.end_session, self._session, on_error="ignore")
+        finally:
+            if client is not None:
+                client.close(timeout=_SECONDS_BETWEEN_LOOKS)
+            self._stack.close()

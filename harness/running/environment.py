@@ -64,7 +64,7 @@ def single_thread() -> Iterator[None]:
 
 @contextmanager
 def worker_environment() -> Iterator[None]:
-    """`WORKER_VARIABLES` in this process's environment while workers are spawned, then as before."""
+    """`WORKER_VARIABLES` in this process's environment while other processes are started, then as before."""
     before = {name: os.environ.get(name) for name in WORKER_VARIABLES}
     os.environ.update(WORKER_VARIABLES)
     try:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from harness.errors import HarnessError
 from harness.registry import Registry
-from harness.running.environment import worker_environment
-from harness.running.items import Item, Order, Product, TrainingItem
+from harness.running.children import CannotStart, Outcome, Pool
+from harness.running.items import BatchItem, Item, Order, Preparation, Product, TrainingItem
 from harness.running.runner import Runner, RunTimeout
+from harness.running.worker import CARRY_OUT, PREPARE
 
-_LOST_ONCE = 2
+Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "lost"]
+
+
+class Stopped(HarnessError):
+    """What carries out runs is gone. No run is to blame; what is done is kept, and the same study resumes."""
+
+    status = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +42,41 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that left none. reason: ``timeout``, or ``failed`` when its worker died or it could not start."""
+    """An item that left none. reason: as of `children.Outcome`. All but ``lost`` are the item's own doing.
+
+    ``lost`` is the doing of the machine or the cluster, so it is no outcome: the item is to be carried out again.
+    """
 
     item: Item
-    reason: str
+    reason: Reason
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workers need beside the item: which plugins to load, whether to keep every query, time limits in seconds.
+    """What workers need beside the item: what to make ready, whether to keep every query, time limits in seconds.
 
+    memory: bytes that a run may hold, default a fair share of its machine. logs: the folder for what runs print.
     cluster: the address of a scheduler, for an executor that uses one.
     """
 
-    plugins: frozenset[str] | None
+    preparation: Preparation
     keep_queries: bool
     timeout: float
     final_timeout: float
+    memory: int | None = None
+    logs: Path | None = None
     cluster: str | None = None
 
     def limit(self, item: Item) -> float:
         """Seconds that an item may take."""
+        if isinstance(item, BatchItem):
+            return self.timeout * len(item.items)
         return self.final_timeout if isinstance(item, TrainingItem) else self.timeout
 
     def order(self, item: Item) -> bytes:
         """The item as a message to a worker."""
-        return msgspec.msgpack.encode(Order(item=item, plugins=self.plugins, keep_queries=self.keep_queries))
+        return msgspec.msgpack.encode(Order(item=item, keep_queries=self.keep_queries))
 
 
 class Executor(ABC):
@@ -70,9 +84,21 @@ class Executor(ABC):
 
     name: str
 
+    def open(self, work: Work, *, jobs: int | None) -> None:
+        """Called once before anything is written. Raises HarnessError where no item could be carried out."""
+        return
+
     @abstractmethod
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
-        """``started(item)`` is called when an item is handed over. Closing the iterator ends everything under way."""
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+        """At most ``jobs`` items at a time; None: as many as there is room for. Called after `open`, once or more.
+
+        ``started(item)`` is called when an item is handed over. Closing the iterator ends everything under way. Raises
+        Stopped where no item can be carried out any more.
+        """
+
+    def close(self) -> None:
+        """Called last, whatever happened. Ends every process that `open` started."""
+        return
 
 
 class Serial(Executor):
@@ -83,8 +109,8 @@ class Serial(Executor):
 
     name = "serial"
 
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
-        runner = Runner(Registry(only=work.plugins))
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+        runner = Runner(Registry(only=work.preparation.plugins))
         for item in items:
             started(item)
             try:
@@ -93,7 +119,7 @@ class Serial(Executor):
             except RunTimeout as error:
                 outcome = Lost(item, "timeout", str(error))
             except Exception as error:
-                outcome = Lost(item, "failed", f"{type(error).__name__}: {error}")
+                outcome = Lost(item, "raised", f"{type(error).__name__}: {error}")
             yield outcome
 
 
@@ -119,78 +145,77 @@ def _alarm(seconds: float) -> Iterator[None]:
 class LocalProcesses(Executor):
     """Worker processes of this machine; the default.
 
-    They have one numerical thread each; a worker that hangs or dies takes only its run down.
+    Each run is a process of its own, forked from one that has made everything ready and carried out nothing. It has one
+    numerical thread. Whatever a run does ends with its process, and what exceeds its time or its memory is ended.
     """
 
     name = "process"
 
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int, started: Any) -> Iterator[Done | Lost]:
-        from pebble import ProcessPool
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+        self._jobs = 0
 
-        waiting = deque((item, 1) for item in items)
-        jobs = min(jobs, max(len(waiting), 1))
-        with worker_environment():
-            pool = ProcessPool(
-                max_workers=jobs,
-                context=multiprocessing.get_context("spawn"),
-                initializer=start_worker,
-                initargs=(work.plugins,),
-            )
-            under_way: dict[Any, tuple[Item, int]] = {}
-            try:
-                while waiting or under_way:
-                    while waiting and len(under_way) < 2 * jobs:
-                        item, attempt = waiting.popleft()
-                        if attempt == 1:
-                            started(item)
-                        future: Any = pool.schedule(carry_out, args=(work.order(item),), timeout=work.limit(item))
-                        under_way[future] = (item, attempt)
-                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        item, attempt = under_way.pop(future)
-                        outcome = _outcome(future, item, work.limit(item))
-                        if outcome is None and attempt < _LOST_ONCE:
-                            waiting.appendleft((item, attempt + 1))
-                        elif outcome is None:
-                            yield Lost(item, "failed", f"its worker process died {attempt} times")
-                        else:
-                            yield outcome
-            finally:
-                pool.stop()  # type: ignore[no-untyped-call]
-                pool.join()
+    def open(self, work: Work, *, jobs: int | None) -> None:
+        self._jobs = jobs or default_jobs()
+        self._pool = pool_of(work, self._jobs, logs=work.logs)
+        try:
+            self._pool.start()
+        except CannotStart:
+            self.close()
+            raise
 
+    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+        if self._pool is None:
+            raise RuntimeError("open comes before execute")
+        pool, waiting = self._pool, deque(items)
+        most = 2 * self._jobs if jobs in (None, self._jobs) else min(jobs or 1, self._jobs)
+        under_way: dict[str, Item] = {}
 
-def _outcome(future: Future[Any], item: Item, timeout: float) -> Done | Lost | None:
-    """None where the worker died under it."""
-    from pebble import ProcessExpired
+        def hand_over() -> None:
+            while waiting and len(under_way) < most:
+                item = waiting.popleft()
+                started(item)
+                under_way[item.id] = item
+                pool.submit(item.id, work.order(item), seconds=work.limit(item))
 
-    try:
-        product = future.result()
-    except FutureTimeout:
-        return Lost(item, "timeout", f"took longer than {timeout:g} s")
-    except ProcessExpired:
-        return None
-    except Exception as error:
-        return Lost(item, "failed", f"{type(error).__name__}: {error}")
-    return Done(item, msgspec.msgpack.decode(product, type=Product))
+        hand_over()
+        try:
+            for outcome in pool.outcomes():
+                item = under_way.pop(outcome.key)
+                hand_over()
+                yield done_or_lost(item, outcome)
+        except CannotStart as error:  # it did start, at `open`
+            raise Stopped(str(error)) from error
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
-_runner: Runner | None = None
+def pool_of(work: Work, jobs: int, *, logs: Path | None) -> Pool:
+    """Processes that carry out orders."""
+    return Pool(
+        CARRY_OUT,
+        jobs=jobs,
+        imports=work.preparation.imports,
+        prepare=PREPARE,
+        prepared=msgspec.msgpack.encode(work.preparation),
+        memory=work.memory,
+        logs=logs,
+    )
 
 
-def start_worker(plugins: frozenset[str] | None) -> None:
-    """What a worker process does before its first item."""
-    global _runner
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _runner = Runner(Registry(only=plugins))
-
-
-def carry_out(order: bytes) -> bytes:
-    """An `Order` in a started worker process; its `Product`. Both as MessagePack."""
-    if _runner is None:
-        raise RuntimeError("the worker was not initialised")
-    decoded = msgspec.msgpack.decode(order, type=Order)
-    return msgspec.msgpack.encode(_runner.carry_out(decoded.item, keep_queries=decoded.keep_queries))
+def done_or_lost(item: Item, outcome: Outcome) -> Done | Lost:
+    """What came of an item's process."""
+    if outcome.kind == "done":
+        with suppress(msgspec.MsgspecError):
+            product = msgspec.msgpack.decode(outcome.returned, type=Product)
+            if product.answers(item):
+                return Done(item, product)
+        return Lost(item, "garbled", "what it replied is not the record of this run")
+    told = outcome.told.strip()
+    return Lost(item, outcome.kind, told.splitlines()[-1] if outcome.kind == "raised" and told else told)
 
 
 def default_jobs() -> int:

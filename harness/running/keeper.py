@@ -239,8 +239,8 @@ class _Run:
             if now >= ends:
                 return Result("timeout", told=f"took longer than {request.seconds:g} s")
             if now >= look:
-                if (held := self._memory()) > request.memory:
-                    return Result("memory", told=f"held {held >> 20} MiB; its limit is {request.memory >> 20} MiB")
+                if self._memory() > request.memory:
+                    return Result("memory", told=f"took more memory than {request.memory >> 20} MiB")
                 after = time.monotonic()
                 look = after + max(_SECONDS_BETWEEN_LOOKS, (after - now) / _SHARE_OF_LOOKING)
                 now = after

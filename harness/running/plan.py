@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from harness.errors import StudyError
-from harness.protocol import Evaluator, Task
+from harness.protocol import Evaluator, Task, Truth
 from harness.records.identity import code_version
 from harness.records.lines import Cell, PlannedSetting, PlanRecord
 from harness.records.specs import KEPT, Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
@@ -93,7 +95,8 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
             _check_mode(t, entry, registry)
     samplings = tuple(_sampling_spec(t, study) for t in tasks)
     declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
-    references = _references(own)
+    laws = [_other_laws(t) for t in tasks]
+    references = _references(own, sorted(set().union(*laws)))
     record = PlanRecord(
         study=study.name,
         seed=study.seed,
@@ -109,11 +112,13 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
         declared=declared,
     )
     plan = Plan(study, record, tasks, samplings)
-    codes = [_code(entry, registry) for entry in record.entries]
+    codes = [code_of(entry.strategy, registry) for entry in record.entries]
     # Entries first: what takes longest starts first, and an interrupted study has what it was made for.
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
         for at, about in enumerate(record.settings):
-            _add_cell(plan, at, place, tasks[at // len(study.budgets)], about.setting, entry, code)
+            of_task = at // len(study.budgets)
+            if entry.role == "entry" or entry.params["law"] in (None, *laws[of_task]):
+                _add_cell(plan, at, place, tasks[of_task], about.setting, entry, code)
     return plan
 
 
@@ -166,30 +171,59 @@ def _reference_seeds(study: Study, t: OpenTask) -> int:
     return max(study.seeds, REFERENCE_SEEDS) if t.task.recorded and t.search.task.recorded else study.seeds
 
 
-def _references(own: list[Entry]) -> list[Entry]:
-    """Matched random search for each way in which an entry is scored, called by the mode that has it first."""
+def _references(own: list[Entry], laws: list[str]) -> list[Entry]:
+    """Matched random search for each way in which an entry is scored, called by the mode that has it first.
+
+    By the task's law, and then by each other one: a strategy must not win by the law that it draws by.
+    """
     first: dict[Scoring, str] = {}
     for entry in own:
         first.setdefault(entry.scoring, entry.mode)
     return [
         Entry(
-            label=MATCHED,
+            label=MATCHED if law is None else f"{MATCHED} by {law}",
             strategy=MATCHED,
             mode=mode,
             scoring=scoring,
-            params={"returned": max(scoring.top, KEPT)},
+            params={"returned": max(scoring.top, KEPT), "law": law},
             role="reference",
         )
+        for law in (None, *laws)
         for scoring, mode in first.items()
     ]
 
 
-def _code(entry: Entry, registry: Registry) -> dict[str, str]:
-    if entry.role == "reference":
+def _other_laws(t: OpenTask) -> list[str]:
+    """Laws of the space that draw other architectures than the setting's; none where every query is a training.
+
+    Where every row is known, two laws of equal weights are one.
+    """
+    if not (t.task.recorded and t.search.task.recorded):
+        return []
+    truth = t.evaluator.truth(t.final)
+    found: list[str] = []
+    for law in t.evaluator.space.laws:
+        known = [t.law, *found]
+        if law not in known and not any(_alike(truth, law, other) for other in known):
+            found.append(law)
+    return found
+
+
+def _alike(truth: Truth | None, law: str, other: str) -> bool:
+    if truth is None or law not in truth.weights or other not in truth.weights:
+        return False
+    n = len(truth.final)
+    a, b = (np.full(n, 1 / n) if w is None else w for w in (truth.weights[law], truth.weights[other]))
+    return bool(np.allclose(a, b, rtol=1e-9, atol=0.0))
+
+
+def code_of(strategy: str, registry: Registry) -> dict[str, str]:
+    """The version of a strategy's code, as its searches' specifications hold it. Raises UnknownName, PluginError."""
+    if strategy == MATCHED:
         code = code_version("harness", "nas-harness")
         return {k: v for k, v in code.items() if k != "sha256"}
-    cls = registry.load("strategy", entry.strategy)
-    return code_version(cls.__module__, registry.find("strategy", entry.strategy).distribution)
+    cls = registry.load("strategy", strategy)
+    return code_version(cls.__module__, registry.find("strategy", strategy).distribution)
 
 
 def _planned(t: OpenTask, budget: Budget, sampling: SamplingSpec, study: Study) -> PlannedSetting:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
 
-from harness.errors import counted
-from harness.running.campaign import Listener, Silent
+import msgspec
+
+from harness.errors import HarnessError, counted
+from harness.running.listening import Listener, Silent
+
+_FEW = 50
+"""Up to so many items, each has a line of its own."""
+_SECONDS_BETWEEN_LINES = 60.0
 
 
 class Lines:
-    """A line for each finished item."""
+    """A line for each finished item; where they are many, one line a minute."""
 
     def __init__(self) -> None:
-        self.total = self.done = 0
+        self.what = ""
+        self.total = self.already = self.done = self.failed = 0
+        self.began = self.said = time.monotonic()
 
     def stage(self, what: str, total: int, already: int) -> None:
-        self.total, self.done = total, already
+        self.what, self.total, self.already, self.done, self.failed = what, total, already, already, 0
+        self.began = self.said = time.monotonic()
         print(f"{counted(total, what)}, {already} already there", file=sys.stderr)
 
     def started(self, title: str) -> None:
@@ -26,7 +38,20 @@ class Lines:
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         self.done += 1
-        print(f"{self.done}/{self.total} {title}: {said}", file=sys.stderr)
+        self.failed += failed
+        if self.total < _FEW:
+            print(f"{self.done}/{self.total} {title}: {said}", file=sys.stderr)
+            return
+        now = time.monotonic()
+        if now - self.said >= _SECONDS_BETWEEN_LINES or self.done == self.total:
+            self.said = now
+            print(self._line(now), file=sys.stderr, flush=True)
+
+    def _line(self, now: float) -> str:
+        rate = (self.done - self.already) / max(now - self.began, 1e-9)
+        left = (self.total - self.done) / rate
+        end = "" if self.done == self.total else f", about {_duration(left)} left"
+        return f"{self.done}/{self.total} {self.what}s, {self.failed} failed, {rate:.3g} a second{end}"
 
     def note(self, message: str) -> None:
         print(f"note: {message}", file=sys.stderr)
@@ -60,24 +85,67 @@ class Bar:
         self.progress.console.print(f"note: {message}")
 
 
-@contextmanager
-def open_progress(quiet: bool) -> Iterator[Listener]:
-    """The listener for this standard error."""
-    if quiet:
-        yield Silent()
-    elif not sys.stderr.isatty():
-        yield Lines()
-    else:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+class LogFile:
+    """Each event as a line of JSON, beside what another listener shows."""
 
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-        columns = (
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[failed]}", style="red", markup=False),
-            TextColumn("{task.description}", markup=False),
-        )
-        with Progress(*columns, console=console) as progress:
-            yield Bar(progress)
+    def __init__(self, file: TextIO, beside: Listener) -> None:
+        self.file, self.beside = file, beside
+
+    def _write(self, event: str, **what: Any) -> None:
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **what}
+        self.file.write(msgspec.json.encode(line).decode() + "\n")
+        self.file.flush()
+
+    def stage(self, what: str, total: int, already: int) -> None:
+        self._write("stage", what=what, total=total, already=already)
+        self.beside.stage(what, total, already)
+
+    def started(self, title: str) -> None:
+        self._write("started", title=title)
+        self.beside.started(title)
+
+    def finished(self, title: str, said: str, failed: bool) -> None:
+        self._write("finished", title=title, said=said, failed=failed)
+        self.beside.finished(title, said, failed)
+
+    def note(self, message: str) -> None:
+        self._write("note", message=message)
+        self.beside.note(message)
+
+
+@contextmanager
+def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listener]:
+    """The listener for this standard error, and for a log file. Raises HarnessError where that cannot be written."""
+    with ExitStack() as stack:
+        shown: Listener = Silent() if quiet else Lines()
+        if not quiet and sys.stderr.isatty():
+            shown = Bar(stack.enter_context(_rich()))
+        if log_file is not None:
+            try:
+                file = stack.enter_context(log_file.open("a", encoding="utf-8"))
+            except OSError as error:
+                raise HarnessError(f"--log-file {log_file} cannot be written: {error.strerror}") from error
+            shown = LogFile(file, shown)
+        yield shown
+
+
+def _rich() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[failed]}", style="red", markup=False),
+        TextColumn("{task.description}", markup=False),
+    )
+    return Progress(*columns, console=console)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return counted(round(seconds / size), unit)
+    return counted(max(round(seconds), 1), "second")

@@ -113,6 +113,19 @@ def rank_quality(
     )
 
 
+def rank_points(
+    ranker: Ranker, truth: Truth, rows: npt.NDArray[np.int64], *, higher_is_better: bool = True
+) -> npt.NDArray[np.int64]:
+    """Predicted and true rank of each row among these rows, 1 the best: int64 [n, 2] (ReNAS, Figure 2).
+
+    rows: int64 [n], such as of `ktau_rows`. Raises ValueError where the ranker does not give one finite number each.
+    """
+    from harness.statistics.metrics import rank
+
+    predicted, final = _learned(ranker, truth, rows), truth.final[rows]
+    return np.stack([rank(predicted, predicted), rank(final, final, higher_is_better=higher_is_better)], axis=1)
+
+
 def _ktau_ctnas(
     ranker: Ranker, predicted: npt.NDArray[np.float64], archs: list[Architecture], final: npt.NDArray[np.float64]
 ) -> float | None:

@@ -18,14 +18,15 @@ _STALE_BLOCKS = 1000
 
 class MatchedParams(Params):
     returned: Annotated[int, msgspec.Meta(ge=1, description="How many to return, for modes that choose among them")] = 1
+    law: Annotated[str | None, msgspec.Meta(description="How to draw; default: by the task's law")] = None
 
 
 class MatchedRandomSearch(Strategy[MatchedParams]):
     """The harness's own random search, beside the entries of every study.
 
     It runs on the same task, with the same budget, constraints and number of search seeds, so that entries are compared
-    at the same paid cost. It is always run, and cannot be asked for. It queries architectures drawn by the task's law
-    until the budget ends; the best validated stands.
+    at the same paid cost. It is always run, and cannot be asked for. It queries architectures drawn by the task's law,
+    or another one of its space, until the budget ends; the best validated stands.
 
     What breaks a constraint known before training is not asked for, so that a tight constraint leaves it as many paid
     queries as the strategies that it stands beside. Where 64,000 draws in a row bring nothing to pay for, it gives up.
@@ -36,7 +37,7 @@ class MatchedRandomSearch(Strategy[MatchedParams]):
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         stale = 0
         while oracle.ended_by is None and stale < _STALE_BLOCKS:
-            block = oracle.space.sample(rng, _BLOCK)
+            block = oracle.space.sample(rng, _BLOCK, self.params.law)
             stale += 1
             for arch, excess in zip(block, oracle.violation(block).tolist(), strict=True):
                 if oracle.ended_by is not None:

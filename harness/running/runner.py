@@ -32,11 +32,13 @@ from harness.records.specs import KEPT, OutcomeSpec, SearchSpec
 from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
 from harness.running.feasible import FeasibleRows, feasible
-from harness.running.items import Item, OutcomeItem, Product, SearchItem, TrainingItem
+from harness.running.items import BatchItem, Item, OutcomeItem, Product, SearchItem, TrainingItem
 from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
 from harness.running.scoring import failed, outcome_of
 from harness.running.search import Searched, carry_out, told
+from harness.running.study import MATCHED
+from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
@@ -57,6 +59,8 @@ class Runner:
 
     def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
         """What came of an item. A strategy that raises gives a failed record; what is wrong with the study raises."""
+        if isinstance(item, BatchItem):
+            return Product(parts=tuple(self.carry_out(part, keep_queries=keep_queries) for part in item.items))
         if isinstance(item, TrainingItem):
             return Product(training=self._train(item))
         if isinstance(item, OutcomeItem):
@@ -136,6 +140,16 @@ class Runner:
             search = self.evaluators(spec.search_task)
             self._rows[key] = None if truth is None else FeasibleRows(evaluator, search, truth, spec.constraints)
         return self._rows[key]
+
+    def warm(self, outcome: OutcomeSpec, spec: SearchSpec) -> None:
+        """Search at random once, where that trains nothing: copies of this process find done what a search needs."""
+        if not (self.evaluators(spec.search_task).task.recorded and self.evaluators(outcome.task).task.recorded):
+            return
+        reference = msgspec.structs.replace(
+            spec, strategy=MATCHED, params={"returned": 1}, top=1, budget=Budget(queries=1)
+        )
+        scored = msgspec.structs.replace(outcome, ktau_sample=None)
+        self.carry_out(SearchItem(spec=reference, outcomes=(scored,), title="to be ready"))
 
     def _train(self, item: TrainingItem) -> TrainingRecord:
         spec, started = item.spec, time.perf_counter()
@@ -272,15 +286,15 @@ def queries_npz(oracle: Oracle) -> bytes:
     return buffer.getvalue()
 
 
-def lost_search(spec: SearchSpec, status: Status, error: str) -> SearchRecord:
-    """The record of a search that left none: it hung, or ended its own process. What it paid is not known."""
+def lost_search(spec: SearchSpec, status: Status, ended_by: str, error: str) -> SearchRecord:
+    """The record of a search that left none: it hung, say, or ended its own process. What it paid is not known."""
     return SearchRecord(
         id=spec.id,
         spec=spec,
         status=status,
         error=error,
         paid=None,
-        ended_by=status,
+        ended_by=ended_by,
         provenance={"data_digest": spec.data_digest, "code": spec.code},
         environment=describe_environment(),
     )

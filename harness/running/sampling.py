@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from harness.errors import StudyError
@@ -12,6 +16,7 @@ from harness.protocol import Floats, Truth
 from harness.records.identity import stream
 from harness.records.lines import SamplingRecord
 from harness.records.specs import SamplingSpec, TrainingSpec
+from harness.records.store import Folder, read_samplings
 from harness.running.feasible import FeasibleRows, feasible
 from harness.running.plan import OpenTask
 from harness.spaces import Architecture
@@ -130,3 +135,41 @@ def _record(t: OpenTask, spec: SamplingSpec, scores: Floats, *, mean: float, **v
         provenance=t.evaluator.provenance(),
         **values,  # type: ignore[arg-type]
     )
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Random sampling of a task: its record, or the final trainings that it takes."""
+
+    t: OpenTask
+    record: SamplingRecord | None
+    trainings: tuple[TrainingSpec, ...] = ()
+
+
+def sampled_of(t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, SamplingRecord]) -> Sampled:
+    """Raises StudyError where a task's constraints leave nothing to draw."""
+    record = found.samplings.get(spec.id) or known.get(spec.id)
+    if record is not None:
+        return Sampled(t, record)
+    truth = t.evaluator.truth(spec.final)
+    if truth is not None:
+        return Sampled(t, exact_sampling(t, spec, truth))
+    archs = draws_of(t, spec)
+    if not t.trains:
+        return Sampled(t, drawn_sampling(t, spec, t.evaluator.final_scores(archs, final=spec.final).scores))
+    return Sampled(t, None, tuple(trainings_of(spec, archs)))
+
+
+def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) -> None:
+    """Write it beside all studies; one line in one write, so that studies running at once do not mix theirs."""
+    path = results / "samplings.jsonl"
+    try:
+        if record.id in read_samplings(results, []):
+            return
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, msgspec.json.encode(record, order="deterministic") + b"\n")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        note(f"{path} cannot be written ({error.strerror}); other studies compute random sampling again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -121,7 +122,7 @@ def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) ->
 
 def _author_frames(error: BaseException, cls: type) -> list[traceback.FrameSummary]:
     """The frames in packages that the strategy's classes come from: neither the harness's own nor a library's."""
-    own = {_top(base.__module__) for base in cls.__mro__} - {"harness", "builtins", "abc"}
+    own = {_top(base.__module__) for base in cls.__mro__} - {"harness"} - sys.stdlib_module_names
     frames = list(traceback.walk_tb(error.__traceback__))
     if not own:  # it was not made: the first code that is not the harness's own
         tops = (_top(frame.f_globals.get("__name__", "")) for frame, _ in frames)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from harness.errors import HarnessError, StudyError, UnknownName, nearest
+from harness.errors import GateError, HarnessError, StudyError, UnknownName, nearest
 from harness.records.specs import Entry
 from harness.registry import Registry
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
+from harness.statistics.inference import ALPHA
 
 MATCHED = "matched-random-search"
 """The reference that stands beside every row; part of the protocol, so the core's own."""
@@ -47,6 +49,18 @@ class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ablations: bool | tuple[str, ...] = False
 
 
+GateMetric = Literal["valid_regret", "score", "ktau", "queries_to_median", "seconds_ratio"]
+
+
+class GateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a gate asks of a study. ``margin``: how much worse still counts as not worse, in the metric's unit; for
+    ``seconds_ratio`` a fraction, .1 for ten percent longer. ``alpha``: how often each kind of verdict may err."""
+
+    margin: float
+    metric: GateMetric = "valid_regret"
+    alpha: float = ALPHA
+
+
 class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A study: every strategy on every task under each budget, ``seeds`` times."""
 
@@ -63,17 +77,25 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where a task trains: whether each incumbent is finally trained too, for curves of final scores."""
     ktau_sample: int | None = None
     """Architectures that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
+    gate: GateSpec | None = None
+    """What `nas-harness gate` asks; changes no record."""
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
         return self.budget if isinstance(self.budget, tuple) else (self.budget,)
 
 
-_STRUCT_OF: dict[str, type[msgspec.Struct]] = {"tasks": TaskSpec, "strategies": StrategySpec, "budget": Budget}
+_STRUCT_OF: dict[str, type[msgspec.Struct]] = {
+    "tasks": TaskSpec,
+    "strategies": StrategySpec,
+    "budget": Budget,
+    "gate": GateSpec,
+}
 _LOOKS_LIKE = {
     "budget": "such as budget = { queries = 100 }, in queries, epochs or seconds",
     "tasks": "a task is a table [[tasks]] with a name",
     "strategies": "a strategy is a table [[strategies]] with a name",
+    "gate": "such as [gate] with margin = 0.5, in the unit of the scores",
 }
 """What a field of the file must be, where a table is missing."""
 
@@ -119,7 +141,9 @@ def located_in(path: Path, text: str) -> Iterator[None]:
             raise
         line = _line_of(text, error.field)
         where = f"{path}:{line}" if line else str(path)
-        raise StudyError(f"{where}: {error} (field {error.field})") from error
+        located = StudyError(f"{where}: {error} (field {error.field})")
+        located.status = error.status
+        raise located from error
 
 
 @contextmanager
@@ -181,6 +205,9 @@ def check_shape(study: Study) -> None:
         error.field = field
         return error
 
+    if study.gate is not None:
+        _check_gate(study.gate)
+
     if not _NAME.fullmatch(study.name):
         raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
     if study.seeds < 1:
@@ -224,6 +251,20 @@ def check_shape(study: Study) -> None:
         seen.append(t)
 
 
+def _check_gate(gate: GateSpec) -> None:
+    """Raises GateError for a margin that is none, StudyError for an alpha that is none."""
+    error: HarnessError | None = None
+    if not 0 < gate.margin < math.inf:
+        why = f"margin = {gate.margin:g}: above 0 and finite, or nothing can be shown not to be worse"
+        error = GateError("margin", why)
+        error.field = "gate.margin"
+    elif not 0 < gate.alpha < 0.5:
+        error = StudyError(f"alpha = {gate.alpha:g}: above 0 and below 0.5, such as 0.05")
+        error.field = "gate.alpha"
+    if error is not None:
+        raise error
+
+
 def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
     """Every entry of the study with its full, typed parameters. Raises UnknownName, PluginError, StudyError."""
     entries: list[Entry] = []
@@ -264,7 +305,7 @@ def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
 
 
 def _check_label(entry: Entry, earlier: list[Entry]) -> None:
-    if entry.label == MATCHED:
+    if entry.label.startswith(MATCHED):
         raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
     if any((e.label, e.mode) == (entry.label, entry.mode) for e in earlier):
         raise StudyError(f"two entries are called {entry.title!r}; give one of them a label of its own")

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from harness.errors import HarnessError
 from harness.running.child import TRACE_SIZE, Made, make
 from harness.running.frames import Frames, frame
 from harness.running.keeper import Keeper
@@ -79,7 +80,8 @@ def _main(descriptor: int) -> NoReturn:
             memory = int(sizes.read().split()[1]) * mmap.PAGESIZE
         started = Started(threads, memory)
     except BaseException as error:  # what a plugin raises while it is imported is the coordinator's to tell
-        started = Started(error="".join(traceback.format_exception(error)))
+        plain = isinstance(error, HarnessError)
+        started = Started(error=str(error) if plain else "".join(traceback.format_exception(error)))
     try:
         link.sendall(frame(msgspec.msgpack.encode(started)))
         if started.error is None:

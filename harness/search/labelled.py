@@ -87,14 +87,16 @@ def small(space: SearchSpace, limit: int) -> bool:
     return space.size is not None and space.size <= limit
 
 
-def classes(oracle: Oracle) -> list[tuple[Architecture, str]]:
-    """The first feasible architecture of every key of an enumerable space, and the key."""
+def classes(oracle: Oracle, *, twins: bool = False) -> list[tuple[Architecture, str]]:
+    """The first feasible architecture of every key of an enumerable space, and the key; ``twins``: all of them."""
     archs = list(oracle.space.enumerate())
     feasible = oracle.violation(archs) == 0.0
+    pairs = [p for p, ok in zip(zip(archs, oracle.space.keys(archs), strict=True), feasible, strict=True) if ok]
+    if twins:
+        return pairs
     found: dict[str, Architecture] = {}
-    for arch, key, ok in zip(archs, oracle.space.keys(archs), feasible, strict=True):
-        if ok:
-            found.setdefault(key, arch)
+    for arch, key in pairs:
+        found.setdefault(key, arch)
     return [(arch, key) for key, arch in found.items()]
 
 

@@ -26,8 +26,8 @@ _CALLS_AFTER_END = 1_000_000
 """A strategy that still asks after so many refusals does not mean to stop."""
 
 
-class PaidQuery(NamedTuple):
-    """A line of the ledger: one paid query.
+class PaidQuery(msgspec.Struct, frozen=True, gc=False):
+    """A line of the ledger: one paid query. A Struct, since one is made per query.
 
     row: `Validator.identity`. fidelity: its place among the task's. score: higher is better; NaN: the training failed.
     epochs, seconds: all that the search had paid after it, other charges included. excess: relative excess over the

@@ -58,8 +58,10 @@ class Oracle:
         self._full = len(self.fidelities) - 1
         self._rows = math.inf if validator.rows is None else validator.rows
         self._memory: dict[Architecture, float] = {}
-        self._by_row: dict[tuple[int, int, int | None], float] = {}
-        self._full_rows: set[int] = set()
+        self._by_row: dict[int, float] = {}
+        """What `_memory` has, by row: full fidelity, mean of the repeats."""
+        self._others: dict[tuple[int, int, int | None], float] = {}
+        """What was paid at lower fidelities and for single repeats, by row, fidelity and repeat."""
         self._refused_rows: set[int] = set()
         self._excess: dict[int, tuple[int, float]] = {}
         """For constraints known only after: of each paid row, the highest fidelity paid and its `PaidQuery.excess`."""
@@ -145,8 +147,7 @@ class Oracle:
             ledger.missing += 1
             return math.nan
         plain = level == self._full and repeat is None
-        asked = (row, level, repeat)
-        known = self._by_row.get(asked)
+        known = self._by_row.get(row) if plain else self._others.get((row, level, repeat))
         if known is not None:
             if plain:
                 self._memory[arch] = known
@@ -166,15 +167,15 @@ class Oracle:
         score = self._sign * reading.valid
         excess = self._measured(row, level, reading) if self._after else 0.0
         ledger.pay(arch, row, level, repeat, reading, score, excess)
-        self._by_row[asked] = score
         if plain:
-            self._memory[arch] = score
-            self._full_rows.add(row)
+            self._memory[arch] = self._by_row[row] = score
             self._check_space()
+        else:
+            self._others[row, level, repeat] = score
         return score
 
     def _check_space(self) -> None:
-        if len(self._full_rows) + len(self._refused_rows) >= self._rows:
+        if len(self._by_row) + len(self._refused_rows) >= self._rows:
             self.ledger.end("space")
 
     # -- constraints ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from harness.spaces import Architecture
 from harness.spaces.base import scalar_rng
 
 Rank = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
+Operator = Literal["selection", "crossover", "mutation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
     """Evolve a population on predicted fitness; every architecture that it visits goes to ``archive``.
 
     Each slot of the next generation is, by ``selection``, ``crossover`` and ``mutation``, a copy of a tournament's
-    winner, a crossover of two winners, or a mutation of one; a key stands once a generation: its repeats are drawn
-    again, up to ``redraws`` times, and then replaced by an architecture drawn at random.
+    winner, a crossover of two winners, or a mutation of one. A key stands once a generation: copies are of what is not
+    in it yet, and a repeat is drawn again by the same operator, up to ``redraws`` times, and then replaced by an
+    architecture drawn at random.
     """
     space, draw = oracle.space, scalar_rng(rng)
     population = list(dict.fromkeys(space.sample(rng, settings.population)))
@@ -87,8 +90,12 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
         population.sort(key=lambda a: (-archive.fitness[a], a))
         children = {archive.name(a): a for a in population[: settings.elite]}
         for _slot in range(settings.population - len(children)):
-            for _attempt in range(settings.redraws):
-                child = _offspring(oracle, archive, population, draw, settings)
+            operator = _operator(draw, settings)
+            parents = population
+            if operator == "selection":
+                parents = [a for a in population if archive.name(a) not in children]
+            for _attempt in range(settings.redraws if parents else 0):
+                child = _offspring(operator, oracle, parents, draw, settings.tournament)
                 if archive.name(child) not in children:
                     break
             else:
@@ -98,18 +105,24 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
         archive.score(population)
 
 
-def _offspring(
-    oracle: Oracle, archive: Archive, population: list[Architecture], draw: random.Random, settings: Evolution
-) -> Architecture:
-    size, n = min(settings.tournament, len(population)), len(population)
-
-    def winner() -> Architecture:  # the population is sorted: the smallest place is the fittest
-        return population[min(int(draw.random() * n) for _ in range(size))]
-
+def _operator(draw: random.Random, settings: Evolution) -> Operator:
     u = draw.random() * (settings.selection + settings.crossover + settings.mutation)
     if u < settings.selection:
+        return "selection"
+    return "crossover" if u < settings.selection + settings.crossover else "mutation"
+
+
+def _offspring(
+    operator: Operator, oracle: Oracle, parents: list[Architecture], draw: random.Random, tournament: int
+) -> Architecture:
+    size, n = min(tournament, len(parents)), len(parents)
+
+    def winner() -> Architecture:  # parents are sorted: the smallest place is the fittest
+        return parents[min(int(draw.random() * n) for _ in range(size))]
+
+    if operator == "selection":
         return winner()
-    if u < settings.selection + settings.crossover:
+    if operator == "crossover":
         return oracle.space.crossover(winner(), winner(), draw)
     return oracle.space.mutate(winner(), draw)
 
@@ -123,15 +136,18 @@ def propose(
     exclude: set[str],
     whole: int = 20_000,
     evolution: Evolution | None = None,
+    twins: bool = False,
 ) -> tuple[list[Architecture], int]:
     """The k architectures of distinct keys, none of ``exclude``, that are predicted best, and how many were scored.
 
     A space of at most ``whole`` architectures is scored whole, one architecture a key; another is searched by `evolve`.
+    With ``twins`` a space that is scored whole is so architecture by architecture, and isomorphic ones may stand side
+    by side.
     """
     archive = Archive(oracle, rank)
     if small(oracle.space, whole):
-        pairs = [(arch, key) for arch, key in classes(oracle) if key not in exclude]
-        archive.key.update(pairs)
+        pairs = [(arch, key) for arch, key in classes(oracle, twins=twins) if key not in exclude]
+        archive.key.update((arch, repr(arch)) if twins else (arch, key) for arch, key in pairs)
         archive.score([arch for arch, _ in pairs])
     else:
         evolve(oracle, archive, rng, evolution or Evolution())

@@ -2,6 +2,7 @@
 
 from harness.spaces.base import LAWS, Choice, SearchSpace, scalar_rng
 from harness.spaces.graphs import PAD, CellBatch, CellGraph, on_path, pad
+from harness.spaces.networks import ImageShape, Networks
 from harness.spaces.restricted import RestrictedSpace
 from harness.spaces.script import Architecture, ChoiceScript, Decision, Script
 
@@ -14,6 +15,8 @@ __all__ = [
     "Choice",
     "ChoiceScript",
     "Decision",
+    "ImageShape",
+    "Networks",
     "RestrictedSpace",
     "Script",
     "SearchSpace",

@@ -118,6 +118,13 @@ class SearchSpace(ABC):
         """`key` of each."""
         return [self.key(a) for a in archs]
 
+    def canonical(self, arch: Architecture) -> Architecture:
+        """The encoding that is trained in place of ``arch``: where the space says so, one for all of a key.
+
+        ``arch`` itself by default, so that isomorphic architectures are trained apart.
+        """
+        return self.check(arch)
+
     @abstractmethod
     def describe(self, arch: Architecture) -> str:
         """The architecture in the benchmark's own notation, the inverse of `parse`."""

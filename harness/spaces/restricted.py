@@ -44,6 +44,10 @@ class RestrictedSpace(SearchSpace):
     def keys(self, archs: Sequence[Architecture]) -> list[str]:
         return self.parent.keys(archs)
 
+    def canonical(self, arch: Architecture) -> Architecture:
+        """The parent's, which need not be among the given architectures."""
+        return self.parent.canonical(arch)
+
     def describe(self, arch: Architecture) -> str:
         return self.parent.describe(arch)
 

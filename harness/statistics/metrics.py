@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+_ALL_PAIRS = 2000
 
 
 def finite_vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -91,14 +92,19 @@ def rank(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) 
 def ktau(learned: ArrayLike, true: ArrayLike) -> float | None:
     """Kendall's tau-b of two score vectors [n]: the harness's KTau. Ties shrink the denominator.
 
-    None for n < 2 and where either side is constant. O(n log n): 423,624 rows take about 0.1 s.
+    None for n < 2 and where either side is constant. All pairs are compared for up to 2,000 items (some 10 ms); above,
+    scipy takes O(n log n): 423,624 rows in about 0.1 s.
     """
     learned, true = _pair(learned, true)
     if learned.size < 2 or np.ptp(learned) == 0 or np.ptp(true) == 0:
         return None
-    from scipy.stats import kendalltau  # 0.7 s to import
+    if learned.size > _ALL_PAIRS:
+        from scipy.stats import kendalltau  # 0.7 s to import, and each run is a process of its own
 
-    return float(kendalltau(learned, true).statistic)
+        return float(kendalltau(learned, true).statistic)
+    a, b = (np.sign(v[:, None] - v).astype(np.int8) for v in (learned, true))
+    excess = int(np.einsum("ij,ij->", a, b, dtype=np.int64))  # concordant less discordant pairs, each twice
+    return excess / math.sqrt(np.count_nonzero(a)) / math.sqrt(np.count_nonzero(b))
 
 
 def ktau_eq13(learned: ArrayLike, true: ArrayLike) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,29 +12,33 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from harness import Architecture, SearchSpace
-from harness_ctnas.encoder import GCN, Inputs, encode
+from harness_ctnas.encoder import GCN, MLP, Embedding, EquationGCN, Inputs
 from harness_ctnas.training import Training
 
 Floats = npt.NDArray[np.float64]
+Step = tuple[Tensor, Tensor, Tensor | None]
+"""Logits, labels and weights of a step's pairs, float32 [pairs] each."""
 
 
 class NAC(nn.Module):
-    """p = sigmoid([Z_a ; Z_a'] W_FC + c).
+    """p = sigmoid([Z_a ; Z_a'] W_FC + c) (poster, Eq. 3; c, the released code's, is 0 with Eq. 4 to the letter).
 
     The logit separates, u(a) + v(a') + c with [u ; v] = W_FC: u alone orders architectures, whatever they are
     compared with.
     """
 
-    def __init__(self, operations: int, cells: int, layers: int, generator: torch.Generator) -> None:
+    def __init__(self, network: GCN | EquationGCN | MLP, generator: torch.Generator) -> None:
         super().__init__()
-        self.gcn = GCN(operations, cells, layers, generator)
-        bound = (2 * self.gcn.size) ** -0.5
-        self.w = nn.Parameter(torch.empty(self.gcn.size, 2).uniform_(-bound, bound, generator=generator))
-        self.c = nn.Parameter(torch.empty(1).uniform_(-bound, bound, generator=generator))
+        self.network = network
+        bound = (2 * network.size) ** -0.5
+        self.w = nn.Parameter(torch.empty(network.size, 2).uniform_(-bound, bound, generator=generator))
+        c = torch.empty(1).uniform_(-bound, bound, generator=generator)
+        literal = isinstance(network, EquationGCN)
+        self.c = nn.Parameter(torch.zeros(1) if literal else c, requires_grad=not literal)
 
     def forward(self, given: Inputs) -> Tensor:
         """u and v, float32 [n, 2]."""
-        found: Tensor = self.gcn(given) @ self.w
+        found: Tensor = self.network(given) @ self.w
         return found
 
 
@@ -50,23 +54,17 @@ class Pairs(NamedTuple):
 
 
 def joined(a: Pairs | None, b: Pairs) -> Pairs:
-    if a is None:
-        return b
-    return Pairs(
-        Inputs(torch.cat([a.first.ops, b.first.ops]), torch.cat([a.first.flow, b.first.flow])),
-        Inputs(torch.cat([a.second.ops, b.second.ops]), torch.cat([a.second.flow, b.second.flow])),
-        torch.cat([a.y, b.y]),
-    )
+    return b if a is None else Pairs(a.first.join(b.first), a.second.join(b.second), torch.cat([a.y, b.y]))
 
 
 class Comparator:
     """A NAC in training, and the order that it has learned."""
 
     def __init__(
-        self, space: SearchSpace, layers: int, pruned: bool, training: Training, generator: torch.Generator
+        self, space: SearchSpace, embedding: Embedding, training: Training, generator: torch.Generator
     ) -> None:
-        self._space, self._pruned, self._training, self._generator = space, pruned, training, generator
-        self.nac = NAC(len(space.operations), space.cells, layers, generator)
+        self._space, self._embedding, self._training, self._generator = space, embedding, training, generator
+        self.nac = NAC(embedding.network(space, generator), generator)
         self._optimiser = training.adam(self.nac)
 
     # -- asking ------------------------------------------------------------------------------------------------------
@@ -99,35 +97,16 @@ class Comparator:
             return np.asarray(1.0 / (1.0 + np.exp(-(u + v + self.nac.c.item()))))
 
     def encode(self, archs: Sequence[Architecture]) -> Inputs:
-        return encode(self._space, archs, pruned=self._pruned)
+        return self._embedding.encode(self._space, archs)
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def fit(self, labelled: Inputs, scores: Tensor, epochs: int, pseudo: Pairs | None = None) -> float:
-        """Train on labelled architectures (scores: float64 [n]) and pseudo-labelled pairs; the last epoch's mean loss.
-
-        Each batch of labelled architectures is joined with ``pseudo_ratio`` times as many pseudo-labelled pairs, drawn
-        without replacement within an epoch. In the loss a labelled architecture, whose pairs share its weight, counts
-        as much as a pseudo-labelled pair: of ``all`` pairs there are hundreds for each architecture, beside which
-        pseudo-labels would have no say.
-        """
+        """Train on labelled architectures (scores: float64 [n]) and pseudo-labelled pairs; the last epoch's loss."""
         loss = torch.zeros(())
         for _ in range(epochs):
             losses = []
-            queue = None if pseudo is None else torch.randperm(len(pseudo), generator=self._generator)
-            for rows in self._training.batches(len(scores), self._generator):
-                logits, y = self._pairs(self.nac(labelled.take(rows)), scores[rows])
-                weights = None
-                if pseudo is not None and queue is not None:
-                    size = int(len(rows) * self._training.pseudo_ratio)
-                    drawn, queue = queue[:size], queue[size:]
-                    weights = torch.ones(len(y) + len(drawn))
-                    weights[: len(y)] = len(rows) / max(len(y), 1)
-                    weights /= weights.mean()
-                    logits = torch.cat([logits, self._pseudo(pseudo, drawn)])
-                    y = torch.cat([y, pseudo.y[drawn]])
-                if not len(y):
-                    continue
+            for logits, y, weights in self._steps(labelled, scores, pseudo):
                 loss = binary_cross_entropy_with_logits(logits, y, weight=weights)
                 self._optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -136,25 +115,56 @@ class Comparator:
             loss = torch.stack(losses).mean() if losses else loss
         return float(loss)
 
+    def _steps(self, labelled: Inputs, scores: Tensor, pseudo: Pairs | None) -> Iterator[Step]:
+        """The steps of an epoch.
+
+        ``once``: one step on C to the letter, which is each of the M(M-1)/2 pairs of labelled architectures once and
+        every pseudo-labelled pair, all of one weight. Else each batch of labelled architectures is joined with
+        ``pseudo_ratio`` times as many pseudo-labelled pairs, drawn without replacement within an epoch. In the loss a
+        labelled architecture, whose pairs share its weight, then counts as much as a pseudo-labelled pair: of ``all``
+        pairs there are hundreds for each architecture, beside which pseudo-labels would have no say.
+        """
+        if self._training.pairs == "once":
+            logits, y = self._pairs(self.nac(labelled), scores)
+            if pseudo is not None:
+                logits = torch.cat([logits, self._pseudo(pseudo, torch.arange(len(pseudo)))])
+                y = torch.cat([y, pseudo.y])
+            if len(y):
+                yield logits, y, None
+            return
+        queue = None if pseudo is None else torch.randperm(len(pseudo), generator=self._generator)
+        for rows in self._training.batches(len(scores), self._generator):
+            logits, y = self._pairs(self.nac(labelled.take(rows)), scores[rows])
+            weights = None
+            if pseudo is not None and queue is not None:
+                size = int(len(rows) * self._training.pseudo_ratio)
+                drawn, queue = queue[:size], queue[size:]
+                weights = torch.ones(len(y) + len(drawn))
+                weights[: len(y)] = len(rows) / max(len(y), 1)
+                weights /= weights.mean()
+                logits = torch.cat([logits, self._pseudo(pseudo, drawn)])
+                y = torch.cat([y, pseudo.y[drawn]])
+            if len(y):
+                yield logits, y, weights
+
     def _pairs(self, halves: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and labels of a batch's pairs; never an architecture with itself.
 
         ``permutation``: each with its place in one random permutation (the released code). ``all``: every ordered
-        pair, the poster's C, in batches.
+        pair. ``once``: every pair in one order, the earlier labelled architecture first (the poster's C).
         """
         u, v, c = halves[:, 0], halves[:, 1], self.nac.c
-        if self._training.pairs == "all":
-            apart = ~torch.eye(len(u), dtype=torch.bool)
+        if self._training.pairs != "permutation":
+            kept = torch.ones(len(u), len(u), dtype=torch.bool)
+            kept = kept.triu(1) if self._training.pairs == "once" else kept.fill_diagonal_(False)
             logits, y = u[:, None] + v[None] + c, scores[:, None] >= scores[None]
-            return logits[apart], y[apart].float()
+            return logits[kept], y[kept].float()
         other = torch.randperm(len(u), generator=self._generator)
         (kept,) = torch.nonzero(other != torch.arange(len(u)), as_tuple=True)
         other = other[kept]
         return u[kept] + v[other] + c, (scores[kept] >= scores[other]).float()
 
     def _pseudo(self, pairs: Pairs, rows: Tensor) -> Tensor:
-        first, second = pairs.first.take(rows), pairs.second.take(rows)
-        both = Inputs(torch.cat([first.ops, second.ops]), torch.cat([first.flow, second.flow]))
-        halves = self.nac(both)
+        halves = self.nac(pairs.first.take(rows).join(pairs.second.take(rows)))
         logits: Tensor = halves[: len(rows), 0] + halves[len(rows) :, 1] + self.nac.c
         return logits

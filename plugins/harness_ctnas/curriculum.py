@@ -33,8 +33,9 @@ def best_of(comparator: Comparator, archs: Sequence[Architecture]) -> Architectu
 class Baseline:
     """beta.
 
-    ``curriculum``: Alg. 2 over all baselines so far (B) and new samples (S). ``released``: over the new samples alone,
-    with the best ever kept apart for the end. ``random``: one of the new samples. ``fixed``: never changed.
+    ``curriculum``: Alg. 2 over all baselines so far (B) and new samples (S). ``released``: over the new samples alone.
+    ``random``: one of the new samples. ``fixed``: never changed. Under each rule the best of the history is kept apart,
+    as in the released code (policy_learning.py, derive): Alg. 2 over the best so far, the new baseline and S.
     """
 
     comparator: Comparator
@@ -43,7 +44,7 @@ class Baseline:
     earlier: list[Architecture] = field(default_factory=list)
     """B."""
     best: Architecture | None = None
-    """What the search ends with."""
+    """The best of the history, which the search ends with."""
     changes: int = 0
 
     def update(self, samples: Sequence[Architecture], rng: np.random.Generator) -> None:

@@ -9,13 +9,20 @@ import msgspec
 from harness import Params
 
 PUBLISHED: dict[str, Any] = {
-    "verify": 0, "pruned": False, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "samples": 10_000,
-    "per_update": 1, "controller_lr": 2e-4,
+    "verify": 0, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "samples": 10_000, "per_update": 1,
+    "controller_lr": 2e-4,
 }  # fmt: skip
-"""The poster's method with the released code's values, where the defaults here differ."""
+"""The poster's method with the released code's values and cadence, where the defaults here differ. Like that code it
+prunes a cell before it pads it."""
 RELEASED: dict[str, Any] = {**PUBLISHED, "layers": 4, "pseudo_labels": "released", "baseline": "released"}
 """The released code's method where it differs from the poster's too; but equal scores are labelled 1 here, as in the
 poster (the code labels them 0), and no architecture is paired with itself."""
+POSTER: dict[str, Any] = {
+    "verify": 0, "network": "equation", "pairs": "once", "cadence": "poster", "epochs": 1000, "lr": 2e-4,
+}  # fmt: skip
+"""The poster to the letter: Eq. 4, all M(M-1)/2 pairs, and one S an iteration for exploration and curriculum. It gives
+no number but M = 423. Epochs before the first iteration and NAC's learning rate are the released code's; T = 200
+iterations, N = 20, K = 5 and the controller's learning rate are ours."""
 
 
 def _said(text: str, **limits: Any) -> Any:
@@ -39,9 +46,15 @@ class SearchParams(Params):
     ] = 10
     law: Annotated[str | None, _said("law that labelled architectures are drawn by; none: the task's")] = None
     # network
+    network: Annotated[
+        Literal["gcn", "equation", "mlp"],
+        _said(
+            "the released code's graph convolutions, the poster's Eq. 4 to the letter, or one-hot choices (any space)"
+        ),
+    ] = "gcn"
     layers: Annotated[int, _said("graph convolutions: 2 in the poster, 4 in the released code", ge=1)] = 2
     pruned: Annotated[
-        bool, _said("drop parts on no input-output path first (ours); false: cells as written (the released code)")
+        bool, _said("drop parts of a graph on no input-output path first (the released code); false: cells as written")
     ] = True
     # its training
     epochs: Annotated[int, _said("passes over the labels before the search (released code: 1000)", ge=1)] = 400
@@ -66,16 +79,26 @@ class SearchParams(Params):
 
 class CTNASParams(SearchParams):
     pairs: Annotated[
-        Literal["all", "permutation"],
-        _said("each batch's pairs: all (the poster's set C), or one random permutation (the released code)"),
+        Literal["all", "permutation", "once"],
+        _said(
+            "each batch's pairs: all, or one random permutation (the released code); once: all M(M-1)/2 pairs in one "
+            "order and one step (the poster)"
+        ),
     ] = "all"
+    cadence: Annotated[
+        Literal["released", "poster"],
+        _said(
+            "exploration and baseline each at its own interval with samples of its own (the released code), or both "
+            "after every update with one S of N architectures (the poster)"
+        ),
+    ] = "released"
     # data exploration
     pseudo_labels: Annotated[
         Literal["confident", "released", "off"],
         _said("keep the pairs that the comparator is surest of (the poster), or of the largest p (the released code)"),
     ] = "confident"
     explore_every: Annotated[
-        int, _said("samples between two extensions of the pseudo-labelled set, each with one epoch", ge=1)
+        int, _said("samples from one extension of the pseudo-labelled set to the next, each with one epoch", ge=1)
     ] = 100
     explored_first: Annotated[
         int, _said("architectures paired the first time; half the pairs are kept (released code)", ge=2)
@@ -83,6 +106,9 @@ class CTNASParams(SearchParams):
     explored: Annotated[
         int, _said("architectures paired each later time; half the pairs are kept (released code)", ge=2)
     ] = 200
+    kept: Annotated[
+        int, _said("K, pairs of S that are kept under the poster's cadence, which says K << N and no number", ge=1)
+    ] = 5
     pseudo_ratio: Annotated[
         float,
         _said(
@@ -95,7 +121,9 @@ class CTNASParams(SearchParams):
         Literal["curriculum", "released", "random", "fixed"],
         _said("Algorithm 2 over B and S; the best of S alone (the released code); a random one of S; the first"),
     ] = "curriculum"
-    baseline_every: Annotated[int, _said("samples between two updates of the baseline (released code)", ge=1)] = 500
+    baseline_every: Annotated[
+        int, _said("samples from one update of the baseline to the next, after the first (released code)", ge=1)
+    ] = 500
     baseline_samples: Annotated[int, _said("|S|, architectures drawn for an update (released code)", ge=1)] = 10
 
     @classmethod

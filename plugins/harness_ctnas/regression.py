@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from harness import Architecture, SearchSpace
-from harness_ctnas.encoder import GCN, Inputs, encode
+from harness_ctnas.encoder import Embedding, Inputs
 from harness_ctnas.training import Training
 
 Floats = npt.NDArray[np.float64]
@@ -30,14 +30,14 @@ class Regressor:
     """R(a) = Z_a w + c, fitted by mean squared error."""
 
     def __init__(
-        self, space: SearchSpace, layers: int, pruned: bool, training: Training, generator: torch.Generator
+        self, space: SearchSpace, embedding: Embedding, training: Training, generator: torch.Generator
     ) -> None:
-        self._space, self._pruned, self._training, self._generator = space, pruned, training, generator
-        self.gcn = GCN(len(space.operations), space.cells, layers, generator)
-        bound = self.gcn.size**-0.5
-        self.w = nn.Parameter(torch.empty(self.gcn.size).uniform_(-bound, bound, generator=generator))
+        self._space, self._embedding, self._training, self._generator = space, embedding, training, generator
+        self.network = embedding.network(space, generator)
+        bound = self.network.size**-0.5
+        self.w = nn.Parameter(torch.empty(self.network.size).uniform_(-bound, bound, generator=generator))
         self.c = nn.Parameter(torch.empty(1).uniform_(-bound, bound, generator=generator))
-        network = nn.ParameterList([*self.gcn.parameters(), self.w, self.c])
+        network = nn.ParameterList([*self.network.parameters(), self.w, self.c])
         self._optimiser = training.adam(network)
 
     def rank(self, archs: Sequence[Architecture]) -> Floats:
@@ -47,10 +47,10 @@ class Regressor:
             return torch.cat(parts).double().numpy() if parts else np.zeros(0)
 
     def encode(self, archs: Sequence[Architecture]) -> Inputs:
-        return encode(self._space, archs, pruned=self._pruned)
+        return self._embedding.encode(self._space, archs)
 
     def _predict(self, given: Inputs) -> Tensor:
-        found: Tensor = self.gcn(given) @ self.w + self.c
+        found: Tensor = self.network(given) @ self.w + self.c
         return found
 
     def fit(self, labelled: Inputs, targets: Tensor, epochs: int) -> None:

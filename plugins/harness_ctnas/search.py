@@ -7,7 +7,8 @@ Comparators" (CVPR 2021), Algorithms 1 and 2; values from the released code (git
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -17,10 +18,11 @@ from harness import Architecture, Mode, Strategy
 from harness.search.labelled import Labelled, collect
 from harness.search.oracle import best_first
 from harness.search.proposal import verify
-from harness_ctnas.comparator import Comparator, Pairs, joined
+from harness_ctnas.algorithm import Algorithm1
+from harness_ctnas.comparator import Comparator
 from harness_ctnas.curriculum import Baseline
-from harness_ctnas.exploration import pseudo_labelled
-from harness_ctnas.params import PUBLISHED, CTNASParams, RegressionNASParams, SearchParams
+from harness_ctnas.encoder import Embedding
+from harness_ctnas.params import POSTER, PUBLISHED, CTNASParams, RegressionNASParams, SearchParams
 from harness_ctnas.policy import PolicySearch
 from harness_ctnas.regression import Regressor, scaled
 from harness_ctnas.training import Training
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 Found = tuple[list[Architecture], Architecture | None]
 P_co = TypeVar("P_co", bound=SearchParams, covariant=True)
+
+
+def _embedding(p: SearchParams) -> Embedding:
+    return Embedding(p.network, p.layers, p.pruned)
 
 
 class _LabelledSearch(Strategy[P_co]):
@@ -59,6 +65,18 @@ class _LabelledSearch(Strategy[P_co]):
         self.seconds["verify"] = time.perf_counter() - started
         return best
 
+    def _iterations(self) -> Iterator[tuple[int, int]]:
+        """For each policy update: the samples drawn for updates before it, and N."""
+        p = self.params
+        for done in range(0, p.samples, p.per_update):
+            yield done, min(p.per_update, p.samples - done)
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(int(self._rng.integers(2**62)))
 
@@ -70,9 +88,14 @@ class _LabelledSearch(Strategy[P_co]):
 class CTNAS(_LabelledSearch[CTNASParams]):
     """Contrastive search: a controller rewarded by a learned comparator (Chen et al. 2021).
 
-    The controller learns to draw what the comparator prefers to a baseline that rises with it. The paper reports the
-    last baseline, chosen by the comparator alone (``verify = 0``). Here, by default, ten queries of the budget choose
-    among the highest ranked of all that the controller drew.
+    Without verification (``verify = 0``, as in the paper) what is returned is the best of the baseline's history: of
+    all baselines and the samples that they were chosen from, the one that the comparator prefers. By default, which is
+    ours, ten queries of the budget choose among the highest ranked of all that the controller drew.
+
+    Mode ``paper`` is the poster's method with the released code's values and cadence: data exploration at iterations 0,
+    100, 200, ..., Algorithm 2 after iterations 0, 500, 1000, ... Mode ``poster`` is the poster to the letter, with
+    values of ours where it gives none. The defaults' batches of all pairs, larger policy updates, fewer epochs and
+    higher learning rates are ours, and so is everything about spaces that the paper does not search.
     """
 
     name: ClassVar[str] = "ctnas"
@@ -82,6 +105,9 @@ class CTNAS(_LabelledSearch[CTNASParams]):
             note="the poster's method with the released code's values; nothing is paid beyond the labels",
             params=PUBLISHED,
         ),
+        "poster": Mode(
+            note="Algorithm 1 and Eq. 4 of the poster to the letter; nothing is paid beyond the labels", params=POSTER
+        ),
     }
     ablations: ClassVar[dict[str, dict[str, Any]]] = {
         "no pseudo-labels": {"pseudo_labels": "off"},
@@ -89,16 +115,18 @@ class CTNAS(_LabelledSearch[CTNASParams]):
         "random baseline": {"baseline": "random"},
         "as written": {"pruned": False},
         "four layers": {"layers": 4},
+        "equation 4": {"network": "equation"},
+        "one-hot choices": {"network": "mlp"},
         "permutation pairs": {"pairs": "permutation"},
         "no verification": {"verify": 0},
     }
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
-        """Algorithm 1; without verification its last baseline is reported."""
+        """Algorithm 1; without verification the best of its baseline's history is returned."""
         p, started = self.params, time.perf_counter()
         # C: the pairs of the M labelled architectures (line 2); NAC learns them.
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch, p.pairs, p.pseudo_ratio)
-        comparator = Comparator(oracle.space, p.layers, p.pruned, training, self._generator())
+        comparator = Comparator(oracle.space, _embedding(p), training, self._generator())
         labelled, scores = comparator.encode(known.archs), torch.from_numpy(known.scores)
         self.notes["loss"] = round(comparator.fit(labelled, scores, p.epochs), 4)
         self.seconds["train"] = time.perf_counter() - started
@@ -107,35 +135,45 @@ class CTNAS(_LabelledSearch[CTNASParams]):
         if not first:
             return [], None
         baseline = Baseline(comparator, p.baseline, first[0])  # beta ~ pi; B and D are empty
-        pseudo: Pairs | None = None  # what D has brought to C
-        done = explored = 0
-        self.seconds["explore"] = 0.0
-        while done < p.samples:
-            if done >= explored * p.explore_every:
-                # S ~ pi; D: the K pairs of S that NAC is surest of; C <- C u D; NAC is trained on C.
-                size = p.explored if explored else p.explored_first
-                s = policy.sample(size) if p.pseudo_labels != "off" else []
-                began = time.perf_counter()
-                if p.pseudo_labels != "off" and len(set(s)) > 1:
-                    pseudo = joined(pseudo, pseudo_labelled(comparator, s, size // 2, p.pseudo_labels, self._rng))
-                comparator.fit(labelled, scores, 1, pseudo)
-                self.seconds["explore"] += time.perf_counter() - began
-                explored += 1
-            # a_1, ..., a_N ~ pi; the policy gradient with NAC(a_j, beta) as reward (line 10).
-            n = min(p.per_update, p.samples - done)
-            policy.update(n, comparator.against(baseline.beta))
-            before, done = done, done + n
-            if done // p.baseline_every > before // p.baseline_every:
-                s = policy.sample(p.baseline_samples)
-                if s:
-                    baseline.update(s, self._rng)  # B <- B u {beta}; beta <- Algorithm 2 on B and S
+        run = Algorithm1(comparator, policy, baseline, labelled, scores, p.pseudo_labels, self._rng)
+        (self._poster if p.cadence == "poster" else self._released)(run)
         self.notes |= {
-            "pseudo_pairs": 0 if pseudo is None else len(pseudo),
-            "pseudo_ones": None if pseudo is None else round(float(pseudo.y.mean()), 4),
+            "pseudo_pairs": 0 if run.pseudo is None else len(run.pseudo),
+            "pseudo_ones": None if run.pseudo is None else round(float(run.pseudo.y.mean()), 4),
             "baseline_changes": baseline.changes,
         }
         others = policy.best(comparator.rank, max(p.top, p.verify), set(oracle.space.keys(known.archs)))
         return others, baseline.best or baseline.beta
+
+    def _poster(self, run: Algorithm1) -> None:
+        """Algorithm 1's loop: one S an iteration, for data exploration and for Algorithm 2."""
+        for _, n in self._iterations():
+            with self._timed("explore"):
+                run.train_comparator()
+            run.train_policy(n)
+            s = run.policy.sample(n)
+            with self._timed("explore"):
+                run.explore(s, self.params.kept)
+            run.update_baseline(s)
+
+    def _released(self, run: Algorithm1) -> None:
+        """The same steps, spaced as in the released code (train_controller), each S drawn for its step alone."""
+        p, size = self.params, self.params.explored_first
+        for done, n in self._iterations():
+            if _due(done, n, p.explore_every):
+                s = run.policy.sample(size) if p.pseudo_labels != "off" else []
+                with self._timed("explore"):
+                    run.explore(s, size // 2)
+                    run.train_comparator()
+                size = p.explored
+            run.train_policy(n)
+            if _due(done, n, p.baseline_every):
+                run.update_baseline(run.policy.sample(p.baseline_samples))
+
+
+def _due(done: int, n: int, every: int) -> bool:
+    """Whether a multiple of ``every``, 0 among them, is one of the n samples that follow the first ``done``."""
+    return -(-done // every) * every < done + n
 
 
 class RegressionNAS(_LabelledSearch[RegressionNASParams]):
@@ -164,12 +202,12 @@ class RegressionNAS(_LabelledSearch[RegressionNASParams]):
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         p, started = self.params, time.perf_counter()
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch)
-        regressor = Regressor(oracle.space, p.layers, p.pruned, training, self._generator())
+        regressor = Regressor(oracle.space, _embedding(p), training, self._generator())
         targets = torch.from_numpy(scaled(known.scores, p.targets).astype(np.float32))
         regressor.fit(regressor.encode(known.archs), targets, p.epochs)
         self.seconds["train"] = time.perf_counter() - started
         self.ranker = regressor
-        for done in range(0, p.samples, p.per_update):
-            policy.update(min(p.per_update, p.samples - done), regressor.rank)
+        for _, n in self._iterations():
+            policy.update(n, regressor.rank)
         others = policy.best(regressor.rank, max(p.top, p.verify), set(oracle.space.keys(known.archs)))
         return others, next(iter(policy.best(regressor.rank, 1, set())), None)

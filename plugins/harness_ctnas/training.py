@@ -14,15 +14,16 @@ from torch import Tensor, nn
 class Training:
     """Settings of the released code (train.py, config.py).
 
-    pairs: how a batch of labelled architectures becomes pairs: ``permutation`` or ``all``. batch: architectures a step
-    at most. pseudo_ratio: pseudo-labelled pairs for each labelled architecture.
+    pairs: how a batch of labelled architectures becomes pairs: ``permutation``, ``all``, or ``once``, which takes them
+    all in one step. batch: architectures a step at most. pseudo_ratio: pseudo-labelled pairs for each labelled
+    architecture.
     """
 
     lr: float = 2e-4
     beta1: float = 0.5
     weight_decay: float = 5e-4
     batch: int = 256
-    pairs: Literal["permutation", "all"] = "permutation"
+    pairs: Literal["permutation", "all", "once"] = "permutation"
     pseudo_ratio: float = 1.0
 
     def adam(self, network: nn.Module) -> torch.optim.Adam:

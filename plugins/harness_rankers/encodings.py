@@ -1,4 +1,4 @@
-"""Architectures as vectors: their choices, or their cells."""
+"""Architectures as vectors: their choices, their cells, or ReNAS's tensors of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Architecture, SearchSpace
+from harness.spaces.tensors import PublishedTensors
 
 Floats = npt.NDArray[np.float64]
-Encoding = Literal["choices", "cells"]
+Encoding = Literal["choices", "cells", "tensor", "node-tensor"]
 
 
 def one_hot_choices(space: SearchSpace, archs: Sequence[Architecture]) -> Floats:
@@ -32,6 +33,18 @@ def cell_vectors(space: SearchSpace, archs: Sequence[Architecture], *, pruned: b
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
+def tensor_vectors(space: SearchSpace, archs: Sequence[Architecture], *, edges: bool = True) -> Floats:
+    """The entries of ReNAS's published tensors (operation types, FLOPs and parameters): float64 [n, entries].
+
+    edges: whether operations lie on edges where the space's choices do.
+    """
+    return PublishedTensors(space, edges=edges).tensors(archs).reshape(len(archs), -1).astype(np.float64)
+
+
 def vectors(space: SearchSpace, archs: Sequence[Architecture], encoding: Encoding, *, pruned: bool = True) -> Floats:
-    """`one_hot_choices` or `cell_vectors`."""
-    return one_hot_choices(space, archs) if encoding == "choices" else cell_vectors(space, archs, pruned=pruned)
+    """`one_hot_choices`, `cell_vectors` or `tensor_vectors`."""
+    if encoding == "choices":
+        return one_hot_choices(space, archs)
+    if encoding == "cells":
+        return cell_vectors(space, archs, pruned=pruned)
+    return tensor_vectors(space, archs, edges=encoding == "tensor")

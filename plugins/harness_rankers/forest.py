@@ -2,7 +2,8 @@
 
 Source: Sun, Wang, Xue, Jin, Yen and Zhang, "Surrogate-Assisted Evolutionary Deep Learning Using an End-to-End Random
 Forest-Based Performance Predictor" (IEEE Transactions on Evolutionary Computation 24, 2020). The ReNAS paper compares
-itself with it. Here the forest regresses scores on one-hot choices; proposals and verification are the harness's own.
+itself with it, as a regression on ReNAS's own tensor (``encoding = "tensor"``, mode ``paper``). One-hot choices, the
+default, are ours; so are the forest's size and its share of features. Proposals and verification are the harness's own.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Ranker, SearchSpace
+from harness import Architecture, Mode, Ranker, SearchSpace
 from harness.search.labelled import Labelled
 from harness_rankers.encodings import Encoding, Floats, vectors
-from harness_rankers.search import RankingParams, RankingStrategy, said
+from harness_rankers.search import RankingParams, RankingStrategy, paper, said
 
 
 class E2EPPParams(RankingParams):
-    encoding: Annotated[Encoding, said("one-hot choices, or the cells' operations and edges")] = "choices"
+    encoding: Annotated[
+        Encoding,
+        said(
+            "one-hot choices, the cells' operations and edges, or ReNAS's tensor (the paper's rival): of edges where "
+            "the space's choices are edges, or always of nodes"
+        ),
+    ] = "choices"
     trees: Annotated[int, said("regression trees", ge=1)] = 500
     features: Annotated[float, said("share of the features that a split chooses among", gt=0.0, le=1.0)] = 1 / 3
 
@@ -43,10 +50,18 @@ class ForestRanker:
 
 
 class E2EPP(RankingStrategy[E2EPPParams]):
-    """A random forest that predicts scores (Sun et al. 2020), the best predicted verified."""
+    """A random forest that predicts scores (Sun et al. 2020), the best predicted verified.
+
+    It regresses validation scores on one-hot choices, or on ReNAS's tensor as that paper has it.
+    """
 
     name: ClassVar[str] = "e2epp"
-    ablations: ClassVar[dict[str, dict[str, Any]]] = {**RankingStrategy.ablations, "cells": {"encoding": "cells"}}
+    modes: ClassVar[dict[str, Mode]] = paper({"encoding": "tensor"})
+    ablations: ClassVar[dict[str, dict[str, Any]]] = {
+        **RankingStrategy.ablations,
+        "cells": {"encoding": "cells"},
+        "tensor": {"encoding": "tensor"},
+    }
 
     def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
         from sklearn.ensemble import RandomForestRegressor

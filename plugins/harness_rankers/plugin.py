@@ -10,5 +10,6 @@ def nas_harness_strategies() -> list[Provides]:
     return [
         Provides("harness_rankers.gin:GINRanker", requires=("torch",), install=_INSTALL),
         Provides("harness_rankers.forest:E2EPP", requires=("sklearn",), install=_INSTALL),
+        Provides("harness_rankers.peephole:Peephole", requires=("torch",), install=_INSTALL),
         Provides("harness_rankers.ridge:Ridge"),
     ]

@@ -18,7 +18,9 @@ PENALTIES = tuple(10.0 ** (k / 2) for k in range(-6, 9))
 
 
 class RidgeParams(RankingParams):
-    encoding: Annotated[Encoding, said("one-hot choices, or the cells' operations and edges")] = "choices"
+    encoding: Annotated[Encoding, said("one-hot choices, the cells' operations and edges, or ReNAS's tensor")] = (
+        "choices"
+    )
     penalty: Annotated[
         float | None, said("the L2 penalty; none: chosen by leave-one-out error on the labels, which costs nothing")
     ] = None

@@ -24,6 +24,10 @@ def said(text: str, **limits: Any) -> Any:
     return msgspec.Meta(description=text, **limits)
 
 
+PUBLISHED: dict[str, Any] = {"verify": 0, "candidates": "all", "generations": 500}
+"""What ReNAS's paper does with every predictor: nothing verified, the ten best of all, its own evolution."""
+
+
 class RankingParams(Params):
     labels: Annotated[int | None, said("architectures to label; none: the budget less what is verified")] = None
     verify: Annotated[
@@ -43,6 +47,10 @@ class RankingParams(Params):
     pruned: Annotated[
         bool, said("drop parts of a cell on no input-output path before encoding it; not of one-hot choices")
     ] = True
+    candidates: Annotated[
+        Literal["new", "all"],
+        said("propose architectures of keys that are not known, one a key; or any, each by itself (ReNAS's paper)"),
+    ] = "new"
     whole: Annotated[int, said("spaces of at most this many architectures are scored whole", ge=0)] = 20_000
     population: Annotated[int, said("individuals of the evolution on predictions, in larger spaces", ge=2)] = 64
     generations: Annotated[int, said("generations of that evolution", ge=0)] = 200
@@ -57,21 +65,20 @@ class RankingParams(Params):
         return cls(verify=3, population=8, generations=3)
 
 
+def paper(params: dict[str, Any]) -> dict[str, Mode]:
+    """The modes of a ranker: ``paper`` stands for `PUBLISHED` and these parameters."""
+    note = "the best by test score of the ten best predicted of all, as ReNAS's paper reports"
+    mode = Mode(report="best_of_returned", top=10, note=note, params={**PUBLISHED, **params})
+    return {"strict": Mode(), "paper": mode}
+
+
 P_co = TypeVar("P_co", bound=RankingParams, covariant=True)
 
 
 class RankingStrategy(Strategy[P_co]):
     """Subclasses say how an order is learned (`learn`); with ``verify = 0`` the best predicted are returned unpaid."""
 
-    modes: ClassVar[dict[str, Mode]] = {
-        "strict": Mode(),
-        "paper": Mode(
-            report="best_of_returned",
-            top=10,
-            note="the best by test score of the ten best predicted, as ReNAS's paper reports",
-            params={"verify": 0},
-        ),
-    }
+    modes: ClassVar[dict[str, Mode]] = paper({})
     ablations: ClassVar[dict[str, dict[str, Any]]] = {"no verification": {"verify": 0}}
 
     @abstractmethod
@@ -101,7 +108,7 @@ class RankingStrategy(Strategy[P_co]):
     def _proposed(
         self, oracle: Oracle, known: Labelled, learn_rng: np.random.Generator, rng: np.random.Generator, k: int
     ) -> list[Architecture]:
-        """The k best predicted that are not known; none where there is nothing to learn from or to spend."""
+        """The k best predicted, of what ``candidates`` says; none where there is nothing to learn from or to spend."""
         p = self.params
         if not known.informative or (oracle.ended_by is not None and self.ranker is not None):
             return []
@@ -114,7 +121,8 @@ class RankingStrategy(Strategy[P_co]):
             ranker.rank,
             rng,
             k,
-            exclude=set(oracle.space.keys(known.archs)),
+            exclude=set() if p.candidates == "all" else set(oracle.space.keys(known.archs)),
+            twins=p.candidates == "all",
             whole=p.whole,
             evolution=Evolution(population=p.population, generations=p.generations),
         )

@@ -21,9 +21,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Table 1 of the paper: the loss, and whether the tensor holds FLOPs and parameters beside operation types."""
 
 PUBLISHED: dict[str, Any] = {
-    "types": "ordinal", "pruned": False, "repeats": True, "trimmed": False, "orders": "all", "views": 1,
+    "tensor": "paper", "orders": "all", "views": 1, "phi": "hinge", "candidates": "all",
 }  # fmt: skip
-"""What reproduces the paper's feature tensors and its augmentation; on NAS-Bench-201 with ``layout = "edge"``."""
+"""The paper, where the defaults here differ: its tensors and augmentation (section 2.2), the hinge of Eq. 3 and 4, and
+its ten best of all architectures, labelled ones among them (sections 4.2 and 4.3). What the paper leaves open stays as
+it is here: the hinge's a, the weight of L2, which is summed over drawn triplets, and what evolution leaves open."""
 
 
 def _said(text: str, **limits: Any) -> Any:
@@ -47,19 +49,14 @@ class ReNASParams(Params):
     ] = "random"
     law: Annotated[str | None, _said("law that labels are drawn by where they are random; none: the task's")] = None
     # features (section 2.2)
-    layout: Annotated[Literal["node", "edge"], _said("operations on nodes, or on edges where the space has them")] = (
-        "node"
-    )
+    tensor: Annotated[
+        Literal["ours", "paper"],
+        _said("ours; or the paper's, on operations' nodes, and on edges where these are the space's choices"),
+    ] = "ours"
     types: Annotated[
-        Literal["ordinal", "onehot"], _said("one channel of ordinal operation types (the paper), or one an operation")
+        Literal["ordinal", "onehot"], _said("of our tensor: one channel of ordinal types, or one an operation")
     ] = "onehot"
-    pruned: Annotated[bool, _said("drop parts on no input-output path first; the paper takes cells as written")] = True
-    repeats: Annotated[
-        bool, _said("a channel pair for every repetition of the cell (the paper), or for those that cost differently")
-    ] = False
-    trimmed: Annotated[
-        bool, _said("without the first column and the last row of the matrix, which are always zero")
-    ] = True
+    pruned: Annotated[bool, _said("of our tensor: drop parts on no input-output path first")] = True
     orders: Annotated[
         Literal["all", "drawn", "canonical"],
         _said("node orders: all as training samples (the paper), one drawn an epoch, or the canonical one"),
@@ -71,7 +68,7 @@ class ReNASParams(Params):
     # training (sections 2.3 and 4.1)
     phi: Annotated[
         Literal["hinge", "logistic", "exponential"],
-        _said("the ranking loss's function; the released code's is logistic"),
+        _said("the losses' function: hinge is Eq. 3's first (the paper), logistic the released code's"),
     ] = "logistic"
     margin: Annotated[float, _said("a of the hinge, which the paper does not give")] = 1.0
     continuity: Annotated[float, _said("weight of the continuity loss, which the paper does not give", ge=0.0)] = 0.5
@@ -84,6 +81,10 @@ class ReNASParams(Params):
     weight_decay: Annotated[float, _said("Adam's L2 penalty", ge=0.0)] = 5e-4
     batch: Annotated[int, _said("training samples a step at most", ge=2)] = 1024
     # search (section 4)
+    candidates: Annotated[
+        Literal["new", "all"],
+        _said("propose architectures of keys that are not labelled, one a key; or any, each by itself (the paper)"),
+    ] = "new"
     whole: Annotated[
         int,
         _said("spaces of at most this many architectures are scored whole (as the paper does on NAS-Bench-201)", ge=0),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from harness import Architecture
-from harness_renas.features import Features, Tensors
+from harness.spaces.tensors import CellTensors, Tensors
 from harness_renas.losses import Phi, continuity, phi, ranking, sampled_continuity
 from harness_renas.network import LeNet, built
 
@@ -48,7 +48,7 @@ class Training:
 class Predictor:
     """Ranks architectures by the LeNet's score, its mean over ``views`` node orders."""
 
-    def __init__(self, features: Features, network: LeNet, mean: Tensors, scale: Tensors, views: int) -> None:
+    def __init__(self, features: CellTensors, network: LeNet, mean: Tensors, scale: Tensors, views: int) -> None:
         self._features, self._network, self._mean, self._scale = features, network, mean, scale
         self._views = views
 
@@ -87,7 +87,7 @@ def scaled(scores: npt.NDArray[np.float64], targets: Literal["minmax", "ranks"])
 
 
 def fit(
-    features: Features,
+    features: CellTensors,
     archs: Sequence[Architecture],
     scores: npt.NDArray[np.float64],
     rng: np.random.Generator,

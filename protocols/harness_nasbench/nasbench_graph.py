@@ -53,7 +53,7 @@ def read_bench(path: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
 
     valid, test: accuracy in percent. latency: seconds. params: count. Raises DataError with file, hash and reason.
     """
-    from harness_nasbench.formats import safe_pickle
+    from harness.data import safe_pickle
 
     found = safe_pickle.load_path(path, max_bytes=_MOST_BYTES)
     hashes = NASBenchGraphSpace().hashes.tolist()

@@ -30,10 +30,9 @@ STRATEGIES: list[type[Misbehaving]] = []
 
 
 class Misbehaving(Strategy):
-    """Random search after some mischief. ends: how a pool tells that its process ended."""
+    """Misbehaves, then searches at random. ends: how a pool tells that its process ended."""
 
     name = "misbehaving"
-    summary = "misbehaves, then searches at random"
     ends: ClassVar[str] = "done"
 
     def __init_subclass__(cls) -> None:

@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from harness.spaces import SearchSpace
+from harness.spaces import SearchSpace, on_path
 from harness.testing.spaces import ToyNodeSpace
 from harness_ctnas.comparator import NAC, Comparator
 from harness_ctnas.dense import residual_layer
-from harness_ctnas.encoder import GCN, encode
+from harness_ctnas.encoder import GCN, MLP, Embedding, EquationGCN, encode
 from harness_ctnas.exploration import pseudo_labelled
+from harness_ctnas.params import PUBLISHED, CTNASParams
 from harness_ctnas.regression import Regressor, scaled
 from harness_ctnas.training import Training
 from harness_nasbench.spaces.darts import DartsSpace
@@ -30,7 +31,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def comparator(space: SearchSpace = SPACE, training: Training | None = None, seed: int = 0) -> Comparator:
-    return Comparator(space, 2, True, training or Training(), seeded(seed))
+    return Comparator(space, Embedding(), training or Training(), seeded(seed))
 
 
 def sigmoid(x: Floats | float) -> Floats:
@@ -42,14 +43,14 @@ def sigmoid(x: Floats | float) -> Floats:
     [(NASBench101Space(), 4, 67_073), (NASBench101Space(), 2, 34_049), (NASBench201Space(), 2, 34_305)],
 )
 def test_the_comparator_has_the_released_number_of_parameters(space: SearchSpace, layers: int, parameters: int) -> None:
-    nac = NAC(len(space.operations), space.cells, layers, seeded())
+    nac = NAC(Embedding(layers=layers).network(space, seeded()), seeded())
     assert sum(p.numel() for p in nac.parameters()) == parameters
 
 
 def test_two_cells_share_the_network_and_have_an_output_weight_each() -> None:
     """Ten operations and the dummy; Linear(4 * 128, 1): ratio 4 of the released code."""
     space = DartsSpace()
-    nac = NAC(len(space.operations), space.cells, 2, seeded())
+    nac = NAC(Embedding().network(space, seeded()), seeded())
     expected = (len(space.operations) + 1) * 128 + 2 * (128 * 128 + 128) + 4 * 128 + 1
     assert sum(p.numel() for p in nac.parameters()) == expected
     assert nac(encode(space, space.sample(np.random.default_rng(0), 5), pruned=True)).shape == (5, 2)
@@ -78,7 +79,7 @@ def test_nodes_hear_their_predecessors_and_themselves() -> None:
     np.testing.assert_array_equal(given.flow[0, 0].numpy(), expected)
 
 
-def test_the_embedding_is_equation_3() -> None:
+def test_the_embedding_is_equation_4_with_what_the_released_code_adds() -> None:
     """Mean over all eight nodes, padding among them, after ReLU on both layers."""
     gcn = GCN(len(SPACE.operations), 1, 2, seeded())
     archs = SPACE.sample(np.random.default_rng(0), 6)
@@ -94,12 +95,66 @@ def test_the_embedding_is_equation_3() -> None:
         np.testing.assert_allclose(z, x.sum(axis=0) / 8, rtol=1e-4, atol=1e-4)
 
 
-def test_the_probability_is_equation_4() -> None:
+def test_the_poster_s_equation_4_to_the_letter() -> None:
+    """Z = A phi(A X W0) W1 and p = sigmoid([Z ; Z'] W_FC): no self-loop, no residual, no bias, no last ReLU."""
+    nac = NAC(Embedding("equation").network(SPACE, seeded()), seeded())
+    assert isinstance(nac.network, EquationGCN)
+    assert sum(p.numel() for p in nac.parameters() if p.requires_grad) == 8 * 128 + 2 * 128 * 128 + 2 * 128
+    archs = SPACE.sample(np.random.default_rng(0), 6)
+    found = nac(encode(SPACE, archs, pruned=True)).detach().numpy()
+    x = nac.network.embedding.detach().double().numpy()
+    w0, w1 = (w.detach().double().numpy() for w in nac.network.weights)
+    fc = nac.w.detach().double().numpy()
+    for arch, (u, v) in zip(archs, found, strict=True):
+        (graph,) = SPACE.graph(arch)
+        a = graph.adjacency.T.astype(np.float64)
+        z = (a @ np.maximum(a @ x[graph.ops + 1] @ w0, 0.0) @ w1).sum(axis=0) / 8
+        np.testing.assert_allclose([u, v], z @ fc, rtol=1e-3, atol=1e-4)
+    assert nac.c.item() == 0.0
+    assert not nac.c.requires_grad
+
+
+def test_nasbench101_is_pruned_before_it_is_padded() -> None:
+    """As the released code does: what a cell's unused vertices hold makes no difference, and they are dummies."""
+    space = NASBench101Space()
+    (arch,) = [a for a in space.sample(np.random.default_rng(0), 50) if space.graph(a)[0].nodes == 4][:1]
+    full = space.graphs([arch], pruned=False)[0]
+    unused = next(v for v in range(1, 6) if not on_path(full.adjacency[0], [0], 6)[v])
+    other = (*arch[: 21 + unused - 1], (arch[21 + unused - 1] + 1) % 3, *arch[21 + unused :])
+    given = Embedding().encode(space, [arch, other])
+    assert (given.ops[0] == given.ops[1]).all()
+    assert (given.ops[0, 0, 4:] == 0).all()
+    published = CTNASParams(**PUBLISHED)
+    assert Embedding(published.network, published.layers, published.pruned) == Embedding()  # type: ignore[arg-type]
+
+
+def test_the_mlp_on_one_hot_choices_has_the_released_sizes() -> None:
+    """120 options, three layers of 512 and Linear(1024, 1): the released code's MBSpaceNAC(20 * 3 * 2, 512)."""
+    nac = NAC(MLP((6,) * 20, seeded()), seeded())
+    assert sum(p.numel() for p in nac.parameters()) == (120 * 512 + 512) + 2 * (512 * 512 + 512) + 1024 + 1
+
+
+@pytest.mark.parametrize("space", [SPACE, ToyNodeSpace(), DartsSpace()], ids=lambda s: s.name)
+def test_the_mlp_works_on_any_space(space: SearchSpace) -> None:
+    network = Embedding("mlp").network(space, seeded())
+    assert isinstance(network, MLP)
+    archs = space.sample(np.random.default_rng(0), 5)
+    w = [(x.weight.detach().double().numpy(), x.bias.detach().double().numpy()) for x in network.layers]  # type: ignore[union-attr]
+    with torch.inference_mode():
+        z = network(Embedding("mlp").encode(space, archs)).numpy()
+    for arch, row in zip(archs, z, strict=True):
+        x = np.concatenate([np.eye(k)[a] for a, k in zip(arch, space.radices, strict=True)])
+        for i, (weight, bias) in enumerate(w):
+            x = weight @ (np.maximum(x, 0.0) if i else x) + bias
+        np.testing.assert_allclose(row, x, rtol=1e-4, atol=1e-5)
+
+
+def test_the_probability_is_equation_3() -> None:
     """sigmoid([Z_a ; Z_a'] W_FC + c), and `rank` orders by it whatever a' is."""
     known, space = comparator(), SPACE
     archs = space.sample(np.random.default_rng(0), 20)
     with torch.inference_mode():
-        z = known.nac.gcn(encode(space, archs, pruned=True)).double().numpy()
+        z = known.nac.network(encode(space, archs, pruned=True)).double().numpy()
     fc = known.nac.w.detach().double().numpy().T.reshape(-1)
     u = known.rank(archs)
     for beta in (3, 7):
@@ -114,7 +169,7 @@ def test_isomorphic_parts_off_the_path_do_not_count_when_pruned() -> None:
     """Two cells that differ in an edge out of a node that nothing reaches."""
     a = SPACE.parse("|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|skip_connect~2|")
     b = SPACE.parse("|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|skip_connect~2|")
-    pruned, written = (Comparator(SPACE, 2, p, Training(), seeded()) for p in (True, False))
+    pruned, written = (Comparator(SPACE, Embedding(pruned=p), Training(), seeded()) for p in (True, False))
     assert pruned.rank([a])[0] == pruned.rank([b])[0]
     assert written.rank([a])[0] != written.rank([b])[0]
 
@@ -135,13 +190,28 @@ def test_pairs_are_labelled_greater_or_equal_and_never_with_themselves(pairs: st
     assert seen == {(a, b) for a in range(4) for b in range(4) if a != b}
 
 
-@pytest.mark.parametrize("pairs", ["all", "permutation"])
+def test_once_is_each_pair_of_c_once_and_every_pseudo_label() -> None:
+    """The poster's C: M(M-1)/2 pairs of the labelled architectures, in one step with all of D, of one weight."""
+    found = comparator(training=Training(pairs="once", batch=2))
+    archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(0), 12)))[:9]
+    scores = torch.arange(9, dtype=torch.float64)
+    labelled = found.encode(archs)
+    ((logits, y, weights),) = found._steps(labelled, scores, None)
+    assert len(logits) == len(y) == 9 * 8 / 2
+    assert y.sum() == 0.0  # each later one is better
+    assert weights is None
+    d = pseudo_labelled(found, archs, 3, "confident", np.random.default_rng(0))
+    ((logits, y, weights),) = found._steps(labelled, scores, d)
+    assert (len(y), weights) == (36 + 3, None)
+
+
+@pytest.mark.parametrize("pairs", ["all", "permutation", "once"])
 def test_the_comparator_learns_an_order(pairs: str) -> None:
     """The number of 3 x 3 convolutions of cells as written, from 150 of them."""
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(0), 320)))[:300]
     truth = np.array([sum(op == 3 for op in a) for a in archs], dtype=np.float64)
-    found = Comparator(SPACE, 2, False, Training(pairs=pairs, lr=1e-3), seeded())  # type: ignore[arg-type]
-    found.fit(found.encode(archs[:150]), torch.from_numpy(truth[:150]), 60)
+    found = Comparator(SPACE, Embedding(pruned=False), Training(pairs=pairs, lr=1e-3), seeded())  # type: ignore[arg-type]
+    found.fit(found.encode(archs[:150]), torch.from_numpy(truth[:150]), 60 if pairs != "once" else 120)
     assert np.corrcoef(found.rank(archs[150:]), truth[150:])[0, 1] > 0.8
     best, worst = archs[int(truth.argmax())], archs[int(truth.argmin())]
     assert found.against(worst)([best])[0] > 0.9
@@ -213,7 +283,7 @@ def test_regression_targets() -> None:
 def test_the_regressor_predicts_scores() -> None:
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(0), 320)))[:300]
     truth = np.array([sum(op == 3 for op in a) / 6 for a in archs])
-    found = Regressor(SPACE, 2, False, Training(lr=1e-3), seeded())
+    found = Regressor(SPACE, Embedding(pruned=False), Training(lr=1e-3), seeded())
     found.fit(found.encode(archs[:150]), torch.from_numpy(truth[:150].astype(np.float32)), 150)
     predicted = found.rank(archs[150:])
     assert np.corrcoef(predicted, truth[150:])[0, 1] > 0.8
@@ -223,4 +293,4 @@ def test_the_regressor_predicts_scores() -> None:
 def test_ranking_nothing_gives_nothing() -> None:
     space = ToyNodeSpace()
     assert comparator(space).rank([]).shape == (0,)
-    assert Regressor(space, 2, True, Training(), seeded()).rank([]).shape == (0,)
+    assert Regressor(space, Embedding(), Training(), seeded()).rank([]).shape == (0,)

@@ -16,10 +16,13 @@ from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
+from harness_ctnas.algorithm import Algorithm1
 from harness_ctnas.comparator import Comparator
 from harness_ctnas.curriculum import Baseline, best_of
-from harness_ctnas.params import PUBLISHED, RELEASED, CTNASParams, RegressionNASParams, SearchParams
+from harness_ctnas.encoder import Embedding
+from harness_ctnas.params import POSTER, PUBLISHED, RELEASED, CTNASParams, RegressionNASParams, SearchParams
 from harness_ctnas.plugin import nas_harness_strategies
+from harness_ctnas.policy import PolicySearch, Reward
 from harness_ctnas.search import CTNAS, RegressionNAS
 from harness_ctnas.training import Training
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
@@ -30,7 +33,7 @@ QUICK = {"epochs": 20, "samples": 200, "explored_first": 40, "explored": 20, "ba
 
 
 def trained(archs: list[Architecture], epochs: int = 40) -> Comparator:
-    found = Comparator(SPACE, 2, True, Training(lr=1e-3, pairs="all"), torch.Generator().manual_seed(0))
+    found = Comparator(SPACE, Embedding(), Training(lr=1e-3, pairs="all"), torch.Generator().manual_seed(0))
     found.fit(found.encode(archs), torch.arange(len(archs), dtype=torch.float64), epochs)
     return found
 
@@ -164,13 +167,73 @@ def test_without_pseudo_labels_none_are_made() -> None:
     assert (strategy.notes["pseudo_pairs"], strategy.notes["pseudo_ones"]) == (0, None)
 
 
-@pytest.mark.parametrize("values", [PUBLISHED, RELEASED])
+def updates(monkeypatch: pytest.MonkeyPatch, **params: object) -> list[tuple[int, str]]:
+    """Each exploration and each run of Algorithm 2, with how many samples were drawn for policy updates before it."""
+    drawn, seen = 0, list[tuple[int, str]]()
+    step, explore, raised = PolicySearch.update, Algorithm1.explore, Baseline.update
+
+    def counted(self: PolicySearch, n: int, reward: Reward) -> None:
+        nonlocal drawn
+        drawn += n
+        step(self, n, reward)
+
+    def explored(self: Algorithm1, s: list[Architecture], k: int) -> None:
+        seen.append((drawn, f"D of {len(s)}, {k} kept"))
+        explore(self, s, k)
+
+    def updated(self: Baseline, s: list[Architecture], rng: np.random.Generator) -> None:
+        seen.append((drawn, f"Alg. 2 of {len(s)}"))
+        raised(self, s, rng)
+
+    monkeypatch.setattr(PolicySearch, "update", counted)
+    monkeypatch.setattr(Algorithm1, "explore", explored)
+    monkeypatch.setattr(Baseline, "update", updated)
+    run(CTNAS(CTNASParams(epochs=2, verify=0, **params)), queries=20)  # type: ignore[arg-type]
+    return seen
+
+
+def test_the_released_cadence_starts_at_iteration_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D before iterations 0, 100, 200, ... and Algorithm 2 after iterations 0, 500, ... (train_controller)."""
+    seen = updates(monkeypatch, per_update=1, samples=501)
+    assert [at for at, what in seen if what == "Alg. 2 of 10"] == [1, 501]
+    assert [(at, what) for at, what in seen if what.startswith("D")] == [
+        (0, "D of 512, 256 kept"), *((at, "D of 200, 100 kept") for at in range(100, 501, 100))
+    ]  # fmt: skip
+
+
+def test_one_s_of_n_serves_both_steps_of_the_poster(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {k: v for k, v in POSTER.items() if k not in ("epochs", "verify")}
+    seen = updates(monkeypatch, samples=60, **values)
+    assert seen == [(at, what) for at in (20, 40, 60) for what in ("D of 20, 5 kept", "Alg. 2 of 20")]
+
+
+def test_the_poster_is_a_mode() -> None:
+    mode = CTNAS.modes["poster"]
+    params = CTNASParams(**mode.params)
+    assert (params.network, params.layers, params.pairs, params.cadence) == ("equation", 2, "once", "poster")
+    assert params.kept < params.per_update  # K << N
+    assert mode.scoring == CTNAS.modes["strict"].scoring
+
+
+@pytest.mark.parametrize("network", ["gcn", "equation", "mlp"])
+@pytest.mark.parametrize("cls", [CTNAS, RegressionNAS])
+def test_every_network_searches(cls: type[Strategy], network: str) -> None:
+    quick = QUICK if cls is CTNAS else {"epochs": 20, "samples": 200}
+    oracle, returned = run(cls(cls.Params(network=network, **quick)))
+    assert oracle.paid[0] == 40
+    assert returned[0] == max(oracle.history, key=lambda o: o.score).arch
+
+
+@pytest.mark.parametrize("values", [PUBLISHED, RELEASED, POSTER])
 def test_published_values_are_parameters(values: dict[str, object]) -> None:
     params = CTNASParams(**{**values, "epochs": 3, "samples": 6})  # type: ignore[arg-type]
     oracle, returned = run(CTNAS(params), NASBench101Space(), 12)
     assert oracle.paid[0] == 12
     assert returned
     full = CTNASParams(**values)  # type: ignore[arg-type]
+    assert full.pruned  # as the released code's cells are, before they are padded
+    if values is POSTER:
+        return
     assert (full.epochs, full.lr, full.samples, full.per_update, full.controller_lr) == (1000, 2e-4, 10_000, 1, 2e-4)
     assert (full.beta1, full.weight_decay, full.batch, full.entropy) == (0.5, 5e-4, 256, 5e-4)
 

@@ -14,7 +14,10 @@ from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_rankers.encodings import cell_vectors, one_hot_choices
 from harness_rankers.gin import GINParams
+from harness_rankers.layers import LayerLSTM, kernels, layer_codes
+from harness_rankers.layers import fit as fit_layers
 from harness_rankers.messages import Cells, MessagePassing
+from harness_rankers.peephole import PeepholeParams
 from harness_rankers.ridge import ridge
 from harness_rankers.training import fit, loss, mean_ranks, rate
 
@@ -163,3 +166,48 @@ def test_the_network_learns_the_longest_path(kind: str) -> None:
     ranker = fit(NB201, known, rng, GINParams(loss=kind, members=2, width=16, epochs=40))  # type: ignore[arg-type]
     assert np.corrcoef(ranker.rank(archs[150:]), truth[150:])[0, 1] > 0.9
     assert len(ranker.rank([])) == 0
+
+
+def test_layer_codes_are_operation_and_kernel_by_depth() -> None:
+    """Input, 3 x 3 convolution, skip behind it, output; an operation's number counts from 1, padding is zero."""
+    arch = NB201.parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|")
+    (codes,) = layer_codes(NB201, [arch], pruned=True)
+    place = {name: i + 1 for i, name in enumerate(NB201.operations)}
+    conv, skip = (place["nor_conv_3x3"], 3, 3), (place["skip_connect"], 0, 0)
+    assert [tuple(c) for c in codes[:5].tolist()] == [
+        (place["input"], 0, 0), conv, skip, (place["output"], 0, 0), (0, 0, 0)
+    ]  # fmt: skip
+    assert kernels(NASBench101Space()).tolist() == [[0, 0], [1, 1], [3, 3], [3, 3], [0, 0]]
+
+
+def test_layers_of_two_cells_follow_one_another() -> None:
+    space = DartsSpace()
+    archs = space.sample(np.random.default_rng(0), 5)
+    codes = layer_codes(space, archs, pruned=True)
+    real = sum((batch.ops >= 0).sum(axis=1) for batch in space.graphs(archs))
+    assert ((codes[:, :, 0] > 0).sum(axis=1) == real).all()
+    assert all((row[:n] > 0).all() for row, n in zip(codes[:, :, 0], real, strict=True))
+
+
+def test_the_lstm_is_read_after_the_last_layer() -> None:
+    """Padding behind it changes nothing."""
+    codes = torch.from_numpy(layer_codes(NB201, NB201.sample(np.random.default_rng(0), 20), pruned=True))
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(0)
+        network = LayerLSTM(len(NB201.operations), 3, 8, 6).eval()
+        wide = torch.nn.functional.pad(codes, (0, 0, 0, 4))
+        torch.testing.assert_close(network(codes), network(wide))
+        # the gates' weights of 8 inputs and 6 states; 6 -> 3 -> 3 -> 1 with batch normalisation
+        assert sum(p.numel() for p in network.lstm.parameters()) == 4 * 6 * (8 + 6 + 2)
+
+
+def test_peephole_learns_the_number_of_convolutions() -> None:
+    rng = np.random.default_rng(0)
+    archs = list(dict.fromkeys(NB201.sample(rng, 320)))[:300]
+    truth = np.array([sum(op == 3 for op in a) for a in archs], dtype=np.float64)
+    before = torch.get_rng_state()
+    params = PeepholeParams(pruned=False, hidden=32, epochs=60)
+    ranker = fit_layers(NB201, Labelled(archs[:150], truth[:150]), rng, params)
+    assert torch.equal(before, torch.get_rng_state())
+    assert np.corrcoef(ranker.rank(archs[150:]), truth[150:])[0, 1] > 0.8
+    assert ranker.rank([]).shape == (0,)

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from harness.search.labelled import Labelled
+from harness.spaces.tensors import PublishedTensors
 from harness.statistics.metrics import ktau
 from harness_nasbench.formats.nasbench201_csv import read_csv
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_rankers.forest import E2EPP
 from harness_rankers.gin import GINRanker
+from harness_rankers.peephole import Peephole
 from harness_rankers.ridge import Ridge
 from harness_renas.features import Features, Layout
 from harness_renas.predictor import Training, fit
@@ -38,7 +40,9 @@ def data(shared_data: Path) -> tuple[Labelled, list[tuple[int, ...]], np.ndarray
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("cls", "least"), [(GINRanker, 0.65), (E2EPP, 0.35), (Ridge, 0.25)], ids=["gin-ranker", "e2epp", "ridge"]
+    ("cls", "least"),
+    [(GINRanker, 0.65), (E2EPP, 0.35), (Peephole, 0.25), (Ridge, 0.25)],
+    ids=lambda x: getattr(x, "name", ""),
 )
 def test_rankers(cls: Any, least: float, data: tuple[Labelled, list[tuple[int, ...]], np.ndarray]) -> None:
     known, archs, truth = data
@@ -53,8 +57,8 @@ def test_renas_and_its_published_features(data: tuple[Labelled, list[tuple[int, 
     """Pruned one-hot features rank better than the published ones, by far more than seeds differ."""
     known, archs, truth = data
     found = []
-    for layout in (Layout(), Layout("edge", "ordinal", repeats=True, pruned=False, trimmed=False)):
-        predictor = fit(Features(SPACE, layout), known.archs, known.scores, np.random.default_rng(0), Training())
+    for features in (Features(SPACE, Layout()), PublishedTensors(SPACE)):
+        predictor = fit(features, known.archs, known.scores, np.random.default_rng(0), Training())
         found.append(ktau(predictor.rank(archs), truth))
     ours, published = found
     assert ours is not None

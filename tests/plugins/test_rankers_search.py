@@ -13,11 +13,13 @@ from harness.testing.synthetic import SyntheticEvaluator
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_rankers.forest import E2EPP
 from harness_rankers.gin import GINRanker
+from harness_rankers.peephole import Peephole
 from harness_rankers.ridge import Ridge
 
-STRATEGIES: list[type[Strategy]] = [GINRanker, E2EPP, Ridge]
+STRATEGIES: list[type[Strategy]] = [GINRanker, E2EPP, Peephole, Ridge]
 QUICK: dict[str, dict[str, Any]] = {
-    "gin-ranker": {"epochs": 2, "members": 2, "width": 4}, "e2epp": {"trees": 5}, "ridge": {}
+    "gin-ranker": {"epochs": 2, "members": 2, "width": 4}, "e2epp": {"trees": 5}, "ridge": {},
+    "peephole": {"epochs": 2, "width": 8, "hidden": 8},
 }  # fmt: skip
 
 
@@ -69,3 +71,24 @@ def test_rounds_share_the_verification(rounds: int, sizes: list[int]) -> None:
 @pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
 def test_same_seed_same_search(cls: type[Strategy]) -> None:
     assert run(cls)[1].digest() == run(cls)[1].digest()
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
+def test_paper_mode_returns_the_ten_best_predicted_of_all(cls: type[Strategy]) -> None:
+    """As ReNAS's paper treats every predictor: labelled architectures and twins may be among them."""
+    mode = cls.modes["paper"]
+    assert (mode.report, mode.top) == ("best_of_returned", 10)
+    strategy, oracle, returned = run(cls, **{**mode.params, **({"trees": 5} if cls is E2EPP else {})})
+    assert len(oracle.history) == 30
+    assert strategy.notes["predicted"] == 15_625
+    assert strategy.ranker is not None
+    every = strategy.ranker.rank(list(oracle.space.enumerate()))
+    np.testing.assert_allclose(np.sort(strategy.ranker.rank(returned)), np.sort(every)[-10:], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("encoding", "entries"), [("tensor", 31 * 4 * 4), ("node-tensor", 31 * 8 * 8)])
+def test_e2epp_of_the_paper_learns_from_renas_tensor(encoding: str, entries: int) -> None:
+    assert E2EPP.modes["paper"].params["encoding"] == "tensor"
+    strategy, _, _ = run(E2EPP, encoding=encoding)
+    assert strategy.ranker is not None
+    assert strategy.ranker.forest.n_features_in_ == entries  # type: ignore[attr-defined]

@@ -109,7 +109,7 @@ def test_cells_with_edges_that_no_label_has_are_predicted_within_reach_of_the_la
     rng = np.random.default_rng(3)
     archs = space.sample(rng, 60)
     scores = np.array([sum(a) / len(a) for a in archs]) + rng.normal(size=60)
-    features = Features(space, Layout("node", "onehot", True, False, True, True))
+    features = Features(space, Layout())
     predictor = fit(features, archs, scores, rng, Training(epochs=15, views=views))
     known, unseen = predictor.rank(archs), predictor.rank(space.sample(rng, 600))
     assert np.ptp(known) > 0

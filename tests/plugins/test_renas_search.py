@@ -7,15 +7,20 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import written_records
 
-from harness import Budget, Oracle, StudyError
+from harness import Budget, Oracle
 from harness.registry import default_registry
-from harness.running.study import StrategySpec, Study, TaskSpec, resolve_rows
-from harness.testing.spaces import ToyNodeSpace
+from harness.running.study import StrategySpec, Study, TaskSpec, resolve_entries
+from harness.testing.spaces import ToyEdgeSpace
 from harness.testing.synthetic import SyntheticEvaluator
+from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
+from harness_renas.metrics import best_valid_of_top
 from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
+from harness_renas.plugin import nas_harness_metrics
+from harness_renas.predictor import Predictor
 from harness_renas.search import ReNAS
 
 QUICK: dict[str, Any] = {"epochs": 2, "population": 8, "generations": 2, "triplets": 50}
@@ -69,7 +74,7 @@ def test_table_1() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_runs_as_published(variant: str) -> None:
-    strategy, oracle, returned = run(variant=variant, layout="edge", verify=0, **PUBLISHED)
+    strategy, oracle, returned = run(variant=variant, verify=0, whole=100, **PUBLISHED)
     assert len(returned) == 10
     assert len(oracle.history) == 20
     assert strategy.ranker is not None
@@ -100,11 +105,6 @@ def test_labels_by_cost_span_it() -> None:
     assert (flops.min(), flops.max()) == (every.min(), every.max())
 
 
-def test_edge_layout_is_refused_by_name() -> None:
-    with pytest.raises(StudyError, match="toy-nodes has no edge layout"):
-        run(space=ToyNodeSpace(), layout="edge")
-
-
 def test_evolution_serves_spaces_that_are_too_large() -> None:
     strategy, _, returned = run(whole=100, population=16, generations=5)
     assert strategy.notes["predicted"] < 16 * 6 + 1
@@ -131,10 +131,52 @@ def test_whether_costs_were_seen_is_noted() -> None:
     assert run(space=NASBenchGraphSpace())[0].notes["costs"] is False
 
 
-def test_paper_mode_is_the_papers_tensor_and_its_ten_best_predicted() -> None:
-    strategy = StrategySpec(name="renas", mode="paper", params={"layout": "edge"})
+def test_paper_mode_is_the_paper() -> None:
+    """On every space without a parameter set by hand: Eq. 3's hinge, the paper's tensor, its ten best of all."""
+    strategy = StrategySpec(name="renas", mode="paper")
     study = Study(name="s", budget=Budget(queries=20), tasks=(TaskSpec(name="any"),), strategies=(strategy,))
-    (row,) = resolve_rows(study, default_registry())
-    assert row.params == msgspec.to_builtins(ReNASParams(**PUBLISHED, verify=0, layout="edge"))
+    (row,) = resolve_entries(study, default_registry())
+    params = msgspec.convert(row.params, ReNASParams)
+    assert (params.phi, params.tensor, params.orders, params.views) == ("hinge", "paper", "all", 1)
+    assert (params.candidates, params.verify, params.variant) == ("all", 0, "renas-6")
+    assert (params.epochs, params.lr, params.weight_decay, params.batch) == (200, 1e-3, 5e-4, 1024)  # section 4.1
+    evolution = (params.population, params.generations, params.selection, params.crossover, params.mutation)
+    assert evolution == (64, 500, 0.5, 0.3, 0.2)
     kept = msgspec.structs.replace(study, strategies=(StrategySpec(name="renas", mode="paper", params={"verify": 5}),))
-    assert resolve_rows(kept, default_registry())[0].params["verify"] == 5
+    assert resolve_entries(kept, default_registry())[0].params["verify"] == 5
+
+
+@pytest.mark.parametrize(("space", "shape"), [(NASBench201Space(), (31, 4)), (NASBench101Space(), (19, 7))])
+def test_the_papers_tensor_follows_the_space(space: Any, shape: tuple[int, int]) -> None:
+    """31 x 4 x 4 where the choices are edges, 19 x 7 x 7 on NAS-Bench-101."""
+    strategy, _, _ = run(20, space, verify=0, whole=100, **PUBLISHED)
+    assert isinstance(strategy.ranker, Predictor)
+    assert strategy.ranker._network.convolutions[0].in_channels == shape[0]
+    assert strategy.ranker._network.features[0].in_features == 128 * shape[1] ** 2
+
+
+def test_labelled_architectures_and_twins_may_be_among_the_papers_ten() -> None:
+    """Ten of all 256 encodings, as they are predicted; by default ten of 55 keys, none of them labelled."""
+    space = ToyEdgeSpace()
+    strategy, oracle, returned = run(20, space, verify=0, candidates="all", epochs=20)
+    assert strategy.ranker is not None
+    predicted = strategy.ranker.rank(list(space.enumerate()))
+    assert strategy.notes["predicted"] == len(predicted) == 256
+    np.testing.assert_allclose(np.sort(strategy.ranker.rank(returned)), np.sort(predicted)[-10:], rtol=1e-5)
+    known = set(space.keys([o.arch for o in oracle.history]))
+    assert known & set(space.keys(returned))
+    assert len(set(space.keys(returned))) < 10
+    _, oracle, returned = run(20, space, verify=0, epochs=20)
+    assert not known & set(space.keys(returned))
+    assert len(set(space.keys(returned))) == 10
+
+
+def test_the_best_validation_of_the_ten_is_a_metric() -> None:
+    """Table 5's validation column: of the ten, whichever of them has the best test score; none in strict mode."""
+    assert [p.name for p in nas_harness_metrics()] == ["best-valid-of-top"]
+    valid = [90.1, 91.5, None, *[80.0] * 7, 99.0]  # the eleventh is not among the ten
+    search = {"valid": valid, "returned": [(i, 0) for i in range(11)]}
+    assert best_valid_of_top(written_records.run(scoring=written_records.BEST_OF_TEN, search=search)) == 91.5
+    assert best_valid_of_top(written_records.run(search=search)) is None
+    nothing = written_records.run(scoring=written_records.BEST_OF_TEN, search={"valid": []})
+    assert best_valid_of_top(nothing) is None

@@ -51,16 +51,18 @@ def _runs_differ(_: SettingRuns, entry: EntryRuns) -> Ruling:
 
 
 def _matched_search(setting: SettingRuns, entry: EntryRuns) -> Ruling:
-    reference = setting.reference_of(entry.entry)
-    if reference is None:
+    told = []
+    for reference in setting.references_of(entry.entry):
+        n, m, name = len(entry.runs), len(reference.runs), reference.entry.label
+        if m < n:
+            return False, f"{name} has {counted(m, 'run')}, fewer than the {n} of the entry"
+        if Reference(reference, setting.setting.budget).beside(entry) is None:
+            return False, f"what {name} had found at the cost of each run is not known"
+        nothing = f", of which {len(reference.failed)} found nothing" if reference.failed else ""
+        told.append(f"{counted(m, 'run')} of {name}{nothing}")
+    if not told:
         return False, "no random search that is scored as this entry is"
-    n, m = len(entry.runs), len(reference.runs)
-    if m < n:
-        return False, f"matched random search has {counted(m, 'run')}, fewer than the {n} of the entry"
-    if Reference(reference, setting.setting.budget).beside(entry) is None:
-        return False, "what matched random search had found at the cost of each run is not known"
-    nothing = f", of which {len(reference.failed)} found nothing" if reference.failed else ""
-    return True, f"{counted(m, 'run')} of random search{nothing}, read at each run's own cost and at the whole budget"
+    return True, f"{' and '.join(told)}, read at each run's own cost and at the whole budget"
 
 
 def _no_failed_run(_: SettingRuns, entry: EntryRuns) -> Ruling:

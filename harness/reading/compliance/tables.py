@@ -17,9 +17,11 @@ _CLOSE = 1e-6
 
 
 def scores_as_in_the_table(setting: SettingRuns, open_task: Callable[[str], Evaluator] | None) -> Ruling:
-    """Final scores of every run and incumbent, and random sampling's mean, against the table where it is here."""
+    """Final scores of every run, incumbent and returned architecture, and random sampling's mean, against the table."""
     if not setting.about.recorded:
         return None, "its scores are trained, not recorded"
+    if setting.sampling is not None and not setting.sampling.exact:
+        return None, "its scores are computed, not recorded in a table"
     if open_task is None:
         return None, "the table was not asked"
     try:
@@ -41,6 +43,8 @@ def _compared(setting: SettingRuns, evaluator: Evaluator) -> Ruling:
         for run in entry.runs:
             name = f"{entry.entry.title}, seed {run.seed}"
             found = [(i.arch, score) for i, score in run.incumbents]
+            if run.outcome is not None:
+                found += zip(run.search.returned, run.outcome.scores, strict=False)
             if run.outcome is not None and run.outcome.arch is not None:
                 found.append((run.outcome.arch, run.outcome.score))
             for arch, score in found:

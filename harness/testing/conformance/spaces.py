@@ -183,6 +183,18 @@ def keys(subject: SpaceSubject) -> str:
     return f"{seen}; of those that share one, {same} with an isomorphic graph, {merged} with the same computation"
 
 
+@check("space", "the canonical encoding is of the same key")
+def canonical(subject: SpaceSubject) -> str:
+    """On all architectures of a small space, else on drawn ones: valid, of the same key, and its own canonical one."""
+    space = subject.space
+    found = [space.canonical(a) for a in subject.pool]
+    for arch, chosen in zip(subject.pool, found, strict=True):
+        expect(space.is_valid(chosen), f"canonical({arch}) is {chosen}, which is not of the space")
+        expect(space.canonical(chosen) == chosen, f"canonical({chosen}) is not itself, but it is canonical({arch})")
+    expect(space.keys(found) == space.keys(subject.pool), "the canonical encoding has another key")
+    return f"{len(set(subject.pool))} architectures are trained as {len(set(found))}"
+
+
 Pair = tuple[int, int]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data import safe_pickle
 from harness.errors import DataError
-from harness_nasbench.formats import safe_pickle
 from harness_nasbench.formats.nasbench201_cells import CELLS, OPERATIONS
 
 __all__ = ["EDGE_ORDER", "OPERATION_ORDER", "PROTOCOLS", "AnalogTable", "read"]

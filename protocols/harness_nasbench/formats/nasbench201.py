@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data import safe_pickle
 from harness.errors import DataError
-from harness_nasbench.formats import safe_pickle
 from harness_nasbench.formats.nasbench201_cells import CELLS, check_architectures
 from harness_nasbench.formats.torch_file import load_torch
 

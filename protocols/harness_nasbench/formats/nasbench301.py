@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data import safe_pickle
 from harness.errors import DataError
-from harness_nasbench.formats import lightgbm_text, safe_pickle, xgboost_binary
+from harness_nasbench.formats import lightgbm_text, xgboost_binary
 from harness_nasbench.formats.darts_cells import EDGES, categories
 from harness_nasbench.formats.trees import Forest
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.data import safe_pickle
 from harness.errors import DataError
-from harness_nasbench.formats import safe_pickle
 
 __all__ = ["load_torch"]
 

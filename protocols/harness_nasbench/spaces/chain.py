@@ -99,6 +99,15 @@ class ChainSpace(SearchSpace):
             start += length
         return ".".join(stages)
 
+    def canonical(self, arch: Architecture) -> Architecture:
+        """Identities moved to the end of their stage, as the benchmark trained them."""
+        found: list[int] = []
+        for length in STAGES:
+            first, *rest = arch[len(found) : len(found) + length]
+            kept = [block for block in rest if block]
+            found += [first, *kept, *[0] * (len(rest) - len(kept))]
+        return tuple(found)
+
     def describe(self, arch: Architecture) -> str:
         return "".join(str(int(block)) for block in arch)
 

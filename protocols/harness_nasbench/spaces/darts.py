@@ -111,6 +111,14 @@ class DartsSpace(SearchSpace):
         cells = canonical_cell(arch[:CELL_GENES]) + canonical_cell(arch[CELL_GENES:])
         return "".join(map(str, cells))
 
+    def canonical(self, arch: Architecture) -> Architecture:
+        """The cells of the key, their nodes numbered canonically."""
+        genes: list[int] = []
+        for cell in (arch[:CELL_GENES], arch[CELL_GENES:]):
+            p3, p4, p5, *ops = canonical_cell(cell)
+            genes += [*ops[:2], p3, *ops[2:4], p4, *ops[4:6], p5, *ops[6:]]
+        return tuple(genes)
+
     def describe(self, arch: Architecture) -> str:
         g = self.genotype(arch)
         return f"Genotype(normal={g.normal}, normal_concat=range(2, 6), reduce={g.reduce}, reduce_concat=range(2, 6))"

@@ -117,6 +117,10 @@ class EnumeratedSpace(SearchSpace):
                 self.check(arch)
             raise
 
+    def canonical(self, arch: Architecture) -> Architecture:
+        every = self.enumeration
+        return every.architectures[int(every.representatives[every.row_of_class[self.check(arch)]])]
+
     def enumerate(self) -> Iterator[Architecture]:
         return iter(self.enumeration.architectures)
 

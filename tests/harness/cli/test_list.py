@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -186,3 +187,51 @@ def test_parameters_of_every_shape_are_described() -> None:
     assert found["kind"]["type"] == "'a' | 'b'"
     assert (found["maybe"]["type"], found["maybe"]["bounds"]) == ("int | none", ">= 2")
     assert (found["sizes"]["type"], found["sizes"]["default"]) == ("list[int]", [1, 2])
+
+
+LOOSE = """
+from harness import Provides, Strategy
+
+class Mine(Strategy):
+    \"\"\"Draws until the budget ends.\"\"\"
+
+    name = "mine"
+
+    def search(self, oracle, rng):
+        while True:
+            oracle.query_many(oracle.space.sample(rng, 8))
+
+class Nameless(Strategy):
+    def search(self, oracle, rng):
+        return []
+"""
+
+
+def test_a_class_is_described_and_checked_before_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands in a package of the working folder, which is not on the path."""
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "__init__.py").touch()
+    (tmp_path / "loose" / "search.py").write_text(LOOSE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    for module in ("loose", "loose.search"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    found = shown(capsys, "describe", "loose.search:Mine")
+    assert (found["kind"], found["name"], found["summary"]) == ("strategy", "mine", "Draws until the budget ends")
+    assert main(["describe", "loose.search:Mine"]) == 0
+    assert capsys.readouterr().out.startswith("strategy mine  (not installed)")
+    (report,) = shown(capsys, "check", "loose.search:Mine")
+    assert (report["name"], report["failed"]) == ("mine", 0)
+    assert report["ran"] > 10
+    for name, why in (
+        ("loose.search:Nameless", "strategy 'loose.search:Nameless' has no name"),
+        ("loose.search:Provides", "is none of harness.Strategy"),
+        ("loose.search:Absent", "'loose.search:Absent' does not load: AttributeError"),
+        ("loose.absent:Mine", "there is no module 'loose.absent'"),
+        ("loose.search:", "is not module:attribute"),
+    ):
+        for command in ("describe", "check"):
+            assert main([command, name]) == 2
+            assert why in capsys.readouterr().err

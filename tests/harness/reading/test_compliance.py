@@ -352,6 +352,13 @@ def test_a_lowered_random_sampling_is_found_where_the_table_is_here() -> None:
     )  # fmt: skip
 
 
+def test_a_returned_architecture_is_compared_too_and_a_surrogate_is_not_asked() -> None:
+    table = Table("toy/a", {(0, 1): 80.0, (0, 2): 60.0})
+    told_of = {"search": {"returned": [(0, 1), (0, 2)]}, "outcome": {"scores": [80.0, 61.0]}}
+    assert told([run("alpha", 0, 80.0, **told_of)], table)[1] == "alpha, seed 0 says 61 of (0, 2), the table 60"
+    assert told(entry("alpha", ONE), None, exact=False) == (None, "its scores are computed, not recorded in a table")
+
+
 def test_where_the_table_is_not_here_or_another_one_nothing_is_said() -> None:
     assert told(entry("alpha", ONE), None) == (
         None, "the table is not here: toy/a: no table; get it with: toy-download"

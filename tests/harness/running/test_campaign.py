@@ -179,7 +179,7 @@ def test_a_run_that_hangs_is_ended_and_the_study_goes_on(
 def test_a_worker_that_dies_takes_only_its_run_down(toy: Registry, tmp_path: Path) -> None:
     summary, records = run(toy, tmp_path, study("toy-killer", "toy-sampler", seeds=2), executor="process", jobs=2)
     assert {(r.entry.label, r.status) for r in records if r.failed} == {("toy-killer", "failed")}
-    assert all("died 2 times" in said for said in summary.failed)
+    assert all("failed: it ended its process: SIGKILL, after os.kill" in said for said in summary.failed)
     assert sum(r.status == "ok" for r in records) == 4
 
 
@@ -272,7 +272,7 @@ def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_secon
     toy: Registry, tmp_path: Path, budget: Budget
 ) -> None:
     """Read off the records by hand: the last incumbent that cost no more than the entry's own run."""
-    from harness.reading.matched import read_off
+    from harness.reading.matched import Reference
 
     summary, _ = run(toy, tmp_path, study("toy-sampler", "toy-returner", budget=budget))
     (setting,) = read_results(summary.folder).settings
@@ -280,13 +280,15 @@ def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_secon
     for entry in setting.entries:
         reference = setting.reference_of(entry.entry)
         assert reference is not None
-        for r, partner in zip(entry.runs, reference.runs, strict=True):
+        for j, (r, partner) in enumerate(zip(entry.runs, reference.runs, strict=True)):
             cost = getattr(r.paid, unit)
             spent_all = cost >= getattr(budget, unit)
             assert r.search.ended_by == (unit if spent_all else "strategy")
             assert spent_all or r.entry.label == "toy-returner"
             expected = [final for i, final in partner.incumbents if getattr(i, unit) <= cost][-1]
-            assert read_off(partner, cost, unit)[0] == expected
+            answer = Reference(reference, budget).read_off(j, cost)
+            assert answer is not None
+            assert answer.score == expected
 
 
 def test_missing_data_and_unknown_executors_are_named_before_anything_runs(toy: Registry, tmp_path: Path) -> None:

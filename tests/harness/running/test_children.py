@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from leftovers import assert_gone, marked, new_mark
 from misbehaving.requests import CORPUS
 from misbehaving.strategies import STRATEGIES
 
@@ -25,28 +26,7 @@ MEMORY = 400 << 20
 
 @pytest.fixture(autouse=True)
 def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A variable that every process started in a test inherits, so that those left over are found."""
-    mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    monkeypatch.setenv("PYTEST_CHILDREN", mark)
-    return mark
-
-
-def marked(mark: str) -> set[int]:
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("PYTEST_CHILDREN") == mark:
-                found.add(process.pid)
-        except psutil.Error:
-            continue
-    return found
-
-
-def assert_gone(mark: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := marked(mark)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
+    return new_mark(monkeypatch)
 
 
 def corpus(*, jobs: int = 1, **options: object) -> Pool:
@@ -251,6 +231,10 @@ def exit_at_once(_: bytes) -> None:
     os._exit(1)
 
 
+def process(_: bytes) -> bytes:
+    return Path("/proc/self/cmdline").read_bytes() + str(os.getpid()).encode()
+
+
 def start_a_thread(_: bytes) -> None:
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 
@@ -282,6 +266,15 @@ def test_it_prepares_once_and_every_request_has_a_process_of_its_own(spawn: bool
         assert all(w[1] == w[2] for w in words)
     else:
         assert len({w[1] for w in words}) == 1
+    assert_gone(mark)
+
+
+def test_where_a_fork_would_not_survive_every_request_has_an_interpreter_of_its_own(mark: str) -> None:
+    with pool("process", prepare="functions_of_children:start_a_thread", memory=MEMORY) as p:
+        p.start()
+        parents = {one(p, b"").returned for _ in range(2)}
+        assert len(parents) == 2
+        assert all(b"harness.running.child" in words for words in parents)
     assert_gone(mark)
 
 
@@ -317,7 +310,6 @@ def test_another_thread_may_end_it(mark: str) -> None:
         ({"prepare": "functions_of_children:fail"}, "(?s)cannot be made ready.*ValueError: the table is torn"),
         ({"imports": ["no_such_module"]}, "(?s)cannot be made ready.*No module named 'no_such_module'"),
         ({"prepare": "functions_of_children:exit_at_once"}, "(?s)ended 3 times in a row; it said last:\nlast words"),
-        ({"prepare": "functions_of_children:start_a_thread"}, "leaves 2 threads .* an interpreter of its own"),
         ({"memory": 1 << 20}, r"may hold 1 MiB, but its process holds \d+ MiB before it starts"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from landscapes import Grid, Landscape
 
 from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, UnknownArchitecture
-from harness.protocol import Fidelity, Score, Validation, Validator
+from harness.protocol import Fidelity, Reading, Score, Validation, Validator
 from harness.search.budget import Budget, Remaining
 from harness.search.constraints import Constraint
 from harness.search.oracle import Oracle, best_first
@@ -135,10 +135,12 @@ def test_the_query_that_crosses_a_cost_limit_is_answered_and_is_the_last():
     assert len(o.history) == 2
 
 
-def test_a_limit_that_is_met_exactly_ends_the_search():
-    o = oracle(Budget(epochs=120))
+@pytest.mark.parametrize(("budget", "ended_by"), [(Budget(epochs=120), "epochs"), (Budget(seconds=240), "seconds")])
+def test_a_limit_that_is_met_exactly_ends_the_search(budget, ended_by):
+    o = oracle(budget)
     o.query_many([(1, 0), (2, 0)])
-    assert o.ended_by == "epochs"
+    assert o.ended_by == ended_by
+    assert o.ledger.beyond == (0, 0.0, 0.0)
 
 
 def test_seconds_end_the_search():
@@ -499,6 +501,22 @@ def test_feasibility_is_told_from_memory_and_is_unknown_of_what_was_not_paid():
     assert oracle(constraints=["latency <= 2"]).feasible((8, 0)) is None
     assert oracle(constraints=["params <= 500"]).feasible((3, 0)) is True
     assert oracle().feasible((3, 0)) is True
+
+
+class LookedUp(Table):
+    """A single score is a look-up, which leaves out what was measured, as in recorded tasks."""
+
+    def read(self, arch, row, fidelity, repeat):
+        return Reading(10.0 + row, 1.0)
+
+
+def test_a_look_up_that_leaves_out_what_was_measured_serves_where_no_constraint_needs_it():
+    validator = LookedUp()
+    o = oracle(validator=validator, constraints=["params <= 700"])
+    assert (o.query((3, 0)), validator.calls, o.history[0].measured) == (13.0, 0, None)
+    o = oracle(validator=validator, constraints=["latency <= 2"])
+    assert (o.query((3, 0)), validator.calls, o.history[0].measured) == (14.0, 1, {"latency": 3.0})
+    assert o.history[0].excess == 0.5
 
 
 class Slower(Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,6 +41,15 @@ def test_the_whole_space_is_scored_once_a_key() -> None:
     assert len(o.history) == 0
 
 
+def test_twins_may_stand_side_by_side() -> None:
+    best, scored = propose(oracle(), total, rng(), 4, exclude=set(), twins=True)
+    assert scored == 10_000
+    assert total(best).tolist() == [36, 35, 35, 35]
+    assert len(set(SPACE.keys(best))) < 4
+    known = SPACE.keys([best[0]])
+    assert best[0] not in propose(oracle(), total, rng(), 4, exclude=set(known), twins=True)[0]
+
+
 def test_known_keys_are_left_out() -> None:
     best, _ = propose(oracle(), total, rng(), 3, exclude=set(SPACE.keys([(9, 9, 9, 9), (9, 9, 8, 9)])))
     assert total(best).max() == 35  # (8, 9, 9, 9) and (9, 9, 8, 9) are twins, (9, 8, 9, 9) is not
@@ -70,6 +80,42 @@ def test_a_generation_holds_a_key_once() -> None:
     archive = Archive(o, total)
     evolve(o, archive, rng(), Evolution(population=30, generations=10))
     assert len(set(o.space.keys(list(archive.fitness)))) > 30
+
+
+class Watched(ToyEdgeSpace):
+    """Counts crossovers, mutations and single draws."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.crossed = self.mutated = self.drawn = 0
+
+    def sample(self, rng: np.random.Generator, n: int, law: str | None = None) -> list[Architecture]:
+        self.drawn += n == 1
+        return super().sample(rng, n, law)
+
+    def crossover(self, a: Architecture, b: Architecture, rng: random.Random) -> Architecture:
+        self.crossed += 1
+        return super().crossover(a, b, rng)
+
+    def mutate(self, arch: Architecture, rng: random.Random) -> Architecture:
+        self.mutated += 1
+        return super().mutate(arch, rng)
+
+
+def test_operators_keep_their_shares_where_repeats_are_drawn_again() -> None:
+    """A repeat is drawn again by the operator that made it: mutations seldom repeat, so that each slot costs one call.
+
+    Drawing the operator anew, .5/.3/.2 would be .32/.24/.44, and mutations twice as many. Copies never repeat, so that
+    hardly a slot is filled at random.
+    """
+    space = Watched()
+    o = Oracle(SyntheticEvaluator(space).validator(), Budget(queries=5))
+    settings = Evolution(generations=100)
+    evolve(o, Archive(o, total), rng(), settings)
+    slots = settings.generations * (settings.population - settings.elite)
+    assert 0.19 < space.mutated / slots < 0.26  # .2 and few repeats; standard error .005
+    assert space.crossed / slots > 0.29
+    assert space.drawn / slots < 0.03
 
 
 @pytest.mark.parametrize("whole", [0, 20_000])

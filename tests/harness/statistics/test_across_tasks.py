@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.statistics.across_tasks import (
@@ -58,6 +58,7 @@ class TestRanks:
     def test_demsars_average_ranks(self) -> None:
         assert mean_ranks(ranks_of(DEMSAR)) == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)
 
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=6))
     def test_are_scipys(self, table: list[list[int]]) -> None:
         scores = np.array(table, dtype=float)
@@ -134,6 +135,7 @@ class TestFriedmanAndNemenyi:
 
 
 class TestProbabilityOfImprovement:
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(st.lists(st.integers(0, 5), min_size=2, max_size=6), st.lists(st.integers(0, 5), min_size=2, max_size=6))
     def test_is_its_definition(self, ours: list[int], theirs: list[int]) -> None:
         pairs = [1.0 if x > y else 0.5 if x == y else 0.0 for x in ours for y in theirs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.statistics.coverage import Atom, atom, is_tied, student_coverage
@@ -29,6 +29,7 @@ class TestAtoms:
         assert not is_tied([1.0, 2.0, 3.0])
         assert is_tied([1.0, 1.0])
 
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(st.lists(st.integers(0, 3), min_size=2, max_size=20))
     def test_an_interval_of_width_zero_is_always_marked(self, runs: list[int]) -> None:
         interval = t_interval(runs)

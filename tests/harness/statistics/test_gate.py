@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_gates import VERDICTS, until_decided, verdicts
 
@@ -19,6 +19,7 @@ def rng() -> np.random.Generator:
 
 
 class TestSignFlip:
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))
     def test_is_its_definition(self, found: list[int]) -> None:
         flips = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from bent_searches import incumbents
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_studies import Outcome, both_tests, called_better
 
@@ -19,6 +19,7 @@ samples = st.lists(st.integers(0, 12), min_size=5, max_size=30)
 
 
 class TestBrunnerMunzel:
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(samples, samples)
     def test_is_scipys(self, ours: list[int], theirs: list[int]) -> None:
         found = brunner_munzel(ours, theirs)
@@ -78,6 +79,7 @@ class TestWorstCase:
         with pytest.raises(ValueError, match="no worst case"):
             worst_case([None, None])
 
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(st.lists(st.floats(0, 100), min_size=5, max_size=10), st.integers(0, 4))
     def test_failing_never_raises_a_mean_nor_a_rank(self, scores: list[float], place: int) -> None:
         known = [min(scores), 50.0]
@@ -119,6 +121,7 @@ class TestCompare:
         found = compare(reference + shift, {"own cost": reference, "whole budget": reference + 1})
         assert verdict_on(found, found.p) == word
 
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(samples, samples, samples)
     def test_another_reference_never_helps(self, entry: list[int], one: list[int], other: list[int]) -> None:
         alone, both = compare(entry, {"one": one}), compare(entry, {"one": one, "other": other})
@@ -126,6 +129,7 @@ class TestCompare:
         assert both.p is not None
         assert both.p >= alone.p
 
+    @settings(deadline=None, max_examples=50)  # a first call imports scipy
     @given(samples, samples, samples)
     def test_turning_every_score_turns_the_verdict(self, entry: list[int], one: list[int], other: list[int]) -> None:
         plain = compare(entry, {"one": one, "other": other})

@@ -27,9 +27,8 @@ def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
 def _tables(source: Source) -> list[Table]:
     rows = [Row(("fails", *cells)) for cells in collapsed(source.findings, False)]
     rows += [Row(("n/a", *cells), "reference") for cells in collapsed(source.findings, None)]
-    if rules := held(source.findings):
-        rows.append(Row(("holds", "", ", ".join(rules), "")))
-    return [Table("compliance", _COLUMNS, tuple(rows))]
+    rules = held(source.findings)
+    return [Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")]
 
 
 SECTION = Section(_data, _tables)

@@ -14,6 +14,7 @@ from harness.reading.blocks import Blocks, Competitor, blocks_of, over
 from harness.reading.matched import Floats
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.samples import SettingSamples
 from harness.search.budget import Budget
 from harness.statistics.across_tasks import normalised, performance_profile
 
@@ -44,11 +45,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 def profiles_of(source: Source) -> list[Profile]:
     """Of each strict entry and reference that every setting of its budget has, where the best row is known there."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
-    return [profile for blocks in found for profile in _profiles(blocks)]
+    return [profile for blocks in found for profile in profiles_over(blocks)]
 
 
-def _profiles(blocks: Blocks) -> Iterator[Profile]:
-    if any(s.sampling is None or s.sampling.best is None for s in blocks.settings):
+def profiles_over(blocks: Blocks) -> Iterator[Profile]:
+    """Of each competitor; nothing where a setting has no scale from random sampling to its best row."""
+    if not all(_has_scale(s) for s in blocks.settings):
         return
     for c in blocks.competitors:
         scores = _normalised(blocks, c)
@@ -64,6 +66,12 @@ def _profiles(blocks: Blocks) -> Iterator[Profile]:
             share_low=nullable(found.low),
             share_high=nullable(found.high),
         )
+
+
+def _has_scale(setting: SettingSamples) -> bool:
+    """Whether the best row is known, and is above random sampling's mean."""
+    s = setting.sampling
+    return s is not None and s.best is not None and s.score.sign * s.best > s.score.sign * s.mean
 
 
 def _normalised(blocks: Blocks, competitor: Competitor) -> list[Floats]:

@@ -47,10 +47,11 @@ class Ranks(msgspec.Struct, frozen=True, kw_only=True):
 def ranks_of(source: Source) -> list[Ranks]:
     """Of each budget that has two entries and two settings."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
-    return [_ranks(b) for b in found if len(b.settings) > 1 and len(b.competitors) > 1]
+    return [ranks_over(b) for b in found if len(b.settings) > 1 and len(b.competitors) > 1]
 
 
-def _ranks(blocks: Blocks) -> Ranks:
+def ranks_over(blocks: Blocks) -> Ranks:
+    """Of two competitors or more on one setting or more."""
     ranks = task_ranks([c.scores for c in blocks.competitors])
     means, overall = mean_ranks(ranks), friedman(ranks)
     intervals = rank_intervals(ranks, rng=blocks.rng("ranks"))

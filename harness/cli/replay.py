@@ -1,0 +1,56 @@
+"""``nas-harness replay``: carry searches of a study out again, and say whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.settings import open_registry
+
+if TYPE_CHECKING:
+    from harness.reading.replay import Replayed
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def replay(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR")],
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Searches, by how their ids begin; default: a sample.", metavar="[ID]...")
+    ] = None,
+    sample: Annotated[int, typer.Option("--sample", help="How many, where no id is given.")] = 5,
+    seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Carry searches out again, with the code and the data that they were made with, and compare all that they say.
+
+    \b
+    Examples:
+      nas-harness replay results/quickstart
+      nas-harness replay results/quickstart 3f2a --jobs 1
+
+    Exit status: 0 all agree; 1 some differ; 2 bad input.
+    """
+    from harness.reading.replay import replay as again
+    from harness.running.campaign import Settings
+
+    registry = open_registry(ctx)
+    if say(again(folder, ids or (), registry=registry, sample=sample, seed=seed, settings=Settings(jobs=jobs))):
+        raise typer.Exit(1)
+
+
+def say(found: Iterable[Replayed], *, quiet: bool = False) -> bool:
+    """One line each, those that differ on standard error; whether any does."""
+    differ = False
+    for search in found:
+        if search.differs is not None:
+            differ = True
+            typer.echo(f"{search.id[:12]} {search.title}: {search.differs}", err=True)
+        elif not quiet:
+            typer.echo(f"{search.id[:12]} {search.title}: agrees")
+    return differ

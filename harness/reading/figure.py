@@ -1,0 +1,122 @@
+"""The figure of a study: curves over what had been paid, or the final scores of every run. matplotlib is an extra."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.reading.report.sections.curves import Curve
+from harness.reading.study import EntryRuns
+from harness.reading.summary import SettingSummary
+from harness.records.specs import STRICT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ACROSS = 3
+_SIZE = 3.4, 2.8
+"""Inches of one setting; three side by side are as wide as a notebook."""
+_GREY = "0.45"
+
+
+def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve]) -> Figure:
+    """Mean final score with its 95 % band over what had been paid, a panel a setting; references dashed.
+
+    Where only what is reported has a final score, validation scores are drawn, and the axis says so.
+    """
+    figure, panels = _panels(len(settings))
+    for panel, setting in zip(panels, settings, strict=True):
+        members = [c for c in curves if c.title == setting.title]
+        final = all(s is not None or v is None for c in members for s, v in zip(c.score, c.valid, strict=True))
+        for k, c in enumerate(members):
+            middle, low, high = (
+                np.array(values, dtype=np.float64)
+                for values in ((c.score, c.score_low, c.score_high) if final else (c.valid, c.valid_low, c.valid_high))
+            )
+            is_entry = c.role == "entry"
+            style = {"color": f"C{k % 10}"} if is_entry else {"color": _GREY, "linestyle": "--"}
+            panel.step(c.cost, middle, where="post", label=c.name, linewidth=1.4, **style)
+            panel.fill_between(c.cost, low, high, step="post", alpha=0.15, color=style["color"], linewidth=0)
+        _about(panel, setting, "final" if final else "validation")
+        panel.set_xlabel(f"{members[0].unit} paid" if members else "paid")
+        _frame(panel, [v for c in members for v in (c.score if final else c.valid)], setting if final else None, "y")
+    _legend(figure, panels)
+    return figure
+
+
+def draw_scores(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[EntryRuns]]) -> Figure:
+    """The final score of each run, a line for each strict entry, a panel for each setting; a bar is the mean.
+
+    drawn: the entries of each setting. References are grey.
+    """
+    figure, panels = _panels(len(settings))
+    rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
+    for panel, setting, entries in zip(panels, settings, drawn, strict=True):
+        everyone = [e for e in entries if e.entry.mode == STRICT]
+        for place, entry in enumerate(everyone):
+            scores = [r.score for r in entry.runs if r.score is not None]
+            color = _GREY if entry.entry.role == "reference" else f"C{place % 10}"
+            heights = place + rng.uniform(-0.25, 0.25, len(scores))
+            panel.plot(scores, heights, ".", color=color, alpha=0.6, markersize=4)
+            if scores:
+                panel.plot([np.mean(scores)] * 2, [place - 0.35, place + 0.35], color=color, linewidth=2)
+        panel.set_yticks(range(len(everyone)), [e.entry.label for e in everyone])
+        panel.invert_yaxis()
+        _about(panel, setting, "final", axis="x")
+        _frame(panel, [r.score for e in everyone for r in e.runs], setting, "x")
+    return figure
+
+
+def _panels(n: int) -> tuple[Figure, list[Any]]:
+    if not n:
+        raise HarnessError("there is no setting to draw")
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        raise HarnessError('a figure takes matplotlib: pip install "nas-harness[plot]"') from None
+    across = min(n, _ACROSS)
+    down = math.ceil(n / across)
+    width, height = _SIZE
+    figure, axes = pyplot.subplots(
+        down, across, figsize=(max(width * across, 5.5), height * down), squeeze=False, layout="constrained"
+    )
+    pyplot.close(figure)  # a notebook shows what is returned, once
+    panels = list(axes.flat)
+    for panel in panels[n:]:
+        panel.set_axis_off()
+    return figure, panels[:n]
+
+
+def _about(panel: Any, setting: SettingSummary, what: Literal["final", "validation"], axis: str = "y") -> None:
+    panel.set_title(setting.title, fontsize=9)
+    panel.tick_params(labelsize=8)
+    unit = f" ({setting.score.unit})" if setting.score is not None and setting.score.unit else ""
+    name = setting.score.name if setting.score is not None else "score"
+    getattr(panel, f"set_{axis}label")(f"{what} {name}{unit}", fontsize=8)
+
+
+def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary | None, axis: Literal["x", "y"]) -> None:
+    """Best validated is dotted where it is in reach. First queries, 2 % of all points, do not flatten curves; a run's
+    score is always in sight.
+    """
+    known = np.array([s for s in scores if s is not None])
+    if not len(known):
+        return
+    low, high = np.quantile(known, [0.02, 0.98] if axis == "y" else [0, 1])
+    best = None if setting is None else setting.best_validated
+    if best is not None and abs(best - (low + high) / 2) < 2 * (high - low):
+        draw = panel.axhline if axis == "y" else panel.axvline
+        draw(best, color=_GREY, linestyle=":", linewidth=1, label="best validated")
+        low, high = min(low, best), max(high, best)
+    margin = 0.05 * (high - low) or 0.5
+    getattr(panel, f"set_{axis}lim")(low - margin, high + margin)
+
+
+def _legend(figure: Figure, panels: Sequence[Any]) -> None:
+    """One for all panels, below them."""
+    named = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)

@@ -1,0 +1,129 @@
+"""A gate for people and for build servers: a table, and JUnit XML."""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import StringIO
+from xml.etree import ElementTree
+
+from harness.errors import counted
+from harness.reading import numbers
+from harness.reading.gate.rows import Gate, GateRow
+from harness.reading.report.layout import print_table
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.running.study import GateMetric
+
+_MEANS: dict[GateMetric, str] = {
+    "valid_regret": "validation regret (where the best row is not known, validation score)",
+    "score": "final score",
+    "ktau": "KTau of the learned order",
+    "queries_to_median": "paid queries to the reference's median validation score",
+    "seconds_ratio": "seconds of a search; the difference is ln(reference / candidate)",
+}
+_PASSES = ("unchanged", "better", "not worse")
+
+
+def table(gate: Gate, *, failing: bool = False) -> Table:
+    """A line for each entry in each setting; of those alone that do not pass where ``failing``."""
+    rows = [row for row in gate.rows if not failing or row.verdict not in _PASSES]
+    columns = (
+        name_column("entry"),
+        Column("on", right=False, wraps=True),
+        Column("verdict", right=False, wraps=True),
+        Column("candidate"),
+        Column("reference"),
+        Column("difference"),
+        Column("p better", dropped=3),
+        Column("p not worse", dropped=2),
+        Column("p worse", dropped=1),
+        Column("n"),
+    )
+    return Table(
+        f"gate of {gate.study} against {gate.against}",
+        columns,
+        tuple(Row(_cells(row)) for row in rows),
+        notes=(f"{_MEANS[gate.metric]}; margin {gate.margin:g}, alpha {gate.alpha:g}{_looks(gate)}",),
+        legend="unchanged: every run asked the same queries and gave the same answer, so that there is nothing to test;"
+        " difference: of the means over common seeds, positive is better; p of sign-flip tests, before Holm",
+        footnotes=tuple(text for row in rows if (text := _footnote(row))),
+    )
+
+
+def as_text(gate: Gate, *, failing: bool = False) -> str:
+    """The table in 100 columns, or in as many as it needs."""
+    from rich.console import Console
+
+    text = StringIO()
+    console = Console(file=text, width=100, markup=False, highlight=False, emoji=False)
+    print_table(table(gate, failing=failing), console, all_columns=True)
+    return text.getvalue()
+
+
+def said(gate: Gate) -> str:
+    """The verdicts in a line: ``2 unchanged, 1 worse``."""
+    found = Counter(row.verdict for row in gate.rows)
+    return ", ".join(f"{n} {verdict}" for verdict, n in found.items())
+
+
+def reproduce(gate: Gate) -> str:
+    """The command that carries one search out again: of the rows that do not pass, the run that lost most."""
+    row = next(r for r in gate.rows if r.verdict not in _PASSES)
+    return f"nas-harness replay {gate.folder} {row.lost_most}"
+
+
+def junit(gate: Gate) -> str:
+    """JUnit XML: a test case for each row, a failure where the verdict is worse or undecided."""
+    failing = [row for row in gate.rows if row.verdict not in _PASSES]
+    suite = ElementTree.Element(
+        "testsuite", name=f"gate of {gate.study}", tests=str(len(gate.rows)), failures=str(len(failing)), errors="0"
+    )
+    for row in gate.rows:
+        case = ElementTree.SubElement(suite, "testcase", classname=row.title, name=_entry(row))
+        if row in failing:
+            message = f"{row.verdict}: {gate.metric} {_difference(row)} over {counted(row.n, 'seed')}"
+            failure = ElementTree.SubElement(case, "failure", type=row.verdict, message=message)
+            failure.text = _footnote(row) or None
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _entry(row: GateRow) -> str:
+    return row.label if row.mode == "strict" else f"{row.label} ({row.mode})"
+
+
+def _cells(row: GateRow) -> tuple[str, ...]:
+    failed = row.failed or row.reference_failed
+    return (
+        _entry(row),
+        row.title,
+        row.verdict,
+        numbers.number(row.candidate, 4),
+        numbers.number(row.reference, 4),
+        _difference(row),
+        numbers.p_value(row.p_better),
+        numbers.p_value(row.p_not_worse),
+        numbers.p_value(row.p_worse),
+        f"{row.n}, {row.failed} against {row.reference_failed} failed" if failed else f"{row.n}",
+    )
+
+
+def _difference(row: GateRow) -> str:
+    return numbers.number(row.difference, 4, signed=True)
+
+
+def _looks(gate: Gate) -> str:
+    if len(gate.looks) == 1:
+        return ""
+    return f"; looks at {', '.join(map(str, gate.looks))} seeds, each at alpha / {len(gate.looks)}"
+
+
+def _footnote(row: GateRow) -> str:
+    if row.verdict != "undecided":
+        return ""
+    if row.more_seeds is None:
+        more = "no number of seeds can be told that would decide"
+    else:
+        more = f"{counted(row.more_seeds, 'more seed')} would decide in four cases of five"
+    return f"{_entry(row)} on {row.title} is undecided: {more}"

@@ -1,0 +1,163 @@
+"""A gate from a study file or its folder: what is missing is run, in steps where it is to go on until decided."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import GateError, RecordError, StudyError
+from harness.reading.gate.pairs import Side, cells_of, check_cells, pair_up, planned_cells, read_side
+from harness.reading.gate.reference import check_replaceable, write_reference
+from harness.reading.gate.rows import Gate, GateRow, judge
+from harness.records.specs import Setting
+from harness.registry import Registry
+from harness.running.campaign import Settings, carry_out_study
+from harness.running.execution import Stopped
+from harness.running.listening import Listener
+from harness.running.plan import make_plan
+from harness.running.study import GateSpec, Study, load_study, located_in
+from harness.statistics.gate import looks
+
+
+def gate(
+    given: Path,
+    against: Path,
+    *,
+    registry: Registry,
+    results: Path = Path("results"),
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    until_decided: int | None = None,
+) -> Gate:
+    """Compare a study with the reference records in ``against``. given: its file, of which what is missing is run into
+    ``results``, or its folder.
+
+    until_decided: look at the study's seeds, then at twice as many, and so on to this number, while a row is undecided.
+    Raises GateError for what cannot be compared, HarnessError for what is wrong with the study or a folder, before
+    anything is run where that can be told; KeyboardInterrupt where it was interrupted, Stopped where the machine or the
+    cluster could not carry out the rest.
+    """
+    if not against.is_dir():
+        raise RecordError(f"{against} holds no reference records; write them with --update --reason '...'")
+    reference = read_side(against, whole=True)
+    if given.is_dir():
+        if until_decided is not None:
+            raise StudyError(f"--until-decided runs more seeds, so it needs the study file in place of {given}")
+        file = given / "study.toml"
+        spec, side = _spec(load_study(file), file), read_side(given)
+        return _gate(side, reference, spec, [side[1].seeds], judge(pair_up(side, reference), spec))
+    study = load_study(given)
+    spec = _spec(study, given)
+    steps = _looks(study, reference, until_decided)
+    running = _Running(given, study, registry, results, settings, listener)
+    running.check(reference)
+    decided: dict[tuple[Setting, str, str], GateRow] = {}
+    for seeds in steps:
+        side = read_side(running.to(seeds))
+        rows = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
+        decided = {row.name: row for row in rows if row.verdict != "undecided"}
+        if len(decided) == len(rows):
+            break
+    return _gate(side, reference, spec, list(steps), rows)
+
+
+def update(
+    given: Path,
+    against: Path,
+    reason: str,
+    *,
+    registry: Registry,
+    results: Path = Path("results"),
+    settings: Settings | None = None,
+    listener: Listener | None = None,
+    seeds: int | None = None,
+) -> int:
+    """Write new reference records, see `write_reference`; of a study file what is missing is run first.
+
+    seeds: in place of the study's, so that a gate may look at more seeds than it starts with.
+    """
+    check_replaceable(against, reason)
+    if given.is_dir():
+        return write_reference(given, against, reason)
+    study = load_study(given)
+    _spec(study, given)
+    running = _Running(given, study, registry, results, settings, listener)
+    return write_reference(running.to(seeds or study.seeds), against, reason)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A study file, run to a number of seeds."""
+
+    file: Path
+    study: Study
+    registry: Registry
+    results: Path
+    settings: Settings | None
+    listener: Listener | None
+
+    @property
+    def text(self) -> str:
+        return self.file.read_text(encoding="utf-8")
+
+    def check(self, reference: Side) -> None:
+        """Raises what is wrong with the study, and GateError where the two sides do not have the same rows."""
+        with located_in(self.file, self.text):
+            plan = make_plan(self.study, self.registry)
+        check_cells(planned_cells(plan.record), cells_of(reference[1]), reference[0].path)
+
+    def to(self, seeds: int) -> Path:
+        """Run what is missing of so many seeds; the folder. Raises KeyboardInterrupt, Stopped."""
+        as_written = seeds == self.study.seeds
+        with located_in(self.file, self.text) if as_written else nullcontext():
+            summary = carry_out_study(
+                msgspec.structs.replace(self.study, seeds=seeds),
+                registry=self.registry,
+                results=self.results,
+                settings=self.settings,
+                listener=self.listener,
+                text=self.text if as_written else None,
+            )
+        if summary.interrupted:
+            raise KeyboardInterrupt
+        if summary.stopped is not None:
+            raise Stopped(summary.stopped)
+        return summary.folder
+
+
+def _spec(study: Study, file: Path) -> GateSpec:
+    if study.gate is None:
+        raise StudyError(f"{file}: no [gate] table; add one with a margin, in the unit of the scores, such as 0.5")
+    return study.gate
+
+
+def _looks(study: Study, reference: Side, most: int | None) -> tuple[int, ...]:
+    """Raises StudyError, and GateError where the reference has fewer seeds than the last look."""
+    if most is None:
+        return (study.seeds,)
+    if most < study.seeds:
+        raise StudyError(f"--until-decided {most}: the study has {study.seeds} seeds already; name as many or more")
+    fewest = min(len(e.runs) for s in reference[1].settings for e in s.entries)
+    if fewest < most:
+        raise GateError(
+            "seeds",
+            f"--until-decided {most}: {reference[0].path} has {fewest} seeds only; name fewer, or write the reference "
+            f"anew with --update --until-decided {most}",
+        )
+    return looks(study.seeds, most)
+
+
+def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], rows: list[GateRow]) -> Gate:
+    return Gate(
+        study=side[1].study,
+        folder=str(side[0].path),
+        against=str(reference[0].path),
+        metric=spec.metric,
+        margin=spec.margin,
+        alpha=spec.alpha,
+        looks=steps,
+        rows=rows,
+    )

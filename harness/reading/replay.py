@@ -1,0 +1,194 @@
+"""Searches of a study, carried out again: do they say the same, and if not, where do they first differ?"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from harness.errors import HarnessError, RecordError
+from harness.records.lines import OutcomeRecord, SearchRecord
+from harness.records.store import Folder, read_folder
+from harness.registry import Registry
+from harness.running.campaign import Settings
+from harness.running.execution import Lost, Stopped, Work
+from harness.running.folder import queries_file
+from harness.running.items import Product, SearchItem
+from harness.running.plan import Evaluators, code_of
+from harness.running.worker import preparation_of
+
+_UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A search that was carried out again. differs: how it first differs, in words; None where it agrees."""
+
+    id: str
+    title: str
+    differs: str | None
+
+
+def replay(
+    folder: Path,
+    ids: Sequence[str] = (),
+    *,
+    registry: Registry,
+    sample: int = 5,
+    seed: int = 0,
+    settings: Settings | None = None,
+) -> Iterator[Replayed]:
+    """Carry out again the searches whose ids begin with ``ids``, by default ``sample`` of those that ended, drawn by
+    ``seed``. Their records stay as they are.
+
+    Raises RecordError where there is no such search, and HarnessError where none can be carried out.
+    """
+    settings = settings or Settings()
+    found = read_folder(folder)
+    searches = _chosen(found, ids, sample, seed)
+    titles = _titles(found)
+    evaluators = Evaluators(registry)
+    items: list[SearchItem] = []
+    for search in searches:
+        title = titles.get(search.id, search.spec.strategy)
+        if (why := _changed(search, registry, evaluators)) is not None:
+            yield Replayed(search.id, title, why)
+        else:
+            outcomes = tuple(o.spec for o in _outcomes(found, search))
+            items.append(SearchItem(spec=search.spec, outcomes=outcomes, title=title))
+    if items:
+        yield from _replayed(found, items, registry, settings)
+
+
+def _replayed(found: Folder, items: Sequence[SearchItem], registry: Registry, settings: Settings) -> Iterator[Replayed]:
+    scored = [(o.spec, found.searches[i.id].spec) for i in items for o in _outcomes(found, found.searches[i.id])]
+    work = Work(
+        preparation_of(registry, [i.spec for i in items], scored),
+        True,
+        settings.run_timeout,
+        settings.final_timeout,
+        settings.run_memory,
+        None,
+        settings.cluster,
+    )
+    engine = registry.load("executor", settings.executor)()
+    engine.open(work, jobs=settings.jobs)
+    try:
+        stream = engine.execute(items, work, jobs=settings.jobs, started=lambda item: None)
+        with closing(stream) as outcomes:  # type: ignore[type-var]
+            for outcome in outcomes:
+                kept = found.searches[outcome.item.id]
+                if not isinstance(outcome, Lost):
+                    differs = _difference(found, kept, outcome.product)
+                elif outcome.reason == "lost":
+                    raise Stopped(f"{outcome.item.title} was lost: {outcome.error}")
+                else:
+                    same = kept.status != "ok" and kept.error == outcome.error
+                    differs = None if same else f"it {kept.ended_by} then, and now: {outcome.error}"
+                yield Replayed(kept.id, outcome.item.title, differs)
+    finally:
+        engine.close()
+
+
+def _chosen(found: Folder, ids: Sequence[str], sample: int, seed: int) -> list[SearchRecord]:
+    if not found.searches:
+        raise RecordError(f"{found.path} holds no search")
+    if not ids:
+        over = sorted(i for i, r in found.searches.items() if r.paid is not None)
+        drawn = np.random.default_rng(seed).permutation(len(over))[:sample]
+        return [found.searches[over[i]] for i in drawn.tolist()]
+    chosen: dict[str, SearchRecord] = {}
+    for prefix in ids:
+        matching = [i for i in found.searches if i.startswith(prefix)]
+        if not matching:
+            raise RecordError(f"{found.path} holds no search whose id begins with {prefix!r}")
+        chosen.update((i, found.searches[i]) for i in matching)
+    return list(chosen.values())
+
+
+def _titles(found: Folder) -> dict[str, str]:
+    return {
+        identity: f"{plan.entries[cell.entry].title} on {plan.settings[cell.setting].setting.task}, seed {seed}"
+        for plan in found.heads
+        for cell in plan.cells
+        for seed, identity in enumerate(cell.searches)
+    }
+
+
+def _outcomes(found: Folder, search: SearchRecord) -> list[OutcomeRecord]:
+    """Those whose final scores are recorded. A final training is an item of its own."""
+    return [o for o in found.outcomes.values() if o.spec.search == search.id and o.spec.final_seed is None]
+
+
+def _changed(search: SearchRecord, registry: Registry, evaluators: Evaluators) -> str | None:
+    """Why the search cannot be carried out as it was."""
+    spec = search.spec
+    try:
+        if (code := code_of(spec.strategy, registry)) != spec.code:
+            return (
+                f"not carried out: it was made by other code ({_words(spec.code)}) than is installed ({_words(code)})"
+            )
+        if evaluators(spec.search_task).data_digest != spec.data_digest:
+            return f"not carried out: the data of {spec.search_task} is other than it was"
+    except HarnessError as error:
+        return f"not carried out: {error}"
+    return None
+
+
+def _words(code: dict[str, str]) -> str:
+    return ", ".join(f"{name} {code[name][:12]}" for name in ("version", "sha256") if code.get(name))
+
+
+# -- where two searches differ -----------------------------------------------------------------------------------------
+
+
+def _difference(found: Folder, kept: SearchRecord, product: Product) -> str | None:
+    new = product.search
+    assert new is not None
+    if kept.queries_sha256 != new.queries_sha256:
+        file = queries_file(found.path, kept.id)
+        if file.is_file() and product.queries is not None:
+            return _first_query(file.read_bytes(), product.queries)
+        return _between_incumbents(kept, new)
+    if (field := _first_field(kept, new)) is not None:
+        return f"its queries agree, but not its {field}"
+    again = {o.id: o for o in product.outcomes}
+    for outcome in _outcomes(found, kept):
+        if outcome.id in again and (field := _first_field(outcome, again[outcome.id])) is not None:
+            return f"its search agrees, but not the {field} of its outcome on {outcome.spec.task}"
+    return None
+
+
+def _first_query(kept: bytes, new: bytes) -> str:
+    """From the queries of both, as `runner.queries_npz` writes them."""
+    with np.load(io.BytesIO(kept)) as old, np.load(io.BytesIO(new)) as now:
+        shared = min(len(old["score"]), len(now["score"]))
+        for i in range(shared):
+            for name in ("archs", "fidelity", "repeat", "score", "epochs", "seconds"):
+                if not np.array_equal(old[name][i], now[name][i], equal_nan=True):
+                    return f"query {i + 1} is the first to differ: its {name} was {old[name][i]}, and is {now[name][i]}"
+        return f"the first {shared} queries agree; it paid {len(old['score'])}, and now {len(now['score'])}"
+
+
+def _between_incumbents(kept: SearchRecord, new: SearchRecord) -> str:
+    """All that is known of queries that were not kept: the incumbents among them, and how many there were."""
+    last = 0
+    for old, now in zip(kept.incumbents, new.incumbents, strict=False):
+        if old != now:
+            return f"its queries differ, first between query {last + 1} and {min(old.queries, now.queries)}"
+        last = old.queries
+    totals = [None if r.paid is None else r.paid.queries for r in (kept, new)]
+    paid = "" if totals[0] == totals[1] else f"; it paid {totals[0]}, and now {totals[1]}"
+    return f"its queries differ, first after query {last} at the earliest{paid} (--keep-queries keeps each)"
+
+
+def _first_field(kept: Any, new: Any) -> str | None:
+    names: Iterable[str] = kept.__struct_fields__
+    encode = msgspec.json.Encoder(order="deterministic").encode
+    return next((n for n in names if n not in _UNEQUAL and encode(getattr(kept, n)) != encode(getattr(new, n))), None)

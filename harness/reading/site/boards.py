@@ -1,0 +1,231 @@
+"""Boards: what may be compared. A board is a setting on one version of its data, and a mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import RecordError
+from harness.reading.compliance import Finding, entry_scope
+from harness.reading.report.section import Source
+from harness.reading.report.sections.curves import Curve, curves_of
+from harness.reading.site.names import file_name
+from harness.reading.study import EntryRuns, SettingRuns, StudyRuns, read_study, titles_of
+from harness.reading.summary import EntrySummary, SettingSummary
+from harness.records.specs import STRICT, Setting
+from harness.records.store import SEARCHES
+from harness.registry import Registry, default_registry
+
+RANKED_STUDY_SEED = 0
+_Key = tuple[Setting, str]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One study as it was handed in. name: its folder's, with a number where another one is called so."""
+
+    name: str
+    source: Source
+
+    @property
+    def study(self) -> StudyRuns:
+        return self.source.study
+
+    @cached_property
+    def summaries(self) -> list[SettingSummary]:
+        """Of each setting; its tests are corrected within this study."""
+        return self.source.settings
+
+    @cached_property
+    def failing(self) -> dict[str, list[Finding]]:
+        """The rules that fail, by scope."""
+        found: dict[str, list[Finding]] = {}
+        for finding in self.source.findings:
+            if finding.ok is False:
+                found.setdefault(finding.scope, []).append(finding)
+        return found
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry or a reference on a board. failing: the rules that fail for it, its strategy, setting or study.
+
+    usual_seeds: whether it has search seeds 0, 1, 2, ... under study seed 0, as everything that is ranked.
+    """
+
+    submission: Submission
+    name: str
+    runs: EntryRuns
+    summary: EntrySummary
+    curve: Curve
+    failing: tuple[Finding, ...]
+    usual_seeds: bool
+
+    @property
+    def compliant(self) -> bool:
+        return not self.failing
+
+    @property
+    def ranked(self) -> bool:
+        return self.compliant and self.usual_seeds
+
+    @property
+    def is_reference(self) -> bool:
+        return self.runs.entry.role == "reference"
+
+    @property
+    def renamed(self) -> EntryRuns:
+        """Its runs under the name that no other line of the board has."""
+        return replace(self.runs, entry=msgspec.structs.replace(self.runs.entry, label=self.name))
+
+
+@dataclass(frozen=True)
+class Board:
+    """about, summary: the setting as the first submission has it. data: digest of the data.
+
+    lines: entries, those that are ranked first, by mean final score, best first.
+    """
+
+    title: str
+    mode: str
+    data: str
+    about: SettingRuns
+    summary: SettingSummary
+    lines: tuple[Line, ...]
+    references: tuple[Line, ...]
+
+    @property
+    def setting(self) -> Setting:
+        return self.about.setting
+
+    @property
+    def benchmark(self) -> str:
+        """What the task's name says before its first slash."""
+        return self.setting.task.partition("/")[0]
+
+    @property
+    def everyone(self) -> tuple[Line, ...]:
+        """Those that are ranked and the references by mean final score, best first; then the others likewise."""
+        return tuple(sorted((*self.lines, *self.references), key=lambda line: _order(line, self.summary)))
+
+    @property
+    def page(self) -> str:
+        """File name of the setting's page, which boards of other modes share."""
+        return file_name(self.title)
+
+
+def submissions_of(
+    folders: Sequence[Path], registry: Callable[[], Registry] = default_registry
+) -> tuple[Submission, ...]:
+    """The study of each folder, or of each folder in it where it holds studies. Raises RecordError."""
+    found: list[Submission] = []
+    for folder in dict.fromkeys(path for given in folders for path in _studies(given)):
+        name, taken = folder.resolve().name, {s.name for s in found}
+        number = next(k for k in range(1, len(taken) + 2) if (name if k == 1 else f"{name} {k}") not in taken)
+        found.append(
+            Submission(name if number == 1 else f"{name} {number}", Source(read_study(folder), registry=registry))
+        )
+    if not found:
+        raise RecordError("no results folder was given")
+    return tuple(found)
+
+
+def _studies(folder: Path) -> list[Path]:
+    if folder.is_dir() and not (folder / SEARCHES).is_file():
+        return sorted(p for p in folder.iterdir() if (p / SEARCHES).is_file()) or [folder]
+    return [folder]
+
+
+def boards_of(submissions: Sequence[Submission]) -> tuple[Board, ...]:
+    """Every board, strict ones first within each setting. A run that two submissions hold stands once."""
+    found: dict[_Key, list[tuple[SettingRuns, SettingSummary, list[Line]]]] = {}
+    for submission in submissions:
+        curves = iter(curves_of(submission.source))
+        for setting, summary in zip(submission.study.settings, submission.summaries, strict=True):
+            lines = [_line(submission, setting, summary, entry, next(curves)) for entry in setting.everyone]
+            found.setdefault((setting.setting, _data(setting)), []).append((setting, summary, lines))
+    names = _names([line for parts in found.values() for _, _, lines in parts for line in lines])
+    titles = _titles(list(found))
+    return tuple(
+        board
+        for (key, parts), title in zip(found.items(), titles, strict=True)
+        for board in _boards(title, key[1], parts, names)
+    )
+
+
+def _boards(
+    title: str,
+    data: str,
+    parts: list[tuple[SettingRuns, SettingSummary, list[Line]]],
+    names: dict[int, str],
+) -> Iterator[Board]:
+    about, summary, _ = parts[0]
+    once: dict[object, Line] = {}
+    for _, _, lines in parts:
+        for line in lines:
+            # Each submission has its own reference of one name; the first stands for it.
+            entry = line.runs.entry
+            known = entry.label if line.is_reference else tuple(r.search.id for r in line.runs.runs)
+            once.setdefault((entry.mode, line.is_reference, known), replace(line, name=names[id(line)]))
+    for mode in sorted({line.runs.entry.mode for line in once.values()}, key=lambda m: (m != STRICT, m)):
+        of_mode = [line for line in once.values() if line.runs.entry.mode == mode]
+        entries = sorted((e for e in of_mode if not e.is_reference), key=lambda e: _order(e, summary))
+        if entries:
+            references = tuple(line for line in of_mode if line.is_reference)
+            yield Board(title, mode, data, about, summary, tuple(entries), references)
+
+
+def _order(line: Line, setting: SettingSummary) -> tuple[bool, bool, bool, float]:
+    sign = 0.0 if setting.score is None else setting.score.sign
+    mean = line.summary.final_mean
+    aside = not (line.ranked or line.is_reference)
+    return aside, aside and not line.usual_seeds, mean is None, -sign * (mean or 0.0)
+
+
+def _line(
+    submission: Submission, setting: SettingRuns, summary: SettingSummary, entry: EntryRuns, curve: Curve
+) -> Line:
+    is_reference = entry.entry.role == "reference"
+    own = next(
+        s
+        for s in (summary.references if is_reference else summary.entries)
+        if (s.label, s.mode, s.params) == (entry.entry.label, entry.entry.mode, entry.entry.params)
+    )
+    scopes = ("study", setting.title, entry.entry.strategy, entry_scope(setting, entry))
+    seeds = [r.seed for r in entry.runs]
+    usual = seeds == list(range(len(seeds))) and {r.search.spec.study_seed for r in entry.runs} == {RANKED_STUDY_SEED}
+    failing = () if is_reference else tuple(f for scope in scopes for f in submission.failing.get(scope, ()))
+    return Line(submission, entry.entry.label, entry, own, curve, failing, usual)
+
+
+def _names(lines: Sequence[Line]) -> dict[int, str]:
+    """The label of each, by id; with the submission where entries of several have that label and other runs."""
+    holders: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for line in lines:
+        of = holders.setdefault((line.runs.entry.label, line.runs.entry.mode), {})
+        of.setdefault(line.submission.name, set()).update(r.search.id for r in line.runs.runs)
+    found = {}
+    for line in lines:
+        of = holders[line.runs.entry.label, line.runs.entry.mode]
+        alike = line.is_reference or all(ids == of[line.submission.name] for ids in of.values())
+        found[id(line)] = line.name if alike else f"{line.name} · {line.submission.name}"
+    return found
+
+
+def _data(setting: SettingRuns) -> str:
+    """Digests of the data of the task and of the search task."""
+    if setting.sampling is not None:
+        return f"{setting.sampling.spec.data_digest} {setting.sampling.spec.search_data_digest}"
+    return next((f"{r.search.spec.data_digest}, random sampling unknown" for r in setting.runs), "unknown")
+
+
+def _titles(keys: Sequence[_Key]) -> list[str]:
+    titles = titles_of([setting for setting, _ in keys])
+    return [
+        title if titles.count(title) == 1 else f"{title}, data {data[:8]}"
+        for title, (_, data) in zip(titles, keys, strict=True)
+    ]

@@ -1,0 +1,297 @@
+"""The figures of the site, each with its data: of a board, of a ranking, of a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from harness.reading import numbers
+from harness.reading.along import spread_over
+from harness.reading.report.formats import as_csv
+from harness.reading.site.boards import Board, Line
+from harness.reading.site.rankings import Ranking
+from harness.reading.site.svg import Plot, around
+from harness.reading.summary import EntrySummary
+
+_BINS = 60
+_POINTS = 160
+"""Costs that a curve is drawn at; its data have them all."""
+_LATE = 0.1
+"""Share of the budget from which on curves are whole in their figure."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """name: of its files. reading: how to read it. series: names in the order of their colours; None the reference."""
+
+    name: str
+    title: str
+    reading: str
+    plot: Plot
+    csv: str
+    series: tuple[tuple[int, str], ...] = ()
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A point with its 95 % interval. mark: ``tied`` or ``tails`` where it covers less than it says."""
+
+    entry: str
+    quantity: str
+    value: float | None
+    low: float | None
+    high: float | None
+    mark: str | None = None
+
+
+class Seed(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: final and validation score of what it reports, tau-b of its learned order; null where it has none."""
+
+    entry: str
+    role: str
+    seed: int
+    status: str
+    score: float | None
+    valid: float | None
+    ktau: float | None
+
+
+def figures_of_board(board: Board) -> Iterator[Figure]:
+    yield _intervals(board)
+    yield _strips(board)
+    if any(line.curve.cost for line in board.everyone):
+        yield _curves(board)
+    if any(run.valid is not None and run.score is not None for line in board.lines for run in line.runs.runs):
+        yield _selection(board)
+    if any(run.ktau is not None and run.ktau.test is not None for line in board.lines for run in line.runs.runs):
+        yield _orders(board)
+
+
+def numbered(board: Board) -> list[tuple[int, Line]]:
+    """Each line with the number of its colour: by name, so that it does not change with the order; -1 a reference."""
+    places = {name: k for k, name in enumerate(sorted({line.name for line in board.lines}))}
+    return [(-1 if line.is_reference else places[line.name], line) for line in board.everyone]
+
+
+def interval_of(name: str, of: EntrySummary, ratio: bool) -> Interval:
+    """RI, or the mean final score where the score is no ratio scale; a marked interval without width is left out."""
+    value, low, high = (of.ri, of.ri_low, of.ri_high) if ratio else (of.final_mean, of.final_low, of.final_high)
+    if of.interval == "tied" and low == high:
+        low = high = None
+    mark = None if of.interval == "covers" else of.interval
+    return Interval(entry=name, quantity="ri" if ratio else "final_mean", value=value, low=low, high=high, mark=mark)
+
+
+def interval_figure(
+    name: str, title: str, rows: Sequence[tuple[int, Interval]], *, ratio: bool, left: float = 190.0
+) -> Figure:
+    low, high = around([v for _, i in rows for v in (i.value, i.low, i.high)])
+    if ratio and abs(low + high) < 4 * (high - low):  # else it would squeeze the intervals to points
+        low, high = min(low, 0.0), max(high, 0.0)
+    label = "relative improvement over random sampling, percent" if ratio else "mean final score"
+    plot = Plot(title, (low, high), rows=[i.entry for _, i in rows], x_label=label, left=left)
+    if ratio:
+        plot.upright(0.0, "sampling", "random sampling")
+    for place, (series, i) in enumerate(rows):
+        y = plot.row(place)
+        plot.span(i.low, i.high, y, series, "marked" if i.mark else "")
+        if i.value is not None:
+            told = f"{i.entry}: {numbers.number(i.value, signed=ratio)} {numbers.interval(i.low, i.high, signed=ratio)}"
+            plot.mark(plot.x.at(i.value), y, series, told, "hollow" if i.mark else "", 5)
+    reading = (
+        "A point is the mean over runs, the bar its 95 % interval. Hollow with a dashed bar: the interval covers less "
+        "than it says (marked * or ** in the table). Solid line: random sampling, where it is near."
+    )
+    return Figure(name, title, reading, plot, as_csv([i for _, i in rows]))
+
+
+def _intervals(board: Board) -> Figure:
+    ratio = board.summary.score is not None and board.summary.score.ratio_scale
+    rows = [(k, interval_of(line.name, line.summary, ratio)) for k, line in numbered(board)]
+    return interval_figure("intervals", "Relative improvement" if ratio else "Mean final scores", rows, ratio=ratio)
+
+
+def _seeds(board: Board) -> list[Seed]:
+    return [
+        Seed(
+            entry=line.name,
+            role=line.runs.entry.role,
+            seed=run.seed,
+            status=run.status,
+            score=run.score,
+            valid=run.valid,
+            ktau=None if run.ktau is None else run.ktau.test,
+        )
+        for line in board.everyone
+        for run in line.runs.runs
+    ]
+
+
+def _strips(board: Board) -> Figure:
+    sampling, lines = board.about.sampling, numbered(board)
+    scores = [r.score for _, line in lines for r in line.runs.runs if r.score is not None]
+    draws = np.array([] if sampling is None else sampling.draws)
+    middle = [float(q) for q in np.quantile(draws, [0.1, 0.9])] if len(draws) else []
+    ends = [] if sampling is None else [sampling.mean, sampling.best_validated]
+    low, high = around([*scores, *middle, *ends])
+    names = ["random sampling", *(line.name for _, line in lines)]
+    plot = Plot("Every run's final score", (low, high), rows=names, x_label=_score_label(board))
+    if len(draws):
+        shares, edges = np.histogram(draws, bins=_BINS, range=(low, high))
+        plot.bars(edges.tolist(), shares.tolist(), plot.row(0) + 10, 20)
+    if sampling is not None:
+        plot.upright(sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
+        if sampling.best_validated is not None:
+            plot.upright(sampling.best_validated, "best", f"best validated {sampling.best_validated:.6g}")
+    for place, (series, line) in enumerate(lines, 1):
+        for run in line.runs.runs:
+            if run.score is not None:
+                # Spread by the seed, so that equal scores are seen to be several.
+                y = plot.row(place) + (run.seed * 7 % 11 - 5) * 1.6
+                plot.mark(
+                    plot.x.at(run.score), y, series, f"{line.name}, seed {run.seed}: {run.score:.6g}", "seed", 3.2
+                )
+    outside = int(((draws < low) | (draws > high)).sum())
+    reading = (
+        f"A point is a run. Above: {len(draws):,} draws of random sampling"
+        + (f", of which {outside:,} lie outside of the figure" if outside else "")
+        + ". Solid line: random sampling's mean; dotted: the best validated. Failed runs have no point and are named."
+    )
+    return Figure("runs", "Every run's final score", reading, plot, as_csv(_seeds(board)))
+
+
+def _curves(board: Board) -> Figure:
+    lines = numbered(board)
+    curves = [(k, line, line.curve) for k, line in lines if line.curve.cost]
+    first = curves[0][2]
+    sampling = board.about.sampling
+    x = min(c.cost[0] for _, _, c in curves), max(c.cost[-1] for _, _, c in curves)
+    late = [
+        v
+        for _, _, c in curves
+        for cost, *values in zip(c.cost, c.score, c.score_low, c.score_high, strict=True)
+        for v in values
+        if cost >= _LATE * x[1]
+    ]
+    y = around([*late, None if sampling is None else sampling.best_validated])
+    title = f"Mean final score of the incumbent over {first.unit} paid"
+    plot = Plot(title, x, y, x_label=f"{first.unit} paid (log)", y_label=_score_label(board), log=True)
+    if sampling is not None:
+        plot.level(sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
+        plot.level(sampling.best_validated, "best", "best validated")
+    for series, line, c in sorted(curves, key=lambda item: item[0]):
+        kept = _thinned(len(c.cost))
+        xs = [c.cost[k] for k in kept]
+        plot.band(xs, [c.score_low[k] for k in kept], [c.score_high[k] for k in kept], series)
+        plot.steps(xs, [c.score[k] for k in kept], series, line.name)
+    reading = (
+        "Mean over runs, with the pointwise 95 % interval of the mean. Lines begin where every run found something; "
+        "the last nine tenths of the budget are shown whole. Dashed grey: matched random search; dotted: best "
+        "validated; solid: random sampling's mean, where it is near."
+    )
+    csv = as_csv([msgspec.structs.replace(c, label=line.name) for _, line, c in curves])
+    return Figure("curves", title, reading, plot, csv, tuple((k, line.name) for k, line, _ in curves))
+
+
+def _thinned(points: int) -> list[int]:
+    if points <= _POINTS:
+        return list(range(points))
+    return sorted({0, *spread_over(points, _POINTS)})
+
+
+def _orders(board: Board) -> Figure:
+    lines = [
+        (k, line) for k, line in numbered(board) if any(r.ktau and r.ktau.test is not None for r in line.runs.runs)
+    ]
+    of_validation = board.summary.ktau_of_validation
+    taus = [t.test for _, line in lines for r in line.runs.runs if (t := r.ktau) is not None]
+    plot = Plot(
+        "Learned against true order",
+        around([*taus, of_validation, 0.0]),
+        rows=[line.name for _, line in lines],
+        x_label="KTau of the learned and the true order, on architectures never queried",
+    )
+    plot.upright(0.0, "sampling", "no order")
+    plot.upright(of_validation, "best", "KTau of validation and final scores")
+    for place, (series, line) in enumerate(lines):
+        for run in line.runs.runs:
+            if run.ktau is not None and run.ktau.test is not None:
+                told = f"{line.name}, seed {run.seed}: {run.ktau.test:.3f} on {run.ktau.n}"
+                plot.mark(
+                    plot.x.at(run.ktau.test), plot.row(place) + (run.seed % 5 - 2) * 3.0, series, told, "seed", 3.5
+                )
+    reading = (
+        "A point is a run that learned an order. Solid line: no order at all; dotted: what copying validation scores "
+        "would reach. No point: the order was constant."
+    )
+    return Figure("ktau", "Learned against true order", reading, plot, as_csv(_seeds(board)))
+
+
+def _selection(board: Board) -> Figure:
+    lines = numbered(board)
+    points = [
+        (k, line, r.seed, r.valid, r.score)
+        for k, line in lines
+        for r in line.runs.runs
+        if r.valid is not None and r.score is not None
+    ]
+    plot = Plot(
+        "Validation against final score",
+        around([p[3] for p in points]),
+        around([p[4] for p in points]),
+        x_label="validation score of the reported architecture",
+        y_label=_score_label(board),
+    )
+    for series, line, seed, valid, score in sorted(points, key=lambda p: p[0]):
+        told = f"{line.name}, seed {seed}: validation {valid:.6g}, final {score:.6g}"
+        plot.mark(plot.x.at(valid), plot.y.at(score), series, told, "seed", 2.6 if series < 0 else 4.2)
+    reading = (
+        "A point is a run. Points further right were found by more search; where they are no higher, selection on "
+        "validation scores has stopped to pay."
+    )
+    legend = tuple(dict.fromkeys((p[0], p[1].name) for p in points))
+    return Figure("selection", "Validation against final score", reading, plot, as_csv(_seeds(board)), legend)
+
+
+def _score_label(board: Board) -> str:
+    score = board.summary.score
+    if score is None:
+        return "final score"
+    unit = f" in {score.unit}" if score.unit else ""
+    return f"final {score.name}{unit}" + ("" if score.higher_is_better else ", lower is better")
+
+
+def ranking_figure(ranking: Ranking) -> Figure:
+    rows = [(-1 if s.rank.role == "reference" else 0, s) for s in ranking.standings]
+    ends = [v for _, s in rows for v in (s.rank.mean_rank, s.rank.rank_low, s.rank.rank_high)]
+    plot = Plot("Mean rank", around([*ends, 1.0]), rows=[s.name for _, s in rows], x_label="mean rank, 1 is best")
+    for place, (series, s) in enumerate(rows):
+        plot.span(s.rank.rank_low, s.rank.rank_high, plot.row(place), series)
+        told = f"{s.name}: {s.rank.mean_rank:.2f} {numbers.interval(s.rank.rank_low, s.rank.rank_high)}"
+        plot.mark(plot.x.at(s.rank.mean_rank), plot.row(place), series, told, "", 5)
+    for k, group in enumerate(_groups(ranking)):
+        # A bar beside the rows that no test tells apart.
+        x = plot.x.end - 6 * k
+        plot.parts.append(
+            f'<path class="tie" d="M{x:.1f} {plot.row(group[0]) - 8:.1f}V{plot.row(group[-1]) + 8:.1f}">'
+            "<title>not told apart</title></path>"
+        )
+    data = [
+        Interval(entry=s.name, quantity="mean_rank", value=s.rank.mean_rank, low=s.rank.rank_low, high=s.rank.rank_high)
+        for _, s in rows
+    ]
+    reading = (
+        "A point is a mean rank over settings, the bar its 95 % bootstrap interval. An upright bar "
+        "on the right joins entries that no test tells apart."
+    )
+    return Figure("ranks", "Mean rank", reading, plot, as_csv(data))
+
+
+def _groups(ranking: Ranking) -> list[list[int]]:
+    """Places of the entries of each tie group, of two entries or more."""
+    letters = sorted({letter for s in ranking.standings for letter in s.rank.groups})
+    found = [[k for k, s in enumerate(ranking.standings) if letter in s.rank.groups] for letter in letters]
+    return [group for group in found if len(group) > 1 and all(b > a for a, b in pairwise(group))]

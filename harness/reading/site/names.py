@@ -1,0 +1,27 @@
+"""Names from outside: as a page shows them, and as a file may be called."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from harness.records.identity import digest
+
+LONGEST = 2000
+"""Characters of one value that a page shows."""
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def shown(text: str, most: int = LONGEST) -> str:
+    """On one line: control characters and those that turn or hide text as ``\\u202e``, cut after ``most``."""
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(
+        " " if sign in "\t\n\r" else f"\\u{ord(sign):04x}" if unicodedata.category(sign) in _HIDDEN else sign
+        for sign in cut
+    )
+
+
+def file_name(*parts: str) -> str:
+    """Of a-z, 0-9 and ``-`` alone, at most 57 characters, and another one for other parts."""
+    plain = unicodedata.normalize("NFKD", " ".join(parts)).encode("ascii", "ignore").decode().lower()
+    return f"{re.sub('[^a-z0-9]+', '-', plain[:LONGEST])[:48].strip('-') or 'x'}-{digest('file', parts)[:8]}"

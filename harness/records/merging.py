@@ -1,0 +1,51 @@
+"""Folders of one study from several machines, joined into one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import RecordError
+from harness.records.store import FILES, Folder, read_folder
+
+
+def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
+    """Join the files of ``folders`` into the new folder ``out``, each record once; what the new folder holds.
+
+    The study of the new folder is the union of theirs: see `harness.records.lines.PlanRecord`.
+    Raises RecordError where ``out`` is there, a folder holds no study, or two records of one id say different things.
+    ``out`` is there whole or not at all.
+    """
+    if out.exists():
+        raise RecordError(f"{out} is there already; name a new folder")
+    for folder in folders:
+        if not read_folder(folder).plans:
+            raise RecordError(f"{folder} holds no study; is it the folder of one?")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            _join(folders, part)
+            read_folder(part)
+            os.rename(part, out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise RecordError(f"{out} cannot be written: {error.strerror}") from error
+    return read_folder(out)
+
+
+def _join(folders: Sequence[Path], out: Path) -> None:
+    for name in FILES.values():
+        lines: dict[bytes, None] = {}
+        for folder in folders:
+            if (folder / name).is_file():
+                lines |= dict.fromkeys(line for line in (folder / name).read_bytes().split(b"\n") if line.strip())
+        if lines:
+            (out / name).write_bytes(b"\n".join(lines) + b"\n")
+    for folder in folders:
+        if (folder / "queries").is_dir():
+            shutil.copytree(folder / "queries", out / "queries", dirs_exist_ok=True)

@@ -1,0 +1,64 @@
+"""What stands in a study's folder beside its records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import RecordError
+from harness.records.lines import PlanRecord
+from harness.records.store import Folder, Store
+from harness.running.environment import describe_environment
+from harness.running.plan import Plan
+from harness.running.study import Study
+
+LOGS = "logs"
+"""The folder of what runs print, in a study's own."""
+
+
+def queries_file(folder: Path, identity: str) -> Path:
+    """Where the queries of a search are, where they are kept."""
+    return folder / "queries" / f"{identity}.npz"
+
+
+def describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
+    """Write the study as it is run, beside its records; a plan that is already the latest is not written again."""
+    folder = store.folder
+    write(folder / "study.toml", (text if text is not None else study_toml(plan.study)).encode())
+    environment = msgspec.json.encode(describe_environment(), order="deterministic")
+    write(folder / "environment.json", msgspec.json.format(environment, indent=1) + b"\n")
+    heads = found.heads
+    if [head.content for head in heads] != [plan.record.content]:
+        record: PlanRecord = msgspec.structs.replace(plan.record, replaces=[head.id for head in heads])
+        store.append(record)
+        found.plans.append(record)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Whole or not at all. Raises RecordError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
+
+
+def study_toml(study: Study) -> str:
+    """The study as a TOML file, for studies that were given on the command line."""
+    import tomli_w
+
+    builtins = msgspec.to_builtins(study)
+    return tomli_w.dumps(_without_none(builtins))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(v) for v in value]
+    return value

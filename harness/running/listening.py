@@ -1,0 +1,66 @@
+"""Who is told how a study goes on: one listener, and the hooks of plugins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.records.runs import Run
+from harness.registry import Registry
+
+
+class Listener(Protocol):
+    """What is told how a study goes on. Every method is called in the coordinator."""
+
+    def stage(self, what: str, total: int, already: int) -> None:
+        """A stage begins: ``total`` items, such as runs, of which ``already`` are there."""
+
+    def started(self, title: str) -> None: ...
+    def finished(self, title: str, said: str, failed: bool) -> None: ...
+    def note(self, message: str) -> None: ...
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def stage(self, what: str, total: int, already: int) -> None:
+        return
+
+    def started(self, title: str) -> None:
+        return
+
+    def finished(self, title: str, said: str, failed: bool) -> None:
+        return
+
+    def note(self, message: str) -> None:
+        return
+
+
+@dataclass
+class Hooks:
+    """Calls a hook of every plugin in its own guard: an exception in one is told once and stops no other.
+
+    pluggy's own caller would end at the first exception.
+    """
+
+    registry: Registry
+    listener: Listener
+    told: set[str] = field(default_factory=set)
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        for implementation in getattr(self.registry.manager.hook, hook).get_hookimpls():
+            plugin = implementation.plugin_name
+            try:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except Exception as error:
+                if plugin not in self.told:
+                    self.told.add(plugin)
+                    self.listener.note(f"plugin {plugin!r}: {hook} raised {type(error).__name__}: {error}")
+
+
+def said_of(run: Run) -> str:
+    """What came of a run, in a few words."""
+    if run.failed:
+        return f"{run.status}: {run.error}"
+    queries = "" if run.paid is None else f" after {run.paid.queries} {'query' if run.paid.queries == 1 else 'queries'}"
+    return f"{run.score:.2f}{queries}"

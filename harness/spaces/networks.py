@@ -1,0 +1,53 @@
+"""The contract by which a plugin adds the networks of a space, so that its architectures can be trained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+import msgspec
+
+from harness.spaces.base import SearchSpace
+from harness.spaces.script import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Trick = Literal["auxiliary", "drop_path"]
+
+
+class ImageShape(NamedTuple):
+    """What a network reads and tells apart: square images, ``side`` pixels wide, of ``classes`` classes."""
+
+    channels: int
+    side: int
+    classes: int
+
+
+class Networks(ABC):
+    """The networks that the architectures of one space stand for, at any size.
+
+    A plugin names a subclass in its hook ``nas_harness_networks``, under the name of the space. So a space works
+    without torch, and a training protocol trains the architectures of any space that has networks, whoever wrote it.
+
+    Settings: what a protocol file may say under ``[network.<space>]``, a frozen `msgspec.Struct` that forbids unknown
+    fields. Its defaults are the size at which the space's `costs` count. tricks: what `build` and its networks know.
+    """
+
+    name: str
+    """The space's."""
+    Settings: type[msgspec.Struct]
+    tricks: ClassVar[frozenset[Trick]] = frozenset()
+
+    def __init__(self, space: SearchSpace, settings: msgspec.Struct) -> None:
+        self.space, self.settings = space, settings
+
+    @abstractmethod
+    def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
+        """The network of ``arch`` as it is written, weights drawn from torch's global generator, in training mode.
+
+        It maps float32 [n, channels, side, side] to logits [n, classes]. Built with ``auxiliary``, it gives the pair
+        (logits, logits of the auxiliary head) while in training mode. One that knows ``drop_path`` has a float
+        attribute of that name, the probability that a path is dropped in training mode, which the training sets.
+        Raises HarnessError where the images do not suit the network.
+        """

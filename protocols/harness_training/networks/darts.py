@@ -1,0 +1,210 @@
+"""The evaluation network of DARTS on small images (Liu et al., ICLR 2019, ``NetworkCIFAR``).
+
+A 3x3 stem to three times the channels; cells that read the two cells before them, of which those at one and two thirds
+of the depth halve the map and double the channels; global average pooling and a dense layer. The auxiliary head stands
+behind the second reduction.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness import Architecture, CellGraph, ImageShape, Networks
+from harness_training.networks.cell import GraphCell, ReLUConvBN
+from harness_training.networks.sizes import check_halves
+
+_STEM_WIDTH = 3
+_NODES = 4
+
+
+class DartsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Initial channels and number of cells. The defaults are NAS-Bench-301's, at which the space's costs count."""
+
+    channels: Annotated[int, msgspec.Meta(ge=2)] = 32
+    layers: Annotated[int, msgspec.Meta(ge=2)] = 8
+
+
+class DartsNetworks(Networks):
+    """DARTS: cells of two inputs, reductions at a third and two thirds, auxiliary head, drop path.
+
+    Pooling without batch norm, as in DARTS's own evaluation. Drop path acts on every operation but the identity.
+    """
+
+    name = "darts"
+    Settings = DartsSettings
+    tricks = frozenset({"auxiliary", "drop_path"})
+
+    def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
+        size = self.settings
+        assert isinstance(size, DartsSettings)
+        check_halves(images, len(_reductions(size.layers)), self.name)
+        return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary)
+
+
+def _reductions(layers: int) -> set[int]:
+    return {layers // 3, 2 * layers // 3}
+
+
+class DropPath(nn.Module):
+    """Zeroes each image's path with probability ``rate`` while training, and scales the others up."""
+
+    rate = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate <= 0:
+            return x
+        keep = 1 - self.rate
+        return x * (torch.empty(len(x), 1, 1, 1, device=x.device, dtype=x.dtype).bernoulli_(keep) / keep)
+
+
+class DartsNetwork(nn.Module):
+    """``drop_path``: the rate of every `DropPath`."""
+
+    def __init__(
+        self,
+        cells: tuple[CellGraph, ...],
+        operations: tuple[str, ...],
+        size: DartsSettings,
+        images: ImageShape,
+        auxiliary: bool,
+    ) -> None:
+        super().__init__()
+        c, wide = size.channels, _STEM_WIDTH * size.channels
+        self.stem = nn.Sequential(nn.Conv2d(images.channels, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide))
+        before_last, last, after_reduction = wide, wide, False
+        reductions = _reductions(size.layers)
+        self.tap = max(reductions) if auxiliary else -1
+        layers = []
+        for layer in range(size.layers):
+            reduction = layer in reductions
+            c *= 1 + reduction
+            names = [operations[op] for op in cells[reduction].ops]
+            layers.append(_Cell(cells[reduction], names, before_last, last, c, reduction, after_reduction))
+            before_last, last, after_reduction = last, _NODES * c, reduction
+            if layer == self.tap:
+                self.auxiliary = _AuxiliaryHead(last, images.classes)
+        self.cells = nn.ModuleList(layers)
+        self.classifier = nn.Linear(last, images.classes)
+
+    @property
+    def drop_path(self) -> float:
+        return next((m.rate for m in self.modules() if isinstance(m, DropPath)), 0.0)
+
+    @drop_path.setter
+    def drop_path(self, rate: float) -> None:
+        for module in self.modules():
+            if isinstance(module, DropPath):
+                module.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        before_last = last = self.stem(x)
+        tapped = None
+        for layer, cell in enumerate(self.cells):
+            before_last, last = last, cell(before_last, last)
+            if layer == self.tap and self.training:
+                tapped = self.auxiliary(last)
+        logits: Tensor = self.classifier(last.mean((2, 3)))
+        return logits if tapped is None else (logits, tapped)
+
+
+class _Cell(nn.Module):
+    def __init__(
+        self,
+        graph: CellGraph,
+        names: list[str],
+        before_last: int,
+        last: int,
+        channels: int,
+        reduction: bool,
+        after_reduction: bool,
+    ) -> None:
+        super().__init__()
+        self.first: nn.Module = (
+            FactorizedReduce(before_last, channels) if after_reduction else ReLUConvBN(before_last, channels, 1)
+        )
+        self.second = ReLUConvBN(last, channels, 1)
+        strides = [2 if reduction and graph.adjacency[:2, v].any() else 1 for v in range(graph.nodes)]
+        operations = [_operation(n, channels, stride) for n, stride in zip(names, strides, strict=True)]
+        self.graph = GraphCell(graph, operations, 2, "concat")
+
+    def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
+        found: Tensor = self.graph(self.first(before_last), self.second(last))
+        return found
+
+
+class FactorizedReduce(nn.Module):
+    """Two 1x1 convolutions of stride 2, one of them shifted by a pixel, side by side."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
+        self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, 2, bias=False)
+        self.relu, self.norm = nn.ReLU(), nn.BatchNorm2d(c_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        found: Tensor = self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], 1))
+        return found
+
+
+def _depthwise(c: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
+    padding = dilation * (kernel // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(c, c, kernel, stride, padding, dilation, groups=c, bias=False),
+        nn.Conv2d(c, c, 1, bias=False),
+        nn.BatchNorm2d(c),
+    ]
+
+
+def _operation(name: str, c: int, stride: int) -> nn.Module | None:
+    if name in ("c_{k-2}", "c_{k-1}", "output"):
+        return None
+    if name == "add" or (name == "skip_connect" and stride == 1):
+        return nn.Identity()
+    match name:
+        case "skip_connect":
+            path: nn.Module = FactorizedReduce(c, c)
+        case "max_pool_3x3":
+            path = nn.MaxPool2d(3, stride, 1)
+        case "avg_pool_3x3":
+            path = nn.AvgPool2d(3, stride, 1, count_include_pad=False)
+        case "sep_conv_3x3" | "sep_conv_5x5":
+            kernel = int(name[-1])
+            path = nn.Sequential(*_depthwise(c, kernel, stride, 1), *_depthwise(c, kernel, 1, 1))
+        case "dil_conv_3x3" | "dil_conv_5x5":
+            path = nn.Sequential(*_depthwise(c, int(name[-1]), stride, 2))
+        case _:
+            raise ValueError(f"DARTS has no operation {name!r}")
+    return nn.Sequential(path, DropPath())
+
+
+class _AuxiliaryHead(nn.Module):
+    """DARTS's head for maps of 8 x 8: pooled to 2 x 2, two convolutions, a dense layer. Other maps are pooled to 2 x 2
+    adaptively, and maps of one pixel are repeated."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            nn.BatchNorm2d(768),
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(768, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(x)
+        if x.shape[-1] == 8:
+            x = functional.avg_pool2d(x, 5, 3)
+        else:
+            x = functional.adaptive_avg_pool2d(x, 2)
+        logits: Tensor = self.classifier(self.features(x).flatten(1))
+        return logits

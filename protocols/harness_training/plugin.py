@@ -1,0 +1,19 @@
+"""What this plugin provides; nothing is imported until it is used."""
+
+from __future__ import annotations
+
+from harness import Provides, hookimpl
+
+_TORCH = ("torch",)
+_INSTALL = "pip install 'nas-harness[training]'"
+
+
+@hookimpl
+def nas_harness_networks() -> list[Provides]:
+    classes = (
+        "nasbench201:NASBench201Networks",
+        "darts:DartsNetworks",
+        "nasbench101:NASBench101Networks",
+        "chain:ChainNetworks",
+    )
+    return [Provides(f"harness_training.networks.{c}", requires=_TORCH, install=_INSTALL) for c in classes]

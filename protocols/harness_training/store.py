@@ -1,0 +1,187 @@
+"""The store of trainings: what one run has trained, another on this machine need not.
+
+Content-addressed: a training's key is the digest of all that decides its bits. A result is a small JSON file; beside it
+stands, while a training lasts, its checkpoint. Validation and final trainings stand in rooms of their own, and a store
+is opened for one of them, so that nothing that searches can reach a final score.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.data.tables import data_dir
+from harness.records.identity import digest
+from harness_training.checkpoint import Checkpoint
+from harness_training.curve import Curve
+from harness_training.data.reading import Purpose
+
+ROOM = "trainings"
+LIMIT = 4 << 30
+"""Bytes that the store may take: two million results, or some hundred checkpoints of a full-size network."""
+_SWEEP_AFTER = 256
+"""Results that one process writes between two looks at the store's size."""
+_STALE = 24 * 3600.0
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """All that decides a training's bits. arch: the canonical encoding. recipe, data: digests. code: version of the
+    package that trains and of the one that builds the network. environment: see `harness_training.device.bits`."""
+
+    space: str
+    arch: tuple[int, ...]
+    recipe: str
+    data: str
+    epochs: int
+    seed: int
+    code: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return digest(msgspec.to_builtins(self))
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished training. seconds: what it took when it was trained. made: when, seconds since 1970."""
+
+    identity: Identity
+    curve: Curve
+    seconds: float
+    made: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of the store."""
+
+    path: Path
+    purpose: Purpose
+    bytes: int
+    used: float
+    """When it was last read or written, seconds since 1970."""
+
+
+class Store:
+    """The trainings of one purpose. Safe for several processes of one machine."""
+
+    def __init__(self, purpose: Purpose, root: Path | None = None, *, limit: int = LIMIT) -> None:
+        self.root = data_dir() / ROOM if root is None else root
+        self.folder, self.limit = self.root / purpose, limit
+        self._written = 0
+
+    def path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
+
+    def find(self, identity: Identity) -> Stored | None:
+        """The finished training, None where there is none. A damaged file counts as none, and is replaced."""
+        path = self.path(identity.key)
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=Stored)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        if found.identity != identity:
+            return None
+        with contextlib.suppress(OSError):  # a store that is only read keeps its times
+            os.utime(path)
+        return found
+
+    def find_or_train(
+        self, identity: Identity, train: Callable[[Checkpoint], Curve], *, say: Callable[[str], None] = print
+    ) -> Stored:
+        """The finished training, trained now where it is not there. One process trains a key, others wait for it."""
+        found = self.find(identity)
+        if found is not None:
+            return found
+        key = identity.key
+        with self._alone(key):
+            found = self.find(identity)
+            if found is not None:
+                return found
+            start = time.perf_counter()
+            curve = train(Checkpoint(self.path(key).with_suffix(".pt"), key, say=say))
+            found = Stored(identity=identity, curve=curve, seconds=time.perf_counter() - start, made=time.time())
+            self._write(self.path(key), msgspec.json.encode(found))
+        return found
+
+    def _write(self, path: Path, data: bytes) -> None:
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(data)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._written += 1
+        if self._written % _SWEEP_AFTER == 0:
+            prune(self.root, self.limit)
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        """One process at a time holds a key. The lock goes with the process, and its file with the last holder."""
+        path = self.path(key).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if sys.platform == "win32":
+            yield
+            return
+        import fcntl
+
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                # The one before may have removed the file that this one opened: then another lock counts.
+                with contextlib.suppress(FileNotFoundError):
+                    if os.fstat(handle).st_ino == path.stat().st_ino:
+                        try:
+                            yield
+                        finally:
+                            path.unlink(missing_ok=True)
+                        return
+            finally:
+                os.close(handle)
+
+
+def kept(root: Path | None = None) -> list[Kept]:
+    """Every result and checkpoint of the store, the longest unused first."""
+    root = data_dir() / ROOM if root is None else root
+    purposes: tuple[Purpose, ...] = ("validation", "final")
+    found = []
+    for purpose in purposes:
+        for path in (root / purpose).glob("??/*"):
+            if path.suffix in (".json", ".pt"):
+                with contextlib.suppress(FileNotFoundError):
+                    stat = path.stat()
+                    found.append(Kept(path, purpose, stat.st_size, stat.st_mtime))
+    return sorted(found, key=lambda k: (k.used, k.path.name))
+
+
+def stored_trainings(root: Path | None = None) -> Iterator[tuple[Kept, Stored]]:
+    """The finished trainings, the longest unused first; damaged files are passed over."""
+    for file in kept(root):
+        if file.path.suffix == ".json":
+            with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+                yield file, msgspec.json.decode(file.path.read_bytes(), type=Stored)
+
+
+def prune(root: Path | None = None, most_bytes: int = LIMIT) -> tuple[int, int]:
+    """Remove checkpoints left for a day, then what was longest unused, until at most ``most_bytes`` are taken: files
+    and bytes removed. A training that runs keeps its checkpoint fresh."""
+    files = kept(root)
+    now = time.time()
+    total = sum(f.bytes for f in files)
+    removed = freed = 0
+    for file in sorted(files, key=lambda f: f.path.suffix == ".json"):
+        left = file.path.suffix == ".pt" and now - file.used > _STALE
+        running = file.path.suffix == ".pt" and not left
+        if left or (total - freed > most_bytes and not running):
+            file.path.unlink(missing_ok=True)
+            removed, freed = removed + 1, freed + file.bytes
+    return removed, freed

@@ -1,0 +1,105 @@
+"""From an architecture to a score: space, networks, recipe, data and store, put together for one purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness import Architecture, HarnessError, Networks
+from harness.records.identity import code_version
+from harness.registry import Registry
+from harness_training.checkpoint import Checkpoint
+from harness_training.curve import Curve
+from harness_training.data.catalogue import open_images
+from harness_training.data.reading import Purpose, TrainingData, training_data
+from harness_training.device import bits, open_device
+from harness_training.loop import Job, Watch, train
+from harness_training.networks.measure import Costs, measure
+from harness_training.protocol_files import BASE, load_recipe, network_settings
+from harness_training.recipe import Recipe
+from harness_training.store import Identity, Store, Stored
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains architectures for one purpose. code: versions of what trains and of what builds networks."""
+
+    networks: Networks
+    recipe: Recipe
+    data: TrainingData
+    code: dict[str, Any]
+    device: torch.device
+    store: Store | None = None
+
+    def identity(self, arch: Architecture, seed: int, epochs: int | None = None) -> Identity:
+        """Of the training of ``arch``'s canonical encoding."""
+        return Identity(
+            space=self.networks.name,
+            arch=self.networks.space.canonical(arch),
+            recipe=self.recipe.digest(self.networks.name),
+            data=self.data.digest,
+            epochs=epochs or self.recipe.train.epochs,
+            seed=seed,
+            code=self.code,
+            environment=bits(self.device),
+        )
+
+    def train(
+        self,
+        arch: Architecture,
+        seed: int,
+        epochs: int | None = None,
+        *,
+        watch: Watch | None = None,
+        say: Callable[[str], None] = print,
+    ) -> Curve:
+        """Of the canonical encoding, from the store where it is there. Raises HarnessError as `loop.train` does."""
+        identity = self.identity(arch, seed, epochs)
+
+        def build(auxiliary: bool) -> torch.nn.Module:
+            return self.networks.build(identity.arch, self.data.shape, auxiliary=auxiliary)
+
+        def run(checkpoint: Checkpoint | None) -> Curve:
+            job = Job(build, self.data, self.recipe, seed, identity.epochs)
+            return train(job, device=self.device, checkpoint=checkpoint, watch=watch)[0]
+
+        if self.store is None:
+            return run(None)
+        found: Stored = self.store.find_or_train(identity, run, say=say)
+        return found.curve
+
+    def costs(self, arch: Architecture) -> Costs:
+        """Of the network that is trained."""
+        return measure(self.networks, self.networks.space.canonical(arch), self.data.shape)
+
+
+def open_trainer(
+    registry: Registry,
+    data: str,
+    space: str,
+    protocol: str = BASE,
+    *,
+    purpose: Purpose = "validation",
+    device: str = "cpu",
+    store: Store | None = None,
+) -> Trainer:
+    """The trainer of ``train/<data>@<space>+<protocol>``.
+
+    Raises UnknownName, DataMissing, DataError; HarnessError where recipe, networks and data do not go together.
+    """
+    recipe = load_recipe(data, protocol)
+    item = registry.find("network", space)
+    cls: type[Networks] = item.load()
+    networks = cls(registry.load("space", space)(), network_settings(recipe, cls, protocol))
+    images = training_data(open_images(data), purpose, train=recipe.data.train, seed=recipe.data.seed)
+    if recipe.train.batch > len(images.train):
+        raise HarnessError(
+            f"protocol {protocol!r} of {data}: a batch of {recipe.train.batch} is larger than the {len(images.train)} "
+            "training images; lower [train] batch"
+        )
+    builder = code_version(item.provides.load.partition(":")[0], item.distribution)
+    code = {"training": code_version(__name__, "nas-harness"), "networks": builder}
+    return Trainer(networks, recipe, images, code, open_device(device), store)

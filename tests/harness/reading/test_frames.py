@@ -1,0 +1,153 @@
+"""Data frames, figure and notebook view of hand-written studies."""
+
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+from written_records import MATCHED, RankQuality, entry, reference, run, write_study
+
+from harness import read_results
+from harness.errors import HarnessError, UnknownName
+from harness.reading.results import Results
+from harness.records.lines import Paid
+from harness.records.runs import Run
+
+EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
+STEPS = [(1, 12.0, None, 50.0, 60.0), (10, 120.0, None, 55.0, 70.0)]
+
+
+def results(tmp_path: Path, runs: list[Run] | None = None) -> Results:
+    more: dict[str, Any] = {"incumbents": STEPS, "constraints": ["params <= 200"]}
+    usual = [*entry("alpha", EIGHT, ktau=RankQuality(0.5, 0.6, 0.4, 0.3, 900), **more), *reference(EIGHT, **more)]
+    return read_results(write_study(tmp_path, runs or usual))
+
+
+def test_runs_are_as_they_were_recorded(tmp_path: Path) -> None:
+    runs = [
+        run("alpha", 0, 80.0, rank=4, outcome={"scores": [80.0, None, 82.0, *[1.0] * 8, 99.0]}, paid=Paid(90, 1080.0)),
+        run("alpha", 1, None, search={"timing": {"search_seconds": 3.0, "cpu_seconds": 2.5}}),
+        run(MATCHED, 0, 70.0, role="reference"),
+    ]
+    frame = results(tmp_path, runs).runs
+    assert frame["label"].tolist() == ["alpha", "alpha", MATCHED]
+    assert frame["score"].tolist()[::2] == [80.0, 70.0]
+    assert frame["score"].isna().tolist() == [False, True, False]
+    assert frame["status"].tolist() == ["ok", "failed", "ok"]
+    assert frame["best_of_ten"].tolist()[0] == 82.0  # the twelfth is not of the first ten
+    assert frame["paid_queries"].tolist() == [90, 100, 100]
+    assert frame["cpu_seconds"].tolist()[1] == 2.5
+    assert frame["task"].unique().tolist() == ["toy/a"]
+
+
+def test_rows_are_the_entries_of_the_report(tmp_path: Path) -> None:
+    found = results(tmp_path)
+    rows = found.rows
+    assert rows[["label", "role"]].values.tolist() == [["alpha", "entry"], [MATCHED, "reference"]]
+    assert rows["title"].tolist() == ["toy/a, params <= 200"] * 2
+    assert rows["constraints"].tolist() == ["params <= 200"] * 2
+    assert rows["budget_queries"].tolist() == [100, 100]
+    assert rows["final_mean"].tolist() == [83.5, 83.5]
+    assert rows["vs_search_p"].tolist()[0] == 1.0
+    assert rows["ri_paper"].tolist()[0] == pytest.approx(67.0)
+    assert found.rows is rows
+
+
+def test_curves_have_a_line_a_point_and_tests_a_line_a_question(tmp_path: Path) -> None:
+    found = results(tmp_path)
+    alpha = found.curves[found.curves["label"] == "alpha"]
+    assert alpha[["cost", "score", "valid"]].values.tolist() == [
+        [1.0, 60.0, 50.0],
+        [10.0, 70.0, 55.0],
+        [100.0, 70.0, 55.0],
+    ]
+    assert set(found.curves["final"]) == {"mean"}  # how a final score comes about
+    tests = found.tests
+    assert tests["question"].tolist() == ["vs_sampling", "vs_search", "valid_vs_search"]
+    assert tests["verdict"].tolist() == ["better", "not shown to be better", "not shown to be better"]
+    assert {"p", "p_setting", "p_study", "superiority", "difference", "n"} <= set(tests.columns)
+
+
+def test_every_documented_column_of_runs_is_there(tmp_path: Path) -> None:
+    import re
+
+    text = str(Results.runs.__doc__).partition("\n\n")[2]
+    named = set(re.findall(r"\b([a-z_]+)(?=[,;:. ])", text)) & set(results(tmp_path).runs.columns)
+    undocumented = set(results(tmp_path).runs.columns) - named
+    setting = {"title", "task", "search_task", "law", "final", "final_seed", "constraints", "strategy", "ablation"}
+    assert undocumented - setting == {"budget_queries", "budget_epochs", "budget_seconds"}
+
+
+def test_a_notebook_shows_the_tables(tmp_path: Path) -> None:
+    text = results(tmp_path)._repr_html_()
+    assert text.count("<table>") == 1
+    assert '<td style="text-align:right">83.50±2.45</td>' in text
+    assert "toy/a, params &lt;= 200" in text
+
+
+@pytest.fixture
+def agg(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+
+
+def two_settings(tmp_path: Path) -> Results:
+    runs = [
+        r for task in ("toy/a", "toy/b") for made in (
+            entry("alpha", EIGHT, task=task, incumbents=STEPS), entry("beta", EIGHT[:4], task=task, incumbents=STEPS),
+            reference(EIGHT, task=task, incumbents=STEPS),
+        ) for r in made
+    ]  # fmt: skip
+    return results(tmp_path, runs)
+
+
+def test_the_figure_of_curves_has_a_panel_a_setting_and_a_line_an_entry(agg: None, tmp_path: Path) -> None:
+    found = two_settings(tmp_path)
+    figure = found.figure()
+    assert [panel.get_title() for panel in figure.axes] == ["toy/a", "toy/b"]
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert set(lines) == {"alpha", "beta", MATCHED}
+    assert lines["alpha"].get_ydata().tolist() == [60.0, 70.0, 70.0]
+    assert lines[MATCHED].get_linestyle() == "--"
+    assert figure.axes[0].get_xlabel() == "queries paid"
+    assert figure.axes[0].get_ylabel() == "final accuracy (%)"
+    assert figure.get_size_inches()[0] <= 11
+    figure.savefig(tmp_path / "curves.png")
+    one = found.figure(tasks=["toy/b"], entries=["alpha"])
+    assert [line.get_label() for line in one.axes[0].get_lines()] == ["alpha"]
+
+
+def test_the_figure_of_scores_has_a_dot_a_run(agg: None, tmp_path: Path) -> None:
+    figure = two_settings(tmp_path).figure("scores")
+    panel = figure.axes[0]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["alpha", "beta", MATCHED]
+    dots, mean = panel.get_lines()[:2]
+    assert sorted(dots.get_xdata()) == EIGHT
+    assert list(mean.get_xdata()) == [83.5, 83.5]
+    figure.savefig(tmp_path / "scores.png")
+
+
+def test_where_trainings_have_no_final_scores_of_incumbents_validation_is_drawn(agg: None, tmp_path: Path) -> None:
+    live = [(1, 12.0, None, 50.0, None), (10, 120.0, None, 55.0, None)]
+    figure = results(tmp_path, entry("alpha", EIGHT, incumbents=live, final_seed=0)).figure()
+    assert figure.axes[0].get_ylabel().startswith("validation")
+
+
+def test_wrong_names_and_a_missing_library_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = results(tmp_path)
+    with pytest.raises(UnknownName, match="did you mean 'curves'"):
+        found.figure("curve")  # type: ignore[arg-type]
+    with pytest.raises(UnknownName, match="unknown entry 'alfa'"):
+        found.figure(entries=["alfa"])
+    real = builtins.__import__
+
+    def without(name: str, *args: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(HarnessError, match=r"nas-harness\[plot\]"):
+        found.figure()

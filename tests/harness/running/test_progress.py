@@ -1,0 +1,72 @@
+"""What a running study says: lines, one a minute where runs are many, and a log of JSON lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from studies import run, study
+
+from harness.cli.study_options import parse_memory
+from harness.errors import HarnessError
+from harness.registry import Registry
+from harness.running import progress
+from harness.running.progress import Lines, open_progress
+
+
+def test_few_runs_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    lines.stage("run", 2, 1)
+    lines.finished("one", "93.10 after 12 queries", False)
+    assert capsys.readouterr().err == "2 runs, 1 already there\n2/2 one: 93.10 after 12 queries\n"
+
+
+def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes two seconds; one in ten fails."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines()
+    lines.stage("run", 100, 10)
+    for i in range(90):
+        now[0] += 2
+        lines.finished(f"run {i}", "said", i % 10 == 9)
+    assert capsys.readouterr().err.splitlines() == [
+        "100 runs, 10 already there",
+        "40/100 runs, 3 failed, 0.5 a second, about 2 minutes left",
+        "70/100 runs, 6 failed, 0.5 a second, about 1 minute left",
+        "100/100 runs, 9 failed, 0.5 a second",
+    ]
+
+
+def test_the_log_has_each_event_as_a_line_of_json(toy: Registry, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    for seeds in (1, 2):
+        with open_progress(True, log) as listener:
+            run(toy, tmp_path, study("toy-raiser", seeds=seeds), listener=listener)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [e["event"] for e in events] == ["stage", *["started", "finished"] * 2] * 2
+    assert [(e["what"], e["total"], e["already"]) for e in events if e["event"] == "stage"] == [
+        ("run", 2, 0),
+        ("run", 4, 2),
+    ]
+    first = next(e for e in events if e["event"] == "finished")
+    assert (first["title"], first["failed"]) == ("toy-raiser on toy/edges, seed 0", True)
+    assert "a bug in the strategy" in first["said"]
+    assert [e["time"] for e in events] == sorted(e["time"] for e in events)
+    with pytest.raises(HarnessError, match="--log-file .* cannot be written"), open_progress(True, tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1000000", 10**6), ("2GiB", 2 << 30), ("1.5 gib", 3 << 29), ("500MB", 500 * 10**6), ("64k", 64_000), ("7B", 7)],
+)
+def test_memory_is_bytes_with_or_without_a_unit(text: str, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "2 Gibbons", "-1", "2iB", "1e9"])
+def test_memory_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(HarnessError, match="--run-memory .* write bytes, or a number with a unit"):
+        parse_memory(text)

@@ -1,0 +1,112 @@
+"""The pytest plugin, found by entry point, in pytest sessions of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.reading.gate.steps import update
+from harness.registry import Registry
+from harness.running.campaign import Settings
+from harness.search.oracle import Oracle
+from harness.testing import SyntheticEvaluator, ToyEdgeSpace
+
+STUDY = """
+name = "mine"
+seeds = 20
+reference_seeds = 2
+budget = { queries = 20 }
+
+[gate]
+margin = 1
+
+[[tasks]]
+name = "toy/edges"
+
+[[strategies]]
+name = "toy-sampler"
+label = "ours"
+"""
+TESTS = """
+import pytest
+
+@pytest.mark.nas_gate(study="studies/mine.toml", against="reference")
+def test_the_gate_alone():
+    pass
+
+@pytest.mark.nas_gate(study="studies/mine.toml", against="reference")
+def test_the_gate_and_the_results(nas_study):
+    assert {r.entry.label for r in nas_study.every_run} == {"ours", "matched-random-search"}
+"""
+
+
+@pytest.fixture
+def project(toy: Registry, tmp_path: Path) -> Path:
+    """An author's folder with a study, its reference records and a test file."""
+    (tmp_path / "studies").mkdir()
+    study = tmp_path / "studies" / "mine.toml"
+    study.write_text(STUDY)
+    settings = Settings(executor="serial")
+    update(study, tmp_path / "reference", "first", registry=toy, results=tmp_path / "results", settings=settings)
+    (tmp_path / "test_mine.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
+    return tmp_path
+
+
+def session(project: Path, **outcomes: int) -> str:
+    """What a pytest session prints, of which so many tests came out so."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=project, check=False)
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|errors?)\b", found.stdout.splitlines()[-1])}
+    assert counts == outcomes, found.stdout + found.stderr
+    assert "Traceback" not in found.stdout
+    return found.stdout
+
+
+def test_an_unchanged_strategy_passes_and_the_body_of_the_test_runs(project: Path) -> None:
+    session(project, passed=2)
+
+
+def test_a_worse_one_fails_with_its_table_and_the_command_that_repeats_a_run(project: Path) -> None:
+    study = project / "studies" / "mine.toml"
+    study.write_text(STUDY.replace('name = "toy-sampler"', 'name = "toy-returner"'))
+    told = session(project, failed=2)
+    assert re.search(r"^gate of mine against .*reference\n", told, re.MULTILINE)
+    assert re.search(r"^ours +toy/edges +worse ", told, re.MULTILINE)
+    assert re.search(r"^one of the runs: nas-harness replay .*/mine [0-9a-f]{32}$", told, re.MULTILINE)
+
+
+def test_what_cannot_be_run_or_compared_is_one_sentence(project: Path) -> None:
+    study = project / "studies" / "mine.toml"
+    study.write_text(STUDY.replace("queries = 20", "queries = 21"))
+    assert "the study has the budget 21 queries, " in session(project, failed=2)
+    study.write_text(STUDY.replace('"toy-sampler"', '"toy-sampelr"'))
+    (project / "test_mark.py").write_text(
+        "import pytest\n@pytest.mark.nas_gate('mine.toml')\ndef test_it(): pass\ndef test_no(nas_study): pass\n"
+    )
+    told = session(project, errors=4)
+    assert "unknown strategy 'toy-sampelr'; did you mean 'toy-sampler'" in told
+    assert "write @pytest.mark.nas_gate(study='...', against='...')" in told
+    assert "nas_study needs @pytest.mark.nas_gate(" in told
+
+
+def test_the_fixtures(toy_space: ToyEdgeSpace, toy_task: SyntheticEvaluator, oracle: Oracle) -> None:
+    assert toy_task.space is toy_space
+    assert oracle.remaining.queries == 100
+    arch = toy_space.sample(np.random.default_rng(0), 1)[0]
+    validator = toy_task.validator()
+    assert oracle.query(arch) == validator.validate([arch], fidelity=validator.fidelities[-1]).valid[0]
+
+
+def test_the_plugin_imports_nothing_heavy() -> None:
+    """Every pytest session where nas-harness is installed loads it."""
+    heavy = "('numpy', 'msgspec', 'scipy', 'pandas', 'rich', 'typer', 'harness.protocol')"
+    code = f"import sys, harness.testing.pytest_plugin; print([m for m in {heavy} if m in sys.modules])"
+    root = Path(__file__).resolve().parents[3]
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert found.stdout == "[]\n"
