@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -41,7 +41,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     mark = pyfuncitem.get_closest_marker(_MARK)
     if mark is not None:
         _fail_unless_passed(
-            pyfuncitem.funcargs["nas_study"].folder, pyfuncitem.config.rootpath / _said(mark, "against")
+            cast("Results", pyfuncitem.funcargs["nas_study"]).folder,
+            pyfuncitem.config.rootpath / _said(mark, "against"),
         )
     return (yield)
 
