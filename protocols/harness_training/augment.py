@@ -55,7 +55,8 @@ def autoaugment(images: Tensor, draw: Generator) -> Tensor:
     """AutoAugment's CIFAR-10 policy (Cubuk et al., CVPR 2019) on float images of 0 to 1.
 
     Each image draws its own of the 25 sub-policies, as the paper has it; kornia would draw one a batch. What happens
-    within a sub-policy is drawn from torch's global generator. Grey images are shown to the policy in three equal
+    within a sub-policy is kornia's, drawn from torch's global generator: magnitudes uniform within the paper's step,
+    black where an image is moved away. Grey images are shown to the policy in three equal
     channels, and their mean is kept.
     """
     policy = _policy()

@@ -49,7 +49,8 @@ def train(
 ) -> tuple[Curve, nn.Module]:
     """Train from scratch, or from ``checkpoint`` on, and judge: the curve and the network.
 
-    A loss that is no finite number ends the training: the curve says so and scores NaN. Raises HarnessError where a
+    A loss that is no finite number ends the training: the curve says so and scores NaN. The checkpoint is left for the
+    caller to remove when the result is safe. Raises HarnessError where a
     batch is larger than the data, and where memory runs out. Global random state stays as found.
     """
     device = torch.device(device)
@@ -94,8 +95,6 @@ class _Training:
                 checkpoint.write(curve, self.network, *stateful)
             if watch:
                 watch(curve)
-        if checkpoint:
-            checkpoint.remove()
         return curve, self.network
 
     def _epoch(self, curve: Curve) -> Curve:

@@ -107,9 +107,11 @@ class Store:
             if found is not None:
                 return found
             start = time.perf_counter()
-            curve = train(Checkpoint(self.path(key).with_suffix(".pt"), key, say=say))
+            checkpoint = Checkpoint(self.path(key).with_suffix(".pt"), key, say=say)
+            curve = train(checkpoint)
             found = Stored(identity=identity, curve=curve, seconds=time.perf_counter() - start, made=time.time())
             self._write(self.path(key), msgspec.json.encode(found))
+            checkpoint.remove()
         return found
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -137,6 +139,7 @@ class Store:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
+                os.utime(handle)
                 # The one before may have removed the file that this one opened: then another lock counts.
                 with contextlib.suppress(FileNotFoundError):
                     if os.fstat(handle).st_ino == path.stat().st_ino:
@@ -174,8 +177,14 @@ def stored_trainings(root: Path | None = None) -> Iterator[tuple[Kept, Stored]]:
 def prune(root: Path | None = None, most_bytes: int = LIMIT) -> tuple[int, int]:
     """Remove checkpoints left for a day, then what was longest unused, until at most ``most_bytes`` are taken: files
     and bytes removed. A training that runs keeps its checkpoint fresh."""
+    root = data_dir() / ROOM if root is None else root
     files = kept(root)
     now = time.time()
+    for pattern in ("*/??/*.partial", "*/??/*.lock"):  # of processes that were killed
+        for path in root.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > _STALE:
+                    path.unlink()
     total = sum(f.bytes for f in files)
     removed = freed = 0
     for file in sorted(files, key=lambda f: f.path.suffix == ".json"):

@@ -145,3 +145,33 @@ def test_the_store_bounds_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for seed in range(20):
         store.find_or_train(identity(seed=seed), counted([]))
     assert 0 < sum(k.bytes for k in kept(tmp_path)) <= 1500
+
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint_and_then_leaves_none(tmp_path: Path) -> None:
+    store, seen = Store("validation", tmp_path), []
+
+    def interrupted(checkpoint: Checkpoint) -> Curve:
+        checkpoint.path.write_bytes(b"half-way")
+        raise KeyboardInterrupt
+
+    def resumed(checkpoint: Checkpoint) -> Curve:
+        seen.append(checkpoint.path.read_bytes())
+        return CURVE
+
+    with pytest.raises(KeyboardInterrupt):
+        store.find_or_train(identity(), interrupted)
+    assert store.find(identity()) is None
+    store.find_or_train(identity(), resumed)
+    assert seen == [b"half-way"]
+    assert [p.suffix for p in tmp_path.rglob("*") if p.is_file()] == [".json"]
+
+
+def test_pruning_sweeps_up_after_killed_processes(tmp_path: Path) -> None:
+    folder = tmp_path / "validation" / "ab"
+    folder.mkdir(parents=True)
+    old, fresh = folder / "abc.lock", folder / "abd.lock"
+    for path in (old, fresh):
+        path.touch()
+    os.utime(old, (1000, 1000))
+    prune(tmp_path)
+    assert [p.name for p in folder.iterdir()] == ["abd.lock"]
