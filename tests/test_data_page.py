@@ -21,7 +21,7 @@ COMMANDS = re.findall(r"nas-harness data (?!--)(\w+)(?: ([\w-]+))?", PAGE)
 @pytest.fixture(scope="module")
 def known() -> dict[str, frozenset[str]]:
     """The tasks of every data set."""
-    return {k.data.name: frozenset(k.data.tasks) for k in known_datasets(Registry())}
+    return {k.data.name: frozenset(k.data.tasks) for k in known_datasets(Registry().protocols())}
 
 
 def test_commands_and_data_sets_exist(known: dict[str, frozenset[str]]) -> None:

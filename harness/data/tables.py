@@ -147,6 +147,7 @@ class Table:
             raise DataError(f"{self.folder}: the table has no column {name!r}")
         path = self.folder / f"{name}.npy"
         try:
+            _wait_while_replaced(path)
             found = np.lib.format.open_memmap(path, mode="r")
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not a readable column: {error}; import the benchmark again") from error
@@ -164,6 +165,14 @@ class Table:
             path = self.folder / f"{name}.npy"
             if sha256(path) != expected.sha256:
                 raise DataError(f"{path}: its SHA-256 is not the one in {_META}; import the benchmark again")
+
+
+def _wait_while_replaced(path: Path) -> None:
+    """A table that another process replaces is absent for a moment: wait for it, a second at most."""
+    for _ in range(20):
+        if path.exists():
+            return
+        time.sleep(0.05)
 
 
 def data_dir(explicit: Path | str | None = None) -> Path:
