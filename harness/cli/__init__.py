@@ -28,7 +28,7 @@ COMMANDS = {
     "leaderboard": "Build a static site of one or many results folders.",
     "list": "List what is installed: plugins, strategies, protocols, tasks, spaces.",
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
-    "results": "Join results of several machines, or show the records of one run.",
+    "results": "Join results of several machines, show the records of a run, verify a folder.",
     "data": "Turn official benchmark files into tables; fetch, verify and describe them.",
     "check": "Run the conformance checks on a strategy, a space or a protocol.",
 }

@@ -1,4 +1,4 @@
-"""``nas-harness results``: the records of studies, as files: joined, and shown one by one."""
+"""``nas-harness results``: the records of studies, as files: joined, shown one by one, and verified."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.settings import TextOrJson, print_json
+from harness.cli.settings import TextOrJson, open_registry, print_json
 from harness.errors import RecordError, counted
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -15,13 +15,45 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 
 @app.callback()
 def results() -> None:
-    """Join the results of several machines, or show the records of one run.
+    """Join the results of several machines, show the records of one run, or verify a folder.
 
     \b
     Examples:
       nas-harness results merge laptop/first cluster/first --output both/first
       nas-harness results show results/first 3f2a
+      nas-harness results verify results/first
     """
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder of a study.", metavar="FOLDER")],
+    sample: Annotated[int, typer.Option("--sample", help="How many searches of strategies are carried out again.")] = 5,
+    seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
+) -> None:
+    """Check that a folder says what its code and its data say, and name what does not.
+
+    Ids are checked against specifications, and final scores against the tables that are here. Random sampling is
+    computed again. Every search of the harness's own is carried out again, and a sample of the others.
+
+    \b
+    Example:
+      nas-harness results verify results/first --sample 20
+
+    Exit status: 0 all agrees; 1 something differs; 2 bad input.
+    """
+    from harness.reading.verify import verify as check
+    from harness.running.campaign import Settings
+
+    wrong = 0
+    for said in check(folder, registry=open_registry(ctx), sample=sample, seed=seed, settings=Settings(jobs=jobs)):
+        wrong += 1
+        typer.echo(said, err=True)
+    if wrong:
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: all agrees")
 
 
 @app.command()

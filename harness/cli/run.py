@@ -29,6 +29,9 @@ def run(
     mode: Annotated[str | None, typer.Option("--mode", help="Of every strategy named; default strict.")] = None,
     param: Annotated[_Texts, typer.Option("--param", "-p", help="key=value of the one strategy; repeatable.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The study's name, and its folder's.")] = None,
+    reference_seeds: Annotated[
+        int | None, typer.Option("--reference-seeds", help="Of matched random search; default 200, or as --seeds.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The study's own seed; default 0.")] = None,
     tuning_queries: Annotated[
         int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; unstated is non-compliant.")
@@ -86,6 +89,7 @@ def run(
             "--mode": mode,
             "--param": param,
             "--name": name,
+            "--reference-seeds": reference_seeds,
             "--seed": seed,
             "--tuning-queries": tuning_queries,
         }
@@ -104,6 +108,7 @@ def run(
                 params=param or (),
                 name=name,
                 seed=seed,
+                reference_seeds=reference_seeds,
                 tuning_queries=tuning_queries,
             ),
             None,

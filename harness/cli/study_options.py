@@ -23,6 +23,7 @@ def study_of(
     params: Sequence[str] = (),
     name: str | None = None,
     seed: int | None = None,
+    reference_seeds: int | None = None,
     tuning_queries: int | None = None,
 ) -> Study:
     """The study that the options say. Raises StudyError naming the option that is wrong or missing."""
@@ -43,7 +44,11 @@ def study_of(
         "tasks": [{"name": task} for task in tasks],
         "strategies": [{"name": strategy, **given} for strategy in strategies],
     }
-    data |= {key: value for key, value in (("seeds", seeds), ("seed", seed)) if value is not None}
+    data |= {
+        key: value
+        for key, value in (("seeds", seeds), ("seed", seed), ("reference_seeds", reference_seeds))
+        if value is not None
+    }
     return study_from(data)
 
 

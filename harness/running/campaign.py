@@ -319,7 +319,8 @@ class _Campaign:
 
         def started(item: Item) -> None:
             self.listener.started(item.title)
-            self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(item))
+            for part in item.items if isinstance(item, BatchItem) else (item,):
+                self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(part))
 
         stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]

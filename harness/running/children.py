@@ -211,6 +211,7 @@ class Pool:
                 socket.send_fds(template.link, [b"+"], [other.fileno()])
 
     def _start_template(self) -> _Template:
+        os.makedirs(self._scratch, mode=0o700, exist_ok=True)  # a template that ends removes it
         link, other = socket.socketpair()
         said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with other:

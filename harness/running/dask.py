@@ -52,7 +52,7 @@ class DaskCluster(Executor):
             if cluster is None:
                 # Workers as threads of this process: the runs have processes of their own anyway.
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                    n_workers=jobs or default_jobs(), threads_per_worker=1, processes=False, dashboard_address=None,
+                    n_workers=jobs or default_jobs(), threads_per_worker=1, processes=False, dashboard_address=":0",
                     memory_limit=0,
                 )  # fmt: skip
                 self._stack.enter_context(cluster)

@@ -65,8 +65,11 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
         good, options = self._is_good, np.array([p[param_name] for p in self._params], dtype=np.int64)
         of_good, of_bad = density(options[good], width), density(options[~good], width)
         improvement = expected_improvement(of_good, of_bad, float(good.mean()))
-        drawn = self._rng.choice(width, size=self.candidates, p=of_good)
-        return int(drawn[improvement[drawn].argmax()])
+        drawn = self._rng.multinomial(self.candidates, of_good)
+        best = np.flatnonzero(improvement == improvement[drawn > 0].max())
+        if len(best) == 1:
+            return int(best[0])
+        return int(self._rng.choice(best, p=drawn[best] / drawn[best].sum()))  # which is drawn first
 
     def _hear(self, study: optuna.Study) -> None:
         """What was told since the last proposal; trials are told one after the other."""

@@ -231,6 +231,7 @@ class ToyProtocol(TrainingProtocol):
             Task("toy/partial", "toy", "a part of the space has no score", ("single",)),
             Task("toy/drawn", "toy", "a surrogate", ("single",)),
             Task("toy/trained", "toy", "final scores are trained", ("trained",), recorded=False),
+            Task("toy/laws", "toy", "every law of the space", ("single",)),
             Task("toy/timeless", "toy", "no seconds recorded", ("single",)),
         ]
 
@@ -238,6 +239,8 @@ class ToyProtocol(TrainingProtocol):
         if task.name == "toy/absent":
             raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
         space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
+        if task.name != "toy/laws":  # one law, so that matched random search stands once beside an entry
+            space.laws = (space.default_law,)
         kinds = {"toy/drawn": Drawn, "toy/trained": Trained}
         kind = kinds.get(task.name, SyntheticEvaluator)
         evaluator = kind(

@@ -180,7 +180,7 @@ def _same(ours: Run, theirs: Run) -> bool:
 
 
 def _data(entry: EntryRuns) -> set[str]:
-    """Digests of the data searched on."""
+    """Digests of the data searched on and scored by."""
     scored = {r.outcome.spec.data_digest for r in entry.runs if r.outcome is not None}
     return {r.search.spec.data_digest for r in entry.runs} | scored
 

@@ -267,12 +267,15 @@ def _score_label(board: Board) -> str:
 def ranking_figure(ranking: Ranking) -> Figure:
     rows = [(-1 if s.rank.role == "reference" else 0, s) for s in ranking.standings]
     ends = [v for _, s in rows for v in (s.rank.mean_rank, s.rank.rank_low, s.rank.rank_high)]
-    plot = Plot("Mean rank", around([*ends, 1.0]), rows=[s.name for _, s in rows], x_label="mean rank, 1 is best")
+    groups = _groups(ranking)
+    low, high = around([*ends, 1.0])
+    high += (high - low) * 0.02 * len(groups)  # room for the bars on the right
+    plot = Plot("Mean rank", (low, high), rows=[s.name for _, s in rows], x_label="mean rank, 1 is best")
     for place, (series, s) in enumerate(rows):
         plot.span(s.rank.rank_low, s.rank.rank_high, plot.row(place), series)
         told = f"{s.name}: {s.rank.mean_rank:.2f} {numbers.interval(s.rank.rank_low, s.rank.rank_high)}"
         plot.mark(plot.x.at(s.rank.mean_rank), plot.row(place), series, told, "", 5)
-    for k, group in enumerate(_groups(ranking)):
+    for k, group in enumerate(groups):
         # A bar beside the rows that no test tells apart.
         x = plot.x.end - 6 * k
         plot.parts.append(

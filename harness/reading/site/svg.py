@@ -105,7 +105,7 @@ class Plot:
         self.text((self.x.start + self.x.end) / 2, bottom + 38, x_label, "label middle")
         if self.rows:
             for place, name in enumerate(self.rows):
-                self.text(self.x.start - 12, self.row(place) + 4, name, "name end", most=int((self.x.start - 12) / 6.6))
+                self.text(self.x.start - 12, self.row(place) + 4, name, "name end", most=int((self.x.start - 12) / 7.4))
             return
         for tick in self.y.ticks():
             at = self.y.at(tick)

@@ -72,7 +72,19 @@ def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
 ON_EDGES = ["-t", "toy/edges", "--budget", "5"]
 TASKS = [
     f"toy/{name}"
-    for name in ("edges", "nodes", "error", "final", "final2", "absent", "partial", "drawn", "trained", "timeless")
+    for name in (
+        "edges",
+        "nodes",
+        "error",
+        "final",
+        "final2",
+        "absent",
+        "partial",
+        "drawn",
+        "trained",
+        "laws",
+        "timeless",
+    )
 ]
 
 

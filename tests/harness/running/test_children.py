@@ -272,7 +272,9 @@ def test_it_prepares_once_and_every_request_has_a_process_of_its_own(spawn: bool
 def test_where_a_fork_would_not_survive_every_request_has_an_interpreter_of_its_own(mark: str) -> None:
     with pool("process", prepare="functions_of_children:start_a_thread", memory=MEMORY) as p:
         p.start()
-        parents = {one(p, b"").returned for _ in range(2)}
+        outcomes = [one(p, b"") for _ in range(2)]
+        assert [(o.kind, o.told) for o in outcomes] == [("done", "")] * 2
+        parents = {o.returned for o in outcomes}
         assert len(parents) == 2
         assert all(b"harness.running.child" in words for words in parents)
     assert_gone(mark)

@@ -59,7 +59,7 @@ def test_a_worker_that_is_killed_loses_no_run(toy: Registry, tmp_path: Path, mon
     monkeypatch.setenv("PYTEST_RUN", str(os.getpid()))
     _, serial = run(toy, tmp_path / "a", study("toy-slow", seeds=4), executor="serial")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0
     ) as cluster:
         killed: list[int] = []
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from studies import run, study
 
 from harness import Architecture, Budget, Oracle
+from harness.reading.results import read_results
+from harness.registry import Registry
 from harness.running.reference import MatchedRandomSearch
 from harness.running.search import carry_out
+from harness.running.study import MATCHED
 from harness.testing.spaces import ToyEdgeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
@@ -22,7 +27,7 @@ class Rare:
         self.incumbents: list[int] = []
         self.ledger: list[Any] = []
 
-    def sample(self, rng: np.random.Generator, n: int) -> list[Architecture]:
+    def sample(self, rng: np.random.Generator, n: int, law: str | None = None) -> list[Architecture]:
         self.drawn += n
         assert self.drawn < 1_000_000, "it does not give up"
         return [(int(k),) for k in rng.integers(2000, size=n)]
@@ -64,3 +69,14 @@ def test_it_ends_where_a_table_has_nothing() -> None:
     assert (found.status, found.ended_by) == ("failed", "calls")
     assert found.error == "nothing that was asked for has a score"
     assert oracle.asked["total"] == oracle.asked["missing"] == 5_000
+
+
+def test_it_draws_by_every_law_that_tells_rows_apart(toy: Registry, tmp_path: Path) -> None:
+    """No strategy wins by the law that it draws by: each reading of each reference stands in the verdict."""
+    _, runs = run(toy, tmp_path, study("toy-sampler", tasks=("toy/laws",), seeds=5))
+    references = {r.entry.label: r.entry.params["law"] for r in runs if r.entry.role == "reference"}
+    assert references == {MATCHED: None, f"{MATCHED} by classes": "classes"}
+    queries = {(r.entry.label, r.seed): r.search.queries_sha256 for r in runs}
+    assert queries[MATCHED, 0] != queries[f"{MATCHED} by classes", 0]
+    (entry,) = read_results(tmp_path / "s").summaries[0].entries
+    assert entry.search_weakest is not None

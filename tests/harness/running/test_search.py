@@ -145,4 +145,4 @@ def test_an_error_under_a_strategy_of_the_harness_itself_names_the_first_code_th
     asked = Oracle(Landscape(Grid(9), broken, rows=[]), Budget(queries=1))
     asked._validator._row_of = {str(i): i for i in range(9)}  # type: ignore[attr-defined]
     found = carry_out(MatchedRandomSearch, asked, np.random.default_rng(0))
-    assert str(found.error).startswith("ZeroDivisionError: no such score (test_search.py:")
+    assert str(found.error).startswith("ZeroDivisionError: no such score (landscapes.py:")

@@ -53,6 +53,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
     assert ids(GOOD.replace("seeds = 2", "seeds = 3"))[:2] == base
     assert ids(GOOD.replace("tuning_queries = 0", "tuning_queries = 5")) == base
     assert ids(GOOD.replace("tuning_queries = 0", 'label = "another"')) == base
+    assert ids(GOOD.replace("seeds = 2", "seeds = 2\ngate = { margin = 1 }")) == base
     for before, after in (
         ("queries = 10", "queries = 11"),
         ("size = 4", "size = 5"),
@@ -73,6 +74,18 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         (
             ("params = {", "parms = {"),
             r"study.toml:11: .*`parms`; did you mean 'params'.*strategies\[0\]",
+        ),
+        (
+            ("seeds = 2", "seeds = 2\ngate = { margn = 1 }"),
+            r"study.toml:4: .*`margn`; did you mean 'margin'\? \(field gate\)",
+        ),
+        (
+            ("seeds = 2", 'seeds = 2\ngate = { margin = 1, metric = "speed" }'),
+            r"study.toml:4: Invalid enum value 'speed' \(field gate.metric\)",
+        ),
+        (
+            ("seeds = 2", "seeds = 2\ngate = { margin = 1, alpha = 0.5 }"),
+            r"study.toml:4: alpha = 0.5: above 0 and below 0.5, such as 0.05 \(field gate.alpha\)",
         ),
         (("budget = { queries = 10 }", "budget = 300"), r"study.toml:4: .*such as budget = \{ queries = 100 \}"),
         (

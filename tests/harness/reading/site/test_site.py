@@ -163,6 +163,12 @@ def test_a_study_whose_every_run_failed_has_a_page(tmp_path: Path, registry: Reg
     assert {r[6] for r in pages["index.html"].rows["results"][1:]} == {"8, 8 failed"}
 
 
+def test_a_study_without_entries_says_so(tmp_path: Path, registry: Registry) -> None:
+    pages = site_of(tmp_path, registry, reference([60.0, 62.0]))
+    assert sorted(pages) == ["index.html", "method.html"]
+    assert "No entry has a run yet." in pages["index.html"].text
+
+
 def test_scores_that_are_no_numbers_are_left_out_and_told(tmp_path: Path, registry: Registry) -> None:
     runs = runs_on(TASKS[:1])
     folder = write_study(tmp_path / "study", runs)

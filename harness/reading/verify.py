@@ -1,0 +1,73 @@
+"""Whether a folder says what its code and its data say: records checked, random sampling and searches made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness.reading.compliance import check_compliance
+from harness.reading.replay import replay
+from harness.reading.study import read_study
+from harness.records.lines import PlannedSetting, SamplingRecord
+from harness.records.store import Folder, read_folder
+from harness.registry import Registry
+from harness.running.campaign import Settings
+from harness.running.plan import Evaluators, OpenTask
+from harness.running.sampling import drawn_sampling, draws_of, exact_sampling
+from harness.running.study import TaskSpec
+
+RULES = ("complete", "runs-differ", "scores-as-in-the-table", "seeds-in-order", "one-study-seed")
+"""The rules of compliance that a changed record, one left out, or one too many breaks."""
+
+
+def verify(
+    folder: Path, *, registry: Registry, sample: int = 5, seed: int = 0, settings: Settings | None = None
+) -> Iterator[str]:
+    """What is wrong in a folder, each a sentence; nothing where all agrees.
+
+    Lines that cannot be used; `RULES`; random sampling, computed again where it is recorded; and searches, carried out
+    again: every one that draws at random by the harness's own code, and ``sample`` of the others, drawn by ``seed``.
+
+    Raises RecordError where the folder holds no study or contradicts itself.
+    """
+    study, evaluators = read_study(folder), Evaluators(registry)
+    yield from study.problems
+    broken = (f for f in check_compliance(study, evaluators) if f.ok is False and f.rule in RULES)
+    yield from (f"{f.rule}: {f.why} ({f.scope})" for f in broken)
+    found = read_folder(folder)
+    yield from _samplings(found, evaluators)
+    own = {e.strategy for plan in found.heads for e in plan.entries if e.role == "reference"}
+    references = [i for i, s in found.searches.items() if s.spec.strategy in own]
+    others = [i for i, s in found.searches.items() if s.spec.strategy not in own and s.paid is not None]
+    for ids, size in ((references, 0), ((), sample if others else 0)):
+        if ids or size:
+            for search in replay(folder, ids, registry=registry, sample=size, seed=seed, settings=settings):
+                if search.differs is not None:
+                    yield f"{search.id[:12]} {search.title}: {search.differs}"
+
+
+def _samplings(found: Folder, evaluators: Evaluators) -> Iterator[str]:
+    planned = {about.sampling: about for plan in found.heads for about in plan.settings}
+    for identity, about in planned.items():
+        record = found.samplings.get(identity)
+        if record is None:
+            yield f"random sampling of {about.setting.title} is missing"
+        elif about.recorded and (differs := _differs(record, about, evaluators)):
+            yield f"random sampling of {about.setting.title} is not what the data say: {', '.join(differs)}"
+
+
+def _differs(record: SamplingRecord, about: PlannedSetting, evaluators: Evaluators) -> list[str]:
+    """The fields that differ from random sampling made again."""
+    spec = record.spec
+    evaluator, search = evaluators(spec.task), evaluators(spec.search_task)
+    task = TaskSpec(name=spec.task)
+    t = OpenTask(task, evaluator.task, evaluator, search, spec.law, spec.final, spec.constraints)
+    truth = evaluator.truth(spec.final)
+    if truth is not None:
+        again = exact_sampling(t, spec, truth)
+    else:
+        again = drawn_sampling(t, spec, evaluator.final_scores(draws_of(t, spec), final=spec.final).scores)
+    kept, made = msgspec.structs.asdict(record), msgspec.structs.asdict(again)
+    return [name for name in kept if name != "provenance" and kept[name] != made[name]]

@@ -1,0 +1,34 @@
+"""The command that builds the site."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from written_records import entry, reference, write_study
+
+from harness.cli import main
+
+
+def test_it_says_where_the_site_is_and_what_is_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_study(tmp_path / "study", [*entry("alpha", [80.0, 81.0]), *reference([60.0, 61.0])])
+    site = tmp_path / "new" / "site"
+    assert main(["leaderboard", str(folder), "-o", str(site)]) == 0
+    assert capsys.readouterr().out == f"{site}/index.html: 1 board, 1 strategy\n"
+    assert "alpha" in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["leaderboard", str(tmp_path), "-o", str(tmp_path / "site")]) == 2
+    assert "holds no study" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
+def test_without_the_extra_it_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jinja2" else known(name))
+    assert main(["leaderboard", str(tmp_path), "-o", str(tmp_path / "site")]) == 2
+    assert "pip install 'nas-harness[site]'" in capsys.readouterr().err
