@@ -128,8 +128,8 @@ def test_nasbench101() -> None:
 
 
 def test_every_operation_of_a_canonical_nasbench201_cell_reaches_the_output() -> None:
-    """So no weight is drawn for nothing. In 230 of the 6,466 classes node 2 has no input and yet an operation behind it;
-    the official string keeps these apart, and they do differ, by the constant that a batch norm learns on zeros."""
+    """So no weight is drawn for nothing. In 230 of the 6,466 classes node 2 has no input and yet an operation behind
+    it; the official string keeps these apart, and they do differ, by the constant that a batch norm learns on zeros."""
     space = opened("nasbench201").space
     archs = [space.enumeration.architectures[i] for i in space.enumeration.representatives.tolist()]
     edges = [tuple(int(node) for node in c.name.split("->")) for c in space.choices]
