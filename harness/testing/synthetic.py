@@ -89,14 +89,19 @@ class SyntheticValidator(Validator):
         return ("train_seconds",)
 
     def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
-        names = self._identify(archs)
-        for arch, name in zip(archs, names, strict=True):
-            if self._lacks(name):
-                raise UnknownArchitecture(f"the table has no score for {self.space.describe(arch)}")
+        names = self._names(archs)
         if self._row_of is not None:
             return np.array([self._row_of[n] for n in names], dtype=np.int64)
         digests = (blake2b(n.encode(), digest_size=8).digest() for n in names)
         return np.array([int.from_bytes(d, "little") >> 1 for d in digests], dtype=np.int64)
+
+    def _names(self, archs: Sequence[Architecture]) -> list[str]:
+        """The rows' names. Raises UnknownArchitecture where the table lacks one."""
+        names = self._identify(archs)
+        for arch, name in zip(archs, names, strict=True):
+            if self._lacks(name):
+                raise UnknownArchitecture(f"the table has no score for {self.space.describe(arch)}")
+        return names
 
     # -- scores of a row, by its name -------------------------------------------------------------------------------
 
@@ -134,7 +139,7 @@ class SyntheticValidator(Validator):
 
     def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
         level = self.fidelities.index(fidelity)
-        found = [self._reading(name, level, repeat) for name in self._identify(archs)]
+        found = [self._reading(name, level, repeat) for name in self._names(archs)]
         seconds = np.array([r.seconds for r in found], dtype=np.float64)
         return Validation(
             np.array([r.valid for r in found], dtype=np.float64),

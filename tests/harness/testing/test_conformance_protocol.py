@@ -217,8 +217,13 @@ def test_a_partial_table_conforms(toy):
     evaluator = toy.protocol("toy").open(toy.task("toy/partial"))
     assert evaluator.validator().rows == len(evaluator.truth("single").final) == 40
     assert SyntheticEvaluator(ToyEdgeSpace()).validator().rows == 55
+    archs, validator = list(evaluator.space.enumerate()), evaluator.validator()
     with pytest.raises(UnknownArchitecture):
-        evaluator.validator().identity(list(evaluator.space.enumerate()))
+        validator.identity(archs)
+    with pytest.raises(UnknownArchitecture):
+        validator.validate(archs, fidelity=validator.fidelities[-1])
+    with pytest.raises(UnknownArchitecture):
+        evaluator.final_scores(archs)
 
 
 def test_an_evaluator_of_the_earlier_contract_is_refused_in_one_sentence():
