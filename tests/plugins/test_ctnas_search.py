@@ -274,4 +274,6 @@ def test_every_parameter_is_described(cls: type[SearchParams]) -> None:
 
 
 def test_the_plugin_names_both() -> None:
-    assert [p.load for p in nas_harness_strategies()] == [f"harness_ctnas.search:{c.__name__}" for c in (CTNAS, RegressionNAS)]
+    assert [p.load for p in nas_harness_strategies()] == [
+        f"harness_ctnas.search:{c.__name__}" for c in (CTNAS, RegressionNAS)
+    ]
