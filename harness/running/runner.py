@@ -123,7 +123,11 @@ class Runner:
         started = time.perf_counter()
         evaluator = self.evaluators(outcome.task)
         rows = self.rows(outcome, spec)
-        found = outcome_of(outcome, search, evaluator, rows, lambda archs: recorded_scores(evaluator, outcome, archs))
+
+        def final(archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
+            return evaluator.final_scores(archs, final=outcome.final).scores
+
+        found = outcome_of(outcome, search, evaluator, rows, lambda archs: of_each(final, archs))
         try:
             found = msgspec.structs.replace(found, ktau=ktau_of(outcome))
         except Exception as error:  # the plugin's learned order: its own run fails
@@ -172,23 +176,23 @@ class Runner:
         )
 
 
-def recorded_scores(
-    evaluator: Evaluator, outcome: OutcomeSpec, archs: Sequence[Architecture]
+def of_each(
+    ask: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]], archs: Sequence[Architecture]
 ) -> npt.NDArray[np.float64]:
-    """Final scores from a table or a surrogate, float64 [n]; NaN for what only the search task knows."""
+    """What ``ask`` answers for each, float64 [n]; NaN for what a partial table lacks."""
     try:
-        return evaluator.final_scores(archs, final=outcome.final).scores
+        return ask(archs)
     except UnknownArchitecture:
         if len(archs) == 1:
             return np.array([math.nan])
-        return np.concatenate([recorded_scores(evaluator, outcome, [arch]) for arch in archs])
+        return np.concatenate([of_each(ask, [arch]) for arch in archs])
 
 
 def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched) -> SearchRecord:
     strategy = found.strategy
     status: Status = found.status
     error, frames = found.error, found.frames
-    returned = [arch for arch in found.returned if _feasible(search, oracle, arch)][: max(spec.top, KEPT)]
+    returned = [arch for arch in found.returned if feasible_answer(search, oracle, arch)][: max(spec.top, KEPT)]
     if status == "ok" and not returned:
         status, error = "infeasible", "no returned architecture satisfies the constraints"
     notes: dict[str, Any] = {}
@@ -236,20 +240,26 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
     )
 
 
-def _feasible(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
-    """By what the search has measured; else by what the task records."""
+def feasible_answer(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
+    """By what the search has measured; else by what the task records. What neither knows is not feasible."""
     known = oracle.feasible(arch)
-    return bool(feasible(search, [arch], oracle.constraints)[0]) if known is None else known
+    if known is None and search.task.recorded:
+        try:
+            return bool(feasible(search, [arch], oracle.constraints)[0])
+        except UnknownArchitecture:
+            return False
+    return bool(known)
 
 
 def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:
     """Validation scores at full fidelity: of a table; of a task that trains, what the search itself has paid for."""
     if search.task.recorded and archs:
         validator = search.validator()
-        found = validator.validate(archs, fidelity=validator.fidelities[-1]).valid.tolist()
+        full = validator.fidelities[-1]
+        found = of_each(lambda some: validator.validate(some, fidelity=full).valid, archs).tolist()
     else:
-        full = len(oracle.fidelities) - 1
-        paid = {e.arch: e.score for e in oracle.ledger if e.fidelity == full and e.repeat is None}
+        highest = len(oracle.fidelities) - 1
+        paid = {e.arch: e.score for e in oracle.ledger if e.fidelity == highest and e.repeat is None}
         searched = spec.oracle == "validation"
         found = [oracle.score.sign * paid[a] if searched and a in paid else math.nan for a in archs]
     return [None if math.isnan(value) else value for value in found]

@@ -53,7 +53,8 @@ def outcome_of(
         provenance={"task": evaluator.provenance(), "data_digest": evaluator.data_digest},
     )
     if np.isnan(scores).all():
-        return failed(plain, "the final training failed", arch=archs[0], reported=evaluator.space.describe(archs[0]))
+        why = "the final training failed" if spec.final_seed is not None else "the task has no final score of it"
+        return failed(plain, why, arch=archs[0], reported=evaluator.space.describe(archs[0]))
     best = int(np.nanargmax(evaluator.score.sign * scores))
     score, valid = float(scores[best]), search.valid[best]
     return msgspec.structs.replace(

@@ -133,6 +133,15 @@ class Overspender(Strategy):
         return archs[:1]
 
 
+class Guesser(Strategy):
+    """Returns the first architecture that it could not pay for, as a partial table lacks it."""
+
+    name = "toy-guesser"
+
+    def search(self, oracle, rng):
+        return [next(arch for arch in oracle.space.sample(rng, 100) if np.isnan(oracle.query(arch)))]
+
+
 class Slow(Sampler):
     name = "toy-slow"
 
@@ -268,6 +277,7 @@ def nas_harness_strategies():
         Foreigner,
         Nothing,
         Overspender,
+        Guesser,
         Slow,
         Exiter,
         Unmade,

@@ -30,7 +30,7 @@ def print_table(table: Table, console: Console, *, all_columns: bool = False) ->
     from rich.text import Text
 
     if table.title:
-        console.print(Text(table.title, style="bold cyan" if table.columns else "bold"))
+        console.print(Text(table.title, style="bold cyan" if table.columns else "bold"), soft_wrap=all_columns)
     for note in table.notes:
         console.print(Text(note))
     if table.columns and table.rows:

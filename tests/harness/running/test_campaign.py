@@ -267,6 +267,22 @@ def test_what_a_partial_table_lacks_is_counted_and_unpaid_for_all_alike(toy: Reg
     assert all(r.asked.missing > 0 and r.asked.invalid == 0 for r in runs)
 
 
+@pytest.mark.parametrize(
+    ("constraints", "status", "error"),
+    [
+        ((), "failed", "the task has no final score of it"),
+        (("train_seconds < 1e9",), "infeasible", "no returned architecture satisfies the constraints"),
+    ],
+)
+def test_an_answer_that_a_partial_table_lacks_is_the_runs_own_failure(
+    toy: Registry, tmp_path: Path, constraints: tuple[str, ...], status: str, error: str
+) -> None:
+    task = TaskSpec(name="toy/partial", constraints=constraints)
+    summary, runs = run(toy, tmp_path, msgspec.structs.replace(study("toy-guesser"), tasks=(task,)))
+    assert (summary.stopped, summary.finished) == (None, summary.total)
+    assert {(r.entry.role, r.status, r.error) for r in runs} == {("entry", status, error), ("reference", "ok", None)}
+
+
 @pytest.mark.parametrize("budget", [Budget(epochs=500), Budget(seconds=700.0)])
 def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_seconds(
     toy: Registry, tmp_path: Path, budget: Budget
