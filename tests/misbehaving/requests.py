@@ -238,8 +238,11 @@ def leaves_a_program(_: bytes) -> bytes:
 
 @ends("done")
 def leaves_a_child_with_its_pipes(_: bytes) -> bytes:
-    """The child holds every descriptor open, and writes to them after its parent has answered."""
+    """The child holds every descriptor open, and writes to them after its parent has answered and ended."""
+    own = os.getpid()
     if os.fork() == 0:
+        while os.getppid() == own:
+            time.sleep(0.001)
         while True:
             write_to_all(b"late")
             time.sleep(0.001)
