@@ -99,7 +99,8 @@ class DataSet:
     name: what a user asks for. source: the official address, for people. size: bytes of the official files, about.
     folders: its tables, relative to the data folder; present when all are. accepts: what `make` reads, in words.
     make: writes the table from a file or folder of the user's, given the data folder and a progress callback, and
-    returns its folder; None where the tables are made by themselves from an installed package (``install``).
+    returns its folder; None where the tables are made by themselves from an installed package (``install``), whose
+    import name ``package`` is: a search may not import it.
     files: what can be downloaded, the first by default. answers: what is known of the data, beside what a table has.
     """
 
@@ -114,6 +115,7 @@ class DataSet:
     make: Callable[[Path, Path, Progress | None], Path] | None = None
     files: tuple[SourceFile, ...] = ()
     install: str = ""
+    package: str = ""
     answers: Callable[[Table], Sequence[Answer]] | None = None
 
     def present(self, where: Path | None = None) -> bool:

@@ -21,6 +21,8 @@ from harness.running.execution import Lost, Stopped, Work
 from harness.running.folder import queries_file
 from harness.running.items import Product, SearchItem
 from harness.running.plan import Evaluators, code_of
+from harness.running.scoring import Scorer
+from harness.running.seal import Closed
 from harness.running.worker import preparation_of
 
 _UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}
@@ -63,13 +65,14 @@ def replay(
             outcomes = tuple(o.spec for o in _outcomes(found, search))
             items.append(SearchItem(spec=search.spec, outcomes=outcomes, title=title))
     if items:
-        yield from _replayed(found, items, registry, settings)
+        yield from _replayed(found, items, Scorer(evaluators), settings)
 
 
-def _replayed(found: Folder, items: Sequence[SearchItem], registry: Registry, settings: Settings) -> Iterator[Replayed]:
+def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settings: Settings) -> Iterator[Replayed]:
     scored = [(o.spec, found.searches[i.id].spec) for i in items for o in _outcomes(found, found.searches[i.id])]
+    closed = Closed(folders=(str(found.path.parent.absolute()),), cluster=settings.cluster)
     work = Work(
-        preparation_of(registry, [i.spec for i in items], scored),
+        preparation_of(scorer, [i.spec for i in items], scored, closed),
         True,
         settings.run_timeout,
         settings.final_timeout,
@@ -77,7 +80,7 @@ def _replayed(found: Folder, items: Sequence[SearchItem], registry: Registry, se
         None,
         settings.cluster,
     )
-    engine = registry.load("executor", settings.executor)()
+    engine = scorer.evaluators.registry.load("executor", settings.executor)()
     engine.open(work, jobs=settings.jobs)
     try:
         stream = engine.execute(items, work, jobs=settings.jobs, started=lambda item: None)
@@ -85,7 +88,7 @@ def _replayed(found: Folder, items: Sequence[SearchItem], registry: Registry, se
             for outcome in outcomes:
                 kept = found.searches[outcome.item.id]
                 if not isinstance(outcome, Lost):
-                    differs = _difference(found, kept, outcome.product)
+                    differs = _difference(found, kept, outcome.product, scorer)
                 elif outcome.reason == "lost":
                     raise Stopped(f"{outcome.item.title} was lost: {outcome.error}")
                 else:
@@ -148,7 +151,7 @@ def _words(code: dict[str, str]) -> str:
 # -- where two searches differ -----------------------------------------------------------------------------------------
 
 
-def _difference(found: Folder, kept: SearchRecord, product: Product) -> str | None:
+def _difference(found: Folder, kept: SearchRecord, product: Product, scorer: Scorer) -> str | None:
     new = product.search
     assert new is not None
     if kept.queries_sha256 != new.queries_sha256:
@@ -158,9 +161,10 @@ def _difference(found: Folder, kept: SearchRecord, product: Product) -> str | No
         return _between_incumbents(kept, new)
     if (field := _first_field(kept, new)) is not None:
         return f"its queries agree, but not its {field}"
-    again = {o.id: o for o in product.outcomes}
-    for outcome in _outcomes(found, kept):
-        if outcome.id in again and (field := _first_field(outcome, again[outcome.id])) is not None:
+    outcomes = _outcomes(found, kept) if new.status == "ok" else []
+    again = scorer.outcomes([o.spec for o in outcomes], new, product.learned)
+    for outcome, now in zip(outcomes, again, strict=True):
+        if (field := _first_field(outcome, now)) is not None:
             return f"its search agrees, but not the {field} of its outcome on {outcome.spec.task}"
     return None
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.errors import HarnessError, RecordError, StudyError, counted
+from harness.errors import HarnessError, StudyError, counted
 from harness.records.lines import SamplingRecord, SearchRecord, TrainingRecord
 from harness.records.runs import Run
 from harness.records.specs import OutcomeSpec, TrainingSpec
@@ -20,19 +20,20 @@ from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
-from harness.running.items import BatchItem, Item, OutcomeItem, SearchItem, TrainingItem
+from harness.running.items import BatchItem, Item, SearchItem, TrainingItem
 from harness.running.listening import Hooks, Listener, Silent, said_of
-from harness.running.plan import Plan, make_plan
-from harness.running.runner import Runner, lost_search
+from harness.running.plan import Evaluators, Plan, make_plan
+from harness.running.runner import lost_search
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
-from harness.running.scoring import candidates, outcome_of
+from harness.running.scoring import Scorer, candidates, outcome_of
+from harness.running.seal import Closed
 from harness.running.study import MATCHED, Study
 from harness.running.worker import preparation_of
 
 _LONGEST_RUN = 366 * 86400.0
 _MOST_LOSSES = 3
-_BATCH = 25
 """So often an item may be lost; the last time it is carried out alone."""
+_BATCH = 25
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,15 @@ def carry_out_study(
     settings = settings or Settings()
     _check(settings)
     engine = registry.load("executor", settings.executor)()
-    runner = Runner(registry)
-    plan = make_plan(study, registry, runner.evaluators)
+    scorer = Scorer(Evaluators(registry))
+    plan = make_plan(study, registry, scorer.evaluators)
     folder = results / study.name
     listener = listener or Silent()
     found = read_folder(folder)
     known = read_samplings(results, [])
     # What random sampling may refuse is refused before anything is written.
     sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
-    campaign = _Campaign(plan, found, runner, engine, settings, listener, Hooks(registry, listener), folder)
+    campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
     with ExitStack() as stack:
         campaign.interrupts = stack.enter_context(Interrupts())
         if campaign.misses_something(sampled):
@@ -147,7 +148,7 @@ class _Campaign:
 
     plan: Plan
     found: Folder
-    runner: Runner
+    scorer: Scorer
     engine: Executor
     settings: Settings
     listener: Listener
@@ -159,8 +160,9 @@ class _Campaign:
     def __post_init__(self) -> None:
         settings, plan = self.settings, self.plan
         scored = [(o, plan.searches[identity]) for identity, of in plan.outcomes.items() for o in of]
+        closed = Closed(folders=(str(self.folder.parent.absolute()),), cluster=settings.cluster)
         self.work = Work(
-            preparation_of(self.runner.registry, plan.searches.values(), scored),
+            preparation_of(self.scorer, plan.searches.values(), scored, closed),
             settings.keep_queries,
             settings.run_timeout,
             settings.final_timeout,
@@ -192,7 +194,9 @@ class _Campaign:
             self.listener.stage("run", len(self.pairs), already)
             if self.settings.keep_queries:
                 self._tell_without_queries()
-            self._execute(self._searches())
+            searches = self._searches()
+            self._score_old({item.spec.id for item in searches})
+            self._execute(self._batched(searches))
             self._finish_outcomes()
             draws = [spec for s in sampled for spec in s.trainings]
             trainings = self._trainings(draws)
@@ -234,12 +238,9 @@ class _Campaign:
         found = self.found.searches.get(search)
         return found is not None and (found.status != "ok" or outcome in self.found.outcomes)
 
-    def _searches(self) -> list[Item]:
-        """Searches that are missing, and outcomes of old searches whose final scores are recorded.
-
-        A learned order is gone with its search: where it is still to be measured, the search is repeated.
-        """
-        items: list[Item] = []
+    def _searches(self) -> list[SearchItem]:
+        """Searches that are missing, and those whose learned order is still to be measured: it is gone with them."""
+        items: list[SearchItem] = []
         for identity, spec in self.plan.searches.items():
             recorded = tuple(o for o in self.plan.outcomes[identity] if o.final_seed is None)
             missing = tuple(o for o in recorded if o.id not in self.found.outcomes)
@@ -249,18 +250,23 @@ class _Campaign:
                 items.append(SearchItem(spec=spec, outcomes=recorded, title=title))
             elif record.status == "ok" and any(o.ktau_sample and record.ordered for o in missing):
                 items.append(SearchItem(spec=spec, outcomes=missing, title=title))
-            elif record.status == "ok":
-                items += [OutcomeItem(spec=o, search=record, title=title) for o in missing]
-        return self._batched(items)
+        return items
 
-    def _batched(self, items: list[Item]) -> list[Item]:
+    def _score_old(self, repeated: set[str]) -> None:
+        """Old searches whose final scores are recorded and not read yet, but those that are repeated."""
+        for identity, specs in self.plan.outcomes.items():
+            record = self.found.searches.get(identity)
+            if record is None or record.status != "ok" or identity in repeated:
+                continue
+            missing = [o for o in specs if o.final_seed is None and o.id not in self.found.outcomes]
+            for outcome in self.scorer.outcomes(missing, record):
+                self._store(outcome, self.found.outcomes)
+                self._tell(identity, outcome.id)
+
+    def _batched(self, items: list[SearchItem]) -> list[Item]:
         """The harness's own searches, where they train nothing, many to an item, and behind all others."""
         own = [
-            i
-            for i in items
-            if isinstance(i, SearchItem)
-            and i.spec.strategy == MATCHED
-            and self.runner.evaluators(i.spec.search_task).task.recorded
+            i for i in items if i.spec.strategy == MATCHED and self.scorer.evaluators(i.spec.search_task).task.recorded
         ]
         taken = {i.id for i in own}
         batches = [BatchItem(items=tuple(own[at : at + _BATCH])) for at in range(0, len(own), _BATCH)]
@@ -343,12 +349,17 @@ class _Campaign:
             return
         if isinstance(outcome, Done):
             product = outcome.product
+            if product.search is not None and not self.scorer.readable(product.search):
+                self._keep(Lost(item, "garbled", "what it replied is not the record of this run"))
+                return
             if product.queries is not None:
                 write(queries_file(self.store.folder, item.id), product.queries)
             self._store(product.search, self.found.searches)
-            for record in product.outcomes:
-                self._store(record, self.found.outcomes)
             self._store(product.training, self.found.trainings)
+            if isinstance(item, SearchItem) and self.found.searches[item.id].status == "ok":
+                missing = [o for o in item.outcomes if o.id not in self.found.outcomes]
+                for record in self.scorer.outcomes(missing, self.found.searches[item.id], product.learned):
+                    self._store(record, self.found.outcomes)
         else:
             self._store_lost(item, outcome)
         if isinstance(item, TrainingItem):
@@ -356,9 +367,8 @@ class _Campaign:
             said = training.error or ("no score" if training.score is None else f"{training.score:.2f}")
             self.listener.finished(item.title, said, training.status != "ok")
             return
-        search = item.id if isinstance(item, SearchItem) else item.spec.search
-        for spec in self.plan.outcomes[search]:
-            self._tell(search, spec.id)
+        for spec in self.plan.outcomes[item.id]:
+            self._tell(item.id, spec.id)
 
     def _store_lost(self, item: Item, lost: Lost) -> None:
         status: Any = "timeout" if lost.reason == "timeout" else "failed"
@@ -367,8 +377,6 @@ class _Campaign:
         elif isinstance(item, TrainingItem):
             training = TrainingRecord(id=item.id, spec=item.spec, status=status, error=lost.error)
             self._store(training, self.found.trainings)
-        else:
-            raise RecordError(f"{item.title}: its final score cannot be read: {lost.error}")
 
     def _store(self, record: Any, kept: dict[str, Any]) -> None:
         """Once: the same item may have been carried out twice."""
@@ -386,8 +394,8 @@ class _Campaign:
             def scores_of(archs: Sequence[Any], known: Any = records) -> Any:
                 return np.array([np.nan if (s := known[a].score) is None else s for a in archs], dtype=np.float64)
 
-            evaluator = self.runner.evaluators(spec.task)
-            record = outcome_of(spec, search, evaluator, self.runner.rows(spec, search.spec), scores_of)
+            evaluator = self.scorer.evaluators(spec.task)
+            record = outcome_of(spec, search, evaluator, self.scorer.rows(spec, search.spec), scores_of)
             if record.status != "ok":
                 why = next((r.error for r in records.values() if r is not None and r.error), None)
                 record = msgspec.structs.replace(record, error=f"the final training failed: {why}")

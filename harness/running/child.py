@@ -17,12 +17,15 @@ from harness.running.frames import Frames, frame
 from harness.running.process_tree import die_with_parent
 
 TRACE_SIZE = 4096
-UNSENT = 117
-"""The exit status of a run whose outcome could not be sent."""
+UNSENT, REFUSED = 117, 118
+"""The exit status of a run whose outcome could not be sent, and of one that reached for what is closed to it."""
+REFUSAL = 1
+"""The first byte of a trace that says why a run was refused."""
 _LONGEST_TEXT = 1 << 16
 _ENDS_PROCESSES = {"kill", "killpg", "raise", "tgkill", "tkill", "pthread_kill", "pidfd_send_signal", "syscall"}
 
 _exit, _write = os._exit, os.write  # as they were before any run's code
+_trace: mmap.mmap | None = None
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
@@ -81,6 +84,8 @@ def become_child(keeper: int, log: int, scratch: str) -> None:
 
 def work(function: Callable[[bytes], bytes], body: bytes, scratch: str, reply: int, trace: mmap.mmap) -> NoReturn:
     """Call the function, send what it returned or raised, and end, whatever threads and handlers it has left."""
+    global _trace
+    _trace = trace
     try:
         os.chdir(scratch)
         sys.addaudithook(_watch(trace))
@@ -96,6 +101,14 @@ def work(function: Callable[[bytes], bytes], body: bytes, scratch: str, reply: i
         _exit(UNSENT)
     finally:
         _exit(0)
+
+
+def refuse(why: str) -> NoReturn:
+    """End this process, and its run with it: the keeper tells why, whatever the run itself replies."""
+    if _trace is not None:
+        told = why.encode(errors="replace")[: TRACE_SIZE - 2]
+        _trace[: len(told) + 2] = bytes([REFUSAL]) + told + b"\0"
+    _exit(REFUSED)
 
 
 def _bytes(returned: Any) -> bytes:
@@ -176,4 +189,6 @@ def _main(task: int, reply: int, trace: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _main(*(int(x) for x in sys.argv[1:]))
+    from harness.running import child  # the module that a run's code knows, not a second one of its kind
+
+    child._main(*(int(x) for x in sys.argv[1:]))

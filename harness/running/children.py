@@ -54,7 +54,8 @@ class Outcome:
     """How a request ended. returned: its reply. told: why there is none, in one sentence; for ``raised`` the traceback.
 
     The request's own are: ``done``; ``raised``: an exception left the function; ``timeout`` and ``memory``: it broke a
-    limit; ``ended``: its code ended its process; ``garbled``: its code wrote to the descriptor of its reply.
+    limit; ``ended``: its code ended its process; ``garbled``: its code wrote to the descriptor of its reply;
+    ``reached``: for what is closed to it (`harness.running.seal`).
     ``lost`` is not: the machine, or somebody, ended its process or its worker. It can be submitted again.
     """
 

@@ -23,7 +23,7 @@ from harness.running.items import BatchItem, Item, Order, Preparation, Product, 
 from harness.running.runner import Runner, RunTimeout
 from harness.running.worker import CARRY_OUT, PREPARE
 
-Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "lost"]
+Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "reached", "lost"]
 
 
 class Stopped(HarnessError):
@@ -110,7 +110,7 @@ class Serial(Executor):
     name = "serial"
 
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
-        runner = Runner(Registry(only=work.preparation.plugins))
+        runner = Runner(Registry(only=work.preparation.plugins), drawn=work.preparation.drawn)
         for item in items:
             started(item)
             try:

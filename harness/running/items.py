@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.records.lines import OutcomeRecord, SearchRecord, TrainingRecord
+from harness.records.lines import SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SearchSpec, TrainingSpec
+from harness.running.ranking import Drawn, Learned
+from harness.running.seal import Closed
 
 
 class SearchItem(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
-    """A search, and the outcomes whose final scores are recorded, so that they are read as soon as it is over."""
+    """A search, and the outcomes whose final scores are recorded: the coordinator reads them as soon as it is over."""
 
     spec: SearchSpec
     outcomes: tuple[OutcomeSpec, ...]
-    title: str
-
-    @property
-    def id(self) -> str:
-        return self.spec.id
-
-
-class OutcomeItem(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
-    """A search that is over, to be scored by final scores that are recorded."""
-
-    spec: OutcomeSpec
-    search: SearchRecord
     title: str
 
     @property
@@ -57,14 +47,15 @@ class BatchItem(msgspec.Struct, frozen=True, kw_only=True, tag="batch"):
         return f"{self.items[0].title} and {len(self.items) - 1} more"
 
 
-Item = SearchItem | OutcomeItem | TrainingItem | BatchItem
+Item = SearchItem | TrainingItem | BatchItem
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an item. queries: every paid query of a search as .npz, where they are kept. parts: of a batch."""
+    """What came of an item. learned: what a search's learned order says. queries: every paid query of a search as
+    .npz, where they are kept. parts: of a batch."""
 
     search: SearchRecord | None = None
-    outcomes: tuple[OutcomeRecord, ...] = ()
+    learned: tuple[Learned, ...] = ()
     training: TrainingRecord | None = None
     queries: bytes | None = None
     parts: tuple[Product, ...] = ()
@@ -77,13 +68,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(item, TrainingItem):
             found = self.training
             return found is not None and (found.id, found.spec) == (item.id, item.spec)
-        wanted = {item.id: item.spec} if isinstance(item, OutcomeItem) else {o.id: o for o in item.outcomes}
-        if isinstance(item, SearchItem):
-            if self.search is None or (self.search.id, self.search.spec) != (item.id, item.spec):
-                return False
-            if self.search.status != "ok":
-                wanted = {}
-        return {o.id: o.spec for o in self.outcomes} == wanted and len(self.outcomes) == len(wanted)
+        if self.search is None or (self.search.id, self.search.spec) != (item.id, item.spec):
+            return False
+        return {said.outcome for said in self.learned} <= {o.id for o in item.outcomes}
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,13 +83,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker makes ready once, before its first item, and holds against what the coordinator has.
 
-    plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of each one's data.
-    scored: for each way in which answers are scored, one outcome and its search. imports: what the strategies require.
+    plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of the data of each that
+    is searched or trained. finals: tasks that give final scores. warmed: a search of each kind. drawn: what learned
+    orders are asked for. closed: what a search may not reach. imports: what the strategies require.
     """
 
     plugins: frozenset[str] | None
     harness: dict[str, str]
     strategies: dict[str, dict[str, str]]
     tasks: dict[str, str]
-    scored: tuple[tuple[OutcomeSpec, SearchSpec], ...] = ()
+    finals: tuple[str, ...] = ()
+    warmed: tuple[SearchSpec, ...] = ()
+    drawn: tuple[Drawn, ...] = ()
+    closed: Closed = Closed()
     imports: tuple[str, ...] = ()

@@ -20,11 +20,11 @@ from typing import Any, BinaryIO, Literal, NoReturn
 import msgspec
 import psutil
 
-from harness.running.child import TRACE_SIZE, UNSENT, Made, Reply, Task, become_child, work
+from harness.running.child import REFUSAL, TRACE_SIZE, UNSENT, Made, Reply, Task, become_child, work
 from harness.running.frames import Frames, Garbled, frame
 from harness.running.process_tree import kill, kill_children, memory_of, out_of_memory_kills
 
-Kind = Literal["done", "raised", "ended", "garbled", "timeout", "memory", "lost"]
+Kind = Literal["done", "raised", "ended", "garbled", "timeout", "memory", "reached", "lost"]
 
 LOG_LIMIT = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -138,12 +138,17 @@ class Keeper:
                 result = run.watch()
             finally:
                 status = run.end()
+            if self.trace[0] == REFUSAL:
+                return Result("reached", told=self._seen()[1:])
             return result if result is not None else self._ended(status, run.frames.partial)
         except OSError as error:
             return Result("lost", told=f"its worker: {error}")
         finally:
             log.close()
             remove(scratch)
+
+    def _seen(self) -> str:
+        return bytes(self.trace).partition(b"\0")[0].decode(errors="replace")
 
     def _ended(self, status: int, partial: bool) -> Result:
         """A run that ended without a reply: by its own doing, or by what ended it from outside?
@@ -159,8 +164,7 @@ class Keeper:
         if code >= 0:
             return Result("ended", told=f"it ended its process with exit status {code} before it had an outcome")
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
-        seen = bytes(self.trace).partition(b"\0")[0].decode(errors="replace")
-        if seen:
+        if seen := self._seen():
             return Result("ended", told=f"it ended its process: {name}, after {seen}")
         if -code not in _FROM_OUTSIDE:
             return Result("ended", told=f"its process ended by {name}")

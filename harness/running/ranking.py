@@ -1,16 +1,22 @@
-"""Kendall's tau of a run's learned order, on architectures that it never queried."""
+"""Kendall's tau of a run's learned order, on architectures that it never queried.
+
+The order is asked for where the search was, which holds no final score, and measured where these are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.protocol import Evaluator, Truth
+from harness.errors import UnknownArchitecture
+from harness.protocol import Evaluator, Truth, Validator
 from harness.records.lines import RankQuality
-from harness.spaces import Architecture
+from harness.records.specs import OutcomeSpec, SearchSpec
+from harness.spaces import Architecture, SearchSpace
 from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
 
@@ -39,66 +45,147 @@ def sampled(evaluator: Evaluator, law: str, final: str, rng: np.random.Generator
     return [drawn[i] for i in np.sort(first)]
 
 
-@dataclass(frozen=True, slots=True)
-class KTauRows:
-    """What an order is measured on, int64 [<= n] each: of all rows, drawn without replacement by the law, the first n.
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """What learned orders are measured on: rows of a task by the law's draw, the first of them that a run did not pay.
 
-    keys: rows of distinct keys that the run never paid for; of isomorphic rows the first drawn. rows: rows that it
-    never paid for; None where each row has a key of its own, so that both are one.
+    task, final, law, study_seed: the draw's. n: how many are wanted, of keys and of rows. archs: one a row, in the
+    order drawn; as many as it takes after every query that a run may pay. No score is among it: a search may hold it.
     """
 
-    keys: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64] | None
+    task: str
+    final: str
+    law: str
+    study_seed: int
+    n: int
+    archs: tuple[Architecture, ...]
+
+    def of(self, outcome: OutcomeSpec, search: SearchSpec) -> bool:
+        """Whether a learned order of this search is measured on it."""
+        here = (self.task, self.final, self.law, self.study_seed, self.n)
+        return here == (outcome.task, outcome.final, search.law, search.study_seed, outcome.ktau_sample)
 
 
-def ktau_rows(
-    order: npt.NDArray[np.int64], truth: Truth, evaluator: Evaluator, paid: Sequence[Architecture], n: int
-) -> KTauRows:
-    """The first n unseen rows of ``order`` (int64, from `drawn_rows`), and the first n of unseen keys."""
-    space = evaluator.space
-    taken, paid_rows = set(space.keys(paid)), set(evaluator.validator().identity(paid).tolist())
+class Learned(msgspec.Struct, frozen=True, kw_only=True):
+    """A learned order, asked for architectures of a `Drawn`, whose places are named: keys, and rows where these differ.
+
+    of_keys, of_rows: the ranker's number for each. prefers: of a ranker that compares, a bit for each pair i < j of
+    keys, whether i is at least as good. error: why there is no order.
+    """
+
+    outcome: str
+    keys: tuple[int, ...] = ()
+    of_keys: tuple[float, ...] = ()
+    rows: tuple[int, ...] | None = None
+    of_rows: tuple[float, ...] = ()
+    prefers: bytes | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Places in the order drawn, <= n each, that a run has not paid for.
+
+    keys: of distinct keys that it never paid for; of isomorphic rows the first drawn. rows: of rows that it never paid
+    for; None where each row has a key of its own, so that both are one.
+    """
+
+    keys: list[int]
+    rows: list[int] | None
+
+
+def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[Architecture], n: int) -> Unseen:
+    """The first n unseen rows of ``archs``, one a row in the order drawn, and the first n of unseen keys."""
+    space = validator.space
+    taken, paid_rows = set(space.keys(paid)), set(validator.identity(paid).tolist())
     keys: list[int] = []
+    rows: list[int] = []
     twins = False
-    for at in range(0, len(order), 2 * n):
-        rows = [row for row in order[at : at + 2 * n].tolist() if row not in paid_rows]
-        for row, key in zip(rows, space.keys([truth.architectures[row] for row in rows]), strict=True):
+    for at in range(0, len(archs), 2 * n):
+        block = [i for i in range(at, min(at + 2 * n, len(archs))) if _row(validator, archs[i]) not in paid_rows]
+        rows += block[: n - len(rows)]
+        for i, key in zip(block, space.keys([archs[i] for i in block]), strict=True):
             if key in taken:
                 twins = True
             elif len(keys) < n:
                 taken.add(key)
-                keys.append(row)
+                keys.append(i)
         if len(keys) == n:
             break
-    unseen = order[~np.isin(order, list(paid_rows))][:n]
-    return KTauRows(np.array(keys, dtype=np.int64), unseen if twins else None)
+    return Unseen(keys, rows if twins else None)
+
+
+def _row(validator: Validator, arch: Architecture) -> int:
+    """-1 for what the search's table lacks: it cannot be paid for."""
+    try:
+        return validator.row(arch)
+    except UnknownArchitecture:
+        return -1
+
+
+def enough(truth: Truth, order: npt.NDArray[np.int64], space: SearchSpace, n: int, paid: float) -> list[Architecture]:
+    """Of the rows drawn, as many as any run needs that pays for at most ``paid`` of them."""
+    keys: set[str] = set()
+    archs: list[Architecture] = []
+    for at in range(0, len(order), 2 * n):
+        block = [truth.architectures[row] for row in order[at : at + 2 * n].tolist()]
+        archs += block
+        keys.update(space.keys(block))
+        if len(keys) >= n + paid:
+            break
+    return archs
+
+
+def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, paid: Sequence[Architecture]) -> Learned:
+    """What a run's order says. Raises ValueError where the ranker does not give one finite number each."""
+    from harness.statistics.metrics import ktau_pairwise_compare
+
+    found = unseen(drawn.archs, validator, paid, drawn.n)
+    rows: tuple[int, ...] | None = None
+    of_rows: tuple[float, ...] = ()
+    if found.rows is not None:
+        rows = tuple(found.rows)
+        of_rows = tuple(_ask(ranker, [drawn.archs[i] for i in rows]).tolist()) if len(rows) > 1 else ()
+    archs = [drawn.archs[i] for i in found.keys]
+    if len(archs) < 2:
+        return Learned(outcome=outcome, keys=tuple(found.keys), rows=rows, of_rows=of_rows)
+    of_keys = _ask(ranker, archs)
+    prefers: bytes | None = None
+    if isinstance(ranker, Comparing):
+        asked: list[npt.NDArray[np.bool_]] = []
+
+        def compare(a: Sequence[Architecture], b: Sequence[Architecture]) -> npt.NDArray[np.float64]:
+            answers = np.asarray(ranker.compare(a, b), dtype=np.float64)
+            asked.append(answers >= 0.5)
+            return answers
+
+        ktau_pairwise_compare(compare, archs, np.arange(len(archs)))
+        prefers = np.packbits(np.concatenate(asked)).tobytes()
+    return Learned(
+        outcome=outcome,
+        keys=tuple(found.keys),
+        of_keys=tuple(of_keys.tolist()),
+        rows=rows,
+        of_rows=of_rows,
+        prefers=prefers,
+    )
 
 
 def rank_quality(
-    ranker: Ranker,
-    evaluator: Evaluator,
-    truth: Truth,
-    law: str,
-    rng: np.random.Generator,
-    paid: Sequence[Architecture],
-    n: int,
+    said: Learned, order: npt.NDArray[np.int64], truth: Truth, *, higher_is_better: bool = True
 ) -> RankQuality:
-    """How well a learned order agrees with the truth, on n architectures that were not paid for.
-
-    Raises ValueError where the ranker does not give one finite number each.
-    """
+    """How well a learned order agrees with the truth; order: the rows that were drawn, int64."""
     from harness.statistics.metrics import ktau, ktau_eq13
 
-    sample = ktau_rows(drawn_rows(rng, truth, law), truth, evaluator, paid, n)
-    sign = evaluator.score.sign
+    sign = 1.0 if higher_is_better else -1.0
     of_rows, n_rows = None, None
-    if sample.rows is not None:
-        n_rows = len(sample.rows)
+    if said.rows is not None:
+        n_rows = len(said.rows)
         if n_rows > 1:
-            of_rows = ktau(_learned(ranker, truth, sample.rows), sign * truth.final[sample.rows])
-    kept = sample.keys
+            of_rows = ktau(np.array(said.of_rows), sign * truth.final[order[list(said.rows)]])
+    kept = order[list(said.keys)]
     if len(kept) < 2:
         return RankQuality(None, None, None, None, len(kept), of_rows, n_rows)
-    predicted = _learned(ranker, truth, kept)
+    predicted = np.array(said.of_keys)
     final = sign * truth.final[kept]
     valid = None if truth.valid is None else sign * truth.valid[kept]
     ok = None if valid is None else ~np.isnan(valid)
@@ -106,11 +193,26 @@ def rank_quality(
         test=ktau(predicted, final),
         valid=None if valid is None or ok is None else ktau(predicted[ok], valid[ok]),
         eq13=ktau_eq13(predicted, final),
-        ctnas=_ktau_ctnas(ranker, predicted, [truth.architectures[int(r)] for r in kept], final),
+        ctnas=_ktau_ctnas(said, predicted, final),
         n=len(kept),
         test_rows=of_rows,
         n_rows=n_rows,
     )
+
+
+def _ktau_ctnas(said: Learned, predicted: npt.NDArray[np.float64], final: npt.NDArray[np.float64]) -> float | None:
+    """CTNAS's variant: of the comparisons themselves, where the order has any (`harness.strategy.Comparing`)."""
+    from harness.statistics.metrics import ktau_pairwise, ktau_pairwise_compare
+
+    if said.prefers is None:
+        return ktau_pairwise(predicted, final)
+    answers = np.unpackbits(np.frombuffer(said.prefers, dtype=np.uint8)).astype(np.float64)
+    places = iter(range(len(answers)))
+
+    def compare(a: Sequence[int], b: Sequence[int]) -> npt.NDArray[np.float64]:
+        return np.array([answers[next(places)] for _ in a])
+
+    return ktau_pairwise_compare(compare, range(len(final)), final)
 
 
 def rank_points(
@@ -118,28 +220,17 @@ def rank_points(
 ) -> npt.NDArray[np.int64]:
     """Predicted and true rank of each row among these rows, 1 the best: int64 [n, 2] (ReNAS, Figure 2).
 
-    rows: int64 [n], such as of `ktau_rows`. Raises ValueError where the ranker does not give one finite number each.
+    rows: int64 [n]. Raises ValueError where the ranker does not give one finite number each.
     """
     from harness.statistics.metrics import rank
 
-    predicted, final = _learned(ranker, truth, rows), truth.final[rows]
+    predicted, final = _ask(ranker, [truth.architectures[int(r)] for r in rows]), truth.final[rows]
     return np.stack([rank(predicted, predicted), rank(final, final, higher_is_better=higher_is_better)], axis=1)
 
 
-def _ktau_ctnas(
-    ranker: Ranker, predicted: npt.NDArray[np.float64], archs: list[Architecture], final: npt.NDArray[np.float64]
-) -> float | None:
-    """CTNAS's variant: of the comparisons themselves, where the order has any (`harness.strategy.Comparing`)."""
-    from harness.statistics.metrics import ktau_pairwise, ktau_pairwise_compare
-
-    if isinstance(ranker, Comparing):
-        return ktau_pairwise_compare(ranker.compare, archs, final)
-    return ktau_pairwise(predicted, final)
-
-
-def _learned(ranker: Ranker, truth: Truth, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The learned order of these rows. Raises ValueError."""
-    predicted = np.asarray(ranker.rank([truth.architectures[int(r)] for r in rows]), dtype=np.float64)
-    if predicted.shape != rows.shape or not np.isfinite(predicted).all():
-        raise ValueError(f"rank gave shape {predicted.shape} or values that are not finite, want {rows.shape}")
+def _ask(ranker: Ranker, archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
+    """The learned order of these. Raises ValueError."""
+    predicted = np.asarray(ranker.rank(archs), dtype=np.float64)
+    if predicted.shape != (len(archs),) or not np.isfinite(predicted).all():
+        raise ValueError(f"rank gave shape {predicted.shape} or values that are not finite, want {(len(archs),)}")
     return predicted

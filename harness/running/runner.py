@@ -1,4 +1,4 @@
-"""One work item, start to record: a search under the oracle and then its final scores, or a final training."""
+"""One work item, start to record: a search under the oracle, or a final training. No recorded final score is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from harness.errors import UnknownArchitecture
 from harness.protocol import Evaluator, RunContext
@@ -21,21 +20,19 @@ from harness.records.identity import stream
 from harness.records.lines import (
     Asked,
     Incumbent,
-    OutcomeRecord,
     Paid,
-    RankQuality,
     SearchRecord,
     Status,
     TrainingRecord,
 )
-from harness.records.specs import KEPT, OutcomeSpec, SearchSpec
+from harness.records.specs import KEPT, SearchSpec
 from harness.registry import Registry
 from harness.running.environment import describe_environment, single_thread
-from harness.running.feasible import FeasibleRows, feasible
-from harness.running.items import BatchItem, Item, OutcomeItem, Product, SearchItem, TrainingItem
+from harness.running.feasible import feasible
+from harness.running.items import BatchItem, Item, Product, SearchItem, TrainingItem
 from harness.running.plan import Evaluators
-from harness.running.ranking import rank_quality
-from harness.running.scoring import failed, outcome_of
+from harness.running.ranking import Drawn, Learned, learned
+from harness.running.scoring import of_each
 from harness.running.search import Searched, carry_out, told
 from harness.running.study import MATCHED
 from harness.search.budget import Budget
@@ -52,10 +49,14 @@ class RunTimeout(BaseException):
 class Runner:
     """Carries out items in this process; keeps opened tasks between them."""
 
-    def __init__(self, registry: Registry) -> None:
+    seal: Callable[[SearchSpec], None] | None = None
+    """Called when a search has all it needs, before its strategy's code runs."""
+
+    def __init__(self, registry: Registry, *, drawn: Sequence[Drawn] = ()) -> None:
+        """drawn: what learned orders are asked for."""
         self.registry = registry
         self.evaluators = Evaluators(registry)
-        self._rows: dict[tuple[Any, ...], FeasibleRows | None] = {}
+        self.drawn = tuple(drawn)
 
     def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
         """What came of an item. A strategy that raises gives a failed record; what is wrong with the study raises."""
@@ -63,9 +64,6 @@ class Runner:
             return Product(parts=tuple(self.carry_out(part, keep_queries=keep_queries) for part in item.items))
         if isinstance(item, TrainingItem):
             return Product(training=self._train(item))
-        if isinstance(item, OutcomeItem):
-            spec = item.search.spec
-            return Product(outcomes=(self._score(item.spec, spec, item.search, lambda outcome: None),))
         return self._search(item, keep_queries)
 
     # -- a search ---------------------------------------------------------------------------------------------------
@@ -77,15 +75,17 @@ class Runner:
         params = msgspec.convert(spec.params, cls.Params)
         rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
         with self._oracle(search, spec) as oracle, single_thread():
+            if self.seal is not None and spec.strategy != MATCHED:
+                self.seal(spec)
             found = carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
             record = _record(spec, search, oracle, found)
             ranker = found.strategy.ranker
-            outcomes = tuple(
-                self._score(outcome, spec, record, lambda o: self._ktau(o, spec, ranker, oracle))
-                for outcome in item.outcomes
-                if record.status == "ok"
+            asked = record.status == "ok" and ranker is not None
+            return Product(
+                search=record,
+                learned=self._learned(item, ranker, oracle) if asked and ranker is not None else (),
+                queries=queries_npz(oracle) if keep_queries else None,
             )
-            return Product(search=record, outcomes=outcomes, queries=queries_npz(oracle) if keep_queries else None)
 
     @contextmanager
     def _oracle(self, search: Evaluator, spec: SearchSpec) -> Iterator[Oracle]:
@@ -97,63 +97,28 @@ class Runner:
             space = under_law(search.space, spec.law)
             yield Oracle(validator, spec.budget, constraints=spec.constraints, space=space)
 
-    def _ktau(
-        self, outcome: OutcomeSpec, spec: SearchSpec, ranker: Ranker | None, oracle: Oracle
-    ) -> RankQuality | None:
-        if ranker is None or outcome.ktau_sample is None:
-            return None
-        evaluator = self.evaluators(outcome.task)
-        truth = evaluator.truth(outcome.final)
-        if truth is None:
-            return None
-        rng = stream(spec.study_seed, "ktau", outcome.task)
+    def _learned(self, item: SearchItem, ranker: Ranker, oracle: Oracle) -> tuple[Learned, ...]:
+        found: list[Learned] = []
         paid = [e.arch for e in oracle.ledger]
-        return rank_quality(ranker, evaluator, truth, spec.law, rng, paid, outcome.ktau_sample)
+        validator = self.evaluators(item.spec.search_task).validator()
+        for outcome in item.outcomes:
+            drawn = next((d for d in self.drawn if d.of(outcome, item.spec)), None)
+            if drawn is not None:
+                try:
+                    found.append(learned(ranker, drawn, outcome.id, validator, paid))
+                except Exception as error:  # the plugin's learned order: its own run fails
+                    found.append(Learned(outcome=outcome.id, error=told(error)))
+        return tuple(found)
 
-    # -- final scores -----------------------------------------------------------------------------------------------
-
-    def _score(
-        self,
-        outcome: OutcomeSpec,
-        spec: SearchSpec,
-        search: SearchRecord,
-        ktau_of: Callable[[OutcomeSpec], RankQuality | None],
-    ) -> OutcomeRecord:
-        """Final scores that are recorded. They are read here, after the search, and nowhere else."""
-        started = time.perf_counter()
-        evaluator = self.evaluators(outcome.task)
-        rows = self.rows(outcome, spec)
-
-        def final(archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
-            return evaluator.final_scores(archs, final=outcome.final).scores
-
-        found = outcome_of(outcome, search, evaluator, rows, lambda archs: of_each(final, archs))
-        try:
-            found = msgspec.structs.replace(found, ktau=ktau_of(outcome))
-        except Exception as error:  # the plugin's learned order: its own run fails
-            found = failed(found, f"the learned order: {told(error)}")
-        timing = {"seconds": time.perf_counter() - started}
-        return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
-
-    def rows(self, outcome: OutcomeSpec, spec: SearchSpec) -> FeasibleRows | None:
-        """The feasible rows of a task, kept for the next run; None where they are not known."""
-        key = (outcome.task, outcome.final, spec.search_task, spec.constraints)
-        if key not in self._rows:
-            evaluator = self.evaluators(outcome.task)
-            truth = evaluator.truth(outcome.final)
-            search = self.evaluators(spec.search_task)
-            self._rows[key] = None if truth is None else FeasibleRows(evaluator, search, truth, spec.constraints)
-        return self._rows[key]
-
-    def warm(self, outcome: OutcomeSpec, spec: SearchSpec) -> None:
+    def warm(self, spec: SearchSpec) -> None:
         """Search at random once, where that trains nothing: copies of this process find done what a search needs."""
-        if not (self.evaluators(spec.search_task).task.recorded and self.evaluators(outcome.task).task.recorded):
-            return
-        reference = msgspec.structs.replace(
-            spec, strategy=MATCHED, params={"returned": 1}, top=1, budget=Budget(queries=1)
-        )
-        scored = msgspec.structs.replace(outcome, ktau_sample=None)
-        self.carry_out(SearchItem(spec=reference, outcomes=(scored,), title="to be ready"))
+        if self.evaluators(spec.search_task).task.recorded and spec.oracle == "validation":
+            reference = msgspec.structs.replace(
+                spec, strategy=MATCHED, params={"returned": 1}, top=1, budget=Budget(queries=1)
+            )
+            self._search(SearchItem(spec=reference, outcomes=(), title="to be ready"), keep_queries=False)
+
+    # -- a final training -------------------------------------------------------------------------------------------
 
     def _train(self, item: TrainingItem) -> TrainingRecord:
         spec, started = item.spec, time.perf_counter()
@@ -174,18 +139,6 @@ class Runner:
             timing={"seconds": time.perf_counter() - started},
             environment=describe_environment(),
         )
-
-
-def of_each(
-    ask: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]], archs: Sequence[Architecture]
-) -> npt.NDArray[np.float64]:
-    """What ``ask`` answers for each, float64 [n]; NaN for what a partial table lacks."""
-    try:
-        return ask(archs)
-    except UnknownArchitecture:
-        if len(archs) == 1:
-            return np.array([math.nan])
-        return np.concatenate([of_each(ask, [arch]) for arch in archs])
 
 
 def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched) -> SearchRecord:

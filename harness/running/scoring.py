@@ -1,17 +1,28 @@
-"""From a search that is over to its outcome: the final score of what it returned."""
+"""From a search that is over to its outcome: the final score of what it returned.
+
+Recorded final scores are read here, in the coordinator's process, and in no process that has carried out a search.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import HarnessError, RecordError, UnknownArchitecture
 from harness.protocol import Evaluator
+from harness.records.identity import stream
 from harness.records.lines import OutcomeRecord, RankQuality, SearchRecord
-from harness.records.specs import OutcomeSpec
+from harness.records.specs import OutcomeSpec, SearchSpec
+from harness.running.environment import describe_environment
 from harness.running.feasible import FeasibleRows
+from harness.running.plan import Evaluators
+from harness.running.ranking import Drawn, Learned, drawn_rows, enough, rank_quality
+from harness.search.budget import Budget
 from harness.spaces import Architecture
 
 FinalScoresOf = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
@@ -78,3 +89,118 @@ def _valid_regret(valid: float | None, rows: FeasibleRows | None) -> float | Non
 def failed(record: OutcomeRecord, error: str, **known: object) -> OutcomeRecord:
     """The outcome of a run whose final score could not be had."""
     return msgspec.structs.replace(record, status="failed", error=error, score=None, **known)
+
+
+class Scorer:
+    """Reads recorded final scores, of searches that are over."""
+
+    def __init__(self, evaluators: Evaluators) -> None:
+        self.evaluators = evaluators
+        self._rows: dict[tuple[object, ...], FeasibleRows | None] = {}
+        self._orders: dict[tuple[object, ...], npt.NDArray[np.int64]] = {}
+
+    def outcomes(
+        self, specs: Iterable[OutcomeSpec], search: SearchRecord, learned: Sequence[Learned] = ()
+    ) -> list[OutcomeRecord]:
+        """Of a search. Raises RecordError where a final score cannot be read."""
+        said = {one.outcome: one for one in learned}
+        return [self._outcome(spec, search, said.get(spec.id)) for spec in specs]
+
+    def readable(self, search: SearchRecord) -> bool:
+        """Whether a record can be scored. A process whose code was tampered with may send anything."""
+        valid = self.evaluators(search.spec.search_task).space.is_valid
+        if search.status == "ok" and (not search.returned or len(search.valid) != len(search.returned)):
+            return False
+        return all(map(valid, search.returned)) and all(valid(i.arch) for i in search.incumbents)
+
+    def _outcome(self, spec: OutcomeSpec, search: SearchRecord, said: Learned | None) -> OutcomeRecord:
+        started = time.perf_counter()
+        evaluator = self.evaluators(spec.task)
+
+        def final(archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
+            return evaluator.final_scores(archs, final=spec.final).scores
+
+        try:
+            rows = self.rows(spec, search.spec)
+            found = outcome_of(spec, search, evaluator, rows, lambda archs: of_each(final, archs))
+        except HarnessError:
+            raise
+        except Exception as error:  # the protocol's own code
+            raise RecordError(
+                f"the final score on {spec.task!r} cannot be read: {type(error).__name__}: {error}"
+            ) from error
+        if said is not None and said.error is None:
+            try:
+                found = msgspec.structs.replace(found, ktau=self._quality(spec, search.spec, said))
+            except (ValueError, IndexError) as error:  # a process whose code was tampered with may send anything
+                said = msgspec.structs.replace(said, error=str(error))
+        if said is not None and said.error is not None:
+            found = failed(found, f"the learned order: {said.error}")
+        timing = {"seconds": time.perf_counter() - started}
+        return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
+
+    def _quality(self, spec: OutcomeSpec, search: SearchSpec, said: Learned) -> RankQuality | None:
+        evaluator = self.evaluators(spec.task)
+        truth, order = evaluator.truth(spec.final), self._order(spec, search)
+        if truth is None or order is None:
+            return None
+        return rank_quality(said, order, truth, higher_is_better=evaluator.score.higher_is_better)
+
+    def rows(self, outcome: OutcomeSpec, spec: SearchSpec) -> FeasibleRows | None:
+        """The feasible rows of a task, kept for the next run; None where they are not known."""
+        key = (outcome.task, outcome.final, spec.search_task, spec.constraints)
+        if key not in self._rows:
+            evaluator = self.evaluators(outcome.task)
+            truth = evaluator.truth(outcome.final)
+            search = self.evaluators(spec.search_task)
+            self._rows[key] = None if truth is None else FeasibleRows(evaluator, search, truth, spec.constraints)
+        return self._rows[key]
+
+    # -- what learned orders are measured on ------------------------------------------------------------------------
+
+    def drawn(self, scored: Iterable[tuple[OutcomeSpec, SearchSpec]]) -> tuple[Drawn, ...]:
+        """For each way in which these orders are measured, what the searches need to know of it: no score."""
+        most: dict[tuple[str, str, str, int, int], float] = {}
+        for outcome, search in scored:
+            if outcome.ktau_sample is not None and self._order(outcome, search) is not None:
+                key = (outcome.task, outcome.final, search.law, search.study_seed, outcome.ktau_sample)
+                most[key] = max(most.get(key, 0.0), self._most_paid(search))
+        found = []
+        for (task, final, law, seed, n), paid in most.items():
+            evaluator = self.evaluators(task)
+            truth = evaluator.truth(final)
+            assert truth is not None
+            archs = enough(truth, self._orders[task, final, law, seed], evaluator.space, n, paid)
+            found.append(Drawn(task=task, final=final, law=law, study_seed=seed, n=n, archs=tuple(archs)))
+        return tuple(found)
+
+    def _order(self, outcome: OutcomeSpec, search: SearchSpec) -> npt.NDArray[np.int64] | None:
+        key = (outcome.task, outcome.final, search.law, search.study_seed)
+        if key not in self._orders:
+            truth = self.evaluators(outcome.task).truth(outcome.final)
+            if truth is None:
+                return None
+            self._orders[key] = drawn_rows(stream(search.study_seed, "ktau", outcome.task), truth, search.law)
+        return self._orders[key]
+
+    def _most_paid(self, search: SearchSpec) -> float:
+        """Queries that the search may pay for at most."""
+        budget: Budget = search.budget
+        if budget.queries is not None:
+            return budget.queries
+        epochs = [f.epochs for f in self.evaluators(search.search_task).validator().fidelities]
+        if budget.epochs is not None and all(epochs):
+            return 1 + budget.epochs / min(e for e in epochs if e is not None)
+        return math.inf
+
+
+def of_each(
+    ask: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]], archs: Sequence[Architecture]
+) -> npt.NDArray[np.float64]:
+    """What ``ask`` answers for each, float64 [n]; NaN for what a partial table lacks."""
+    try:
+        return ask(archs)
+    except UnknownArchitecture:
+        if len(archs) == 1:
+            return np.array([math.nan])
+        return np.concatenate([of_each(ask, [arch]) for arch in archs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -13,6 +13,8 @@ from harness.registry import Registry
 from harness.running.items import Order, Preparation
 from harness.running.plan import code_of
 from harness.running.runner import Runner
+from harness.running.scoring import Scorer
+from harness.running.seal import Closed, seals
 
 PREPARE, CARRY_OUT = "harness.running.worker:prepare", "harness.running.worker:carry_out"
 
@@ -20,24 +22,31 @@ _runner: Runner | None = None
 
 
 def preparation_of(
-    registry: Registry, searches: Iterable[SearchSpec], scored: Iterable[tuple[OutcomeSpec, SearchSpec]]
+    scorer: Scorer,
+    searches: Iterable[SearchSpec],
+    scored: Sequence[tuple[OutcomeSpec, SearchSpec]],
+    closed: Closed,
 ) -> Preparation:
     """For these searches and outcomes, with this process's versions. Raises UnknownName, PluginError."""
+    registry = scorer.evaluators.registry
     strategies: dict[str, dict[str, str]] = {}
     tasks: dict[str, str] = {}
-    ways: dict[object, tuple[OutcomeSpec, SearchSpec]] = {}
+    kinds: dict[object, SearchSpec] = {}
     for spec in searches:
         strategies[spec.strategy], tasks[spec.search_task] = spec.code, spec.data_digest
-    for outcome, search in scored:
-        tasks[outcome.task] = outcome.data_digest
-        ways.setdefault((outcome.task, outcome.final, search.search_task, search.constraints), (outcome, search))
+        kinds.setdefault((spec.search_task, spec.law, spec.constraints, spec.oracle), spec)
+    finals = {outcome.task: outcome for outcome, _ in scored}
+    tasks |= {name: outcome.data_digest for name, outcome in finals.items() if outcome.final_seed is not None}
     required = {m for name in strategies for m in registry.find("strategy", name).provides.requires}
     return Preparation(
         plugins=registry.only,
         harness=code_version("harness", "nas-harness"),
         strategies=strategies,
         tasks=tasks,
-        scored=tuple(ways.values()),
+        finals=tuple(sorted(finals)),
+        warmed=tuple(kinds.values()),
+        drawn=scorer.drawn(scored),
+        closed=closed,
         imports=tuple(sorted(required)),
     )
 
@@ -50,12 +59,18 @@ def prepare(told: bytes) -> None:
     registry = Registry(only=wanted.plugins)
     for strategy, code in wanted.strategies.items():
         _same(f"the strategy {strategy!r}", code_of(strategy, registry), code)
-    runner = Runner(registry)
+    sealed = seals(registry, {*wanted.tasks, *wanted.finals}, wanted.closed)
+
+    def seal(spec: SearchSpec) -> None:
+        sealed[runner.evaluators(spec.search_task).task.recorded].close()
+
+    runner = Runner(registry, drawn=wanted.drawn)
     for task, digest in wanted.tasks.items():
         if runner.evaluators(task).data_digest != digest:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
-    for outcome, search in wanted.scored:
-        runner.warm(outcome, search)
+    for search in wanted.warmed:
+        runner.warm(search)
+    runner.seal = seal
     _runner = runner
 
 

@@ -80,7 +80,8 @@ class AnalogNASBench(TrainingProtocol):
         return (
             DataSet(
                 name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, install=PACKAGE.install, folders=(NAME,),
+                size=OFFICIAL.size, install=PACKAGE.install, package=PACKAGE.package,
+                folders=(NAME,),
                 tasks=tuple(t.name for t in self.tasks()),
             ),
         )  # fmt: skip

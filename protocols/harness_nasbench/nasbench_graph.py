@@ -115,7 +115,8 @@ class NASBenchGraph(TrainingProtocol):
         return (
             DataSet(
                 name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, install=PACKAGE.install, folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS),
+                size=OFFICIAL.size, install=PACKAGE.install, package=PACKAGE.package,
+                folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS),
                 tasks=tuple(t.name for t in self.tasks()),
             ),
         )  # fmt: skip

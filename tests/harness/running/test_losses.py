@@ -318,7 +318,7 @@ class Cluster:
         self.file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--scheduler-file", str(self.file), "--port", "0", "--no-dashboard")
         deadline = time.monotonic() + 60
-        while not self.file.is_file() and time.monotonic() < deadline:
+        while not (self.file.is_file() and self.file.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.address = json.loads(self.file.read_text())["address"]
         words = ("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")

@@ -10,7 +10,7 @@ import pytest
 from harness.protocol import Truth
 from harness.records.identity import stream
 from harness.records.lines import RankQuality
-from harness.running.ranking import drawn_rows, ktau_rows, rank_points, rank_quality
+from harness.running.ranking import Drawn, drawn_rows, enough, learned, rank_points, rank_quality, unseen
 from harness.spaces import Architecture
 from harness.testing.spaces import ToyEdgeSpace
 from harness.testing.synthetic import SyntheticEvaluator
@@ -36,7 +36,18 @@ class Known:
 
 
 def quality(e: SyntheticEvaluator, paid: list[Architecture], ranker: Any, n: int = 1000) -> RankQuality:
-    return rank_quality(ranker, e, truth_of(e), "encodings", stream(0, "ktau", "toy"), paid, n)
+    truth = truth_of(e)
+    order = drawn_rows(stream(0, "ktau", "toy"), truth, "encodings")
+    archs = tuple(enough(truth, order, SPACE, n, len(paid)))
+    drawn = Drawn(task="toy", final="single", law="encodings", study_seed=0, n=n, archs=archs)
+    return rank_quality(learned(ranker, drawn, "outcome", e.validator(), paid), order, truth)
+
+
+def places(e: SyntheticEvaluator, order: Any, paid: list[Architecture], n: int) -> tuple[list[int], list[int] | None]:
+    """Rows of unseen keys, and unseen rows."""
+    truth = truth_of(e)
+    found = unseen([truth.architectures[r] for r in order], e.validator(), paid, n)
+    return [int(order[i]) for i in found.keys], None if found.rows is None else [int(order[i]) for i in found.rows]
 
 
 def truth_of(e: SyntheticEvaluator) -> Truth:
@@ -49,14 +60,14 @@ def test_rows_are_sampled_beside_keys_where_a_key_has_several_rows() -> None:
     e = evaluator("architecture")
     truth = truth_of(e)
     order = drawn_rows(np.random.default_rng(0), truth, "encodings")
-    found = ktau_rows(order, truth, e, [], 1000)
-    assert len(found.keys) == KEYS
-    assert found.rows is not None
-    assert len(np.unique(found.rows)) == ROWS
-    few = ktau_rows(order, truth, e, [], 20)
-    assert few.rows is not None
-    assert len(few.keys) == len(few.rows) == 20
-    assert len(set(SPACE.keys([truth.architectures[r] for r in few.keys]))) == 20
+    keys, rows = places(e, order, [], 1000)
+    assert len(keys) == KEYS
+    assert rows is not None
+    assert len(np.unique(rows)) == ROWS
+    keys, rows = places(e, order, [], 20)
+    assert rows is not None
+    assert len(keys) == len(rows) == 20
+    assert len(set(SPACE.keys([truth.architectures[r] for r in keys]))) == 20
 
 
 def test_what_was_paid_is_replaced_by_what_was_drawn_next() -> None:
@@ -64,13 +75,13 @@ def test_what_was_paid_is_replaced_by_what_was_drawn_next() -> None:
     e = evaluator("architecture")
     truth = truth_of(e)
     order = drawn_rows(np.random.default_rng(0), truth, "encodings")
-    all_keys = ktau_rows(order, truth, e, [], KEYS).keys
+    all_keys, _ = places(e, order, [], KEYS)
     paid = [truth.architectures[r] for r in all_keys[:15]]
-    found = ktau_rows(order, truth, e, paid, 20)
-    np.testing.assert_array_equal(found.keys, all_keys[15:35])
-    assert found.rows is not None
-    assert len(found.rows) == 20
-    assert not set(found.rows) & set(all_keys[:15])
+    keys, rows = places(e, order, paid, 20)
+    assert keys == all_keys[15:35]
+    assert rows is not None
+    assert len(rows) == 20
+    assert not set(rows) & set(all_keys[:15])
 
 
 def test_rows_come_by_the_laws_weights_without_replacement() -> None:
@@ -90,7 +101,7 @@ def test_where_a_row_is_its_key_there_is_one_sample() -> None:
     e = evaluator("key")
     truth = truth_of(e)
     order = drawn_rows(np.random.default_rng(0), truth, "encodings")
-    assert ktau_rows(order, truth, e, [truth.architectures[3]], 1000).rows is None
+    assert places(e, order, [truth.architectures[3]], 1000)[1] is None
     perfect = Known(dict(zip(SPACE.keys(truth.architectures), truth.final, strict=True)), SPACE.keys)
     found = quality(e, [truth.architectures[0]], perfect)
     assert (found.test, found.n, found.test_rows, found.n_rows) == (pytest.approx(1.0), KEYS - 1, None, None)
@@ -143,7 +154,7 @@ def test_comparisons_are_asked_for_ctnass_variant() -> None:
     assert (plain.test, plain.ctnas) == (pytest.approx(1.0), pytest.approx(1.0))
     assert found.test == pytest.approx(1.0)
     order = drawn_rows(stream(0, "ktau", "toy"), truth, "encodings")
-    final = truth.final[ktau_rows(order, truth, e, [], 1000).keys]
+    final = truth.final[places(e, order, [], 1000)[0]]
     signs = [1.0 if x >= y else -1.0 for i, x in enumerate(final) for y in final[i + 1 :]]
     assert found.ctnas == pytest.approx(np.mean(signs))
 
