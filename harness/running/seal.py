@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,15 +50,18 @@ class Seal:
         self.folders = tuple(os.path.realpath(folder) for folder in self.folders)
         self.rules = landlock.rules_without(self.folders)
 
-    def close(self) -> None:
-        """Of this process, for good; only in a process of one run. Ends it where it has a closed package already."""
+    def close(self, package: str) -> None:
+        """Of this process, for good; only in a process of one run. Ends it where it has a closed package already.
+
+        package: that of the strategy, whose code is named.
+        """
         for module in sorted(self.modules & sys.modules.keys()):
             refuse(f"it has imported {module}, which holds scores")
         if self.rules is not None:
             landlock.restrict(self.rules)
-        sys.addaudithook(self._hook())
+        sys.addaudithook(self._hook(package))
 
-    def _hook(self) -> Callable[[str, tuple[Any, ...]], None]:
+    def _hook(self, package: str) -> Callable[[str, tuple[Any, ...]], None]:
         run, folders = os.getpid(), tuple(f + os.sep for f in self.folders)
         ways = {"open": "opened", "os.link": "linked", "os.rename": "moved"}
 
@@ -66,38 +70,37 @@ class Seal:
                 if isinstance(args[0], (str, bytes, os.PathLike)):
                     path = os.path.realpath(os.fsdecode(args[0]))
                     if (path + os.sep).startswith(folders):
-                        refuse(f"it {ways[event]} {path}, which is closed to a search{_place()}")
+                        refuse(f"it {ways[event]} {path}, which is closed to a search{_place(package)}")
                     if (memory := _MEMORY.fullmatch(path)) and int(memory[1]) not in (run, os.getpid()):
-                        refuse(f"it opened the memory of another process, {path}{_place()}")
+                        refuse(f"it opened the memory of another process, {path}{_place(package)}")
             elif event == "import":
                 if args[0].partition(".")[0] in self.modules:
-                    refuse(f"it imported {args[0]}, which holds scores{_place()}")
+                    refuse(f"it imported {args[0]}, which holds scores{_place(package)}")
             elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
                 command = str(args[:2])
                 for named in (*self.folders, *self.modules):
                     if named in command:
-                        refuse(f"it started a program with {named}, which is closed to a search{_place()}")
+                        refuse(f"it started a program with {named}, which is closed to a search{_place(package)}")
             elif event in ("socket.connect", "socket.sendto"):
-                self._check_address(args[1])
+                self._check_address(args[1], package)
 
         return hook
 
-    def _check_address(self, address: Any) -> None:
+    def _check_address(self, address: Any, package: str) -> None:
         if not isinstance(address, tuple):
             return
         host = str(address[0])
         with suppress(OSError):
             host = socket.gethostbyname(host)
         if host.startswith("127.") or host in self.hosts:
-            refuse(f"it connected to {address[0]}, where its study is carried out{_place()}")
+            refuse(f"it connected to {address[0]}, where its study is carried out{_place(package)}")
 
 
-def _place() -> str:
-    """Where the author's code stands."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None:
-        top = frame.f_globals.get("__name__", "").partition(".")[0]
-        if top not in sys.stdlib_module_names and top not in ("harness", "numpy"):
+def _place(package: str) -> str:
+    """The innermost place in the author's own code."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] == package:
             return f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})"
         frame = frame.f_back
     return ""

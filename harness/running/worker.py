@@ -62,7 +62,8 @@ def prepare(told: bytes) -> None:
     sealed = seals(registry, {*wanted.tasks, *wanted.finals}, wanted.closed)
 
     def seal(spec: SearchSpec) -> None:
-        sealed[runner.evaluators(spec.search_task).task.recorded].close()
+        package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
+        sealed[runner.evaluators(spec.search_task).task.recorded].close(package)
 
     runner = Runner(registry, drawn=wanted.drawn)
     for task, digest in wanted.tasks.items():
