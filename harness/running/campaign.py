@@ -31,8 +31,8 @@ from harness.running.worker import preparation_of
 
 _LONGEST_RUN = 366 * 86400.0
 _MOST_LOSSES = 3
-_BATCH = 25
 """So often an item may be lost; the last time it is carried out alone."""
+_BATCH = 25
 
 
 @dataclass(frozen=True)

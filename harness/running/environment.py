@@ -41,7 +41,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def start_single_threaded() -> None:
-    """One numerical thread for every library that this process imports from here on: before numpy, or in vain."""
+    """One numerical thread for every library that this process imports later. Call it before numpy is imported."""
     os.environ.update(_THREADS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,8 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     samplings = tuple(_sampling_spec(t, study) for t in tasks)
     declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
     laws = [_other_laws(t) for t in tasks]
-    references = _references(own, sorted(set().union(*laws)))
+    singles = [{budget for budget in study.budgets if _sells_more(t, budget)} for t in tasks]
+    references = _references(own, sorted(set().union(*laws)), single=any(singles))
     record = PlanRecord(
         study=study.name,
         seed=study.seed,
@@ -117,7 +119,8 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
         for at, about in enumerate(record.settings):
             of_task = at // len(study.budgets)
-            if entry.role == "entry" or entry.params["law"] in (None, *laws[of_task]):
+            single = about.setting.budget in singles[of_task]
+            if entry.role == "entry" or _asks(entry.params, laws[of_task], single=single):
                 _add_cell(plan, at, place, tasks[of_task], about.setting, entry, code)
     return plan
 
@@ -171,26 +174,43 @@ def _reference_seeds(study: Study, t: OpenTask) -> int:
     return max(study.seeds, REFERENCE_SEEDS) if t.task.recorded and t.search.task.recorded else study.seeds
 
 
-def _references(own: list[Entry], laws: list[str]) -> list[Entry]:
+def _asks(params: dict[str, Any], laws: list[str], *, single: bool) -> bool:
+    """Whether a setting of these other laws asks for a reference of such parameters."""
+    return single if params.get("single") else params["law"] in (None, *laws)
+
+
+def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entry]:
     """Matched random search for each way in which an entry is scored, called by the mode that has it first.
 
-    By the task's law, and then by each other one: a strategy must not win by the law that it draws by.
+    By the task's law, by each other one, and by single repeats: no strategy is to win by how it draws or what it buys.
+    Test scores, which some modes search on, have no single repeats.
     """
     first: dict[Scoring, str] = {}
     for entry in own:
         first.setdefault(entry.scoring, entry.mode)
+    kinds: list[tuple[str, dict[str, Any]]] = [(MATCHED, {"law": None})]
+    kinds += [(f"{MATCHED} by {law}", {"law": law}) for law in laws]
+    if single:
+        kinds.append((f"{MATCHED} by single repeats", {"law": None, "single": True}))
     return [
         Entry(
-            label=MATCHED if law is None else f"{MATCHED} by {law}",
+            label=label,
             strategy=MATCHED,
             mode=mode,
             scoring=scoring,
-            params={"returned": max(scoring.top, KEPT), "law": law},
+            params={"returned": max(scoring.top, KEPT), **params},
             role="reference",
         )
-        for law in (None, *laws)
+        for label, params in kinds
         for scoring, mode in first.items()
+        if "single" not in params or scoring.oracle == "validation"
     ]
+
+
+def _sells_more(t: OpenTask, budget: Budget) -> bool:
+    """Whether single repeats buy more architectures than means of several do. Not so where only queries count."""
+    counts = budget.epochs is not None or budget.seconds is not None
+    return counts and t.task.recorded and t.search.task.recorded and len(t.search.validator().repeats) > 1
 
 
 def _other_laws(t: OpenTask) -> list[str]:

@@ -219,11 +219,11 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         valid=_valid(search, oracle, spec, returned),
         incumbents=[
             Incumbent(
-                i + 1,
-                ledger[i].epochs if counts_epochs else None,
-                ledger[i].seconds if counts_seconds else None,
-                oracle.score.sign * ledger[i].score,
-                ledger[i].arch,
+                i.place + 1,
+                ledger[i.place].epochs if counts_epochs else None,
+                ledger[i.place].seconds if counts_seconds else None,
+                oracle.score.sign * i.score,
+                i.arch,
             )
             for i in oracle.incumbents
         ],

@@ -7,6 +7,7 @@ that query and strategies that train spend one currency.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, overload
@@ -17,6 +18,7 @@ from harness.errors import BudgetExhausted
 from harness.protocol import Fidelity, Reading
 from harness.search.budget import Budget, Remaining, Totals
 from harness.spaces import Architecture
+from harness.statistics.ties import DIGITS
 
 CALLS_PER_QUERY = 50
 """A search also ends after this many calls per budgeted query, so that one that only repeats itself stops."""
@@ -65,6 +67,27 @@ class Observation(NamedTuple):
         return self.excess == 0.0
 
 
+class Incumbent(NamedTuple):
+    """The best row from one paid query on. place: of that query in the ledger. row, arch: the best one's.
+
+    score: the mean of what was paid for the row at the highest fidelity asked; that of all its repeats where it was
+    paid for.
+    """
+
+    place: int
+    row: int
+    arch: Architecture
+    score: float
+
+
+class _Standing(msgspec.Struct, frozen=True, gc=False):
+    """What stands for a row: the architecture that brought it, and the mean of ``repeats``, or of all where empty."""
+
+    arch: Architecture
+    score: float
+    repeats: tuple[float, ...] = ()
+
+
 class Ledger(Sequence[PaidQuery]):
     """The paid queries in order, with limits, totals, incumbents and counts of calls.
 
@@ -83,10 +106,11 @@ class Ledger(Sequence[PaidQuery]):
         """Why the search is over (``queries``, ``epochs``, ``seconds``, ``space``, ``calls``), or None."""
         self.cap = FEWEST_CALLS if budget.queries is None else CALLS_PER_QUERY * budget.queries
         """Calls after which the next one is refused; 0 once the search has ended."""
-        self.incumbents: list[int] = []
-        """Places in the ledger at which the incumbent changed."""
+        self.incumbents: list[Incumbent] = []
+        """Each change of the incumbent. Its score falls where another repeat of its row lowers their mean."""
         self._paid: list[PaidQuery] = []
-        self._best = (-1, -math.inf)
+        self._level = -1
+        self._standings: dict[int, _Standing] = {}
         self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
         self._refused = 0
         self._queries, self._epochs, self._seconds = (
@@ -123,10 +147,42 @@ class Ledger(Sequence[PaidQuery]):
         self._paid.append(
             PaidQuery(arch, row, level, repeat, score, self.epochs, self.seconds, excess, reading.measured)
         )
-        if excess == 0.0 and score == score and (level, score) > self._best:
-            self._best = level, score
-            self.incumbents.append(len(self._paid) - 1)
+        if excess == 0.0 and score == score and level >= self._level:
+            self._stand(arch, row, level, repeat, score)
         self._check_limits()
+
+    def _stand(self, arch: Architecture, row: int, level: int, repeat: int | None, score: float) -> None:
+        """Enter a score for its row, and name the incumbent anew where that changes it."""
+        if level > self._level:
+            self._level, self._standings = level, {}
+            best = -math.inf
+        else:
+            best = self.incumbents[-1].score
+        known = self._standings.get(row)
+        if known is not None:
+            if not known.repeats:
+                return
+            arch = known.arch
+        if repeat is None:
+            self._standings[row] = _Standing(arch, score)
+        else:
+            repeats = (score,) if known is None else (*known.repeats, score)
+            score = round(math.fsum(repeats) / len(repeats), DIGITS)
+            self._standings[row] = _Standing(arch, score, repeats)
+        if known is not None and score < best and row == self.incumbents[-1].row:
+            row, first = max(self._standings.items(), key=lambda item: item[1].score)
+            arch, score = first.arch, first.score
+        elif score <= best:
+            return
+        self.incumbents.append(Incumbent(len(self._paid) - 1, row, arch, score))
+
+    def standings(self, n: int) -> list[tuple[Architecture, float]]:
+        """The n best rows paid for at the highest fidelity asked, the earlier among equals: what stands for each.
+
+        Feasible rows alone, and none of which every training failed. The score is that of `Incumbent`.
+        """
+        best = heapq.nlargest(n, self._standings.values(), key=lambda standing: standing.score)
+        return [(standing.arch, standing.score) for standing in best]
 
     def charge(self, *, epochs: float = 0.0, seconds: float = 0.0) -> None:
         """Pay for work that is no query, such as a pass over training images, before it is done.

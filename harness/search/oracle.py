@@ -12,7 +12,7 @@ from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, Unk
 from harness.protocol import Fidelity, Reading, Score, Validator
 from harness.search.budget import Budget, Remaining, Totals
 from harness.search.constraints import Constraint, total_excess
-from harness.search.ledger import History, Ledger, Observation
+from harness.search.ledger import History, Incumbent, Ledger
 from harness.spaces import Architecture, SearchSpace
 
 
@@ -244,15 +244,17 @@ class Oracle:
         return History(self.ledger)
 
     @property
-    def incumbents(self) -> list[int]:
-        """Places in `history` at which the incumbent changed."""
+    def incumbents(self) -> list[Incumbent]:
+        """Each change of the incumbent, the last one standing."""
         return list(self.ledger.incumbents)
 
     @property
-    def incumbent(self) -> Observation | None:
-        """The best feasible architecture validated so far, at the highest fidelity asked; the first among equals."""
-        places = self.ledger.incumbents
-        return self.history[places[-1]] if places else None
+    def incumbent(self) -> Incumbent | None:
+        """The best feasible row validated so far, at the highest fidelity asked; the first among equals.
+
+        A row is as good as the mean of what was paid for it, so that one lucky repeat of many does not stand for it.
+        """
+        return self.ledger.incumbents[-1] if self.ledger.incumbents else None
 
     def digest(self) -> str:
         """Of the paid queries in order: `Ledger.digest`."""
@@ -260,11 +262,5 @@ class Oracle:
 
 
 def best_first(oracle: Oracle, n: int) -> list[Architecture]:
-    """The n best distinct feasible architectures at the highest fidelity paid, best first; the earlier among equals."""
-    if not oracle.incumbents:
-        return []
-    ledger = oracle.ledger
-    level = ledger[oracle.incumbents[-1]].fidelity
-    scored = [q for q in ledger if q.fidelity == level and q.feasible and q.score == q.score]
-    scored.sort(key=lambda q: -q.score)
-    return list(dict.fromkeys(q.arch for q in scored))[:n]
+    """The n best distinct feasible rows at the highest fidelity paid, best first: `Ledger.standings`."""
+    return [arch for arch, _ in oracle.ledger.standings(n)]

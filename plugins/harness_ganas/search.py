@@ -205,7 +205,7 @@ class _Run:
         self.strategy.notes |= {
             "iterations": self.t,
             "queries_total": self.oracle.paid[0],
-            "queries_to_best": incumbents[-1] + 1 if incumbents else None,
+            "queries_to_best": incumbents[-1].place + 1 if incumbents else None,
             "generated": self.pool.generated,
             "repeats": self.pool.repeats,
             "twins": self.pool.twins,
