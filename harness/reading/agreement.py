@@ -12,9 +12,8 @@ from math import ceil
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
-from harness.statistics.metrics import ktau
+from harness.statistics.metrics import ktau, rank
 
 SMOOTHED_OVER = 20
 """Epochs of the moving average that Yang et al. smooth a learning curve with."""
@@ -59,12 +58,11 @@ def pairing(a: ArrayLike, b: ArrayLike) -> Pairing:
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     both = ~np.isnan(first) & ~np.isnan(second)
     first, second = first[both], second[both]
-    shifts = np.abs(rankdata(-first, method="min") - rankdata(-second, method="min"))
     return Pairing(
         n=len(first),
         ktau=ktau(first, second) if len(first) > 1 else None,
         changes=spread(np.abs(first - second)),
-        shifts=spread(shifts),
+        shifts=spread(np.abs(rank(first, first) - rank(second, second))) if len(first) else None,
     )
 
 
