@@ -128,8 +128,8 @@ def test_of_two_of_one_name_the_later_one_is_left_out_alone(site: Path) -> None:
     assert provided(registry) == ["same", "fresh"]
     assert registry.find("strategy", "same").distribution == "a-first"
     (broken,) = registry.broken
-    assert broken.error == "strategy 'same' is a-first's; the one of b-half is left out: give it another name"
-    with pytest.raises(PluginError, match="plugin 'b-half' of b-half 1.0 is broken: strategy 'same' is a-first's"):
+    assert broken.error == "strategy 'same' belongs to a-first; the one of b-half is left out: give it another name"
+    with pytest.raises(PluginError, match="plugin 'b-half' of b-half 1.0 is broken: strategy 'same' belongs to a-first"):
         only("a-first", "b-half", strict=True)
 
 
@@ -162,7 +162,7 @@ def test_the_harness_provides_executors_and_reference_whatever_is_asked_for() ->
     ("changed", "why"),
     [
         (('    name = "mine"\n', ""), "strategy 'good_one:Mine' has no name: write name = \"...\" in the class"),
-        (("good_one:Mine", "json:dumps"), "strategy 'json:dumps' is no class, so name it there: Provides('json:dumps'"),
+        (("good_one:Mine", "json:dumps"), "strategy 'json:dumps' is no class: give its name, Provides('json:dumps'"),
         (("good_one:Mine", "good_one:Mien"), "'good_one:Mien' does not load: AttributeError"),
         (("good_one:Mine", "good_one.serach:Mine"), "there is no module 'good_one.serach'"),
         (("good_one:Mine", "no_such_package.search:Mine"), "there is no module 'no_such_package.search'"),
@@ -328,7 +328,7 @@ def test_the_environment_variable_loads_an_exact_list(site: Path, monkeypatch: p
     (absent,) = Registry().broken
     assert (absent.plugin, absent.error.split(";")[0]) == (
         "godo-one",
-        "NAS_HARNESS_PLUGINS names it, nothing installed does",
+        "NAS_HARNESS_PLUGINS names it, but no installed package provides it",
     )
 
 
