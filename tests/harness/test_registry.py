@@ -140,7 +140,7 @@ def test_no_plugin_displaces_a_first_party_name(site: Path, name: str) -> None:
     registry = only("a-first", "baselines")
     assert registry.find("strategy", name).distribution == "nas-harness"
     assert "hyperband" in registry.names("strategy")
-    assert [b.error.split(";")[0] for b in registry.broken] == [f"strategy {name!r} is nas-harness's"]
+    assert [b.error.split(";")[0] for b in registry.broken] == [f"strategy {name!r} belongs to nas-harness"]
 
 
 def test_a_name_provided_twice_by_one_plugin_is_provided_once(site: Path) -> None:
