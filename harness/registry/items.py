@@ -146,7 +146,7 @@ def check_kind(kind: Kind, found: Any, load: str) -> None:
     """Raises PluginError where what was loaded is not what its kind asks for."""
     if kind in _CALLED:
         if not callable(found):
-            raise PluginError(f"{load!r} cannot be called")
+            raise PluginError(f"{load!r} is not callable")
         return
     module, base = _BASE_OF[kind]
     if not (isinstance(found, type) and issubclass(found, getattr(importlib.import_module(module), base))):
