@@ -21,7 +21,7 @@ _ALIKE = 0.01
 def _search_seeds(_: SettingRuns, entry: EntryRuns) -> Ruling:
     n = len({r.seed for r in entry.runs})
     if n < FEWEST_SEEDS:
-        return False, f"{counted(n, 'search seed')}; at least {FEWEST_SEEDS} are needed"
+        return False, f"{counted(n, 'search seed')}, at least {FEWEST_SEEDS} are needed"
     return True, counted(n, "search seed")
 
 
