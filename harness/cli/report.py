@@ -24,7 +24,7 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation and spread (which need the "
+            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation, spread (both need the "
             "tasks' data) or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,

@@ -268,7 +268,7 @@ def test_a_named_module_that_is_not_there_is_known_without_an_import(site: Path)
         ("strategies", "harness.protocol:TrainingProtocol", "a subclass of harness.Strategy"),
         ("protocols", "harness.strategy:Strategy", "a subclass of harness.TrainingProtocol"),
         ("executors", "json:dumps", "a subclass of harness.Executor"),
-        ("spaces", "harness.running.study:MATCHED", "cannot be called"),
+        ("spaces", "harness.running.study:MATCHED", "callable"),
     ],
 )
 def test_a_target_of_another_kind_is_refused(site: Path, hook: str, load: str, what: str) -> None:
