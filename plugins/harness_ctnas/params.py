@@ -39,7 +39,7 @@ class SearchParams(Params):
     verify: Annotated[
         int,
         _said(
-            "queries that choose among the best predicted: at most half the budget, or the rest after `labels`; "
+            "queries that choose among the best predicted: at most half the budget, or all but `labels`; "
             "0: none (the paper)",
             ge=0,
         ),
@@ -108,12 +108,12 @@ class CTNASParams(SearchParams):
     ] = 200
     kept: Annotated[
         int,
-        _said("K, pairs of S that are kept with the poster's intervals; the poster says K << N and no number", ge=1),
+        _said("K, pairs of S that are kept with cadence `poster`; the poster says K << N and no number", ge=1),
     ] = 5
     pseudo_ratio: Annotated[
         float,
         _said(
-            "pseudo-labelled pairs a batch for each labelled architecture, and their weight against its (released code)",
+            "pseudo-labelled pairs a batch for each labelled architecture, and their weight against it (released code)",
             ge=0.0,
         ),
     ] = 1.0
