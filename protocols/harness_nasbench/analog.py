@@ -2,8 +2,8 @@
 
 The data come with the package `analog-nasbench`, which states no licence. So they stay where the user installed them,
 and are read there without importing the package. They have one accuracy a cell and protocol, on the same test images,
-and no validation split. A task therefore gives final scores only. Another task on the same space is searched in its place:
-``nasbench201/cifar10`` or another variant.
+and no validation split. A task therefore gives final scores only. Another task on the same space is searched in its
+place: ``nasbench201/cifar10`` or another variant.
 """
 
 from __future__ import annotations
