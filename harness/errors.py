@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``did you mean 'x' or 'y'?`` for up to three known names like ``name``; empty where none is."""
+    """``did you mean 'x' or 'y'?`` with up to three known names like ``name``; empty where none is like it."""
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     return "did you mean " + " or ".join(repr(n) for n in near) + "?" if near else ""
 
@@ -15,7 +15,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class HarnessError(Exception):
     """Base of every error that the command line shows without a traceback.
 
-    field: what of a study it is about, such as ``tasks[1].name``, where that is known. status: the exit status.
+    field: which field of the study is wrong, such as ``tasks[1].name``, where known. status: the exit status.
     """
 
     field: str | None = None
@@ -63,11 +63,11 @@ class EarlierRecords(RecordError):
 GATE_STATUS = {
     "determinism": 10, "schema": 11, "missing": 12, "budget": 13, "data": 14, "seeds": 15, "margin": 16, "metric": 17
 }  # fmt: skip
-"""What keeps a gate from comparing -> the exit status."""
+"""Why a gate cannot compare -> the exit status."""
 
 
 class GateError(HarnessError):
-    """Two sides that a gate cannot compare, or a gate that is none. kind: of `GATE_STATUS`."""
+    """Two sides that a gate cannot compare, or a gate that is malformed. kind: a key of `GATE_STATUS`."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -88,7 +88,7 @@ class UnknownArchitecture(HarnessError, LookupError):
 class BudgetExhausted(HarnessError):
     """The search is over: the budget is spent, every row is known, or too many calls were free.
 
-    ``scores`` holds, for `Oracle.query_many`, what was answered before the end; ``ended_by`` says why.
+    ``scores`` holds what `Oracle.query_many` answered before the end; ``ended_by`` says why the search ended.
     Letting it propagate out of `Strategy.search` is the ordinary way to stop.
     """
 

@@ -35,7 +35,7 @@ COMMANDS = {
 """Command -> what it does, in the order of ``--help``."""
 
 _MODULE = {"list": "listing"}
-"""Where the module is not called as its command: a submodule's name is a name in this module too."""
+"""Modules with another name than their command: the command's name is taken in this package."""
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -47,7 +47,7 @@ class Commands(typer.core.TyperGroup):
     """The group that imports a command's module when the command is named."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Ctrl-C is said: Typer alone would leave without a word."""
+        """Say that Ctrl-C ended the command: Typer alone ends without a message."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -98,8 +98,8 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Compare neural architecture search strategies: the same tasks, the same counted budget, random sampling beside
-    every result.
+    """Compare neural architecture search strategies on the same tasks, with the same counted budget, and with random
+    sampling beside every result.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def options(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; its exit status. What is wrong is one message on standard error."""
+    """Run one command line and return its exit status. An error is one message on standard error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the plus-minus sign still shows the report

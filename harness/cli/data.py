@@ -1,4 +1,4 @@
-"""``nas-harness data``: from official benchmark files to tables, and what is known of both."""
+"""``nas-harness data``: make tables from official benchmark files, and show what is known of both."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def data(
 
 @app.command("list")
 def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
-    """List every data set that a protocol knows: what it is, size, licence, source, and what of it is here.
+    """List every data set that a protocol knows: what it is, size, licence, source, and whether it is here.
 
     here: yes, no, or which of its tasks; "differs" where a published number differs from the table's (nas-harness data
     info); "damaged" where the table cannot be read (nas-harness data verify).
@@ -67,7 +67,7 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
 
 
 def _here(known: Known) -> str:
-    """What of a data set is here, in a word, or the data sets' names in its tasks where it is a part."""
+    """In a word, whether a data set is here; where only a part is here, the names in its tasks."""
     from harness.data.datasets import known_answers
     from harness.errors import DataError
 
@@ -92,7 +92,7 @@ def import_(
 ) -> None:
     """Turn an official file into a table, and compare it with what has been published of the benchmark.
 
-    A table that is there already is replaced once the new one is whole.
+    The new table replaces an earlier one once it is whole.
 
     \b
     Example:
@@ -110,7 +110,7 @@ def import_(
 
 
 def _tell_import(known: Known, folder: Path) -> None:
-    """Where the table is, what can be run on it, and whether it is what was published: exits with 1 where not."""
+    """Say where the table is, what can be run on it, and whether its numbers are the published; exit with 1 if not."""
     from harness.data.datasets import known_answers
 
     name = known.data.name
@@ -125,7 +125,7 @@ def _tell_import(known: Known, folder: Path) -> None:
         return
     typer.echo(
         f"{typer.style('warning:', fg='yellow', bold=True)} {name}: {len(differing)} of {len(answers)} known answers "
-        f"differ. Either the file is not the published one, or its columns are not what they are called:",
+        f"differ. Either the file is not the published one, or its columns have wrong names:",
         err=True,
     )
     for a in differing:
@@ -190,7 +190,7 @@ def verify(ctx: typer.Context, benchmark: Name) -> None:
 
 @app.command()
 def info(ctx: typer.Context, benchmark: Name, form: Format = TextOrJson.text) -> None:
-    """Say what is known of a data set and of its tables here.
+    """Show what is known of a data set and of its tables here.
 
     \b
     Example:
@@ -257,7 +257,7 @@ def rm(
 
 @contextmanager
 def _shown() -> Iterator[Progress]:
-    """A progress bar on a terminal, a line a tenth elsewhere, on standard error."""
+    """A progress bar on a terminal, elsewhere a line for each tenth; on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def describe(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME")],
-    kind: Annotated[str, typer.Option("--kind", help="Which kind, where several share the name.")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="The kind, where several things share the name.")] = "",
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
 ) -> None:
     """Describe a strategy with its parameters, modes and ablations, or a task, a protocol, a space.

@@ -142,7 +142,7 @@ def _item_status(item: Item) -> dict[str, str]:
 
 
 def _status(text: str) -> dict[str, str]:
-    """``ok``, or ``missing`` with what is missing and the command that gets it."""
+    """``ok``, or ``missing`` with what is missing and the command that brings it."""
     return {"status": "ok", "why": ""} if text == "ok" else {"status": "missing", "why": text}
 
 

@@ -24,26 +24,26 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation (which needs the tasks' "
-            "data) or metrics (that plugins provide); may be repeated; default the first two.",
+            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation, spread (both need the "
+            "tasks' data) or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json, csv, markdown, latex or html.")] = "text",
-    wide: Annotated[bool, typer.Option("--wide", help="All columns, p-values before correction among them.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="All columns, also p-values before correction.")] = False,
     task: Annotated[
         list[str] | None,
-        typer.Option("--task", help="This task only; may be repeated."),
+        typer.Option("--task", help="Only this task; may be repeated."),
     ] = None,
     entry: Annotated[
-        list[str] | None, typer.Option("--entry", help="The entry of this label only; may be repeated.")
+        list[str] | None, typer.Option("--entry", help="Only the entry with this label; may be repeated.")
     ] = None,
-    at: Annotated[str | None, typer.Option("--at", help="Curves at these costs only, such as 100,500,1000.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Curves only at these costs, such as 100,500,1000.")] = None,
     unit: Annotated[
         str | None,
         typer.Option("--cost", help="Curves over queries, epochs or seconds; default the budget's."),
     ] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="Curves of each entry less that of the entry of this label.")
+        str | None, typer.Option("--against", help="Curve of each entry less that of the entry with this label.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``nas-harness results``: the records of studies, as files: joined, shown one by one, and verified."""
+"""``nas-harness results``: join, show and verify the records of studies."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def verify(
     seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
 ) -> None:
-    """Check that a folder says what its code and its data say, and name what does not.
+    """Check that a folder agrees with its code and its data, and name what does not.
 
     Ids are checked against specifications, and final scores against the tables that are here. Random sampling is
-    computed again. Every search of the harness's own is carried out again, and a sample of the others.
+    computed again. Every search of matched random search is carried out again, and a sample of the others.
 
     \b
     Example:
@@ -63,7 +63,7 @@ def merge(
 ) -> None:
     """Join folders of one study from several machines into a new one, each record once.
 
-    Where two records of one id say different things nothing is written, and both lines are named.
+    Where two records of one id say different things, nothing is written, and both lines are named.
 
     \b
     Example:
@@ -113,5 +113,5 @@ def _records(folder: Path, identity: str) -> list[Any]:
         raise RecordError(f"{folder} has no record whose id begins with {identity!r}")
     if len(records) > 1:
         ids = ", ".join(r.id for r in records[:5]) + (", ..." if len(records) > 5 else "")
-        raise RecordError(f"{identity!r} begins {len(records)} ids: {ids}; write more of it")
+        raise RecordError(f"{len(records)} ids begin with {identity!r}: {ids}; give more of the id")
     return records + [o for o in found.outcomes.values() if o.spec.search == records[0].id]

@@ -26,15 +26,16 @@ def run(
     task: Annotated[_Texts, typer.Option("--task", "-t", help="A task; repeatable.")] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", help="Search seeds; fewer than 8 is non-compliant.")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="100 (queries), or queries=100,seconds=2e4.")] = None,
-    mode: Annotated[str | None, typer.Option("--mode", help="Of every strategy named; default strict.")] = None,
-    param: Annotated[_Texts, typer.Option("--param", "-p", help="key=value of the one strategy; repeatable.")] = None,
+    mode: Annotated[str | None, typer.Option("--mode", help="Mode of every strategy named; default strict.")] = None,
+    param: Annotated[_Texts, typer.Option("--param", "-p", help="key=value, of the only strategy; repeatable.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The study's name, and its folder's.")] = None,
     reference_seeds: Annotated[
-        int | None, typer.Option("--reference-seeds", help="Of matched random search; default 200, or as --seeds.")
+        int | None,
+        typer.Option("--reference-seeds", help="Seeds of matched random search; default 200, or as --seeds."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The study's own seed; default 0.")] = None,
     tuning_queries: Annotated[
-        int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; unstated is non-compliant.")
+        int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; not stated is non-compliant.")
     ] = None,
     results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
@@ -50,14 +51,16 @@ def run(
         str | None, typer.Option("--run-memory", help="Memory that a run may hold, such as 2GiB; default a fair share.")
     ] = None,
     keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run again what failed or timed out.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run again runs that failed or timed out.")
+    ] = False,
     verify: Annotated[
-        int, typer.Option("--verify", help="Carry out so many finished searches again, and compare.")
+        int, typer.Option("--verify", help="Carry out this many finished searches again, and compare.")
     ] = 0,
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append each event, a line of JSON.")] = None,
+    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append each event as a line of JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
-    """Run a study, or what is missing of it, and print its report. The study is a file, or said by options.
+    """Run a study, or what is missing of it, and print its report. A file or options describe the study.
 
     \b
     Examples:
@@ -95,7 +98,7 @@ def run(
         }
         extra = ", ".join(option for option, value in said.items() if value is not None)
         if extra:
-            raise StudyError(f"{extra} stands beside the study file {file}; write it into the file")
+            raise StudyError(f"{extra} cannot be given with the study file {file}; write it into the file")
         study, text = load_study(file), file.read_text(encoding="utf-8")
     else:
         study, text = (

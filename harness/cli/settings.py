@@ -1,4 +1,4 @@
-"""What the options before the command say, and what commands share of them."""
+"""The options before the command, and what commands share of them."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ _GREY = "0.45"
 
 
 def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve]) -> Figure:
-    """Mean final score with its 95 % band over what had been paid, a panel a setting; references dashed.
+    """Mean final score with its 95 % band over what had been paid, a panel for each setting; references are dashed.
 
-    Where only what is reported has a final score, validation scores are drawn, and the axis says so.
+    Where incumbents have no final scores, validation scores are drawn, and the axis says so.
     """
     figure, panels = _panels(len(settings))
     for panel, setting in zip(panels, settings, strict=True):
@@ -54,7 +54,7 @@ def draw_scores(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[Ent
     drawn: the entries of each setting. References are grey.
     """
     figure, panels = _panels(len(settings))
-    rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
+    rng = np.random.default_rng(0)  # of the scatter about a line; the scatter itself means nothing
     for panel, setting, entries in zip(panels, settings, drawn, strict=True):
         everyone = [e for e in entries if e.entry.mode == STRICT]
         for place, entry in enumerate(everyone):
@@ -100,8 +100,8 @@ def _about(panel: Any, setting: SettingSummary, what: Literal["final", "validati
 
 
 def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary | None, axis: Literal["x", "y"]) -> None:
-    """Best validated is dotted where it is in reach. First queries, 2 % of all points, do not flatten curves; a run's
-    score is always in sight.
+    """Set the axis so that the first queries, 2 % of all points, do not flatten curves, and every run's score shows.
+    Best validated is a dotted line where it fits.
     """
     known = np.array([s for s in scores if s is not None])
     if not len(known):
@@ -117,6 +117,6 @@ def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary |
 
 
 def _legend(figure: Figure, panels: Sequence[Any]) -> None:
-    """One for all panels, below them."""
+    """One legend for all panels, below them."""
     named = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)

@@ -1,4 +1,4 @@
-"""Searches of a study, carried out again: do they say the same, and if not, where do they first differ?"""
+"""Searches of a study, carried out again: whether they agree with their records, and where they first differ."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}
 
 @dataclass(frozen=True)
 class Replayed:
-    """A search that was carried out again. differs: how it first differs, in words; None where it agrees."""
+    """A search that was carried out again. differs: in words, where it first differs; None where it agrees."""
 
     id: str
     title: str
@@ -44,7 +44,7 @@ def replay(
     seed: int = 0,
     settings: Settings | None = None,
 ) -> Iterator[Replayed]:
-    """Carry out again the searches whose ids begin with ``ids``, by default ``sample`` of those that ended, drawn by
+    """Carry out again the searches whose ids begin with one of ``ids``; by default ``sample`` finished ones, drawn with
     ``seed``. Their records stay as they are.
 
     Raises RecordError where there is no such search, and HarnessError where none can be carried out.
@@ -90,7 +90,7 @@ def _replayed(found: Folder, items: Sequence[SearchItem], registry: Registry, se
                     raise Stopped(f"{outcome.item.title} was lost: {outcome.error}")
                 else:
                     same = kept.status != "ok" and kept.error == outcome.error
-                    differs = None if same else f"it {kept.ended_by} then, and now: {outcome.error}"
+                    differs = None if same else f"it ended by {kept.ended_by} then, and now: {outcome.error}"
                 yield Replayed(kept.id, outcome.item.title, differs)
     finally:
         engine.close()
@@ -135,7 +135,7 @@ def _changed(search: SearchRecord, registry: Registry, evaluators: Evaluators) -
                 f"not carried out: it was made by other code ({_words(spec.code)}) than is installed ({_words(code)})"
             )
         if evaluators(spec.search_task).data_digest != spec.data_digest:
-            return f"not carried out: the data of {spec.search_task} is other than it was"
+            return f"not carried out: the data of {spec.search_task} have changed"
     except HarnessError as error:
         return f"not carried out: {error}"
     return None
@@ -166,7 +166,7 @@ def _difference(found: Folder, kept: SearchRecord, product: Product) -> str | No
 
 
 def _first_query(kept: bytes, new: bytes) -> str:
-    """From the queries of both, as `runner.queries_npz` writes them."""
+    """Where the queries of both first differ; they are as `runner.queries_npz` writes them."""
     with np.load(io.BytesIO(kept)) as old, np.load(io.BytesIO(new)) as now:
         shared = min(len(old["score"]), len(now["score"]))
         for i in range(shared):
@@ -177,7 +177,7 @@ def _first_query(kept: bytes, new: bytes) -> str:
 
 
 def _between_incumbents(kept: SearchRecord, new: SearchRecord) -> str:
-    """All that is known of queries that were not kept: the incumbents among them, and how many there were."""
+    """Where two searches differ whose queries were not kept: only incumbents and the number of queries are known."""
     last = 0
     for old, now in zip(kept.incumbents, new.incumbents, strict=False):
         if old != now:

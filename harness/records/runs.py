@@ -36,7 +36,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """``ok``; else what went wrong, in the search or in its final scores."""
+        """``ok``; else the status of what failed, the search or its final scores."""
         return self.search.status if self.outcome is None or self.search.status != "ok" else self.outcome.status
 
     @property
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def paid(self) -> Paid | None:
-        """What the search paid; None where the run was killed, so that it is not known."""
+        """What the search paid; None where it is not known, since the run was killed."""
         return self.search.paid
 
     @property

@@ -41,13 +41,13 @@ def describe_environment() -> dict[str, Any]:
 
 
 def start_single_threaded() -> None:
-    """One numerical thread for every library that this process imports later. Call it before numpy is imported."""
+    """Set one numerical thread for every library that this process imports later. Call it before numpy is imported."""
     os.environ.update(_THREADS)
 
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """One numerical thread for the length of a run, then as before.
+    """One numerical thread during a run, then as before.
 
     Two processes with two torch threads each on two cores run 30 to 150 times slower than with one.
     """

@@ -1,4 +1,4 @@
-"""The feasible rows of a task: what rank, regret and the best known are measured against."""
+"""The feasible rows of a task. Rank, regret and the best known score are among these."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from harness.records.specs import OutcomeSpec, SearchSpec, TrainingSpec
 
 
 class SearchItem(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
-    """A search, and the outcomes whose final scores are recorded, so that they are read as soon as it is over."""
+    """A search, and its outcomes with recorded final scores: these are read as soon as it is over."""
 
     spec: SearchSpec
     outcomes: tuple[OutcomeSpec, ...]
@@ -21,7 +21,7 @@ class SearchItem(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
 
 
 class OutcomeItem(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
-    """A search that is over, to be scored by final scores that are recorded."""
+    """A search that is over, to be scored with recorded final scores."""
 
     spec: OutcomeSpec
     search: SearchRecord
@@ -44,7 +44,7 @@ class TrainingItem(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
 
 
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True, tag="batch"):
-    """Searches of the harness's own code, one after the other in one process: a process each would cost more."""
+    """Searches of the harness's own code, one after the other in one process: a process for each would cost more."""
 
     items: tuple[SearchItem, ...]
 
@@ -61,7 +61,7 @@ Item = SearchItem | OutcomeItem | TrainingItem | BatchItem
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an item. queries: every paid query of a search as .npz, where they are kept. parts: of a batch."""
+    """The result of an item. queries: every paid query of a search as .npz, where they are kept. parts: of a batch."""
 
     search: SearchRecord | None = None
     outcomes: tuple[OutcomeRecord, ...] = ()
@@ -70,7 +70,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Product, ...] = ()
 
     def answers(self, item: Item) -> bool:
-        """Whether it is what the item asks for. A process whose code was tampered with may send anything."""
+        """Whether it is a result of this item. A process that ran a strategy's code may send anything."""
         if isinstance(item, BatchItem):
             whole = len(self.parts) == len(item.items)
             return whole and all(part.answers(i) for part, i in zip(self.parts, item.items, strict=True))
@@ -94,9 +94,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker makes ready once, before its first item, and holds against what the coordinator has.
+    """What a worker makes ready once, before its first item, and compares with what the coordinator has.
 
-    plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of each one's data.
+    plugins: those to load; None: all. harness, strategies: versions of the code. tasks: the digest of each task's data.
     scored: for each way in which answers are scored, one outcome and its search. imports: what the strategies require.
     """
 

@@ -1,4 +1,4 @@
-"""From a study to its plan: every search and outcome it consists of, each with an id."""
+"""From a study to its plan: all of its searches and outcomes, each with an id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEWEST_DRAWS = 8
 
 @dataclass(frozen=True)
 class OpenTask:
-    """A task of the study, opened, with all that it leaves open decided."""
+    """A task of the study, opened, with every default filled in."""
 
     spec: TaskSpec
     task: Task
@@ -43,7 +43,7 @@ class OpenTask:
 
     @property
     def trains(self) -> bool:
-        """Whether a final score takes a training of its own."""
+        """Whether a final score needs a training of its own."""
         return not self.task.recorded
 
 
@@ -79,7 +79,7 @@ class Evaluators:
 
 
 def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = None) -> Plan:
-    """Open the study's tasks, resolve its entries, and list its searches, those of entries first.
+    """Open the study's tasks, find its strategies, and list its searches, those of entries first.
 
     Raises UnknownName, StudyError, PluginError, DataMissing, DataError.
     """
@@ -115,7 +115,7 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     )
     plan = Plan(study, record, tasks, samplings)
     codes = [code_of(entry.strategy, registry) for entry in record.entries]
-    # Entries first: what takes longest starts first, and an interrupted study has what it was made for.
+    # Entries first: they take longest, and an interrupted study then has what it was made for.
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
         for at, about in enumerate(record.settings):
             of_task = at // len(study.budgets)
@@ -180,10 +180,10 @@ def _asks(params: dict[str, Any], laws: list[str], *, single: bool) -> bool:
 
 
 def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entry]:
-    """Matched random search for each way in which an entry is scored, called by the mode that has it first.
+    """Matched random search for each way in which entries are scored, named after the first mode with that way.
 
-    By the task's law, by each other one, and by single repeats: no strategy is to win by how it draws or what it buys.
-    Test scores, which some modes search on, have no single repeats.
+    There is one by the task's law, one by each other law, and one by single repeats: no strategy should win only by how
+    it draws or what it buys. Test scores, which some modes search on, have no single repeats.
     """
     first: dict[Scoring, str] = {}
     for entry in own:
@@ -208,15 +208,15 @@ def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entr
 
 
 def _sells_more(t: OpenTask, budget: Budget) -> bool:
-    """Whether single repeats buy more architectures than means of several do. Not so where only queries count."""
+    """Whether single repeats buy more architectures than means of several do. They do not where only queries count."""
     counts = budget.epochs is not None or budget.seconds is not None
     return counts and t.task.recorded and t.search.task.recorded and len(t.search.validator().repeats) > 1
 
 
 def _other_laws(t: OpenTask) -> list[str]:
-    """Laws of the space that draw other architectures than the setting's; none where every query is a training.
+    """Laws of the space that differ from the setting's; none where every query is a training.
 
-    Where every row is known, two laws of equal weights are one.
+    Where every row is known, laws of equal weights count as one.
     """
     if not (t.task.recorded and t.search.task.recorded):
         return []
@@ -307,7 +307,7 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
 def _check_search(spec: TaskSpec, evaluator: Evaluator, search: Evaluator) -> None:
     if search is evaluator and not evaluator.task.searchable:
         raise StudyError(
-            f"task {spec.name!r} has no validation scores of its own, so it is not searched and scored at once; "
+            f"task {spec.name!r} has no validation scores of its own, so a study cannot both search and score it; "
             "name another task on the same space as its search_task"
         )
     if search.space.name != evaluator.space.name or search.space.radices != evaluator.space.radices:
@@ -326,13 +326,13 @@ def _check_limits(t: OpenTask, budget: Budget, constraints: tuple[Constraint, ..
 
 
 def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
-    """Constraints under which the named architecture is itself just feasible: its own params and flops."""
+    """Constraints that the named architecture just satisfies: its own params and flops are the bounds."""
     if spec.as_small_as is None:
         return ()
     arch = search.space.parse(spec.as_small_as)
     costs = search.validator().costs([arch])
     if not costs:
-        raise StudyError(f"task {spec.name!r} knows no costs, so nothing is as small as {spec.as_small_as!r}")
+        raise StudyError(f"task {spec.name!r} knows no costs: take out as_small_as = {spec.as_small_as!r}")
     return tuple(Constraint(name, "<=", float(values[0])) for name, values in sorted(costs.items()))
 
 
@@ -342,4 +342,4 @@ def _check_mode(t: OpenTask, entry: Entry, registry: Registry) -> None:
             f"{entry.label} in mode {entry.mode!r} searches on test scores, which {t.search_name!r} does not offer"
         )
     if "training" in registry.load("strategy", entry.strategy).needs and t.search.task.recorded:
-        raise StudyError(f"{entry.label} trains networks itself, but {t.search_name!r} is recorded")
+        raise StudyError(f"{entry.label} trains networks itself, but the scores of {t.search_name!r} are recorded")

@@ -18,7 +18,7 @@ from harness.strategy import Comparing, Ranker
 def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[np.int64]:
     """Every row with a final score that the law can draw, in the order of a draw without replacement by its weights.
 
-    Weighted rows come as the first arrivals of exponential clocks, one a row at the rate of its weight, which is that
+    Each row gets an exponentially distributed number with its weight as the rate; sorted by it, the rows are such a
     draw (Efraimidis and Spirakis, Information Processing Letters 97, 2006).
     """
     weights = truth.weights[law]
@@ -41,10 +41,10 @@ def sampled(evaluator: Evaluator, law: str, final: str, rng: np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class KTauRows:
-    """What an order is measured on, int64 [<= n] each: of all rows, drawn without replacement by the law, the first n.
+    """The rows on which an order is measured, int64 [<= n] each: the first n in the order of a draw by the law.
 
     keys: rows of distinct keys that the run never paid for; of isomorphic rows the first drawn. rows: rows that it
-    never paid for; None where each row has a key of its own, so that both are one.
+    never paid for; None where each row has a key of its own, since both are then equal.
     """
 
     keys: npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""One work item, start to record: a search under the oracle and then its final scores, or a final training."""
+"""One work item, from start to record: a search under the oracle and then its final scores, or a final training."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from harness.strategy import Ranker
 
 
 class RunTimeout(BaseException):
-    """A run that took longer than its time limit. No Exception, so that no strategy catches it unawares."""
+    """A run that took longer than its time limit. It is no `Exception`, so that no strategy catches it by accident."""
 
 
 class Runner:
@@ -58,7 +58,7 @@ class Runner:
         self._rows: dict[tuple[Any, ...], FeasibleRows | None] = {}
 
     def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
-        """What came of an item. A strategy that raises gives a failed record; what is wrong with the study raises."""
+        """The result of an item. A strategy that raises gives a failed record; an error in the study itself raises."""
         if isinstance(item, BatchItem):
             return Product(parts=tuple(self.carry_out(part, keep_queries=keep_queries) for part in item.items))
         if isinstance(item, TrainingItem):
@@ -89,7 +89,7 @@ class Runner:
 
     @contextmanager
     def _oracle(self, search: Evaluator, spec: SearchSpec) -> Iterator[Oracle]:
-        """The oracle of one search. Its validator is closed, and its scratch folder gone, when the search is over."""
+        """The oracle of one search. When the search is over, its validator is closed and its scratch folder removed."""
         with ExitStack() as stack:
             scratch = None if search.task.recorded else Path(stack.enter_context(TemporaryDirectory(prefix="nas-")))
             validator = search.validator(spec.oracle, RunContext(seed=spec.search_seed, scratch=scratch))
@@ -130,7 +130,7 @@ class Runner:
         found = outcome_of(outcome, search, evaluator, rows, lambda archs: of_each(final, archs))
         try:
             found = msgspec.structs.replace(found, ktau=ktau_of(outcome))
-        except Exception as error:  # the plugin's learned order: its own run fails
+        except Exception as error:  # the plugin's learned order raised: its own run fails
             found = failed(found, f"the learned order: {told(error)}")
         timing = {"seconds": time.perf_counter() - started}
         return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
@@ -146,7 +146,7 @@ class Runner:
         return self._rows[key]
 
     def warm(self, outcome: OutcomeSpec, spec: SearchSpec) -> None:
-        """Search at random once, where that trains nothing: copies of this process find done what a search needs."""
+        """Search at random once, where that trains nothing: copies of this process then have all imports done."""
         if not (self.evaluators(spec.search_task).task.recorded and self.evaluators(outcome.task).task.recorded):
             return
         reference = msgspec.structs.replace(
@@ -162,7 +162,7 @@ class Runner:
         with single_thread():
             try:
                 score = float(evaluator.final_scores([spec.arch], final=spec.final, seed=spec.final_seed).scores[0])
-            except Exception as raised:  # the protocol's training: the item fails, not the study
+            except Exception as raised:  # the protocol's training raised: the item fails, not the study
                 error = told(raised)
         nan = math.isnan(score)
         return TrainingRecord(
@@ -241,7 +241,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
 
 
 def feasible_answer(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
-    """By what the search has measured; else by what the task records. What neither knows is not feasible."""
+    """Judged by what the search has measured, else by what the task records. An unknown quantity is not feasible."""
     known = oracle.feasible(arch)
     if known is None and search.task.recorded:
         try:
@@ -252,7 +252,7 @@ def feasible_answer(search: Evaluator, oracle: Oracle, arch: Architecture) -> bo
 
 
 def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:
-    """Validation scores at full fidelity: of a table; of a task that trains, what the search itself has paid for."""
+    """Validation scores at full fidelity: from the table; on a task that trains, what the search has paid for."""
     if search.task.recorded and archs:
         validator = search.validator()
         full = validator.fidelities[-1]
@@ -297,7 +297,7 @@ def queries_npz(oracle: Oracle) -> bytes:
 
 
 def lost_search(spec: SearchSpec, status: Status, ended_by: str, error: str) -> SearchRecord:
-    """The record of a search that left none: it hung, say, or ended its own process. What it paid is not known."""
+    """The record of a search that left none, since it hung or ended its own process. What it paid is not known."""
     return SearchRecord(
         id=spec.id,
         spec=spec,

@@ -1,4 +1,4 @@
-"""One search, from the strategy's constructor to its answer: the loop that runs and conformance checks share."""
+"""One search, from the strategy's constructor to its answer. Runs and conformance checks share it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MOST_FRAMES = 10
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What is left of a search: never a final score.
+    """The result of a search. It holds no final score.
 
     strategy: with its ranker, notes and phases; a blank one where its constructor raised. returned: architectures of
     the space, best first, at most 100. status: ``infeasible`` where the constraints left nothing to return. error: None
     where the status is ``ok``, else one line with the innermost place in the author's own code. frames: the author's
-    frames, innermost last, one line each. raised: the exception behind ``error``, where there was one. ended_by: what
-    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
+    frames, innermost last, one line each. raised: the exception that ``error`` is about, where there was one. ended_by:
+    what ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
     """
 
     strategy: Strategy
@@ -44,21 +44,21 @@ class Searched:
 
 
 class Unusable(Exception):
-    """What a strategy did that is no answer. Its message is the run's error."""
+    """A strategy's answer cannot be used. The message is the run's error."""
 
 
 class _Blank(Strategy):
-    """Stands for a strategy whose constructor raised: it learned nothing and says nothing."""
+    """Stands for a strategy whose constructor raised: it has no ranker and no notes."""
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         return []
 
 
 def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator, top: int = 1) -> Searched:
-    """Make the strategy and let it search; whatever it raises is told, not raised.
+    """Make the strategy and let it search. What it raises becomes the error of the result.
 
-    A search that runs into the end of its budget returns its ``top`` best validated architectures. An exception that is
-    no `Exception`, such as a time limit's, goes through; only SystemExit does not.
+    A search that reaches the end of its budget returns its ``top`` best validated architectures. Whatever is no
+    `Exception`, such as a time limit, is raised further, except SystemExit.
     """
     strategy: Strategy = _Blank()
     returned: list[Architecture] = []
@@ -90,7 +90,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
 
 
 def _nothing(oracle: Oracle) -> tuple[Literal["failed", "infeasible"], str]:
-    """Why nothing was returned. It is the constraints' doing where they left nothing to return."""
+    """Why nothing was returned: because of the constraints where they left nothing to return."""
     if oracle.incumbents:
         return "failed", "search returned no architecture"
     if oracle.constraints:
@@ -113,7 +113,7 @@ def _checked(answer: Any, oracle: Oracle) -> list[Architecture]:
 
 
 def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) -> str:
-    """The error in one line, with the last of ``frames``, by default the innermost place it was raised at."""
+    """The error in one line, with the last of ``frames``; by default the innermost place where it was raised."""
     if isinstance(error, Unusable):
         return str(error)
     place = list(frames or traceback.extract_tb(error.__traceback__))[-1:]
@@ -121,10 +121,10 @@ def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) ->
 
 
 def _author_frames(error: BaseException, cls: type) -> list[traceback.FrameSummary]:
-    """The frames in packages that the strategy's classes come from: neither the harness's own nor a library's."""
+    """The frames in the packages of the strategy's classes, without those of the harness and of libraries."""
     own = {_top(base.__module__) for base in cls.__mro__} - {"harness"} - sys.stdlib_module_names
     frames = list(traceback.walk_tb(error.__traceback__))
-    if not own:  # it was not made: the first code that is not the harness's own
+    if not own:  # the strategy was not made: take the first code that is not the harness's own
         tops = (_top(frame.f_globals.get("__name__", "")) for frame, _ in frames)
         own = {next((top for top in tops if top != "harness"), "")}
     kept = [(frame, line) for frame, line in frames if _top(frame.f_globals.get("__name__", "")) in own]

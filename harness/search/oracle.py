@@ -20,13 +20,13 @@ class Oracle:
     """Validation scores under a budget.
 
     It answers so that higher is better, whatever the task's score. A *query* is a distinct (row, fidelity, repeat);
-    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. NaN unpaid
-    is the answer for an architecture that breaks a constraint known before training, and for what a partial table
-    lacks: an architecture, or one of its repeats. An architecture that is not of the space raises InvalidArchitecture,
-    unpaid and counted.
+    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. An
+    architecture that breaks a constraint known before training answers NaN unpaid; so does an architecture, or a repeat
+    of one, that a partial table lacks. An architecture that is not of the space raises InvalidArchitecture, unpaid and
+    counted.
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
-    after every row is known, or after too many calls (`Ledger`). A strategy that goes on asking all the same gets a
+    after every row is known, or after too many calls (`Ledger`). A strategy that still goes on asking gets a
     RuntimeError after a million refusals.
     """
 
@@ -59,7 +59,7 @@ class Oracle:
         self._rows = math.inf if validator.rows is None else validator.rows
         self._memory: dict[Architecture, float] = {}
         self._by_row: dict[int, float] = {}
-        """What `_memory` has, by row: full fidelity, mean of the repeats."""
+        """The same answers as `_memory`, by row: full fidelity, mean of the repeats."""
         self._others: dict[tuple[int, int, int | None], float] = {}
         """What was paid at lower fidelities and for single repeats, by row, fidelity and repeat."""
         self._refused_rows: set[int] = set()
@@ -128,7 +128,7 @@ class Oracle:
             raise ValueError(f"unknown fidelity {fidelity!r}; the task has {names}") from None
 
     def _pay(self, arch: Architecture, level: int, repeat: int | None) -> float:
-        """The answer to a call that memory does not have by the architecture itself."""
+        """The answer to a call for an architecture that `_memory` does not hold."""
         ledger = self.ledger
         try:
             valid = self.space.is_valid(arch)
@@ -181,7 +181,7 @@ class Oracle:
     # -- constraints ------------------------------------------------------------------------------------------------
 
     def _measured(self, row: int, level: int, reading: Reading) -> float:
-        """The excess over the constraints known only after training. Kept of the highest fidelity paid."""
+        """The excess over the constraints known only after training. The highest fidelity paid decides it."""
         values = {name: np.array([value]) for name, value in (reading.measured or {}).items()}
         excess = float(total_excess(self._after, values, 1)[0])
         if level >= self._excess.get(row, (0, 0.0))[0]:
@@ -195,7 +195,7 @@ class Oracle:
         return total_excess(self._before, self._validator.costs(archs), len(archs))
 
     def feasible(self, arch: Architecture) -> bool | None:
-        """Whether ``arch``, of the space, satisfies the constraints; None where only a training would tell. Free.
+        """Whether ``arch``, of the space, satisfies the constraints; None where only a training can show it. Free.
 
         Constraints known only after training are judged by what was paid for, at the highest fidelity paid.
         """
@@ -230,7 +230,7 @@ class Oracle:
 
     @property
     def paid(self) -> Totals:
-        """All that was paid: what was charged besides queries too."""
+        """All that was paid, for queries and for other work."""
         return self.ledger.paid
 
     @property
@@ -252,12 +252,12 @@ class Oracle:
     def incumbent(self) -> Incumbent | None:
         """The best feasible row validated so far, at the highest fidelity asked; the first among equals.
 
-        A row is as good as the mean of what was paid for it, so that one lucky repeat of many does not stand for it.
+        A row counts by the mean of what was paid for it, so that one lucky repeat of many does not decide.
         """
         return self.ledger.incumbents[-1] if self.ledger.incumbents else None
 
     def digest(self) -> str:
-        """Of the paid queries in order: `Ledger.digest`."""
+        """The digest of the paid queries in order: `Ledger.digest`."""
         return self.ledger.digest()
 
 

@@ -65,9 +65,9 @@ class SearchSpace(ABC):
     laws: tuple[str, ...] = ("encodings",)
     default_law: str = "encodings"
     key_differs: str = ""
-    """Where a benchmark's own key merges or splits more than isomorphism of the pruned graphs does: how, and why."""
+    """How and why a benchmark's own key differs from isomorphism of the pruned graphs; empty where it does not."""
     all_valid: bool = True
-    """Whether every encoding is valid; lets the fast paths skip `is_valid`."""
+    """Whether every encoding is valid; the fast paths then skip `is_valid`."""
 
     # -- what an architecture is ------------------------------------------------------------------------------------
 
@@ -119,9 +119,9 @@ class SearchSpace(ABC):
         return [self.key(a) for a in archs]
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """The encoding that is trained in place of ``arch``: where the space says so, one for all of a key.
+        """The encoding that is trained in place of ``arch``. A space may give one encoding for all of a key.
 
-        ``arch`` itself by default, so that isomorphic architectures are trained apart.
+        By default ``arch`` itself, so that isomorphic architectures are trained apart.
         """
         return self.check(arch)
 
@@ -222,5 +222,5 @@ class SearchSpace(ABC):
         return {"default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.partial_graphs)}
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
-        """What is known of each network before training: ``params`` and ``flops``, float64 [n]; may be empty."""
+        """What is known of each network before training: ``params`` and ``flops``, float64 [n] each; may be empty."""
         return {}

@@ -1,4 +1,4 @@
-"""How many seeds a difference needs: simulated studies drawn from a task's own spread. Pure functions on arrays."""
+"""How many seeds show a difference, by simulated studies drawn from a task's own spread. Pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def seeds_needed(
 ) -> int | None:
     """The fewest seeds with which a strategy `difference` above the reference is called better in 80 % of studies.
 
-    The strategy is taken to spread as `reference` [m] does, all its scores `difference` > 0 higher. `reference_seeds`:
-    how many runs the reference has in such a study. Found by bisection over simulated studies, so known to about a
-    tenth. None above `most`. Raises ValueError for a difference that is not positive.
+    The strategy is assumed to spread as `reference` [m] does, with all scores `difference` > 0 higher.
+    `reference_seeds`: how many runs the reference has in such a study. The number is found by bisection over simulated
+    studies, so it is exact to about a tenth. None above `most`. Raises ValueError unless the difference is positive.
     """
     if not difference > 0:
         raise ValueError(f"a difference to detect is positive, not {difference}")

@@ -15,18 +15,18 @@ from harness.running.study import FEWEST_SEEDS
 from harness.search.budget import UNITS, Unit
 
 _ALIKE = 0.01
-"""Costs that differ by less, relatively, are the same."""
+"""Costs that differ by a smaller share are equal."""
 
 
 def _search_seeds(_: SettingRuns, entry: EntryRuns) -> Ruling:
     n = len({r.seed for r in entry.runs})
     if n < FEWEST_SEEDS:
-        return False, f"{counted(n, 'search seed')}, at least {FEWEST_SEEDS} are asked for"
+        return False, f"{counted(n, 'search seed')}, at least {FEWEST_SEEDS} are needed"
     return True, counted(n, "search seed")
 
 
 def _seeds_in_order(_: SettingRuns, entry: EntryRuns) -> Ruling:
-    """No run was left out and none stands twice."""
+    """No run is left out, and no run is there twice."""
     seeds = [r.seed for r in entry.runs]
     if seeds == list(range(len(seeds))):
         return True, f"search seeds 0 to {len(seeds) - 1}, each once"
@@ -121,7 +121,7 @@ def _accounting(setting: SettingRuns, entry: EntryRuns) -> Ruling:
 
 
 def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
-    """Where the last query may cross the limit, it may cross it further than the reference's did."""
+    """The last query may cross the limit, and further than the reference's last query did."""
     reference = setting.reference_of(entry.entry)
     unit = setting.setting.budget.unit
     ours, theirs = _costs(entry, unit), _costs(reference, unit) if reference is not None else []
@@ -147,7 +147,7 @@ def _costs(entry: EntryRuns, unit: Unit) -> list[float]:
 
 
 def _stopping(setting: SettingRuns, entry: EntryRuns) -> Ruling:
-    """A run that ends when it likes its score chooses the cost at which it is compared."""
+    """A run that stops when its score is good chooses the cost at which it is compared."""
     unit = setting.setting.budget.unit
     limit = getattr(setting.setting.budget, unit)
     costs = [min(c, limit) for c in _costs(entry, unit)]
@@ -190,7 +190,7 @@ def _architectures(_: SettingRuns, entry: EntryRuns) -> Ruling:
 
 
 def _tau_stated(_: SettingRuns, entry: EntryRuns) -> Ruling:
-    """A learned order that left no tau says nothing of how good it is."""
+    """Without a tau, nobody knows how good a learned order is."""
     measured = [r.ktau for r in entry.runs if r.ktau is not None]
     unmeasured = [r.seed for r in entry.runs if r.search.ordered and r.ktau is None]
     if unmeasured and measured:

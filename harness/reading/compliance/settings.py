@@ -35,7 +35,7 @@ def _final_on_test(_: StudyRuns, setting: SettingRuns) -> Ruling:
         return False, "no test data exist here: the final score is the validation score that the search itself saw"
     if setting.about.validated_on == "test":
         return False, "validation scores are measured on the test data: the search saw what it is scored on"
-    return True, "final scores are on data that no strict search sees"
+    return True, "final scores are measured on data that no strict search sees"
 
 
 def _protocol_named(_: StudyRuns, setting: SettingRuns) -> Ruling:
@@ -56,7 +56,7 @@ def _one_training(_: StudyRuns, setting: SettingRuns) -> Ruling:
         return None, "the task does not say whether validation and final score come from one training"
     if setting.about.one_training:
         return True, "validation and final score come from one training of one network"
-    return False, "validation and final score come from different trainings, and differ by their noise too"
+    return False, "validation and final score come from different trainings, so they also differ by noise"
 
 
 def _final_epoch(_: StudyRuns, setting: SettingRuns) -> Ruling:

@@ -229,7 +229,7 @@ def test_options_of_curves_are_refused_where_no_curve_is_asked_for(tmp_path: Pat
         ("--cost", {"unit": "epochs"}),
         ("--against", {"against": "weak"}),
     ):
-        with pytest.raises(HarnessError, match=f"{option} belongs to --section curves"):
+        with pytest.raises(HarnessError, match=f"{option} is for --section curves"):
             written(tmp_path, study(), **choice)
 
 

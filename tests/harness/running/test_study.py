@@ -106,10 +106,10 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ),
         (('"first"', '"../first"'), "names a folder"),
         (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
-        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "study.toml:8: .*stands twice"),
+        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "study.toml:8: .*is named twice"),
         (
             ('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"\nlaw = "rows"'),
-            "study.toml:8: .*different final or law",
+            "study.toml:8: .*with different final or law",
         ),
         (
             ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'),
@@ -154,11 +154,11 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
             StudyError,
             "is on the space toy-nodes",
         ),
-        (('name = "toy/edges"', 'name = "toy/final"'), StudyError, "not searched and scored at once"),
+        (('name = "toy/edges"', 'name = "toy/final"'), StudyError, "cannot both search and score it"),
         (
             ('name = "toy/edges"', 'name = "toy/final"\nsearch_task = "toy/final"'),
             StudyError,
-            "not searched and scored at once",
+            "cannot both search and score it",
         ),
         (
             ("tuning_queries = 0", '[[strategies]]\nname = "toy-sampler"\nparams = { size = 5 }'),

@@ -62,7 +62,7 @@ def write_report(
     source = Source(study, choice, tuple(others), registry)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
     if choice.form in ("json", "csv"):
-        console.file.write(_data(source, sections))  # as it is: Rich is slow on megabytes
+        console.file.write(_data(source, sections))  # written directly: Rich is slow on megabytes
         return
     tables = [table for section in sections for table in section.tables(source)]
     for position, table in enumerate(tables):
@@ -94,10 +94,10 @@ def check_choice(choice: Choice) -> None:
         if name not in SECTIONS:
             raise UnknownName("section", name, SECTIONS)
     if choice.others and set(choice.sections) != {"ktau"}:
-        raise HarnessError("several studies are set beside each other by --section ktau alone; name one folder")
+        raise HarnessError("only --section ktau shows several studies beside each other; name one folder")
     of_curves = {
         "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit is not None
     }  # fmt: skip
     for option, given in of_curves.items():
         if given and "curves" not in choice.sections:
-            raise HarnessError(f"{option} belongs to --section curves")
+            raise HarnessError(f"{option} is for --section curves")

@@ -21,7 +21,7 @@ _LEGEND = (
     "'not shown' is not 'equal'."
 )
 _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epochs", "cost")
-"""Columns that a narrow terminal does without, the last first."""
+"""Columns that a narrow terminal leaves out, the last first."""
 
 
 def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
@@ -39,7 +39,7 @@ SECTION = Section(_data, _tables)
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """A column: its cell for an entry, and where they have one for a reference and for random sampling."""
+    """A column: its cell for an entry and, where they have one, for a reference and for random sampling."""
 
     header: str
     right: bool
@@ -225,7 +225,7 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
 
 
 def _interval(entry: EntrySummary, places: int) -> str:
-    """With its mark; without width it says nothing and is left out."""
+    """The interval with its mark. One without width says nothing and is left out."""
     if entry.interval == "tied" and entry.ri_low == entry.ri_high:
         return "*"
     mark = {"tied": "*", "tails": "**"}.get(entry.interval or "", "")

@@ -27,13 +27,13 @@ class Improvement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def improvements_of(source: Source) -> list[Improvement]:
-    """Of each strict entry that every setting of its budget has, where every setting has its reference."""
+    """The improvement of each strict entry that every setting of its budget has, where each has its reference."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
     return [improvement for blocks in found for improvement in improvements_over(blocks)]
 
 
 def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
-    """Of each competitor but the reference; nothing where there is no reference."""
+    """The improvement of each competitor except the reference; nothing where there is no reference."""
     reference = next((c for c in blocks.competitors if c.is_reference), None)
     if reference is None:
         return

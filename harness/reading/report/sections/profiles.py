@@ -25,8 +25,8 @@ _SHOWN = (0, 50, 80, 90, 95, 99)
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
-    mean: of its normalised scores over runs, then over settings: 0 is random sampling's mean, 1 the best row. share:
-    [levels] of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row. share:
+    [levels], the share of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
@@ -43,13 +43,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def profiles_of(source: Source) -> list[Profile]:
-    """Of each strict entry and reference that every setting of its budget has, where the best row is known there."""
+    """The profile of each strict entry and reference that every setting of its budget has, if best rows are known."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
     return [profile for blocks in found for profile in profiles_over(blocks)]
 
 
 def profiles_over(blocks: Blocks) -> Iterator[Profile]:
-    """Of each competitor; nothing where a setting has no scale from random sampling to its best row."""
+    """The profile of each competitor; nothing where a setting has no scale from random sampling to its best row."""
     if not all(_has_scale(s) for s in blocks.settings):
         return
     for c in blocks.competitors:
@@ -93,7 +93,7 @@ def _tables(source: Source) -> list[Table]:
     for profile in profiles_of(source):
         by_budget.setdefault(profile.budget, []).append(profile)
     tables = [_table(budget, found) for budget, found in by_budget.items()]
-    return tables or [Table("normalised scores take random sampling and the best row of every setting")]
+    return tables or [Table("normalised scores need random sampling and the best row of every setting")]
 
 
 SECTION = Section(_data, _tables)
