@@ -149,8 +149,10 @@ class Content(Strategy):
 
     def search(self, oracle, rng):
         first = oracle.query(oracle.space.sample(rng, 1)[0])
-        while oracle.query(oracle.space.sample(rng, 1)[0]) < first + 25:
-            pass
+        while True:
+            (arch,) = oracle.space.sample(rng, 1)
+            if oracle.query(arch) > first + 25:
+                return [arch]
 
 
 class Fickle(Sampler):
