@@ -1,7 +1,7 @@
 """The numbers of a report, computed again from the lines of a results folder by numpy and scipy alone.
 
-Written after docs/statistics.md and docs/compliance.md, and after nothing of the code: what these pages do not say, this
-module cannot compute. It reads the files itself and imports nothing of the harness.
+Written after docs/statistics.md, and after nothing of the code: what the page does not say, this module cannot
+compute. It reads the files itself and imports nothing of the harness.
 """
 
 from __future__ import annotations

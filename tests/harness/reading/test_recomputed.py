@@ -1,4 +1,4 @@
-"""A sceptic who has the records and docs/statistics.md computes every number of a report again (tests/recomputed.py)."""
+"""Who has the records and docs/statistics.md computes every number of a report again (`recomputed`)."""
 
 from __future__ import annotations
 

@@ -210,17 +210,16 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
         if entry.failed:
             worst, mean = (numbers.number(v, places) for v in (setting.worst, entry.worst_case_mean))
             named = "; ".join(entry.failed_runs[:3]) + ("; ..." if entry.failed > 3 else "")
-            stand = "" if setting.score is None else (
-                f" and score random sampling's mean; at {worst}, the worst score known, as verdicts have them, the mean "
-                f"is {mean}"
-            )  # fmt: skip
+            stand = (
+                f" and score random sampling's mean; at {worst}, the worst score known, as verdicts have them, the "
+                f"mean is {mean}"
+            )
+            stand = "" if setting.score is None else stand
             notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {named}")
     tied = [e for e in setting.entries if e.interval == "tied"]
     if tied:
         ends = [f"{e.name} {e.most_common_runs} of {e.n} at {numbers.number(e.most_common, places)}" for e in tied]
-        notes.append(
-            f"* many runs end at one value, so that the interval may cover less than it says: {', '.join(ends)}"
-        )
+        notes.append(f"* many runs end at one value; the interval may cover less than it says: {', '.join(ends)}")
     if tails := [e.interval_coverage or 0.0 for e in setting.entries if e.interval == "tails"]:
         notes.append(
             f"** few runs do not show how the scores of random search spread here: a 95 % interval of as many of its "

@@ -26,7 +26,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
     mean: of its normalised scores over runs, then over settings: 0 is random sampling's mean, 1 the best row, or the
-    best draw where rows are not known. share: [levels] of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    best draw where rows are not known. share: [levels] of runs whose normalised score is above ``tau``, with a
+    pointwise 95 % band, null for one run.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
@@ -93,9 +94,7 @@ def _tables(source: Source) -> list[Table]:
     for profile in profiles_of(source):
         by_budget.setdefault(profile.budget, []).append(profile)
     tables = [_table(budget, found) for budget, found in by_budget.items()]
-    return tables or [
-        Table("normalised scores take random sampling, and a best row or draw above its mean, everywhere")
-    ]
+    return tables or [Table("normalised scores take, in every setting, a best row or draw above random sampling")]
 
 
 SECTION = Section(_data, _tables)
@@ -114,6 +113,6 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
         f"normalised scores {over(first.titles, budget)}",
         (name_column("entry"), Column("mean"), *(Column(f"> {LEVELS[k]:g}", dropped=1) for k in _SHOWN)),
         tuple(rows),
-        legend="0 is random sampling's mean, 1 the best row, or its best draw where rows are not known; then the share of runs above each level, the mean over "
-        "settings",
+        legend="0 is random sampling's mean, 1 the best row, or its best draw where rows are not known; then the share "
+        "of runs above each level, the mean over settings",
     )
