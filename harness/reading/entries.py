@@ -109,7 +109,10 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
     finals, s = of.finals, of.sampling
     ends = t_interval(finals) if finals else None
     ri, ri_ends, paper = _ri(finals, s)
-    best, best_valid, search_score = (s.best, s.best_valid, s.search_score) if s else (None, None, None)
+    search_score = s.search_score if s else None
+    best, best_valid = (
+        (s.best, s.best_valid) if s and s.exact else (None, None)
+    )  # of draws the best is not the best row
     most = atom(known) if known else None
     searched: dict[str, Any] = dict(tested or {})
     if tested and of.reference is not None:

@@ -99,10 +99,12 @@ class EntrySamples:
 
     @cached_property
     def vs_sampling(self) -> Comparison | None:
-        """The test against random sampling's draws, including those whose final training failed."""
-        if self.score is None or self.sampling is None or not self.sampling.draws:
+        """The test against random sampling's draws, with as large a share of failed ones as among all draws."""
+        s = self.sampling
+        if self.score is None or s is None or not s.draws:
             return None
-        draws = self.oriented([*self.sampling.draws, *[None] * self.sampling.failed])
+        failed = round(s.failed * len(s.draws) / s.n)  # of more than 1,000 draws the first 1,000 scores are stored
+        draws = self.oriented([*s.draws, *[None] * failed])
         return compare(self.oriented([r.score for r in self.runs.runs]), {"random sampling": draws})
 
     @cached_property

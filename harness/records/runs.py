@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.errors import RecordError
 from harness.records.lines import Asked, Incumbent, OutcomeRecord, Paid, RankQuality, SearchRecord, Status
 from harness.records.specs import Entry, Setting
 
@@ -66,7 +67,15 @@ class Run:
 
     @property
     def incumbents(self) -> list[tuple[Incumbent, float | None]]:
-        """Each incumbent of the search with its final score, None where that is not known."""
+        """Each incumbent of the search with its final score, None where that is not known.
+
+        Raises RecordError where the two records have different numbers of them.
+        """
         finals = self.outcome.incumbents if self.outcome is not None else []
         known = finals or [None] * len(self.search.incumbents)
+        if len(known) != len(self.search.incumbents):
+            raise RecordError(
+                f"search {self.search.id} has {len(self.search.incumbents)} incumbents, its outcome final scores of "
+                f"{len(known)}: one of the two records was changed; run the study again in a new folder"
+            )
         return list(zip(self.search.incumbents, known, strict=True))

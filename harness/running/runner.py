@@ -241,14 +241,16 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
 
 
 def feasible_answer(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
-    """Judged by what the search has measured, else by what the task records. An unknown quantity is not feasible."""
-    known = oracle.feasible(arch)
-    if known is None and search.task.recorded:
-        try:
-            return bool(feasible(search, [arch], oracle.constraints)[0])
-        except UnknownArchitecture:
-            return False
-    return bool(known)
+    """By what the task records at full fidelity, else by what the search has measured. Unknown is not feasible.
+
+    What a search measures at a lower fidelity or of a single repeat may keep a constraint that the architecture breaks.
+    """
+    if not search.task.recorded:
+        return bool(oracle.feasible(arch))
+    try:
+        return bool(feasible(search, [arch], oracle.constraints)[0])
+    except UnknownArchitecture:
+        return False
 
 
 def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:

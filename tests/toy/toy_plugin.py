@@ -142,6 +142,30 @@ class Guesser(Strategy):
         return [next(arch for arch in oracle.space.sample(rng, 100) if np.isnan(oracle.query(arch)))]
 
 
+class Content(Strategy):
+    """Stops once an architecture is better than its first one by 25."""
+
+    name = "toy-content"
+
+    def search(self, oracle, rng):
+        first = oracle.query(oracle.space.sample(rng, 1)[0])
+        while True:
+            (arch,) = oracle.space.sample(rng, 1)
+            if oracle.query(arch) > first + 25:
+                return [arch]
+
+
+class Fickle(Sampler):
+    """Fails in a third of its runs, whatever it found."""
+
+    name = "toy-fickle"
+
+    def search(self, oracle, rng):
+        if rng.random() < 1 / 3:
+            raise RuntimeError("a bug that shows now and then")
+        return super().search(oracle, rng)
+
+
 class Slow(Sampler):
     name = "toy-slow"
 
@@ -278,6 +302,8 @@ def nas_harness_strategies():
         Nothing,
         Overspender,
         Guesser,
+        Content,
+        Fickle,
         Slow,
         Exiter,
         Unmade,

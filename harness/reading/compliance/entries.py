@@ -58,7 +58,7 @@ def _matched_search(setting: SettingRuns, entry: EntryRuns) -> Ruling:
             return False, f"{name} has {counted(m, 'run')}, fewer than the {n} of the entry"
         if Reference(reference, setting.setting.budget).beside(entry) is None:
             return False, f"what {name} had found at the cost of each run is not known"
-        nothing = f", of which {len(reference.failed)} found nothing" if reference.failed else ""
+        nothing = f", of which {len(reference.failed)} without a final score" if reference.failed else ""
         told.append(f"{counted(m, 'run')} of {name}{nothing}")
     if not told:
         return False, "no random search that is scored as this entry is"
@@ -130,7 +130,7 @@ def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
     mean, limit = sum(ours) / len(ours), sum(theirs) / len(theirs)
     if mean > limit * (1 + _ALIKE):
         return False, f"it paid {numbers.paid(mean, unit)} a run, matched random search {numbers.paid(limit, unit)}"
-    told = [f"no more {unit} paid than matched random search"]
+    told = [f"no more {unit} paid than matched random search, within 1 %"]
     for other in UNITS:
         more, most = _costs(entry, other), _costs(reference, other) if reference is not None else []
         if other != unit and more and most and limit and sum(most):
@@ -154,7 +154,7 @@ def _stopping(setting: SettingRuns, entry: EntryRuns) -> Ruling:
     if not costs:
         return None, "what its runs paid is not known"
     if max(costs) - min(costs) <= _ALIKE * limit:
-        return True, "its runs paid alike, whatever they found"
+        return True, "its runs paid alike within 1 % of the budget, whatever they found"
     ends = f"{numbers.count(min(costs))} to {numbers.paid(max(costs), unit)}"
     return False, f"its runs ended at {ends} of {numbers.count(limit)}: when to stop may hang on what was found"
 
@@ -186,7 +186,7 @@ def _architectures(_: SettingRuns, entry: EntryRuns) -> Ruling:
     if without:
         seeds = "seed" if len(without) == 1 else "seeds"
         return False, f"{seeds} {', '.join(map(str, without))}: the reported architecture is not named"
-    return True, "the reported architecture and the seeds of every run"
+    return True, "the reported architecture of every run that has a final score"
 
 
 def _tau_stated(_: SettingRuns, entry: EntryRuns) -> Ruling:

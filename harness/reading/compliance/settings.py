@@ -45,7 +45,8 @@ def _protocol_named(_: StudyRuns, setting: SettingRuns) -> Ruling:
         return False, f"{counted(unnamed, 'run does', 'runs do')} not say which protocol and data they were scored by"
     if setting.about.recorded and any(not o.spec.data_digest for o in outcomes):
         return False, "the records carry no digest of the data"
-    return True, "protocol, data and digest stand in every record"
+    digest = ", and the digest of the data," if setting.about.recorded else ""
+    return True, f"protocol and data{digest} stand in every outcome"
 
 
 def _one_training(_: StudyRuns, setting: SettingRuns) -> Ruling:

@@ -15,10 +15,11 @@ from harness.reading.summary import Against, EntrySummary, SettingSummary
 from harness.records.specs import STRICT
 
 _LEGEND = (
-    "± standard deviation over runs (ddof 1); RI = 100 (mean - random sampling) / random sampling, with its 95 % t "
-    "interval; vs sampling, vs search: tests against random sampling, and against matched random search both at each "
-    "run's own cost and at the whole budget; p after Holm over all entries, settings and both questions of the study; "
-    "'not shown' is not 'equal'."
+    "± standard deviation over runs (ddof 1), in the line of random sampling over rows or draws; RI = 100 (mean - "
+    "random sampling) / random sampling, of the other sign where lower is better, with its 95 % interval; vs sampling, "
+    "vs search: tests against random sampling, and against matched random search both at each run's own cost and at "
+    "the whole budget; p after Holm over all entries of a mode, settings and both questions of the study; 'not shown' "
+    "is not 'equal'."
 )
 _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epochs", "cost")
 """Columns that a narrow terminal leaves out, the last first."""
@@ -87,7 +88,8 @@ def _notes(setting: SettingSummary) -> tuple[str, ...]:
         tied = f" (mean of {setting.tied} tied)" if setting.tied and setting.tied > 1 else ""
         parts.append(f"best validated {numbers.number(setting.best_validated, places)}{tied}")
     if setting.best is not None:
-        parts.append(f"best {numbers.number(setting.best, places)}")
+        of = "best" if sampling.exact else "best of the draws"
+        parts.append(f"{of} {numbers.number(setting.best, places)}")
     if setting.ktau_of_validation is not None:
         parts.append(f"KTau of validation and final {numbers.number(setting.ktau_of_validation)}")
     return (about, "; ".join(parts))
@@ -208,18 +210,20 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
         if entry.failed:
             worst, mean = (numbers.number(v, places) for v in (setting.worst, entry.worst_case_mean))
             named = "; ".join(entry.failed_runs[:3]) + ("; ..." if entry.failed > 3 else "")
-            notes.append(
-                f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed and score random sampling's mean; "
-                f"at {worst}, the worst score known, as verdicts have them, the mean is {mean}: {named}"
+            stand = (
+                f" and score random sampling's mean; at {worst}, the worst score known, as verdicts have them, the "
+                f"mean is {mean}"
             )
+            stand = "" if setting.score is None else stand
+            notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {named}")
     tied = [e for e in setting.entries if e.interval == "tied"]
     if tied:
         ends = [f"{e.name} {e.most_common_runs} of {e.n} at {numbers.number(e.most_common, places)}" for e in tied]
-        notes.append(f"* many runs end at one value, so that the interval covers less than it says: {', '.join(ends)}")
+        notes.append(f"* many runs end at one value; the interval may cover less than it says: {', '.join(ends)}")
     if tails := [e.interval_coverage or 0.0 for e in setting.entries if e.interval == "tails"]:
         notes.append(
-            f"** random search has rare bad runs here that few runs do not see: a 95 % interval of as many of its runs "
-            f"covers {100 * min(tails):.0f} %"
+            f"** few runs do not show how the scores of random search spread here: a 95 % interval of as many of its "
+            f"runs covers {100 * min(tails):.1f} %"
         )
     return tuple(notes)
 

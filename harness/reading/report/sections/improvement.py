@@ -76,6 +76,6 @@ def _table(budget: Budget, found: Sequence[Improvement]) -> Table:
         f"probability of improvement on {found[0].against} {over(found[0].titles, budget)}",
         (name_column("entry"), Column("P(better)"), Column("95 %")),
         tuple(rows),
-        legend="that a run of the entry ends above a run of the reference, equal ones half, the mean over settings; "
-        "95 % bootstrap of the runs within their setting; .5 is no difference",
+        legend="that a run of the entry ends better than a run of the reference, equal ones half, the mean over "
+        "settings; 95 % bootstrap of the runs within their setting; .5 is no difference",
     )

@@ -25,8 +25,9 @@ _SHOWN = (0, 50, 80, 90, 95, 99)
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
-    mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row. share:
-    [levels], the share of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the best
+    draw where rows are not known. share: [levels], the share of runs whose normalised score is above ``tau``, with a
+    pointwise 95 % band, null for one run.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
@@ -43,13 +44,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def profiles_of(source: Source) -> list[Profile]:
-    """The profile of each strict entry and reference that every setting of its budget has, if best rows are known."""
+    """The profile of each strict entry and reference that every setting of its budget has, if each has a scale."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
     return [profile for blocks in found for profile in profiles_over(blocks)]
 
 
 def profiles_over(blocks: Blocks) -> Iterator[Profile]:
-    """The profile of each competitor; nothing where a setting has no scale from random sampling to its best row."""
+    """The profile of each competitor; nothing where a setting has no scale from random sampling to a best score."""
     if not all(_has_scale(s) for s in blocks.settings):
         return
     for c in blocks.competitors:
@@ -69,7 +70,7 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
 
 
 def _has_scale(setting: SettingSamples) -> bool:
-    """Whether the best row is known, and is above random sampling's mean."""
+    """Whether the best row, or the best draw, is above random sampling's mean."""
     s = setting.sampling
     return s is not None and s.best is not None and s.score.sign * s.best > s.score.sign * s.mean
 
@@ -93,7 +94,7 @@ def _tables(source: Source) -> list[Table]:
     for profile in profiles_of(source):
         by_budget.setdefault(profile.budget, []).append(profile)
     tables = [_table(budget, found) for budget, found in by_budget.items()]
-    return tables or [Table("normalised scores need random sampling and the best row of every setting")]
+    return tables or [Table("normalised scores take, in every setting, a best row or draw above random sampling")]
 
 
 SECTION = Section(_data, _tables)
@@ -112,6 +113,6 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
         f"normalised scores {over(first.titles, budget)}",
         (name_column("entry"), Column("mean"), *(Column(f"> {LEVELS[k]:g}", dropped=1) for k in _SHOWN)),
         tuple(rows),
-        legend="0 is random sampling's mean, 1 the best row; then the share of runs above each level, the mean over "
-        "settings",
+        legend="0 is random sampling's mean, 1 the best row, or its best draw where rows are not known; then the share "
+        "of runs above each level, the mean over settings",
     )
