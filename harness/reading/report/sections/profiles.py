@@ -25,8 +25,8 @@ _SHOWN = (0, 50, 80, 90, 95, 99)
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
-    mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the best
-    draw where rows are not known. share: [levels], the share of runs whose normalised score is above ``tau``, with a
+    mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the
+    best draw where rows are not known. share: [levels], the share of runs whose normalised score is above ``tau``, with a
     pointwise 95 % band, null for one run.
     """
 
