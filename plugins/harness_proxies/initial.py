@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from harness import Architecture, ImageShape, Networks, SearchSpace, StudyError, UnknownName
+from harness.records.identity import code_version
 from harness_proxies.search import Floats, ProxyParams, ProxyStrategy, said
 
 if TYPE_CHECKING:
@@ -46,21 +47,26 @@ class InitialParams(NetworkParams):
         return cls(pool=4, side=8, batch=4)
 
 
-def networks_of(space: SearchSpace, settings: dict[str, Any]) -> Networks:
-    """Raises StudyError where no plugin has networks of the space, or these have no such settings."""
+def networks_of(space: SearchSpace, settings: dict[str, Any]) -> tuple[Networks, dict[str, str]]:
+    """The networks of the space, and the version of the code that builds them, which no record of a strategy has.
+
+    Raises StudyError where no plugin has networks of the space, or these have no such settings.
+    """
     from harness.registry import default_registry
 
     try:
-        cls = default_registry().load("network", space.name)
+        item = default_registry().find("network", space.name)
     except UnknownName:
         raise StudyError(
             f"no plugin has networks of the space {space.name}, which proxies of networks need; it may have "
             "parameters and FLOPs: proxy-params, proxy-flops"
         ) from None
+    cls = item.load()
     try:
-        return cls(space, msgspec.convert(settings, cls.Settings))
+        networks = cls(space, msgspec.convert(settings, cls.Settings))
     except msgspec.ValidationError as error:
         raise StudyError(f"network of {space.name}: {error}") from error
+    return networks, code_version(item.provides.load.partition(":")[0], item.distribution)
 
 
 P_co = TypeVar("P_co", bound=NetworkParams, covariant=True)
@@ -77,7 +83,8 @@ class InitialStrategy(ProxyStrategy[P_co]):
         p = self.params
         seed = int(rng.integers(2**62))
         images = ImageShape(p.channels, p.side, p.classes)
-        return of_networks(networks_of(oracle.space, p.network), images, seed, self.measure(images, rng))
+        networks, self.notes["networks"] = networks_of(oracle.space, p.network)
+        return of_networks(networks, images, seed, self.measure(images, rng))
 
 
 def of_networks(
@@ -109,8 +116,6 @@ class Synflow(InitialStrategy[NetworkParams]):
 
 
 class _OfABatch(InitialStrategy[InitialParams]):
-    ablations: ClassVar[dict[str, dict[str, Any]]] = {"digits": {"images": "digits"}}
-
     def measure(self, images: ImageShape, rng: np.random.Generator) -> Callable[[nn.Module], float]:
         from harness_proxies.batch import draw
 
