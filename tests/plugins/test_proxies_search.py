@@ -40,7 +40,7 @@ def run(cls: type[Strategy], queries: int = 12, space: Any = None, **params: Any
     oracle = Oracle(SyntheticEvaluator(space or ToyNodeSpace()).validator(), Budget(queries=queries))
     small = {} if cls in (MostParameters, MostFlops) else {"side": 8}
     small |= {"batch": 8} if "batch" in cls.Params.__struct_fields__ else {}
-    strategy = cls(msgspec.convert({"pool": 30, **small, **params}, cls.Params))
+    strategy = cls(msgspec.convert({"pool": 16, **small, **params}, cls.Params))
     return strategy, oracle, list(strategy.search(oracle, np.random.default_rng(0)))
 
 
@@ -69,7 +69,7 @@ def test_naming_and_describing_them_imports_no_torch() -> None:
 @pytest.mark.parametrize("cls", STRATEGIES, ids=lambda c: c.name)
 def test_the_budget_is_spent_best_first_by_the_proxy_and_the_best_validated_stands(cls: type[Strategy]) -> None:
     strategy, oracle, returned = run(cls)
-    assert strategy.notes["scored"] == 30
+    assert strategy.notes["scored"] == 16
     assert len(oracle.history) == 12
     assert strategy.ranker is not None
     bought = strategy.ranker.rank([o.arch for o in oracle.history])
@@ -85,7 +85,7 @@ def test_one_query_returns_the_first_of_the_proxy(cls: type[Strategy]) -> None:
     """Which is what a larger budget buys first: the pool and the networks' start hang on the seed alone."""
     first, single, returned = run(cls, queries=1)
     _, several, _ = run(cls)
-    assert first.notes["scored"] == 30
+    assert first.notes["scored"] == 16
     assert len(single.history) == 1
     assert returned == [several.history[0].arch]
 
