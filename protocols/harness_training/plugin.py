@@ -15,5 +15,8 @@ def nas_harness_networks() -> list[Provides]:
         "darts:DartsNetworks",
         "nasbench101:NASBench101Networks",
         "chain:ChainNetworks",
+        "toy:ToyNodeNetworks",
+        "toy:ToyEdgeNetworks",
+        "toy:WideToyEdgeNetworks",
     )
     return [Provides(f"harness_training.networks.{c}", requires=_TORCH, install=_INSTALL) for c in classes]
