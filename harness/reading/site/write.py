@@ -25,6 +25,7 @@ from harness.reading.site.boards import Board, Submission, boards_of, submission
 from harness.reading.site.figures import Figure, figures_of_board, numbered, ranking_figure
 from harness.reading.site.names import file_name, shown
 from harness.reading.site.rankings import Ranking, rankings_of
+from harness.reading.site.runs import pages_of_runs, run_page
 from harness.registry import Registry, default_registry
 
 MARKER = ".nas-harness-leaderboard"
@@ -73,7 +74,7 @@ class _Site:
         self.environment = _environment()
 
     def write(self) -> None:
-        for name in ("settings", "strategies", "figures"):
+        for name in ("settings", "strategies", "runs", "figures"):
             (self.folder / name).mkdir()
         (self.folder / MARKER).write_text("", encoding="utf-8")
         rankings = rankings_of(self.boards)
@@ -93,6 +94,11 @@ class _Site:
             figure = strategy.figure
             drawn_figure = None if figure is None else self._draw("../", f"strategy-{strategy.page}", figure)
             self._page("strategy.html", f"strategies/{strategy.page}.html", strategy=strategy, figure=drawn_figure)
+        for of in pages_of_runs(tuple(self.boards)):
+            (self.folder / "runs" / f"{of.page}.jsonl").write_text(
+                of.records, encoding="utf-8", errors="backslashreplace"
+            )
+            self._page("runs.html", f"runs/{of.page}.html", of=of)
         self._page("method.html", "method.html", strategies=strategies)
 
     def _page(self, template: str, path: str, **values: Any) -> None:
@@ -137,6 +143,8 @@ def _environment() -> Environment:
         "pages": pages,
         "numbered": numbered,
         "colour": svg.colour,
+        "run_page": run_page,
+        "drawn": lambda plot: Markup(plot.svg()),
     }
     found.filters |= {"brief": partial(shown, most=60), "unique": _unique}
     return found
