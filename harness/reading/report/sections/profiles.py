@@ -26,7 +26,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
     mean: of its normalised scores over runs, then over settings: 0 is random sampling's mean, 1 the best row. mean_low,
-    mean_high: its 95 % interval over runs, null for one run. share: [levels] of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    mean_high: its 95 % interval over runs, null for one run. share: [levels] of runs whose normalised score is above
+    ``tau``, with a pointwise 95 % band, null for one run.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
