@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.reading.compliance import check_compliance
+from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.replay import replay
 from harness.reading.study import read_study
 from harness.records.lines import PlannedSetting, SamplingRecord
@@ -28,10 +29,14 @@ def verify(
     """What is wrong in a folder, each a sentence; nothing where all agrees.
 
     Lines that cannot be used; `RULES`; random sampling, computed again where it is recorded; and searches, carried out
-    again: every one that draws at random by the harness's own code, and ``sample`` of the others, drawn by ``seed``.
+    again: every one that draws at random by the harness's own code, and ``sample`` of the others, drawn by ``seed``. Of
+    results from elsewhere only the lines can be checked.
 
     Raises RecordError where the folder holds no study or contradicts itself.
     """
+    if is_ingested(folder):
+        yield from read_ingested(folder).problems
+        return
     study, evaluators = read_study(folder), Evaluators(registry)
     yield from study.problems
     broken = (f for f in check_compliance(study, evaluators) if f.ok is False and f.rule in RULES)

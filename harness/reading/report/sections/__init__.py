@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from harness.errors import HarnessError, UnknownName
+from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.report.formats import as_csv, as_html, as_json, latex, markdown
 from harness.reading.report.layout import print_table
 from harness.reading.report.section import Choice, Section, Source
@@ -16,6 +19,7 @@ from harness.reading.report.sections import (
     curves,
     headline,
     improvement,
+    ingested,
     ktau,
     metrics,
     profiles,
@@ -57,31 +61,47 @@ def write_report(
     Raises RecordError where the folder holds no study, UnknownName and HarnessError for a choice that does not exist.
     """
     check_choice(choice)
+    if is_ingested(folder):
+        elsewhere = read_ingested(folder)
+        found, tables = ingested.data_and_tables(elsewhere, choice)
+        _write(elsewhere.name, [found], elsewhere.problems, lambda: tables, choice, console)
+        return
     study, *others = (read_study(f) for f in (folder, *choice.others))
     check_names((study, *others), choice.tasks, choice.entries)
     source = Source(study, choice, tuple(others), registry)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
-    if choice.form in ("json", "csv"):
-        console.file.write(_data(source, sections))  # as it is: Rich is slow on megabytes
-        return
-    tables = [table for section in sections for table in section.tables(source)]
-    for position, table in enumerate(tables):
-        if choice.form != "text":
-            console.file.write("\n" * bool(position) + _SET[choice.form](table))
-            continue
-        if position:
-            console.print()
-        print_table(table, console, all_columns=choice.wide)
-
-
-def _data(source: Source, sections: list[Section]) -> str:
-    data = [section.data(source) for section in sections]
-    if source.choice.form == "csv":
-        return as_csv([item for found in data for items in found.values() for item in items])
-    whole = {"study": source.study.study}
-    return as_json(
-        whole | {key: items for found in data for key, items in found.items()} | {"problems": source.study.problems}
+    _write(
+        study.study,
+        (section.data(source) for section in sections),
+        study.problems,
+        lambda: [table for section in sections for table in section.tables(source)],
+        choice,
+        console,
     )
+
+
+def _write(
+    name: str,
+    data: Iterable[Mapping[str, Sequence[msgspec.Struct]]],
+    problems: Sequence[str],
+    tables: Callable[[], Sequence[Table]],
+    choice: Choice,
+    console: Console,
+) -> None:
+    """Data in the forms for programs, tables in those for people; the other is not made."""
+    if choice.form == "csv":
+        console.file.write(as_csv([item for found in data for items in found.values() for item in items]))
+    elif choice.form == "json":  # written as it is: Rich is slow on megabytes
+        items = {key: items for found in data for key, items in found.items()}
+        console.file.write(as_json({"study": name, **items, "problems": problems}))
+    else:
+        for position, table in enumerate(tables()):
+            if choice.form != "text":
+                console.file.write("\n" * bool(position) + _SET[choice.form](table))
+                continue
+            if position:
+                console.print()
+            print_table(table, console, all_columns=choice.wide)
 
 
 def check_choice(choice: Choice) -> None:
