@@ -20,8 +20,10 @@ from markupsafe import Markup
 
 from harness.errors import HarnessError, counted
 from harness.reading import numbers
+from harness.reading.ingested import UNDER_COVERAGE
 from harness.reading.site import pages, svg
 from harness.reading.site.boards import Board, Submission, boards_of, submissions_of
+from harness.reading.site.elsewhere import Elsewhere, elsewhere_of, ri
 from harness.reading.site.figures import Figure, figures_of_board, numbered, ranking_figure
 from harness.reading.site.names import file_name, shown
 from harness.reading.site.rankings import Ranking, rankings_of
@@ -50,12 +52,12 @@ def write_site(folders: Sequence[Path], out: Path, registry: Callable[[], Regist
     if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise HarnessError(f"{out} is there and is no leaderboard; name a new folder with --output")
     submissions = submissions_of(folders, registry)
-    boards = boards_of(submissions)
+    boards, elsewhere = boards_of(submissions), elsewhere_of(folders)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            _Site(part, submissions, boards).write()
+            _Site(part, submissions, boards, elsewhere).write()
             part.chmod(0o755)
             if out.exists():
                 shutil.rmtree(out)
@@ -69,8 +71,10 @@ def write_site(folders: Sequence[Path], out: Path, registry: Callable[[], Regist
 
 
 class _Site:
-    def __init__(self, folder: Path, submissions: Sequence[Submission], boards: Sequence[Board]) -> None:
-        self.folder, self.submissions, self.boards = folder, submissions, boards
+    def __init__(
+        self, folder: Path, submissions: Sequence[Submission], boards: Sequence[Board], elsewhere: Elsewhere
+    ) -> None:
+        self.folder, self.submissions, self.boards, self.elsewhere = folder, submissions, boards, elsewhere
         self.environment = _environment()
 
     def write(self) -> None:
@@ -99,12 +103,14 @@ class _Site:
                 of.records, encoding="utf-8", errors="backslashreplace"
             )
             self._page("runs.html", f"runs/{of.page}.html", of=of)
+        if self.elsewhere:
+            self._page("elsewhere.html", "elsewhere.html")
         self._page("method.html", "method.html", strategies=strategies)
 
     def _page(self, template: str, path: str, **values: Any) -> None:
         up = "../" * path.count("/")
         text = self.environment.get_template(template).render(
-            **values, all_boards=self.boards, submissions=self.submissions, up=up
+            **values, all_boards=self.boards, submissions=self.submissions, elsewhere=self.elsewhere, up=up
         )
         (self.folder / path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -144,6 +150,8 @@ def _environment() -> Environment:
         "numbered": numbered,
         "colour": svg.colour,
         "run_page": run_page,
+        "ri_elsewhere": ri,
+        "under_coverage": UNDER_COVERAGE,
         "drawn": lambda plot: Markup(plot.svg()),
     }
     found.filters |= {"brief": partial(shown, most=60), "unique": _unique}
