@@ -28,7 +28,9 @@ def report(
             "data) or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="text, json, csv, markdown, latex or html.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", help="text, json, csv, markdown, latex, or html with the figures.")
+    ] = "text",
     wide: Annotated[bool, typer.Option("--wide", help="All columns, p-values before correction among them.")] = False,
     task: Annotated[
         list[str] | None,
@@ -45,6 +47,13 @@ def report(
     against: Annotated[
         str | None, typer.Option("--against", help="Curves of each entry less that of the entry of this label.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            help="Draw --section table, curves or ktau to this .svg, .png or .pdf, as wide as a column of a paper.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Print the tables of a study with random sampling, intervals, tests and the compliance list; or export them.
@@ -57,6 +66,8 @@ def report(
       nas-harness report results/quickstart --section curves --against matched-random-search --at 50,100
       nas-harness report results/labels-90 results/labels-423 --section ktau
       nas-harness report results/quickstart --section correlation
+      nas-harness report results/quickstart --format html --output report.html
+      nas-harness report results/quickstart --section curves --task nasbench-graph/cora --plot curves.pdf
     """
     from harness.reading.report.section import Choice
     from harness.reading.report.sections import write_report
@@ -71,6 +82,7 @@ def report(
         unit=unit,
         against=against,
         others=tuple(folders[1:]),
+        plot=plot,
     )
     with open_output(output) as console:
         write_report(folders[0], choice, console, lambda: open_registry(ctx))

@@ -23,7 +23,8 @@ class Choice:
     """What of a report is wanted.
 
     wide: every column. tasks, entries (labels): these alone, of every section. at, unit (None: the budget's), against
-    (a label): of curves. others: folders of more studies, which KTau alone sets beside the first.
+    (a label): of curves. others: folders of more studies, which KTau alone sets beside the first. plot: a
+    file for the figure of the section, in place of the report.
     """
 
     sections: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Choice:
     unit: str | None = None
     against: str | None = None
     others: tuple[Path, ...] = ()
+    plot: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class _Site:
         self, folder: Path, submissions: Sequence[Submission], boards: Sequence[Board], elsewhere: Elsewhere
     ) -> None:
         self.folder, self.submissions, self.boards, self.elsewhere = folder, submissions, boards, elsewhere
-        self.environment = _environment()
+        self.environment = environment()
 
     def write(self) -> None:
         for name in ("settings", "strategies", "runs", "figures"):
@@ -126,7 +126,7 @@ def _place(ranking: Ranking) -> str:
     return file_name("ranking", ranking.mode, str(ranking.everyone), *(b.title for b in ranking.boards))
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Everything is escaped, and what turns or hides text is written out, wherever a value stands."""
     found = Environment(
         loader=PackageLoader("harness.reading.site"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.errors import HarnessError, UnknownName
 from harness.reading.ingested import is_ingested, read_ingested
-from harness.reading.report.formats import as_csv, as_html, as_json, latex, markdown
+from harness.reading.report.formats import as_csv, as_json, latex, markdown
 from harness.reading.report.layout import print_table
+from harness.reading.report.plot import write_plot
 from harness.reading.report.section import Choice, Section, Source
 from harness.reading.report.sections import (
     compliance,
@@ -47,10 +49,8 @@ SECTIONS: dict[str, Section] = {
 }
 """Every section by name, in the order of the help."""
 DEFAULT = ("table", "compliance")
-_SET: dict[str, Callable[[Table], str]] = {
-    "markdown": markdown, "latex": latex, "html": as_html
-}  # fmt: skip
-FORMATS = ("text", "json", "csv", *_SET)
+_SET: dict[str, Callable[[Table], str]] = {"markdown": markdown, "latex": latex}
+FORMATS = ("text", "json", "csv", "html", *_SET)
 
 
 def write_report(
@@ -64,12 +64,25 @@ def write_report(
     if is_ingested(folder):
         elsewhere = read_ingested(folder)
         found, tables = ingested.data_and_tables(elsewhere, choice)
+        if choice.plot is not None:
+            raise HarnessError("results from elsewhere have no --plot; nas-harness leaderboard shows them")
+        if choice.form == "html":
+            console.file.write(_one_file().page(elsewhere.name, tables))
+            return
         _write(elsewhere.name, [found], elsewhere.problems, lambda: tables, choice, console)
         return
     study, *others = (read_study(f) for f in (folder, *choice.others))
     check_names((study, *others), choice.tasks, choice.entries)
     source = Source(study, choice, tuple(others), registry)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
+    if choice.plot is not None:
+        write_plot(source, choice.plot)
+        console.print(str(choice.plot))
+        return
+    if choice.form == "html":
+        tables = [table for section in sections for table in section.tables(source)]
+        console.file.write(_one_file().report_page(source, tables))
+        return
     _write(
         study.study,
         (section.data(source) for section in sections),
@@ -78,6 +91,14 @@ def write_report(
         choice,
         console,
     )
+
+
+def _one_file() -> ModuleType:
+    try:
+        from harness.reading.site import one_file
+    except ImportError:
+        raise HarnessError('--format html takes jinja2: pip install "nas-harness[site]"') from None
+    return one_file
 
 
 def _write(
