@@ -25,7 +25,7 @@ def report(
         typer.Option(
             "--section",
             help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation (which needs the tasks' "
-            "data) or metrics (that plugins provide); may be repeated; default the first two.",
+            "data) power or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
     form: Annotated[
@@ -46,6 +46,10 @@ def report(
     ] = None,
     against: Annotated[
         str | None, typer.Option("--against", help="Curves of each entry less that of the entry of this label.")
+    ] = None,
+    detect: Annotated[
+        str | None,
+        typer.Option("--detect", help="Differences of --section power, in percent of random sampling's mean: 0.5,1."),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -78,20 +82,24 @@ def report(
         wide=wide,
         tasks=tuple(task or ()),
         entries=tuple(entry or ()),
-        at=_numbers(at),
+        at=_numbers(at, "--at", "costs"),
         unit=unit,
         against=against,
         others=tuple(folders[1:]),
         plot=plot,
+        detect=_numbers(detect, "--detect", "differences") or (),
     )
     with open_output(output) as console:
         write_report(folders[0], choice, console, lambda: open_registry(ctx))
 
 
-def _numbers(text: str | None) -> tuple[float, ...] | None:
+def _numbers(text: str | None, option: str, what: str) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise HarnessError(f"--at {text!r}: costs are numbers with commas between them, such as 100,500,1000") from None
+        raise HarnessError(f"{option} {text!r}: {what} are numbers with commas between them, such as 1,2") from None
+    if option == "--detect" and not all(0 < value < 1e9 for value in found):
+        raise HarnessError(f"{option} {text!r}: {what} are positive")
+    return found

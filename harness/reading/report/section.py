@@ -24,7 +24,7 @@ class Choice:
 
     wide: every column. tasks, entries (labels): these alone, of every section. at, unit (None: the budget's), against
     (a label): of curves. others: folders of more studies, which KTau alone sets beside the first. plot: a
-    file for the figure of the section, in place of the report.
+    file for the figure of the section, in place of the report. detect: differences of power.
     """
 
     sections: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ class Choice:
     against: str | None = None
     others: tuple[Path, ...] = ()
     plot: Path | None = None
+    detect: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from harness.reading.report.sections import (
     ingested,
     ktau,
     metrics,
+    power,
     profiles,
     ranks,
     spread,
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Section] = {
     "ktau": ktau.SECTION,
     "correlation": correlation.SECTION,
     "spread": spread.SECTION,
+    "power": power.SECTION,
     "metrics": metrics.SECTION,
 }
 """Every section by name, in the order of the help."""
@@ -134,6 +136,8 @@ def check_choice(choice: Choice) -> None:
     for name in choice.sections:
         if name not in SECTIONS:
             raise UnknownName("section", name, SECTIONS)
+    if choice.detect and "power" not in choice.sections:
+        raise HarnessError("--detect belongs to --section power")
     if choice.others and set(choice.sections) != {"ktau"}:
         raise HarnessError("several studies are set beside each other by --section ktau alone; name one folder")
     of_curves = {
