@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -104,3 +105,15 @@ class BudgetExhausted(HarnessError):
 def counted(n: float, one: str, many: str | None = None) -> str:
     """``1 run``, ``2 runs``; ``many`` where the plural takes more than an s."""
     return f"{n:.10g} {one if n == 1 else many or one + 's'}"
+
+
+def visible(text: str) -> str:
+    """Control characters and those that turn or hide text as ``\\u202e``, line ends and tabs as they are."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        f"\\u{ord(sign):04x}" if sign not in "\n\t" and unicodedata.category(sign) in _HIDDEN else sign for sign in text
+    )
+
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -18,7 +18,7 @@ import typer.core
 import typer.main
 
 from harness.cli.settings import Settings
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError, UnknownName, visible
 
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
@@ -148,7 +148,7 @@ def _refuse(message: str, debug: bool, status: int = BAD_INPUT) -> int:
         import traceback
 
         traceback.print_exc()
-    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {visible(message)}", err=True)
     return status
 
 

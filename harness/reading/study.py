@@ -122,6 +122,11 @@ def study_of(folder: Folder) -> StudyRuns:
     """The study of the folder's latest plans. Raises RecordError where there is none."""
     plans = folder.heads
     if not plans:
+        if folder.ingested:
+            raise RecordError(
+                f"{folder.path} holds results from elsewhere, of which nothing can be run again: nas-harness "
+                "report and leaderboard show them"
+            )
         if folder.searches:
             raise RecordError(f"{folder.path} holds records but no {FILES[PlanRecord]}; run its study again there")
         raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.reading.compliance import check_compliance
+from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.replay import replay
 from harness.reading.study import read_study
 from harness.records.lines import PlannedSetting, SamplingRecord
@@ -29,9 +30,13 @@ def verify(
 
     Checked are: lines that cannot be used; `RULES`; random sampling, computed again where scores are recorded; and
     searches, carried out again: every one of matched random search, and ``sample`` of the others, drawn with ``seed``.
+    Of results from elsewhere only the lines can be checked.
 
     Raises RecordError where the folder holds no study or contradicts itself.
     """
+    if is_ingested(folder):
+        yield from read_ingested(folder).problems
+        return
     study, evaluators = read_study(folder), Evaluators(registry)
     yield from study.problems
     broken = (f for f in check_compliance(study, evaluators) if f.ok is False and f.rule in RULES)

@@ -221,4 +221,39 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
         return digest("plan", msgspec.structs.replace(self, replaces=[]))
 
 
-Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord
+class IngestedSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run a result from elsewhere is of. role: of a search, or of a random architecture of its space."""
+
+    task: str
+    strategy: str
+    role: Literal["search", "sampling"]
+    seed: int
+    train_seed: int | None = None
+    epoch: int | None = None
+
+    @property
+    def id(self) -> str:
+        return digest("ingested", self)
+
+
+class IngestedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A result that was not made here. score, valid: test and validation accuracy in percent; null: not given.
+
+    What is null was not given; nothing is filled in. file_sha256: of the file that it was read from.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    origin: Literal["ingested"] = "ingested"
+    spec: IngestedSpec
+    score: float | None = None
+    valid: float | None = None
+    queries: int | None = None
+    epochs: float | None = None
+    seconds: float | None = None
+    arch: str | None = None
+    source: str | None = None
+    file_sha256: str = ""
+
+
+Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord | IngestedRecord

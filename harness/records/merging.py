@@ -22,7 +22,8 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
     if out.exists():
         raise RecordError(f"{out} is there already; name a new folder")
     for folder in folders:
-        if not read_folder(folder).plans:
+        there = read_folder(folder)
+        if not (there.plans or there.ingested):
             raise RecordError(f"{folder} holds no study; is it the folder of one?")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ import msgspec
 from harness.errors import EarlierRecords, RecordError
 from harness.records.lines import (
     SCHEMA,
+    IngestedRecord,
     Line,
     OutcomeRecord,
     PlanRecord,
@@ -30,16 +31,18 @@ FILES: dict[type[Any], str] = {
     TrainingRecord: "trainings.jsonl",
     SamplingRecord: "samplings.jsonl",
     PlanRecord: "plans.jsonl",
+    IngestedRecord: "ingested.jsonl",
 }
 """The file of each kind of line. To merge folders, join each of these files."""
 SEARCHES = FILES[SearchRecord]
 SAMPLINGS = FILES[SamplingRecord]
+INGESTED = FILES[IngestedRecord]
 _EARLIER = "runs.jsonl"
 _SYNC_SECONDS = 0.5
-_UNEQUAL = ("timing", "environment")
+_UNEQUAL = ("timing", "environment", "file_sha256")
 """Fields in which two records of one id may differ."""
 
-_Kind = TypeVar("_Kind", SearchRecord, OutcomeRecord, TrainingRecord, SamplingRecord)
+_Kind = TypeVar("_Kind", SearchRecord, OutcomeRecord, TrainingRecord, SamplingRecord, IngestedRecord)
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoders = {kind: msgspec.json.Decoder(kind) for kind in FILES}
 _NO_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
@@ -75,6 +78,7 @@ class Folder:
     outcomes: dict[str, OutcomeRecord] = field(default_factory=dict)
     trainings: dict[str, TrainingRecord] = field(default_factory=dict)
     samplings: dict[str, SamplingRecord] = field(default_factory=dict)
+    ingested: dict[str, IngestedRecord] = field(default_factory=dict)
     plans: list[PlanRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -102,6 +106,7 @@ def read_folder(path: Path) -> Folder:
     found.outcomes = _read(path, OutcomeRecord, found.problems)
     found.trainings = _read(path, TrainingRecord, found.problems)
     found.samplings = read_samplings(path, found.problems)
+    found.ingested = _read(path, IngestedRecord, found.problems)
     seen: set[str] = set()
     for _, plan in _lines(path, PlanRecord, found.problems):
         if plan.id not in seen:

@@ -22,7 +22,7 @@ from harness.statistics.inference import ALPHA
 MATCHED = "matched-random-search"
 """The reference that stands beside every entry. It is part of the core, not of a plugin."""
 FEWEST_SEEDS = 8
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -208,7 +208,7 @@ def check_shape(study: Study) -> None:
     if study.gate is not None:
         _check_gate(study.gate)
 
-    if not _NAME.fullmatch(study.name):
+    if not NAME.fullmatch(study.name):
         raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
     if study.seeds < 1:
         raise refuse("seeds", f"seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")

@@ -26,6 +26,7 @@ __all__ = [
     "Profile",
     "friedman",
     "iqm_over_tasks",
+    "mean_over_tasks_interval",
     "mean_ranks",
     "nemenyi",
     "normalised",
@@ -213,6 +214,25 @@ def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArr
         raise ValueError(f"the best score, {best}, is not above random sampling's mean, {sampling_mean}")
     values: NDArray[np.float64] = (finite_vector(scores, "scores") - sampling_mean) / (best - sampling_mean)
     return values
+
+
+def mean_over_tasks_interval(tasks: Sequence[ArrayLike], *, confidence: float = 0.95) -> Interval | None:
+    """Interval of the mean over tasks of each task's mean: the tasks are these, the runs are random.
+
+    Student's, with the degrees of freedom of Welch and Satterthwaite (Satterthwaite 1946) for the variance
+    `sum(var_t / n_t) / tasks^2`. `tasks[task]`: [n] scores. None where a task has one run; without width where no task
+    has a spread.
+    """
+    runs = [finite_vector(scores, "scores") for scores in tasks]
+    if not runs or min(scores.size for scores in runs) < 2:
+        return None
+    parts = np.array([scores.var(ddof=1) / scores.size for scores in runs])
+    middle, whole = float(np.mean([scores.mean() for scores in runs])), float(parts.sum())
+    if whole == 0:
+        return Interval(middle, middle)
+    freedom = whole**2 / float((parts**2 / [scores.size - 1 for scores in runs]).sum())
+    half = float(student_t(freedom, confidence)) * math.sqrt(whole) / len(runs)
+    return Interval(middle - half, middle + half)
 
 
 def performance_profile(tasks: Sequence[ArrayLike], tau: ArrayLike, *, rng: np.random.Generator) -> Profile:

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import visible
 from harness.reading.report.table import Column, Kind, Table
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def print_table(table: Table, console: Console, *, all_columns: bool = False) ->
     from rich.text import Text
 
     if table.title:
-        console.print(Text(table.title, style="bold cyan" if table.columns else "bold"), soft_wrap=all_columns)
+        console.print(Text(visible(table.title), style="bold cyan" if table.columns else "bold"), soft_wrap=all_columns)
     for note in table.notes:
-        console.print(Text(note))
+        console.print(Text(visible(note)))
     if table.columns and table.rows:
         cells, styles = [row.cells for row in table.rows], [_STYLES[row.kind] for row in table.rows]
         dropped = print_grid(table.columns, cells, console, styles=styles, fitted=not all_columns)
@@ -40,9 +41,9 @@ def print_table(table: Table, console: Console, *, all_columns: bool = False) ->
             text = f"no room for: {', '.join(dropped)}; a wider terminal, {table.whole}"
             console.print(Text(text, style="dim"))
     if table.legend:
-        console.print(Text(table.legend, style="dim"))
+        console.print(Text(visible(table.legend), style="dim"))
     for note in table.footnotes:
-        console.print(Text(note, style="yellow"))
+        console.print(Text(visible(note), style="yellow"))
 
 
 def print_listing(
@@ -76,7 +77,7 @@ def print_grid(
     """Print the cells in the width of the console where ``fitted``; the headers of the columns that it dropped."""
     from rich.text import Text
 
-    cells = [[c.header for c in columns], *([" ".join(cell.split()) for cell in row] for row in rows)]
+    cells = [[c.header for c in columns], *([visible(" ".join(cell.split())) for cell in row] for row in rows)]
     shown = [header_style, *(styles or [""] * len(rows))]
     natural = [max(map(len, column)) for column in zip(*cells, strict=True)]
     gap = _GAP if not fitted or sum(natural) + _GAP * (len(natural) - 1) <= console.width else 1
@@ -143,10 +144,10 @@ def _widths(block: Sequence[int], least: Sequence[int], natural: Sequence[int], 
 
 def nested(name: str, value: Any, indent: int = 0) -> list[str]:
     """``name: value`` on a line; of a mapping, a line for each value, indented by two more."""
-    start = f"{' ' * indent}{name}:"
+    start = f"{' ' * indent}{visible(name)}:"
     if isinstance(value, Mapping) and value:
         return [start, *(line for key, v in value.items() for line in nested(str(key), v, indent + 2))]
-    return [f"{start} {plain(value)}"]
+    return [f"{start} {visible(plain(value))}"]
 
 
 def plain(value: Any) -> str:

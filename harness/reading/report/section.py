@@ -23,7 +23,8 @@ class Choice:
     """Which part of a report to show.
 
     wide: every column. tasks, entries (labels): only these, in every section. at, unit (None: the budget's), against (a
-    label): for curves. others: folders of more studies; only KTau shows them beside the first.
+    label): for curves. others: folders of more studies; only KTau shows them beside the first. plot: a file for the
+    figure of the section, in place of the report. detect: differences of power.
     """
 
     sections: tuple[str, ...] = ()
@@ -35,6 +36,8 @@ class Choice:
     unit: str | None = None
     against: str | None = None
     others: tuple[Path, ...] = ()
+    plot: Path | None = None
+    detect: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,11 @@ def record_command(submission: Submission, run: Run) -> str:
     return shlex.join(["nas-harness", "results", "show", submission.study.folder.resolve().name, run.search.id])
 
 
+def replay_command(submission: Submission, run: Run) -> str:
+    """What carries a run's search out again and compares the two."""
+    return shlex.join(["nas-harness", "replay", submission.study.folder.resolve().name, run.search.id])
+
+
 def again_command(submission: Submission) -> str:
     """What makes the runs of a submission again."""
     return shlex.join(

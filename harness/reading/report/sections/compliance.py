@@ -25,10 +25,14 @@ def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
 
 
 def _tables(source: Source) -> list[Table]:
-    rows = [Row(("fails", *cells)) for cells in collapsed(source.findings, False)]
-    rows += [Row(("n/a", *cells), "reference") for cells in collapsed(source.findings, None)]
-    rules = held(source.findings)
-    return [Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")]
+    return [compliance_table(source.findings)]
+
+
+def compliance_table(findings: Sequence[Finding]) -> Table:
+    rows = [Row(("fails", *cells)) for cells in collapsed(findings, False)]
+    rows += [Row(("n/a", *cells), "reference") for cells in collapsed(findings, None)]
+    rules = held(findings)
+    return Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")
 
 
 SECTION = Section(_data, _tables)
