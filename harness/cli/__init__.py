@@ -23,6 +23,7 @@ from harness.errors import HarnessError, UnknownName
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
     "replay": "Carry searches of a study out again, and say whether they agree.",
+    "debug": "Carry one search out again in this process, with every query and the traceback.",
     "report": "Print the tables of a finished study, or export them.",
     "gate": "Compare a study with reference records: did a strategy get worse?",
     "leaderboard": "Build a static site of one or many results folders.",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
+from harness.cli.settings import TextOrJson, open_console, open_registry, own_output, print_json
 
 _NAME = "A strategy, task, protocol, space, executor or metric; or a class as MODULE:CLASS, installed or not."
 
@@ -30,7 +30,8 @@ def describe(
     """
     from harness.reading.report.description import describe_name, print_description
 
-    description = describe_name(open_registry(ctx), name, kind or None)
+    with own_output():
+        description = describe_name(open_registry(ctx), name, kind or None)
     if form is TextOrJson.json:
         print_json(description)
     else:

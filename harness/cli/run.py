@@ -153,6 +153,8 @@ def run(
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for why in summary.failed:
         typer.echo(why, err=True)
+    if summary.failed_id is not None:
+        typer.echo(f"to look into it: nas-harness debug {summary.folder} {summary.failed_id[:12]}", err=True)
     differ = False
     if verify:
         from harness.cli.replay import say
