@@ -31,6 +31,7 @@ COMMANDS = {
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
     "results": "Join results of several machines, show the records of a run, verify a folder.",
     "data": "Turn official benchmark files into tables; fetch, verify and describe them.",
+    "new": "Make a plugin: a strategy, a protocol, a space or a metric, with its tests and its gate.",
     "check": "Run the conformance checks on a strategy, a space or a protocol.",
 }
 """Command -> what it does, in the order of ``--help``."""
