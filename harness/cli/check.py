@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import TextOrJson, open_registry, own_output, print_json
 from harness.errors import UnknownName
 
@@ -23,7 +24,7 @@ _NAME = "A strategy, a space, a protocol, or a task; or a class as MODULE:CLASS,
 @app.command()
 def check(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME")],
+    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME", autocompletion=completion.things)],
     kind: Annotated[str, typer.Option("--kind", help=f"Only as {', '.join(KINDS[:-1])} or {KINDS[-1]}.")] = "",
     only: Annotated[
         list[str] | None, typer.Option("--only", help="The checks whose names begin so; may be repeated.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_registry
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -15,7 +16,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def debug(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="The study's folder, such as results/quickstart.",
+            metavar="DIR",
+            autocompletion=completion.study_folders,
+        ),
+    ],
     identity: Annotated[
         str, typer.Argument(help="A search, by how its id begins; default: the first that failed.", metavar="[ID]")
     ] = "",
