@@ -82,6 +82,13 @@ class InvalidArchitecture(HarnessError, ValueError):
     """An architecture that is not of the search space. Never paid."""
 
 
+class StillAsking(BaseException):
+    """A strategy that has been refused a million times and asks again: its search is ended.
+
+    No `Exception`, so that the ``except Exception`` that swallowed every refusal before does not swallow this one.
+    """
+
+
 class UnknownArchitecture(HarnessError, LookupError):
     """A valid architecture that a partial table has no score for. Never paid."""
 

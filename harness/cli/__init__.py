@@ -23,6 +23,7 @@ from harness.errors import HarnessError, UnknownName, visible
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
     "replay": "Carry searches of a study out again, and say whether they agree.",
+    "debug": "Carry one search out again in this process, with every query and the traceback.",
     "report": "Print the tables of a finished study, or export them.",
     "gate": "Compare a study with reference records: did a strategy get worse?",
     "leaderboard": "Build a static site of one or many results folders.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
     "results": "Join results of several machines, show the records of a run, verify a folder.",
     "data": "Turn official benchmark files into tables; fetch, verify and describe them.",
+    "new": "Make a plugin: a strategy, a protocol, a space or a metric, with its tests and its gate.",
     "check": "Run the conformance checks on a strategy, a space or a protocol.",
 }
 """Command -> what it does, in the order of ``--help``."""
@@ -71,7 +73,6 @@ class Commands(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

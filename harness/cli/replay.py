@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_registry
 
 if TYPE_CHECKING:
@@ -19,7 +20,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def replay(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="The study's folder, such as results/quickstart.",
+            metavar="DIR",
+            autocompletion=completion.study_folders,
+        ),
+    ],
     ids: Annotated[
         list[str] | None,
         typer.Argument(help="Ids of searches, or how they begin; default: a sample.", metavar="[ID]..."),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_output, open_registry
 from harness.errors import HarnessError
 
@@ -18,7 +19,11 @@ def report(
     ctx: typer.Context,
     folders: Annotated[
         list[Path],
-        typer.Argument(help="The study's folder, such as results/quickstart; several for KTau.", metavar="DIR..."),
+        typer.Argument(
+            help="The study's folder, such as results/quickstart; several for KTau.",
+            metavar="DIR...",
+            autocompletion=completion.study_folders,
+        ),
     ],
     section: Annotated[
         list[str] | None,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_console, open_registry, warn_of_broken
 from harness.errors import StudyError
 
@@ -21,9 +22,15 @@ _Texts = list[str] | None
 @app.command()
 def run(
     ctx: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="The study file.", metavar="STUDY.toml")] = None,
-    strategy: Annotated[_Texts, typer.Option("--strategy", "-s", help="A strategy; repeatable.")] = None,
-    task: Annotated[_Texts, typer.Option("--task", "-t", help="A task; repeatable.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The study file.", metavar="STUDY.toml", autocompletion=completion.study_files)
+    ] = None,
+    strategy: Annotated[
+        _Texts, typer.Option("--strategy", "-s", help="A strategy; repeatable.", autocompletion=completion.strategies)
+    ] = None,
+    task: Annotated[
+        _Texts, typer.Option("--task", "-t", help="A task; repeatable.", autocompletion=completion.tasks)
+    ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", help="Search seeds; fewer than 8 is non-compliant.")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="100 (queries), or queries=100,seconds=2e4.")] = None,
     mode: Annotated[str | None, typer.Option("--mode", help="Mode of every strategy named; default strict.")] = None,
@@ -153,6 +160,8 @@ def run(
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for why in summary.failed:
         typer.echo(why, err=True)
+    if summary.failed_id is not None:
+        typer.echo(f"to look into it: nas-harness debug {summary.folder} {summary.failed_id[:12]}", err=True)
     differ = False
     if verify:
         from harness.cli.replay import say

@@ -52,7 +52,7 @@ def replay(
     settings = settings or Settings()
     found = read_folder(folder)
     searches = _chosen(found, ids, sample, seed)
-    titles = _titles(found)
+    titles = titles_in(found)
     evaluators = Evaluators(registry)
     items: list[SearchItem] = []
     for search in searches:
@@ -103,16 +103,19 @@ def _chosen(found: Folder, ids: Sequence[str], sample: int, seed: int) -> list[S
         over = sorted(i for i, r in found.searches.items() if r.paid is not None)
         drawn = np.random.default_rng(seed).permutation(len(over))[:sample]
         return [found.searches[over[i]] for i in drawn.tolist()]
-    chosen: dict[str, SearchRecord] = {}
-    for prefix in ids:
-        matching = [i for i in found.searches if i.startswith(prefix)]
-        if not matching:
-            raise RecordError(f"{found.path} holds no search whose id begins with {prefix!r}")
-        chosen.update((i, found.searches[i]) for i in matching)
-    return list(chosen.values())
+    return list({search.id: search for prefix in ids for search in searches_called(found, prefix)}.values())
 
 
-def _titles(found: Folder) -> dict[str, str]:
+def searches_called(found: Folder, prefix: str) -> list[SearchRecord]:
+    """The searches whose ids begin with ``prefix``. Raises RecordError where there is none."""
+    matching = [record for identity, record in found.searches.items() if identity.startswith(prefix)]
+    if not matching:
+        raise RecordError(f"{found.path} holds no search whose id begins with {prefix!r}")
+    return matching
+
+
+def titles_in(found: Folder) -> dict[str, str]:
+    """Search id -> entry, task and seed in words."""
     return {
         identity: f"{plan.entries[cell.entry].title} on {plan.settings[cell.setting].setting.task}, seed {seed}"
         for plan in found.heads

@@ -70,6 +70,8 @@ class Summary:
     problems: list[Problem]
     interrupted: bool
     stopped: str | None = None
+    failed_id: str | None = None
+    """Of the first search that failed itself."""
 
 
 def carry_out_study(
@@ -190,6 +192,9 @@ class _Campaign:
         interrupted, stopped = False, None
         try:
             self.listener.stage("run", len(self.pairs), already)
+            before = sum(self._over(*pair) and self._failure(*pair) is not None for pair in self.pairs)
+            if before:
+                self.listener.note(f"{before} of them failed; --retry-failed runs what failed again")
             if self.settings.keep_queries:
                 self._tell_without_queries()
             self._execute(self._searches())
@@ -217,6 +222,9 @@ class _Campaign:
             self.found.problems,
             interrupted,
             stopped,
+            next(
+                (i for i, _ in self.pairs if i in self.found.searches and self.found.searches[i].status != "ok"), None
+            ),
         )
 
     def sampling_of(self, sampled: Sampled) -> SamplingRecord | None:

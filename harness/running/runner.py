@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import UnknownArchitecture
+from harness.errors import StillAsking, UnknownArchitecture
 from harness.protocol import Evaluator, RunContext
 from harness.records.identity import stream
 from harness.records.lines import (
@@ -36,7 +36,7 @@ from harness.running.items import BatchItem, Item, OutcomeItem, Product, SearchI
 from harness.running.plan import Evaluators
 from harness.running.ranking import rank_quality
 from harness.running.scoring import failed, outcome_of
-from harness.running.search import Searched, carry_out, told
+from harness.running.search import Searched, Unusable, carry_out, plain_notes, told
 from harness.running.study import MATCHED
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
@@ -52,8 +52,9 @@ class RunTimeout(BaseException):
 class Runner:
     """Carries out items in this process; keeps opened tasks between them."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self, registry: Registry, oracle: type[Oracle] = Oracle) -> None:
+        """``oracle``: the class of what strategies are given."""
+        self.registry, self._oracle_type = registry, oracle
         self.evaluators = Evaluators(registry)
         self._rows: dict[tuple[Any, ...], FeasibleRows | None] = {}
 
@@ -73,11 +74,8 @@ class Runner:
     def _search(self, item: SearchItem, keep_queries: bool) -> Product:
         spec = item.spec
         search = self.evaluators(spec.search_task)
-        cls = self.registry.load("strategy", spec.strategy)
-        params = msgspec.convert(spec.params, cls.Params)
-        rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
         with self._oracle(search, spec) as oracle, single_thread():
-            found = carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
+            found = self._searched(spec, oracle)
             record = _record(spec, search, oracle, found)
             ranker = found.strategy.ranker
             outcomes = tuple(
@@ -87,6 +85,17 @@ class Runner:
             )
             return Product(search=record, outcomes=outcomes, queries=queries_npz(oracle) if keep_queries else None)
 
+    def _searched(self, spec: SearchSpec, oracle: Oracle) -> Searched:
+        cls = self.registry.load("strategy", spec.strategy)
+        params = msgspec.convert(spec.params, cls.Params)
+        rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
+        return carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
+
+    def search(self, spec: SearchSpec) -> Searched:
+        """The search itself, with what it raised; nothing is scored or recorded."""
+        with self._oracle(self.evaluators(spec.search_task), spec) as oracle, single_thread():
+            return self._searched(spec, oracle)
+
     @contextmanager
     def _oracle(self, search: Evaluator, spec: SearchSpec) -> Iterator[Oracle]:
         """The oracle of one search. When the search is over, its validator is closed and its scratch folder removed."""
@@ -95,7 +104,7 @@ class Runner:
             validator = search.validator(spec.oracle, RunContext(seed=spec.search_seed, scratch=scratch))
             stack.callback(validator.close)
             space = under_law(search.space, spec.law)
-            yield Oracle(validator, spec.budget, constraints=spec.constraints, space=space)
+            yield self._oracle_type(validator, spec.budget, constraints=spec.constraints, space=space)
 
     def _ktau(
         self, outcome: OutcomeSpec, spec: SearchSpec, ranker: Ranker | None, oracle: Oracle
@@ -130,7 +139,7 @@ class Runner:
         found = outcome_of(outcome, search, evaluator, rows, lambda archs: of_each(final, archs))
         try:
             found = msgspec.structs.replace(found, ktau=ktau_of(outcome))
-        except Exception as error:  # the plugin's learned order raised: its own run fails
+        except (Exception, StillAsking) as error:  # the plugin's learned order raised: its own run fails
             found = failed(found, f"the learned order: {told(error)}")
         timing = {"seconds": time.perf_counter() - started}
         return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
@@ -197,11 +206,9 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         status, error = "infeasible", "no returned architecture satisfies the constraints"
     notes: dict[str, Any] = {}
     try:
-        notes = plain(strategy.notes)
-        if not isinstance(notes, dict):
-            raise TypeError(f"notes is {type(notes).__name__}, not a dict")
-    except TypeError as raised:
-        status, error, notes = "failed", f"notes: {raised}", {}
+        notes = plain_notes(strategy)
+    except Unusable as raised:
+        status, error = "failed", str(raised)
     paid = oracle.paid
     counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
     counts_seconds = oracle.records_seconds
@@ -265,21 +272,6 @@ def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Arch
         searched = spec.oracle == "validation"
         found = [oracle.score.sign * paid[a] if searched and a in paid else math.nan for a in archs]
     return [None if math.isnan(value) else value for value in found]
-
-
-def plain(value: Any) -> Any:
-    """JSON values only; numpy scalars become plain ones, NaN and infinity None. Raises TypeError for anything else."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return value
-    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def queries_npz(oracle: Oracle) -> bytes:

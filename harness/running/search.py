@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.errors import BudgetExhausted
+from harness.errors import BudgetExhausted, StillAsking
 from harness.search.oracle import Oracle, best_first
 from harness.spaces import Architecture
 from harness.strategy import Strategy
@@ -58,7 +59,8 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
     """Make the strategy and let it search. What it raises becomes the error of the result.
 
     A search that reaches the end of its budget returns its ``top`` best validated architectures. Whatever is no
-    `Exception`, such as a time limit, is raised further, except SystemExit.
+    `Exception`, such as a time limit, is raised further, except SystemExit
+    and `StillAsking`.
     """
     strategy: Strategy = _Blank()
     returned: list[Architecture] = []
@@ -73,7 +75,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
             raised.__traceback__ = end.__traceback__
         else:
             returned = best_first(oracle, top)
-    except (Exception, SystemExit) as caught:
+    except (Exception, SystemExit, StillAsking) as caught:
         raised = caught
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     status: Literal["ok", "failed", "infeasible"] = "ok"
@@ -104,12 +106,40 @@ def _checked(answer: Any, oracle: Oracle) -> list[Architecture]:
     """The returned architectures. Raises Unusable where there is one that cannot be reported."""
     if isinstance(answer, str) or not isinstance(answer, Sequence):
         raise Unusable(f"search returned {type(answer).__name__}, not a sequence of architectures")
+    if oracle.space.is_valid(answer):  # type: ignore[arg-type]
+        raise Unusable(f"search returned one architecture, {answer!r}, not a sequence of them: return [arch]")
     returned: list[Architecture] = []
     for arch in list(answer)[:_MOST_RETURNED]:
         if not oracle.space.is_valid(arch):
-            raise Unusable(f"search returned {arch!r}, which is not an architecture of {oracle.space.name}")
+            raise Unusable(f"search returned what is no architecture: {oracle.space.fault(arch)}")
         returned.append(tuple(int(a) for a in arch))
     return returned
+
+
+def plain_notes(strategy: Strategy) -> dict[str, Any]:
+    """`Strategy.notes` as a record keeps them. Raises Unusable for what is no JSON value."""
+    notes: Any = strategy.notes
+    try:
+        if not isinstance(notes, dict):
+            raise TypeError(f"they are a {type(notes).__name__}, not a dict")
+        return {str(name): plain(value) for name, value in notes.items()}
+    except TypeError as error:
+        raise Unusable(f"notes: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """JSON values only; numpy scalars become plain ones, NaN and infinity None. Raises TypeError for anything else."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) -> str:

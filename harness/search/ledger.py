@@ -14,7 +14,7 @@ from typing import NamedTuple, overload
 
 import msgspec
 
-from harness.errors import BudgetExhausted
+from harness.errors import BudgetExhausted, StillAsking
 from harness.protocol import Fidelity, Reading
 from harness.search.budget import Budget, Remaining, Totals
 from harness.spaces import Architecture
@@ -212,12 +212,12 @@ class Ledger(Sequence[PaidQuery]):
         if self.ended_by is None:
             self.ended_by, self.cap = reason, 0
 
-    def refuse(self) -> BudgetExhausted | RuntimeError:
-        """What to raise for a call beyond ``cap``; a RuntimeError after a million refusals."""
+    def refuse(self) -> BudgetExhausted | StillAsking:
+        """What to raise for a call beyond ``cap``; `StillAsking` after a million refusals."""
         self.end("calls")
         self._refused += 1
         if self._refused > _CALLS_AFTER_END:
-            return RuntimeError(
+            return StillAsking(
                 f"still asking after {_CALLS_AFTER_END:,} refusals; the search had ended: {self.ended_by}"
             )
         return BudgetExhausted(str(self.ended_by))

@@ -27,7 +27,7 @@ class Oracle:
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
     after every row is known, or after too many calls (`Ledger`). A strategy that still goes on asking gets a
-    RuntimeError after a million refusals.
+    `StillAsking`, which is no `Exception`, after a million refusals.
     """
 
     training: None = None
@@ -125,7 +125,9 @@ class Oracle:
             return self.fidelities.index(fidelity)
         except ValueError:
             names = ", ".join(f.name for f in self.fidelities)
-            raise ValueError(f"unknown fidelity {fidelity!r}; the task has {names}") from None
+            text = f"fidelity {fidelity!r} is a {type(fidelity).__name__}, not one of oracle.fidelities: {names}"
+            known = f"unknown fidelity {fidelity!r}; the task has {names}"
+            raise ValueError(known if isinstance(fidelity, Fidelity) else text) from None
 
     def _pay(self, arch: Architecture, level: int, repeat: int | None) -> float:
         """The answer to a call for an architecture that `_memory` does not hold."""
@@ -136,7 +138,7 @@ class Oracle:
             valid = False
         if not valid:
             ledger.invalid += 1
-            raise InvalidArchitecture(f"{arch!r} is not an architecture of {self.space.name}")
+            raise InvalidArchitecture(self.space.fault(arch))
         for a in arch:
             if type(a) is not int:
                 arch = tuple(map(int, arch))

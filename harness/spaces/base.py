@@ -85,6 +85,30 @@ class SearchSpace(ABC):
         """Whether ``arch`` is of this space. False, never an error, for anything else."""
         return self._is_encoding(arch)
 
+    def fault(self, arch: object) -> str:
+        """One sentence: why ``arch``, which is not of this space, is none."""
+        return f"{arch!r} is not an architecture of {self.name}: {self._fault(arch)}"
+
+    def _fault(self, arch: object) -> str:
+        n = len(self.radices)
+        if not isinstance(arch, tuple):
+            made = ": write tuple(...)" if isinstance(arch, (list, np.ndarray)) else ""
+            return f"it is a {type(arch).__name__}, not a tuple of option indices{made}"
+        if len(arch) != n:
+            of_several = bool(arch) and all(self._is_encoding(a) for a in arch)
+            return (
+                f"it is a tuple of {len(arch)} architectures: pass one, or all of them to query_many"
+                if of_several
+                else f"it has {len(arch)} options, and the space has {n} choices"
+            )
+        for choice, a, k in zip(self.choices, arch, self.radices, strict=True):
+            if isinstance(a, (int, np.integer)):
+                if not 0 <= a < k:
+                    return f"option {a} of the choice {choice.name!r} is not between 0 and {k - 1}"
+            elif not (isinstance(a, (float, np.floating)) and a in range(k)):
+                return f"{a!r} for the choice {choice.name!r} is a {type(a).__name__}, not the index of an option"
+        return "each option exists, but the space does not allow all of them together"
+
     def _is_encoding(self, arch: object) -> bool:
         if not isinstance(arch, tuple) or len(arch) != len(self.radices):
             return False
@@ -103,7 +127,7 @@ class SearchSpace(ABC):
     def check(self, arch: Architecture) -> Architecture:
         """``arch`` with plain ints; raises InvalidArchitecture where it is not of this space."""
         if not self.is_valid(arch):
-            raise InvalidArchitecture(f"{arch!r} is not an architecture of {self.name}")
+            raise InvalidArchitecture(self.fault(arch))
         return tuple(int(a) for a in arch)
 
     def as_array(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:

@@ -58,6 +58,8 @@ class _Cells:
 def _table(setting: SettingSummary, wide: bool) -> Table:
     """Entries ordered by mean final score, the references at their place among them; other modes in a block below."""
     cells = [*_score_cells(setting, wide), *_verdict_cells(setting, wide), *_cost_cells(setting, wide)]
+    if wide:
+        cells.append(_Cells("ended by", False, _ends, _ends))
     return Table(
         setting.title,
         tuple(c.column for c in cells),
@@ -216,6 +218,12 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
             )
             stand = "" if setting.score is None else stand
             notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {named}")
+        if ended := entry.ended_by.get("calls"):
+            asked, paid = (numbers.count(v) for v in (entry.total_queries_mean, entry.paid_queries_mean))
+            notes.append(
+                f"warning: {entry.name}: {ended} of {counted(entry.n, 'run')} ended because it only repeated itself: "
+                f"{asked} calls for {paid} paid queries, on average over its runs"
+            )
     tied = [e for e in setting.entries if e.interval == "tied"]
     if tied:
         ends = [f"{e.name} {e.most_common_runs} of {e.n} at {numbers.number(e.most_common, places)}" for e in tied]
@@ -226,6 +234,10 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
             f"runs covers {100 * min(tails):.1f} %"
         )
     return tuple(notes)
+
+
+def _ends(entry: EntrySummary) -> str:
+    return ", ".join(f"{runs} {why}" for why, runs in entry.ended_by.items())
 
 
 def _interval(entry: EntrySummary, places: int) -> str:
