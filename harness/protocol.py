@@ -241,7 +241,8 @@ class Evaluator(ABC):
     law: str
     """The task's default law."""
     data_digest: str = ""
-    """Digest of the data that the scores come from; empty for live tasks."""
+    """Digest of the data that the scores come from; of a task that trains, of all that decides a training but its seed
+    and the machine."""
     sampling_draws: int | None = None
     """Draws behind random sampling where there is no truth: 10,000 for surrogates; None: max(8, seeds) trainings."""
     columns: tuple[str, ...] = ("validation",)
@@ -274,6 +275,10 @@ class Evaluator(ABC):
         """What every record of this task must name: data file, digest, version, licence, split names, seeds."""
         return {}
 
+    def measured(self) -> dict[str, Any]:
+        """What has been measured of the task itself, for ``nas-harness describe``; no record has it."""
+        return {}
+
 
 class TrainingProtocol(ABC):
     """How an architecture becomes a score: a recorded table, a published surrogate, or training here."""
@@ -282,7 +287,13 @@ class TrainingProtocol(ABC):
 
     @abstractmethod
     def tasks(self) -> Iterable[Task]:
-        """Every task of this protocol, whether or not its data is present. Cheap."""
+        """Every task of this protocol, whether or not its data is present; of a family without end, those that are
+        asked for most. Cheap."""
+
+    def task(self, name: str) -> Task | None:
+        """The task of that name, listed or not; None where there is none. Raises HarnessError where only a part of the
+        name is wrong, naming it."""
+        return next((t for t in self.tasks() if t.name == name), None)
 
     @abstractmethod
     def open(self, task: Task) -> Evaluator:
