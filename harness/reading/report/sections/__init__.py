@@ -17,6 +17,7 @@ from harness.reading.report.sections import (
     headline,
     improvement,
     ktau,
+    ladder,
     metrics,
     profiles,
     ranks,
@@ -39,6 +40,7 @@ SECTIONS: dict[str, Section] = {
     "ktau": ktau.SECTION,
     "correlation": correlation.SECTION,
     "spread": spread.SECTION,
+    "ladder": ladder.SECTION,
     "metrics": metrics.SECTION,
 }
 """Every section by name, in the order of the help."""
