@@ -280,6 +280,17 @@ class Evaluator(ABC):
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Trainings that a protocol keeps on this machine, of one kind. bytes: of their files. used: when the last was,
+    seconds since 1970."""
+
+    kind: str
+    trainings: int
+    bytes: int
+    used: float
+
+
 class TrainingProtocol(ABC):
     """How an architecture becomes a score: a recorded table, a published surrogate, or training here."""
 
@@ -302,6 +313,14 @@ class TrainingProtocol(ABC):
     def datasets(self) -> Sequence[DataSet]:
         """What its tables are made from, for ``nas-harness data``. Cheap."""
         return ()
+
+    def stock(self) -> Sequence[Stock]:
+        """The trainings that it keeps, for ``nas-harness data trainings``."""
+        return ()
+
+    def prune(self, most_bytes: int) -> tuple[int, int]:
+        """Remove what was longest unused until at most ``most_bytes`` are taken: files and bytes removed."""
+        return 0, 0
 
     def missing(self, task: Task) -> str | None:
         """Why the task cannot be opened here (one sentence with the command that mends it), or None. Cheap."""

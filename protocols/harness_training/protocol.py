@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness import DataSet, Evaluator, HarnessError, Task, TrainingProtocol
+from harness.protocol import Stock
 from harness.registry import default_registry
 from harness_training.data.catalogue import missing
 from harness_training.data.datasets import image_data_sets
@@ -55,6 +56,16 @@ class LiveTraining(TrainingProtocol):
         if item is None:
             return f"no plugin that is installed here has networks of the space {name.space}"
         return missing(name.data) if item.status == "ok" else item.status
+
+    def stock(self) -> Sequence[Stock]:
+        from harness_training.store import stock
+
+        return stock()
+
+    def prune(self, most_bytes: int) -> tuple[int, int]:
+        from harness_training.store import prune
+
+        return prune(most_bytes=most_bytes)
 
     def datasets(self) -> Sequence[DataSet]:
         return image_data_sets([t.name for t in self.tasks()])

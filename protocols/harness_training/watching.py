@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import Architecture, HarnessError
+from harness.running.environment import LOG_DIR
 from harness_training.curve import Curve
 from harness_training.loop import Watch
 from harness_training.trainer import Trainer
 
-LOG_DIR = "NAS_HARNESS_LOG_DIR"
-"""When set: the folder that TensorBoard's scalars are written to."""
 EVERY = 30.0
 """Seconds between two lines; a training that is shorter prints none."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import torch
 from studies import comparable, run, runs_in, study
 
 from harness import HarnessError, RunContext, UnknownName
+from harness.cli import main
 from harness.records.store import read_folder
 from harness.registry import Registry
 from harness.running.study import StrategySpec, TaskSpec
@@ -199,6 +201,25 @@ def test_a_warm_store_gives_the_same_records_at_the_same_price(registry: Registr
     (sampling,) = one.samplings.values()
     assert (sampling.exact, sampling.n) == (False, 8)
     assert all(0 <= x <= 100 for x in sampling.draws)
+
+
+def test_the_store_is_listed_and_pruned(registry: Registry, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluator = opened(registry)
+    assert main(["data", "trainings"]) == 0
+    assert "no trainings are kept here" in capsys.readouterr().out
+    validator = evaluator.validator()
+    for fidelity in validator.fidelities:
+        validator.validate([(3,) * 6, (1,) * 6], fidelity=fidelity)
+    evaluator.final_scores([(3,) * 6], final="trained", seed=0)
+    assert main(["data", "trainings", "--format", "json"]) == 0
+    found = {s["kind"]: s["trainings"] for s in json.loads(capsys.readouterr().out)}
+    names = ("final, nasbench201, 2 epochs", "validation, nasbench201, 1 epochs", "validation, nasbench201, 2 epochs")
+    assert found == dict(zip(names, (1, 2, 2), strict=True))
+    assert main(["data", "prune", "--most", "0B"]) == 0
+    assert "removed 5 files" in capsys.readouterr().out
+    assert kept() == []
+    assert main(["data", "prune", "--most", "much"]) == 2
+    assert "--most 'much': write bytes" in capsys.readouterr().err
 
 
 def test_one_search_is_scored_under_several_final_protocols(registry: Registry, tiny: Path, tmp_path: Path) -> None:
