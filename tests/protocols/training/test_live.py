@@ -16,6 +16,7 @@ from studies import comparable, run, runs_in, study
 
 from harness import HarnessError, RunContext, UnknownName
 from harness.cli import main
+from harness.reading.report.description import describe_name
 from harness.records.store import read_folder
 from harness.registry import Registry
 from harness.running.study import StrategySpec, TaskSpec
@@ -23,7 +24,8 @@ from harness.search.budget import Budget
 from harness.search.constraints import Constraint
 from harness.search.oracle import Oracle
 from harness.testing import assert_conforms
-from harness_training import loop
+from harness_training import figures, loop
+from harness_training.__main__ import main as measure
 from harness_training.live import LiveEvaluator
 from harness_training.protocol import LiveTraining
 from harness_training.store import kept
@@ -163,6 +165,24 @@ def test_a_training_that_diverges_is_paid(registry: Registry, tiny: Path) -> Non
     oracle = Oracle(opened(registry).validator(), Budget(queries=1))
     assert np.isnan(oracle.query((3,) * 6))
     assert (oracle.paid.queries, oracle.paid.epochs, oracle.ended_by) == (1, 2, "queries")
+
+
+def test_figures_are_shown_of_the_very_recipe_and_images_that_were_measured(
+    registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured by the command of the page, on three architectures and two seeds."""
+    measure([TASK, "--architectures", "3", "--seeds", "2"])
+    measured = tmp_path / "measured.toml"
+    measured.write_text(capsys.readouterr().out)
+    monkeypatch.setattr(figures, "MEASURED", measured)
+    found = opened(registry).measured()
+    assert (found["n"], found["repeats"], found["failed"]) == (3, 2, 0)
+    assert set(found["every"]) == {"architectures", "seeds", "snr", "snr_interval", "tau", "tau_interval"}
+    assert "every" in describe_name(registry, TASK)["measured"]
+    tiny.write_text(TINY.replace("lr = 0.1", "lr = 0.2"))
+    assert opened(registry).measured() == {}
+    with pytest.raises(HarnessError, match="'digits' is no live task"):
+        measure(["digits"])
 
 
 def live_study(*strategies: str, queries: int = 3, **more: Any) -> Any:
