@@ -255,6 +255,56 @@ def rm(
         typer.echo(f"removed {folder}")
 
 
+@app.command()
+def trainings(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
+    """List the trainings that are kept here, so that no study trains them again: kind, number, size, last use.
+
+    \b
+    Example:
+      nas-harness data trainings
+    """
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from harness.reading.report.layout import print_listing, size
+
+    found = [{"protocol": n, **asdict(s)} for n, p in open_registry(ctx).protocols().items() for s in p.stock()]
+    if form is TextOrJson.json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("no trainings are kept here")
+        return
+    rows = [
+        [s["protocol"], s["kind"], f"{s['trainings']:,}", size(s["bytes"]),
+         datetime.fromtimestamp(s["used"], UTC).strftime("%Y-%m-%d %H:%M")]
+        for s in found
+    ]  # fmt: skip
+    print_listing(open_console(), ["protocol", "kind", "trainings", "size", "last used (UTC)"], rows)
+    typer.echo(f"together: {size(sum(s['bytes'] for s in found))}")
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    most: Annotated[str, typer.Option("--most", help="Keep at most so much, such as 500MB; 0B keeps nothing.")],
+) -> None:
+    """Remove kept trainings, the longest unused first. Those that go on keep their checkpoint.
+
+    \b
+    Example:
+      nas-harness data prune --most 500MB
+    """
+    from harness.cli.study_options import parse_memory
+    from harness.errors import counted
+    from harness.reading.report.layout import size
+
+    most_bytes = parse_memory(most, "--most")
+    pruned = [p.prune(most_bytes) for p in open_registry(ctx).protocols().values()]
+    removed, freed = sum(files for files, _ in pruned), sum(of for _, of in pruned)
+    typer.echo(f"removed {counted(removed, 'file')}, {size(freed)}")
+
+
 @contextmanager
 def _shown() -> Iterator[Progress]:
     """A progress bar on a terminal, elsewhere a line for each tenth; on standard error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from harness.cli import completion
 from harness.cli.settings import open_console, open_registry, warn_of_broken
-from harness.errors import StudyError
+from harness.errors import HarnessError, StudyError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -64,6 +65,9 @@ def run(
     verify: Annotated[
         int, typer.Option("--verify", help="Carry out this many finished searches again, and compare.")
     ] = 0,
+    log_dir: Annotated[
+        Path | None, typer.Option("--log-dir", help="Write TensorBoard's scalars of trainings, where a task trains.")
+    ] = None,
     log_file: Annotated[Path | None, typer.Option("--log-file", help="Append each event as a line of JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
@@ -84,6 +88,8 @@ def run(
         from harness.running.environment import start_single_threaded
 
         start_single_threaded()
+    if log_dir is not None:
+        _log_scalars(log_dir)
     from harness.cli.study_options import parse_memory, study_of
     from harness.errors import counted
     from harness.running.campaign import Settings, carry_out_study
@@ -170,3 +176,14 @@ def run(
         differ = say(replay(summary.folder, registry=registry, sample=verify, settings=settings), quiet=quiet)
     if summary.failed or differ:
         raise typer.Exit(1)
+
+
+def _log_scalars(folder: Path) -> None:
+    """Tell this process, and so its workers, where to write. Raises HarnessError where TensorBoard is missing."""
+    from importlib.util import find_spec
+
+    from harness.running.environment import LOG_DIR
+
+    if find_spec("tensorboard") is None:
+        raise HarnessError("--log-dir writes for TensorBoard, which is not installed: pip install tensorboard")
+    os.environ[LOG_DIR] = str(folder.resolve())

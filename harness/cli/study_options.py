@@ -71,11 +71,11 @@ def parse_budget(text: str) -> dict[str, float]:
     return limits
 
 
-def parse_memory(text: str) -> int:
+def parse_memory(text: str, option: str = "--run-memory") -> int:
     """Bytes of ``2GiB``, ``500 MB`` or ``1000000``. Raises HarnessError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
     if found is None or (found[3] and not found[2]):
-        raise HarnessError(f"--run-memory {text!r}: write bytes, or a number with a unit such as 500MB or 2GiB")
+        raise HarnessError(f"{option} {text!r}: write bytes, or a number with a unit such as 500MB or 2GiB")
     power = " KMGT".index(found[2].upper() or " ")
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 

@@ -241,7 +241,8 @@ class Evaluator(ABC):
     law: str
     """The task's default law."""
     data_digest: str = ""
-    """Digest of the data that the scores come from; empty for live tasks."""
+    """Digest of the data that the scores come from; of a task that trains, of all that decides a training but its seed
+    and the machine."""
     sampling_draws: int | None = None
     """Draws of random sampling where there is no `truth`: 10,000 for surrogates; None: max(8, seeds) trainings."""
     columns: tuple[str, ...] = ("validation",)
@@ -274,6 +275,21 @@ class Evaluator(ABC):
         """What every record of this task must name: data file, digest, version, licence, split names, seeds."""
         return {}
 
+    def measured(self) -> dict[str, Any]:
+        """What has been measured of the task itself, for ``nas-harness describe``; no record has it."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Trainings that a protocol keeps on this machine, of one kind. bytes: of their files. used: when the last was,
+    seconds since 1970."""
+
+    kind: str
+    trainings: int
+    bytes: int
+    used: float
+
 
 class TrainingProtocol(ABC):
     """How an architecture becomes a score: a recorded table, a published surrogate, or training here."""
@@ -282,7 +298,13 @@ class TrainingProtocol(ABC):
 
     @abstractmethod
     def tasks(self) -> Iterable[Task]:
-        """Every task of this protocol, whether or not its data is present. Cheap."""
+        """Every task of this protocol, whether or not its data is present; of a family without end, those that are
+        asked for most. Cheap."""
+
+    def task(self, name: str) -> Task | None:
+        """The task of that name, listed or not; None where there is none. Raises HarnessError where only a part of the
+        name is wrong, naming it."""
+        return next((t for t in self.tasks() if t.name == name), None)
 
     @abstractmethod
     def open(self, task: Task) -> Evaluator:
@@ -291,6 +313,14 @@ class TrainingProtocol(ABC):
     def datasets(self) -> Sequence[DataSet]:
         """What its tables are made from, for ``nas-harness data``. Cheap."""
         return ()
+
+    def stock(self) -> Sequence[Stock]:
+        """The trainings that it keeps, for ``nas-harness data trainings``."""
+        return ()
+
+    def prune(self, most_bytes: int) -> tuple[int, int]:
+        """Remove what was longest unused until at most ``most_bytes`` are taken: files and bytes removed."""
+        return 0, 0
 
     def missing(self, task: Task) -> str | None:
         """Why the task cannot be opened here (one sentence with the command that helps), or None. Cheap."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pluggy
 
 from harness import hookspecs
-from harness.errors import PluginError, UnknownName
+from harness.errors import HarnessError, PluginError, UnknownName
 from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
 from harness.registry.items import Item, find_item, uninstalled
 
@@ -194,9 +194,15 @@ class Registry:
         """The task of that name. Raises UnknownName with the nearest ones, PluginError."""
         prefix = name.partition("/")[0]
         if ("protocol", prefix) in self.items:
-            found = self._tasks_of(prefix)
-            if name in found:
-                return found[name]
+            protocol = self.protocol(prefix)
+            try:
+                found = protocol.task(name)
+            except HarnessError:
+                raise
+            except Exception as error:
+                raise PluginError(f"protocol {prefix!r} lists no tasks: {type(error).__name__}: {error}") from error
+            if found is not None:
+                return found
         known = self.tasks()
         if name in known:
             return known[name]

@@ -14,6 +14,8 @@ from typing import Any
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0"}
 """What a worker's environment holds before its first import."""
+LOG_DIR = "NAS_HARNESS_LOG_DIR"
+"""When set: the folder that trainings write TensorBoard's scalars to."""
 
 _PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optuna", "scikit-learn", "onnxruntime")
 

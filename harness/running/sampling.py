@@ -87,18 +87,22 @@ def drawn_sampling(t: OpenTask, spec: SamplingSpec, scores: Floats) -> SamplingR
 def draws_of(t: OpenTask, spec: SamplingSpec) -> list[Architecture]:
     """The feasible architectures that random sampling draws by the task's law, the same each time.
 
-    Raises StudyError where 100 blocks of that size hold too few.
+    Tasks that train draw the same ones of a space, whatever they train with: their scores are compared in pairs. Raises
+    StudyError where 100 blocks of that size hold too few.
     """
     n = spec.draws or 0
-    space, rng = under_law(t.evaluator.space, spec.law), stream(spec.study_seed, "random sampling", spec.task, spec.law)
+    drawn_for = t.evaluator.space.name if t.trains else spec.task
+    space, rng = under_law(t.evaluator.space, spec.law), stream(spec.study_seed, "random sampling", drawn_for, spec.law)
     if not spec.constraints:
         return space.sample(rng, n)
     found: list[Architecture] = []
     for _ in range(_MOST_BLOCKS):
         block = space.sample(rng, n)
-        found += [a for a, ok in zip(block, feasible(t.search, block, spec.constraints).tolist(), strict=True) if ok]
-        if len(found) >= n:
-            return found[:n]
+        # One by one where a search trains: then no more is trained than it takes to find n.
+        for asked in ([a] for a in block) if not t.search.task.recorded else (block,):
+            found += [a for a, ok in zip(asked, feasible(t.search, asked, spec.constraints), strict=True) if ok]
+            if len(found) >= n:
+                return found[:n]
     raise StudyError(
         f"of {_MOST_BLOCKS * n:,} architectures drawn for {spec.task!r} only {len(found)} satisfy {_and(spec)}; "
         f"random sampling needs {n:,}"

@@ -321,5 +321,6 @@ def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
         hint = nearest(unknown[1], names) if unknown else ""
         told = f"{message}{')' if '(params.' in message else ''}" + (f"; {hint}" if hint else "")
         raise StudyError(f"{where}: {told}; its parameters: {', '.join(names) or 'none'}") from None
-    builtins: dict[str, Any] = msgspec.to_builtins(typed)
-    return builtins
+    # As a record and a message have them: a tuple is a list there, and a reply is held against what was asked for.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(typed))
+    return plain

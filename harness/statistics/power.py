@@ -55,8 +55,8 @@ def seeds_needed(
     """The fewest seeds with which a strategy `difference` above the reference is called better in 80 % of studies.
 
     The strategy is assumed to spread as `spread` [k] does (default: as `reference` [m]), with a mean that is
-    `difference` > 0 higher than the reference's. `reference_seeds`: how many runs the reference has in such a study. The
-    number is found by bisection over simulated studies, so it is exact to about a tenth. None above `most`. Raises
+    `difference` > 0 higher than the reference's. `reference_seeds`: how many runs the reference has in such a study.
+    The number is found by bisection over simulated studies, so it is exact to about a tenth. None above `most`. Raises
     ValueError unless the difference is positive.
     """
     if not difference > 0:

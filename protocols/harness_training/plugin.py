@@ -9,6 +9,11 @@ _INSTALL = "pip install 'nas-harness[training]'"
 
 
 @hookimpl
+def nas_harness_protocols() -> list[Provides]:
+    return [Provides("harness_training.protocol:LiveTraining", requires=("torch", "sklearn"), install=_INSTALL)]
+
+
+@hookimpl
 def nas_harness_networks() -> list[Provides]:
     classes = (
         "nasbench201:NASBench201Networks",

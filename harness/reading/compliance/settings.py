@@ -78,13 +78,22 @@ def _with_and_without_tricks(study: StudyRuns, setting: SettingRuns) -> Ruling:
     if setting.about.recorded:
         return None, "recorded: every architecture was trained under the one protocol of the benchmark"
     base = setting.setting.task.partition("@")[0]
-    variants = {s.setting.task.partition("@")[2] for s in study.settings if s.setting.task.partition("@")[0] == base}
+    variants = {_tricks(s) for s in study.settings if s.setting.task.partition("@")[0] == base}
     named = ", ".join(variant or "no tricks" for variant in sorted(variants))
     if len(variants) < 2:
         return False, f"trained under one protocol only, {named}"
     if "" not in variants:
         return False, f"trained with tricks only: {named}"
     return True, f"protocols of this data set: {named}"
+
+
+def _tricks(setting: SettingRuns) -> str:
+    """As the task itself says; else what its name says behind the data set."""
+    for run in setting.runs:
+        task = None if run.outcome is None else run.outcome.provenance.get("task")
+        if isinstance(task, dict) and "tricks" in task:
+            return "+".join(map(str, task["tricks"]))
+    return setting.setting.task.partition("@")[2]
 
 
 SETTING_RULES: dict[str, Callable[[StudyRuns, SettingRuns], Ruling]] = {

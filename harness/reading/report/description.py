@@ -42,10 +42,14 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
     for k in KINDS:
         if (k, name) in registry.items:
             return _item(registry, registry.items[k, name])
-    tasks = registry.tasks()
-    if name in tasks:
+    try:
         return _task(registry, name)
-    raise UnknownName("name", name, {*tasks, *(n for _, n in registry.items)}, hint="nas-harness list")
+    except UnknownName as error:
+        if error.kind != "task":  # a part of a task's name
+            raise
+        raise UnknownName(
+            "name", name, {*error.known, *(n for _, n in registry.items)}, hint="nas-harness list"
+        ) from None
 
 
 def _item(registry: Registry, item: Item) -> dict[str, Any]:
@@ -183,6 +187,8 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
     if truth is not None:
         mean, std = truth.mean_std(evaluator.law)
         found["random_sampling"] = {"law": evaluator.law, "mean": mean, "std": std}
+    if measured := evaluator.measured():
+        found["measured"] = measured
     return found
 
 

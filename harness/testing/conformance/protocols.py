@@ -61,7 +61,8 @@ class ProtocolSubject:
 
     def __init__(self, protocol: TrainingProtocol, only: frozenset[str] | None = None) -> None:
         self.protocol = protocol
-        self.tasks = {t.name: t for t in protocol.tasks() if only is None or t.name in only}
+        found = protocol.tasks() if only is None else [t for name in sorted(only) if (t := protocol.task(name))]
+        self.tasks = {t.name: t for t in found}
         self._opened: dict[str, OpenedTask | str] = {}
 
     def opened(self, name: str) -> OpenedTask:

@@ -23,6 +23,7 @@ from harness.reading.report.sections import (
     improvement,
     ingested,
     ktau,
+    ladder,
     metrics,
     power,
     profiles,
@@ -47,6 +48,7 @@ SECTIONS: dict[str, Section] = {
     "correlation": correlation.SECTION,
     "spread": spread.SECTION,
     "power": power.SECTION,
+    "ladder": ladder.SECTION,
     "metrics": metrics.SECTION,
 }
 """Every section by name, in the order of the help."""
