@@ -13,7 +13,6 @@ from harness.errors import HarnessError, UnknownName
 from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.report.formats import as_csv, as_json, latex, markdown
 from harness.reading.report.layout import print_table
-from harness.reading.report.plot import write_plot
 from harness.reading.report.section import Choice, Section, Source
 from harness.reading.report.sections import (
     compliance,
@@ -80,6 +79,8 @@ def write_report(
     source = Source(study, choice, tuple(others), registry)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
     if choice.plot is not None:
+        from harness.reading.report.plot import write_plot  # it imports sections itself
+
         write_plot(source, choice.plot)
         console.print(str(choice.plot))
         return
