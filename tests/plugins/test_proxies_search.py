@@ -201,10 +201,13 @@ def test_what_does_not_suit_is_refused(cls: type[Strategy], space: Any, params: 
 
 @pytest.mark.slow
 def test_synflow_on_real_cells_is_near_the_published_correlation(shared_data: Path) -> None:
-    """Abdelfattah et al. (ICLR 2021), table 1: rho .74 on all cells; a sample of 200 has a standard error of .04."""
+    """Abdelfattah et al. (ICLR 2021), table 1: .737 on all cells; a sample of 200 has a standard error of .04.
+
+    Theirs is of the trainings on half of the training images, of which this table has the validation accuracy.
+    """
     table = read_csv(shared_data / "nasbench201.csv")
     rows = np.random.default_rng(1).choice(len(table.architectures), 200, replace=False)
     oracle = Oracle(SyntheticEvaluator(NASBENCH201).validator(), Budget(queries=1))
     proxy = Synflow().proxy(oracle, np.random.default_rng(0))
     found = proxy([NASBENCH201.parse(table.architectures[i]) for i in rows])
-    assert spearmanr(found, table.columns["cifar10_test_200ep"][rows]).statistic == pytest.approx(0.737, abs=0.12)
+    assert spearmanr(found, table.columns["cifar10_valid_200ep"][rows]).statistic == pytest.approx(0.737, abs=0.12)
