@@ -34,12 +34,13 @@ ROOT = Path(__file__).resolve().parents[3]
 STUDY = """
 name = "s"
 seed = 3
-seeds = 6
+seeds = 12
 reference_seeds = 4
 budget = { queries = 12 }
 tasks = [{ name = "toy/edges" }]
 strategies = [{ name = "toy-slow" }]
 """
+"""Long enough that a kill after six records finds it under way."""
 
 
 @pytest.fixture(autouse=True)
@@ -299,9 +300,9 @@ def test_ctrl_c_and_sigterm_leave_whole_records_and_no_process(
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"interrupted\n" in said
-    assert b"of 10 runs are kept" in said
+    assert b"of 16 runs are kept" in said
     assert_gone(mark)
-    assert 2 <= len([r for r in records(tmp_path).values() if "queries_sha256" in r]) < 10
+    assert 2 <= len([r for r in records(tmp_path).values() if "queries_sha256" in r]) < 16
     assert resume(tmp_path) == 0
     assert records(tmp_path) == expected
 
