@@ -56,7 +56,9 @@ def test_the_search_is_the_best_entry_less_random_sampling() -> None:
     assert (long.search_low, long.search_high) == pytest.approx((ends.low, ends.high))
     (table,) = SECTION.tables(source([rung("t/base", BASE), rung("t/long", LONG)]))
     (said,) = table.notes
-    assert said.startswith("from t/base to t/long the mean moves by 4.50 %; no search moves it by more than 1.50 %")
+    assert said.startswith(
+        "from t/base to t/long the mean moves by 4.50 points; no search moves it by more than 1.50 points"
+    )
     assert [row.cells[0] for row in table.rows] == ["t/base", "t/long"]
     assert table.rows[1].cells[-1] == "two (of 2)"
 

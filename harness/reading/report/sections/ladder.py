@@ -142,8 +142,8 @@ SECTION = Section(_data, _tables)
 
 def _table(rungs: Sequence[Rung]) -> Table:
     columns = (
-        name_column("final protocol"), Column("mean±std"), Column("s.e.", dropped=3), Column("best", dropped=2),
-        Column("n"), Column("protocol moves"), Column("search moves"), Column("entry", right=False, dropped=1),
+        name_column("final protocol"), Column("mean±std"), Column("s.e.", dropped=1), Column("best", dropped=2),
+        Column("n"), Column("protocol moves"), Column("search moves"), Column("entry", right=False, dropped=3),
     )  # fmt: skip
     of = rungs[0].setting
     return Table(
@@ -159,8 +159,12 @@ def _table(rungs: Sequence[Rung]) -> Table:
 
 
 def _name(rung: Rung, rungs: Sequence[Rung]) -> str:
-    """The task, or the whole title where another rung has the same one."""
-    return rung.title if sum(r.setting.task == rung.setting.task for r in rungs) > 1 else rung.setting.task
+    """The task without the data set that all share; the whole title where another rung has the same task."""
+    tasks = [r.setting.task for r in rungs]
+    if tasks.count(rung.setting.task) > 1:
+        return rung.title
+    variant = rung.setting.task.partition("@")[2]
+    return variant if variant and len({task.partition("@")[0] for task in tasks}) == 1 else rung.setting.task
 
 
 def _cells(r: Rung, name: str) -> tuple[str, ...]:
@@ -186,17 +190,14 @@ def _moved(value: float | None, low: float | None, high: float | None, places: i
 
 def _said(rungs: Sequence[Rung]) -> str:
     """The largest movement of each kind, in a sentence."""
-    places, unit = numbers.decimals(rungs[0].unit), rungs[0].unit
+    unit = rungs[0].unit
+
+    def moved(value: float) -> str:
+        return f"{numbers.number(abs(value), numbers.decimals(unit))} {'points' if unit == '%' else unit}".rstrip()
+
     high, low = max(rungs, key=lambda r: r.mean), min(rungs, key=lambda r: r.mean)
-    told = (
-        f"from {low.setting.task} to {high.setting.task} the mean moves by "
-        f"{numbers.number(high.mean - low.mean, places)} {unit}"
-    )
-    searched = [r for r in rungs if r.search_moves is not None]
-    if not searched:
+    told = f"from {_name(low, rungs)} to {_name(high, rungs)} the mean moves by {moved(high.mean - low.mean)}"
+    most = max(rungs, key=lambda r: abs(r.search_moves or 0.0))
+    if most.search_moves is None:
         return told
-    most = max(searched, key=lambda r: abs(r.search_moves or 0.0))
-    return (
-        f"{told}; no search moves it by more than {numbers.number(abs(most.search_moves or 0.0), places)} {unit} "
-        f"({most.search} on {most.setting.task})"
-    )
+    return f"{told}; no search moves it by more than {moved(most.search_moves)} ({most.search} on {_name(most, rungs)})"
