@@ -63,16 +63,15 @@ def check_protocol(
 ) -> Report:
     """All protocol checks of a protocol or its class, on all of its tasks or those named.
 
-    Raises UnknownName for a task that it does not list.
+    Raises UnknownName for a task that it does not have.
     """
     from harness.testing.conformance import protocols
 
     found: TrainingProtocol = protocol if isinstance(protocol, TrainingProtocol) else protocol()
     wanted = None if tasks is None else frozenset(tasks)
-    listed = [task.name for task in found.tasks()] if wanted is not None else []
     for task in sorted(wanted or ()):
-        if task not in listed:
-            raise UnknownName("task", task, listed)
+        if found.task(task) is None:
+            raise UnknownName("task", task, [listed.name for listed in found.tasks()])
     return run_checks("protocol", found.name, protocols.ProtocolSubject(found, wanted), only, heard)
 
 

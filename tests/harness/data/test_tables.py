@@ -50,7 +50,7 @@ def test_a_table_of_an_earlier_importer_is_refused_and_the_command_named(tmp_pat
     write(tmp_path / "t", importer="invented/1")
     open_table(tmp_path / "t", "invented/1")
     with pytest.raises(
-        DataError, match=r"importer invented/1, this version's is invented/2.*data import invented PATH"
+        DataError, match=r"importer invented/1; this version's is invented/2.*data import invented PATH"
     ):
         open_table(tmp_path / "t", "invented/2")
 

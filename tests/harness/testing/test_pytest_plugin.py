@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -176,7 +177,10 @@ def test_a_search_is_timed_as_a_ratio_to_random_search(tmp_path: Path) -> None:
     pytest.importorskip("pytest_benchmark")
     (tmp_path / "test_pace.py").write_text(BENCHMARK)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-json", "out.json"]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    own = {
+        k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")
+    }  # a worker of xdist measures nothing
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, env=own)
     assert "1 failed, 2 passed" in found.stdout, found.stdout + found.stderr
     assert "a search to be timed failed: ValueError: no (test_pace.py:" in found.stdout
     ratio, real = json.loads((tmp_path / "out.json").read_text())["benchmarks"]
