@@ -32,6 +32,7 @@ _WHERE = {
     "RunContext": "harness.protocol",
     "Score": "harness.protocol",
     "Task": "harness.protocol",
+    "TableEvaluator": "harness.protocol.table_evaluator",
     "TrainingProtocol": "harness.protocol",
     "Truth": "harness.protocol",
     "Validation": "harness.protocol",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from harness.protocol import Truth as Truth
     from harness.protocol import Validation as Validation
     from harness.protocol import Validator as Validator
+    from harness.protocol.table_evaluator import TableEvaluator as TableEvaluator
     from harness.reading.notebook import open_task as open_task
     from harness.reading.notebook import run_study as run_study
     from harness.reading.results import Results as Results

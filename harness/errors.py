@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``did you mean 'x' or 'y'?`` for up to three known names like ``name``; empty where none is."""
+    """``did you mean 'x' or 'y'?`` with up to three known names like ``name``; empty where none is like it."""
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     return "did you mean " + " or ".join(repr(n) for n in near) + "?" if near else ""
 
@@ -15,7 +16,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class HarnessError(Exception):
     """Base of every error that the command line shows without a traceback.
 
-    field: what of a study it is about, such as ``tasks[1].name``, where that is known. status: the exit status.
+    field: which field of the study is wrong, such as ``tasks[1].name``, where known. status: the exit status.
     """
 
     field: str | None = None
@@ -63,11 +64,11 @@ class EarlierRecords(RecordError):
 GATE_STATUS = {
     "determinism": 10, "schema": 11, "missing": 12, "budget": 13, "data": 14, "seeds": 15, "margin": 16, "metric": 17
 }  # fmt: skip
-"""What keeps a gate from comparing -> the exit status."""
+"""Why a gate cannot compare -> the exit status."""
 
 
 class GateError(HarnessError):
-    """Two sides that a gate cannot compare, or a gate that is none. kind: of `GATE_STATUS`."""
+    """Two sides that a gate cannot compare, or a gate that is malformed. kind: a key of `GATE_STATUS`."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -81,6 +82,13 @@ class InvalidArchitecture(HarnessError, ValueError):
     """An architecture that is not of the search space. Never paid."""
 
 
+class StillAsking(BaseException):
+    """A strategy that has been refused a million times and asks again: its search is ended.
+
+    No `Exception`, so that the ``except Exception`` that swallowed every refusal before does not swallow this one.
+    """
+
+
 class UnknownArchitecture(HarnessError, LookupError):
     """A valid architecture that a partial table has no score for. Never paid."""
 
@@ -88,7 +96,7 @@ class UnknownArchitecture(HarnessError, LookupError):
 class BudgetExhausted(HarnessError):
     """The search is over: the budget is spent, every row is known, or too many calls were free.
 
-    ``scores`` holds, for `Oracle.query_many`, what was answered before the end; ``ended_by`` says why.
+    ``scores`` holds what `Oracle.query_many` answered before the end; ``ended_by`` says why the search ended.
     Letting it propagate out of `Strategy.search` is the ordinary way to stop.
     """
 
@@ -104,3 +112,15 @@ class BudgetExhausted(HarnessError):
 def counted(n: float, one: str, many: str | None = None) -> str:
     """``1 run``, ``2 runs``; ``many`` where the plural takes more than an s."""
     return f"{n:.10g} {one if n == 1 else many or one + 's'}"
+
+
+def visible(text: str) -> str:
+    """Control characters and those that turn or hide text as ``\\u202e``, line ends and tabs as they are."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        f"\\u{ord(sign):04x}" if sign not in "\n\t" and unicodedata.category(sign) in _HIDDEN else sign for sign in text
+    )
+
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

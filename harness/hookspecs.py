@@ -1,7 +1,7 @@
 """The contract of a plugin: what it may provide, and what it is told.
 
 A plugin is a module named by an entry point of the group ``nas_harness``. It marks functions with
-``harness.hookimpl``; every hook is optional. The module imports nothing heavy: it names where things are.
+``harness.hookimpl``; every hook is optional. The module imports nothing heavy: it only says where things are.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ def nas_harness_metrics() -> Iterable[Provides | type]:
     """Return metrics, each as ``Provides("module:function", name=..., summary=...)``. Called once, at discovery.
 
     The function takes a `harness.Run` and gives one number, or None where there is none. ``nas-harness report DIR
-    --section metrics`` calls it on every run and shows the mean over the runs of each row.
+    --section metrics`` calls it on every run and shows the mean over the runs of each entry.
     """
     return ()
 
 
 @hookspec
 def nas_harness_run_started(run: dict[str, Any]) -> None:
-    """Called in the coordinator when a search or a final training is handed to a worker; ``run`` specifies it."""
+    """Called in the coordinator when it hands a search or a final training to a worker; ``run`` specifies it."""
 
 
 @hookspec
@@ -92,7 +92,7 @@ def nas_harness_run_finished(run: Run) -> None:
 
 @hookspec
 def nas_harness_study_finished(study: str, folder: str) -> None:
-    """Called in the coordinator when no run of the study is missing any more."""
+    """Called in the coordinator when every run of the study is there."""
 
 
 HOOK_OF: dict[Kind, str] = {

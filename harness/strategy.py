@@ -50,7 +50,7 @@ class Params(msgspec.Struct, metaclass=_KeywordOnly, frozen=True, forbid_unknown
 
 
 class Scoring(msgspec.Struct, frozen=True):
-    """How a run is scored; acted on by the runner alone.
+    """How a run is scored. Only the runner acts on it.
 
     oracle: the column that the oracle answers from. report: ``first`` reports the first returned architecture;
     ``best_of_returned`` the best by final score among the first ``top`` (a choice by test score: some papers make it).
@@ -62,14 +62,14 @@ class Scoring(msgspec.Struct, frozen=True):
 
 
 class Mode(Scoring, frozen=True):
-    """How a run is scored, and the parameters that the mode stands for; a study's own go before them."""
+    """How a run is scored, and the parameters that the mode sets; those that a study sets go before them."""
 
     note: str = ""
     params: dict[str, Any] = {}
 
     @property
     def scoring(self) -> Scoring:
-        """The part that decides scores: equal for modes whose runs may be set against each other."""
+        """The part that decides scores. Runs of two modes may be compared where it is equal."""
         return Scoring(self.oracle, self.report, self.top)
 
 
@@ -101,21 +101,21 @@ class Strategy(ABC, Generic[P_co]):
     """One search method. ``class Mine(Strategy[MyParams])`` has parameters, ``class Mine(Strategy)`` has none.
 
     The runner makes an instance for each run: ``cls(params)``. A strategy maximises: `Oracle.query` answers so that
-    higher is better, whatever the task's score. It draws from ``rng`` alone, leaves global random state as found, and
+    higher is better, whatever the task's score. It draws from ``rng`` alone, does not change global random state, and
     may keep a learned order in ``self.ranker``. The first line of its docstring is its summary.
     """
 
     name: ClassVar[str]
     Params: ClassVar[type[Params]] = Params
-    """The class between the brackets of ``Strategy[...]``; found, never set."""
+    """The class between the brackets of ``Strategy[...]``. The harness finds it; do not set it."""
     modes: ClassVar[dict[str, Mode]] = {"strict": STRICT}
     ablations: ClassVar[dict[str, dict[str, Any]]] = {}
     """name -> the parameters that differ, with one component off."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """``{"training"}``: wants `Oracle.training`, live tasks only."""
+    """``{"training"}``: it needs `Oracle.training`, which only live tasks have."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Find `Params`. Raises PluginError where it is none, or where the body sets what stands elsewhere."""
+        """Find `Params`. Raises PluginError where it is no `Params`, or where the body sets it or ``summary``."""
         super().__init_subclass__(**options)
         if "Params" in cls.__dict__:
             own = getattr(cls.__dict__["Params"], "__name__", "MyParams")
@@ -142,7 +142,7 @@ class Strategy(ABC, Generic[P_co]):
         self.notes: dict[str, Any] = {}
         """Plain JSON values kept in the record: counts, nearest supported settings."""
         self.seconds: dict[str, float] = {}
-        """Where the time went, by phase; kept in the record's ``timing``."""
+        """Seconds of each phase of the search; kept in the record's ``timing``."""
 
     @abstractmethod
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:

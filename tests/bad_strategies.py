@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -33,6 +35,24 @@ class Raises(Sound):
 
     def step(self, oracle, arch):
         raise ZeroDivisionError("a plain bug")
+
+
+class Exits(Sound):
+    """Ends as a script ends when all is well."""
+
+    name = "exits"
+
+    def step(self, oracle, arch):
+        sys.exit(0)
+
+
+class EndsItsProcess(Sound):
+    """Leaves without a word, and with the status of success."""
+
+    name = "ends-its-process"
+
+    def step(self, oracle, arch):
+        os._exit(0)
 
 
 class Hangs(Sound):
@@ -358,6 +378,24 @@ class PayingRank(Sound):
         self.ranker = SimpleNamespace(
             rank=lambda archs: validator.validate(archs, fidelity=validator.fidelities[-1]).valid
         )
+        return super().search(oracle, rng)
+
+
+class NotesNumpy(Sound):
+    """Notes what a record keeps as plain values."""
+
+    name = "notes-numpy"
+
+    def search(self, oracle, rng):
+        self.notes |= {"size": np.int64(3), "scale": np.float32(0.5), "nothing": float("nan"), "pair": (1, 2)}
+        return super().search(oracle, rng)
+
+
+class NotesASet(Sound):
+    name = "notes-a-set"
+
+    def search(self, oracle, rng):
+        self.notes["seen"] = {1, 2}
         return super().search(oracle, rng)
 
 

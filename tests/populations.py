@@ -89,10 +89,10 @@ def searched(
             returned = strategy.search(oracle, stream(0, evaluator.task.name, name, seed))
         except BudgetExhausted:
             returned = best_first(oracle, 1)
-        places = oracle.incumbents
-        archs = [oracle.ledger[k].arch for k in places]
+        incumbents = oracle.incumbents
+        archs = [found.arch for found in incumbents]
         assert tuple(returned[0]) == archs[-1]
         scores = truth.final[validator.identity(archs)]
-        for place, score in zip(places, scores.tolist(), strict=True):
-            finals[i, place:], valids[i, place:] = score, oracle.ledger[place].score
+        for found, score in zip(incumbents, scores.tolist(), strict=True):
+            finals[i, found.place :], valids[i, found.place :] = score, found.score
     return Population(rounded(finals), rounded(valids))

@@ -71,7 +71,7 @@ def test_plugins_import_only_the_harness_and_never_each_other(package: Path) -> 
 
 
 LAYERS = (
-    "errors", "spaces", "data", "protocol", "search", "strategy", "records", "hookspecs", "registry", "statistics",
+    "errors", "statistics", "spaces", "data", "protocol", "search", "strategy", "records", "hookspecs", "registry",
     "running", "reading", "testing", "cli",
 )  # fmt: skip
 """The rooms of the core: each imports only those before it, for types too."""
@@ -100,6 +100,12 @@ def test_the_core_shows_its_rooms_at_a_glance() -> None:
     entries = {p.name for p in (ROOT / "harness").iterdir() if p.name != "__pycache__"}
     assert len(entries) <= 16
     assert {e.removesuffix(".py") for e in entries} == {*LAYERS, "__init__", "py.typed"}
+
+
+def test_the_page_lists_every_module() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = [p for p in (ROOT / "harness").rglob("*.py") if p.name != "__init__.py"]
+    assert [str(p) for p in files if f"`{p.name}`" not in page and f"`{p.stem}`" not in page] == []
 
 
 def test_no_import_runs_upward() -> None:

@@ -18,11 +18,12 @@ import typer.core
 import typer.main
 
 from harness.cli.settings import Settings
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError, UnknownName, visible
 
 COMMANDS = {
     "run": "Run a study, or what is missing of it, and print its report.",
     "replay": "Carry searches of a study out again, and say whether they agree.",
+    "debug": "Carry one search out again in this process, with every query and the traceback.",
     "report": "Print the tables of a finished study, or export them.",
     "gate": "Compare a study with reference records: did a strategy get worse?",
     "leaderboard": "Build a static site of one or many results folders.",
@@ -30,12 +31,13 @@ COMMANDS = {
     "describe": "Describe a strategy with its parameters, a task, a protocol or a space.",
     "results": "Join results of several machines, show the records of a run, verify a folder.",
     "data": "Turn official benchmark files into tables; fetch, verify and describe them.",
+    "new": "Make a plugin: a strategy, a protocol, a space or a metric, with its tests and its gate.",
     "check": "Run the conformance checks on a strategy, a space or a protocol.",
 }
 """Command -> what it does, in the order of ``--help``."""
 
 _MODULE = {"list": "listing"}
-"""Where the module is not called as its command: a submodule's name is a name in this module too."""
+"""Modules with another name than their command: the command's name is taken in this package."""
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -47,7 +49,7 @@ class Commands(typer.core.TyperGroup):
     """The group that imports a command's module when the command is named."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Ctrl-C is said: Typer alone would leave without a word."""
+        """Say that Ctrl-C ended the command: Typer alone ends without a message."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -71,7 +73,6 @@ class Commands(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -98,8 +99,8 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Compare neural architecture search strategies: the same tasks, the same counted budget, random sampling beside
-    every result.
+    """Compare neural architecture search strategies on the same tasks, with the same counted budget, and with random
+    sampling beside every result.
 
     \b
     Examples:
@@ -114,7 +115,7 @@ def options(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; its exit status. What is wrong is one message on standard error."""
+    """Run one command line and return its exit status. An error is one message on standard error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without the plus-minus sign still shows the report
@@ -148,7 +149,7 @@ def _refuse(message: str, debug: bool, status: int = BAD_INPUT) -> int:
         import traceback
 
         traceback.print_exc()
-    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {visible(message)}", err=True)
     return status
 
 

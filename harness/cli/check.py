@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.settings import TextOrJson, open_registry, print_json
+from harness.cli import completion
+from harness.cli.settings import TextOrJson, open_registry, own_output, print_json
 from harness.errors import UnknownName
 
 if TYPE_CHECKING:
-    from harness.registry import Registry
-    from harness.testing.conformance import Report
+    from harness.testing.conformance import Report, Result
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -22,42 +24,51 @@ _NAME = "A strategy, a space, a protocol, or a task; or a class as MODULE:CLASS,
 @app.command()
 def check(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME")],
+    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME", autocompletion=completion.things)],
     kind: Annotated[str, typer.Option("--kind", help=f"Only as {', '.join(KINDS[:-1])} or {KINDS[-1]}.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="The checks whose names begin so; may be repeated.")
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what each check asks for, and show tracebacks.")
+    ] = False,
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
 ) -> None:
-    """Run the conformance checks: how many there are, apply, passed, failed, and were skipped with why.
+    """Run the conformance checks: how many there are, apply, passed, failed, were skipped or not run, with why.
 
     \b
     Examples:
       nas-harness check regularized-evolution
       nas-harness check nasbench-graph --kind space
-      nas-harness check my_package.search:MyStrategy
+      nas-harness check nasbench-graph/cora
+      nas-harness check my_package.search:MyStrategy --only "the budget" --verbose
 
-    Exit status: 0 it conforms; 1 a check failed or none ran.
+    Exit status: 0 it conforms; 1 a check failed, or one could not be run on anything; 2 bad input.
     """
+    from harness.testing.conformance import check_named
+
     if kind and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
-    reports = _reports(open_registry(ctx), name, kind)
+    with own_output():
+        reports = check_named(name, registry=open_registry(ctx), kind=kind, only=only or (), heard=_progress())
     if form is TextOrJson.json:
         print_json([_plain(report) for report in reports])
     else:
         for report in reports:
-            typer.echo(str(report))
+            typer.echo(report.text(verbose=verbose))
     if not all(report.ok for report in reports):
         raise typer.Exit(1)
 
 
-def _reports(registry: Registry, name: str, kind: str) -> list[Report]:
-    from harness.testing.conformance import check_named, check_protocol, check_space, check_strategy
+def _progress() -> Callable[[Result], None]:
+    """Tells a terminal of each check as it ends; anything else of none."""
+    shown = sys.stderr.isatty()
 
-    if kind == "strategy":
-        return [check_strategy(registry.load("strategy", name), registry=registry)]
-    if kind == "space":
-        return [check_space(registry.load("space", name))]
-    if kind == "protocol":
-        return [check_protocol(registry.load("protocol", name))]
-    return check_named(name, registry=registry)
+    def heard(result: Result) -> None:
+        if shown:
+            typer.echo(f"{result.status:7} {result.seconds:5.1f} s  {result.check}", err=True)
+
+    return heard
 
 
 def _plain(report: Report) -> dict[str, Any]:
@@ -65,10 +76,22 @@ def _plain(report: Report) -> dict[str, Any]:
         "kind": report.kind,
         "name": report.name,
         "ok": report.ok,
+        "verdict": report.verdict,
         "checks": len(report.results),
         "ran": len(report.ran),
         "failed": len(report.failed),
         "skipped": len(report.skipped),
+        "not_run": len(report.not_run),
         "seconds": report.seconds,
-        "results": [{"check": r.check, "status": r.status, "why": r.why} for r in report.results],
+        "results": [
+            {
+                "check": r.check,
+                "status": r.status,
+                "why": r.why,
+                "seconds": r.seconds,
+                "meaning": r.meaning,
+                "trace": r.trace,
+            }
+            for r in report.results
+        ],
     }

@@ -1,4 +1,4 @@
-"""``nas-harness data``: from official benchmark files to tables, and what is known of both."""
+"""``nas-harness data``: make tables from official benchmark files, and show what is known of both."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def data(
 
 @app.command("list")
 def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
-    """List every data set that a protocol knows: what it is, size, licence, source, and what of it is here.
+    """List every data set that a protocol knows: what it is, size, licence, source, and whether it is here.
 
     here: yes, no, or which of its tasks; "differs" where a published number differs from the table's (nas-harness data
     info); "damaged" where the table cannot be read (nas-harness data verify).
@@ -67,7 +67,7 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
 
 
 def _here(known: Known) -> str:
-    """What of a data set is here, in a word, or the data sets' names in its tasks where it is a part."""
+    """In a word, whether a data set is here; where only a part is here, the names in its tasks."""
     from harness.data.datasets import known_answers
     from harness.errors import DataError
 
@@ -92,7 +92,7 @@ def import_(
 ) -> None:
     """Turn an official file into a table, and compare it with what has been published of the benchmark.
 
-    A table that is there already is replaced once the new one is whole.
+    The new table replaces an earlier one once it is whole.
 
     \b
     Example:
@@ -110,7 +110,7 @@ def import_(
 
 
 def _tell_import(known: Known, folder: Path) -> None:
-    """Where the table is, what can be run on it, and whether it is what was published: exits with 1 where not."""
+    """Say where the table is, what can be run on it, and whether its numbers are the published; exit with 1 if not."""
     from harness.data.datasets import known_answers
 
     name = known.data.name
@@ -125,7 +125,7 @@ def _tell_import(known: Known, folder: Path) -> None:
         return
     typer.echo(
         f"{typer.style('warning:', fg='yellow', bold=True)} {name}: {len(differing)} of {len(answers)} known answers "
-        f"differ. Either the file is not the published one, or its columns are not what they are called:",
+        f"differ. Either the file is not the published one, or its columns have wrong names:",
         err=True,
     )
     for a in differing:
@@ -190,7 +190,7 @@ def verify(ctx: typer.Context, benchmark: Name) -> None:
 
 @app.command()
 def info(ctx: typer.Context, benchmark: Name, form: Format = TextOrJson.text) -> None:
-    """Say what is known of a data set and of its tables here.
+    """Show what is known of a data set and of its tables here.
 
     \b
     Example:
@@ -255,9 +255,59 @@ def rm(
         typer.echo(f"removed {folder}")
 
 
+@app.command()
+def trainings(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
+    """List the trainings that are kept here, so that no study trains them again: kind, number, size, last use.
+
+    \b
+    Example:
+      nas-harness data trainings
+    """
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from harness.reading.report.layout import print_listing, size
+
+    found = [{"protocol": n, **asdict(s)} for n, p in open_registry(ctx).protocols().items() for s in p.stock()]
+    if form is TextOrJson.json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("no trainings are kept here")
+        return
+    rows = [
+        [s["protocol"], s["kind"], f"{s['trainings']:,}", size(s["bytes"]),
+         datetime.fromtimestamp(s["used"], UTC).strftime("%Y-%m-%d %H:%M")]
+        for s in found
+    ]  # fmt: skip
+    print_listing(open_console(), ["protocol", "kind", "trainings", "size", "last used (UTC)"], rows)
+    typer.echo(f"together: {size(sum(s['bytes'] for s in found))}")
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    most: Annotated[str, typer.Option("--most", help="Keep at most so much, such as 500MB; 0B keeps nothing.")],
+) -> None:
+    """Remove kept trainings, the longest unused first. Those that go on keep their checkpoint.
+
+    \b
+    Example:
+      nas-harness data prune --most 500MB
+    """
+    from harness.cli.study_options import parse_memory
+    from harness.errors import counted
+    from harness.reading.report.layout import size
+
+    most_bytes = parse_memory(most, "--most")
+    pruned = [p.prune(most_bytes) for p in open_registry(ctx).protocols().values()]
+    removed, freed = sum(files for files, _ in pruned), sum(of for _, of in pruned)
+    typer.echo(f"removed {counted(removed, 'file')}, {size(freed)}")
+
+
 @contextmanager
 def _shown() -> Iterator[Progress]:
-    """A progress bar on a terminal, a line a tenth elsewhere, on standard error."""
+    """A progress bar on a terminal, elsewhere a line for each tenth; on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
+from harness.cli import completion
+from harness.cli.settings import TextOrJson, open_console, open_registry, own_output, print_json
 
 _NAME = "A strategy, task, protocol, space, executor or metric; or a class as MODULE:CLASS, installed or not."
 
@@ -16,8 +17,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def describe(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME")],
-    kind: Annotated[str, typer.Option("--kind", help="Which kind, where several share the name.")] = "",
+    name: Annotated[str, typer.Argument(help=_NAME, metavar="NAME", autocompletion=completion.things)],
+    kind: Annotated[str, typer.Option("--kind", help="The kind, where several things share the name.")] = "",
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.text,
 ) -> None:
     """Describe a strategy with its parameters, modes and ablations, or a task, a protocol, a space.
@@ -30,7 +31,8 @@ def describe(
     """
     from harness.reading.report.description import describe_name, print_description
 
-    description = describe_name(open_registry(ctx), name, kind or None)
+    with own_output():
+        description = describe_name(open_registry(ctx), name, kind or None)
     if form is TextOrJson.json:
         print_json(description)
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_console, open_registry, print_json, warn_of_broken
 from harness.errors import HarnessError
 
@@ -25,7 +26,12 @@ class Form(StrEnum):
 @app.command()
 def gate(
     ctx: typer.Context,
-    study: Annotated[Path, typer.Argument(help="The study file, or the study's folder.", metavar="STUDY")],
+    study: Annotated[
+        Path,
+        typer.Argument(
+            help="The study file, or the study's folder.", metavar="STUDY", autocompletion=completion.studies
+        ),
+    ],
     against: Annotated[Path, typer.Option("--against", help="The folder of reference records.")],
     until_decided: Annotated[
         int | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
+from harness.cli.settings import TextOrJson, open_console, open_registry, own_output, print_json
 from harness.errors import PluginError, UnknownName
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def list_installed(
     """
     if what and what not in WHAT:
         raise UnknownName("kind", what, WHAT)
-    registry = open_registry(ctx)
-    lines = _tasks(registry) if what == "tasks" else _plugins(registry) if what == "plugins" else _items(registry, what)
+    with own_output():
+        registry = open_registry(ctx)
+        tasks, plugins = what == "tasks", what == "plugins"
+        lines = _tasks(registry) if tasks else _plugins(registry) if plugins else _items(registry, what)
     if form is TextOrJson.json:
         print_json(lines)
         return
@@ -142,7 +144,7 @@ def _item_status(item: Item) -> dict[str, str]:
 
 
 def _status(text: str) -> dict[str, str]:
-    """``ok``, or ``missing`` with what is missing and the command that gets it."""
+    """``ok``, or ``missing`` with what is missing and the command that brings it."""
     return {"status": "ok", "why": ""} if text == "ok" else {"status": "missing", "why": text}
 
 

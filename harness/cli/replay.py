@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_registry
 
 if TYPE_CHECKING:
@@ -19,9 +20,17 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def replay(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="The study's folder, such as results/quickstart.",
+            metavar="DIR",
+            autocompletion=completion.study_folders,
+        ),
+    ],
     ids: Annotated[
-        list[str] | None, typer.Argument(help="Searches, by how their ids begin; default: a sample.", metavar="[ID]...")
+        list[str] | None,
+        typer.Argument(help="Ids of searches, or how they begin; default: a sample.", metavar="[ID]..."),
     ] = None,
     sample: Annotated[int, typer.Option("--sample", help="How many, where no id is given.")] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
@@ -45,7 +54,7 @@ def replay(
 
 
 def say(found: Iterable[Replayed], *, quiet: bool = False) -> bool:
-    """One line each, those that differ on standard error; whether any does."""
+    """Print a line for each search, on standard error where it differs; whether any differs."""
     differ = False
     for search in found:
         if search.differs is not None:

@@ -1,4 +1,4 @@
-"""``nas-harness results``: the records of studies, as files: joined, shown one by one, and verified."""
+"""``nas-harness results``: join, show and verify the records of studies."""
 
 from __future__ import annotations
 
@@ -8,21 +8,52 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.settings import TextOrJson, open_registry, print_json
-from harness.errors import RecordError, counted
+from harness.errors import HarnessError, RecordError, counted, visible
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 
 @app.callback()
 def results() -> None:
-    """Join the results of several machines, show the records of one run, or verify a folder.
+    """Join the results of several machines, show records, verify a folder, or add results from elsewhere.
 
     \b
     Examples:
       nas-harness results merge laptop/first cluster/first --output both/first
       nas-harness results show results/first 3f2a
       nas-harness results verify results/first
+      nas-harness results ingest published.csv --study published
     """
+
+
+@app.command()
+def ingest(
+    file: Annotated[Path, typer.Argument(help="A CSV file, a final score a row.", metavar="FILE")],
+    study: Annotated[str, typer.Option("--study", help="The name of the folder that the results go to.")],
+    results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
+) -> None:
+    """Add results that were not made here, so that they get the same statistics.
+
+    Columns: task, strategy, role (search, or sampling: a random architecture of the space that was searched), seed,
+    test_accuracy in percent, empty for a run that is missing; and, where known, valid_accuracy, queries, epochs,
+    seconds, train_seed, epoch, arch, source. Of several epochs of a run the last counts; of several final trainings,
+    their mean. Nothing is filled in.
+
+    \b
+    Example:
+      nas-harness results ingest published.csv --study published
+      nas-harness report results/published
+
+    Exit status: 0 added; 2 something in the file is wrong, and nothing was added.
+    """
+    from harness.records.ingesting import ingest as add
+    from harness.running.study import NAME
+
+    if not NAME.fullmatch(study):
+        raise HarnessError(f"--study {study!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
+    folder = results / study
+    found = add(file, folder)
+    typer.echo(f"{folder}: {counted(len(found.ingested), 'result')} from elsewhere; nas-harness report {folder}")
 
 
 @app.command()
@@ -33,10 +64,10 @@ def verify(
     seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
 ) -> None:
-    """Check that a folder says what its code and its data say, and name what does not.
+    """Check that a folder agrees with its code and its data, and name what does not.
 
     Ids are checked against specifications, and final scores against the tables that are here. Random sampling is
-    computed again. Every search of the harness's own is carried out again, and a sample of the others.
+    computed again. Every search of matched random search is carried out again, and a sample of the others.
 
     \b
     Example:
@@ -50,7 +81,7 @@ def verify(
     wrong = 0
     for said in check(folder, registry=open_registry(ctx), sample=sample, seed=seed, settings=Settings(jobs=jobs)):
         wrong += 1
-        typer.echo(said, err=True)
+        typer.echo(visible(said), err=True)
     if wrong:
         raise typer.Exit(1)
     typer.echo(f"{folder}: all agrees")
@@ -63,7 +94,7 @@ def merge(
 ) -> None:
     """Join folders of one study from several machines into a new one, each record once.
 
-    Where two records of one id say different things nothing is written, and both lines are named.
+    Where two records of one id say different things, nothing is written, and both lines are named.
 
     \b
     Example:
@@ -72,7 +103,9 @@ def merge(
     from harness.records.merging import merge_folders
 
     found = merge_folders(folders, output)
-    typer.echo(f"{output}: {counted(len(found.searches), 'search', 'searches')}, {counted(len(found.plans), 'plan')}")
+    more = f", {counted(len(found.ingested), 'result')} from elsewhere" if found.ingested else ""
+    searches = counted(len(found.searches), "search", "searches")
+    typer.echo(f"{output}: {searches}, {counted(len(found.plans), 'plan')}{more}")
 
 
 @app.command()
@@ -107,11 +140,17 @@ def _records(folder: Path, identity: str) -> list[Any]:
     from harness.records.store import read_folder
 
     found = read_folder(folder)
-    kinds: tuple[dict[str, Any], ...] = (found.searches, found.outcomes, found.trainings, found.samplings)
+    kinds: tuple[dict[str, Any], ...] = (
+        found.searches,
+        found.outcomes,
+        found.trainings,
+        found.samplings,
+        found.ingested,
+    )
     records = [record for kind in kinds for i, record in kind.items() if i.startswith(identity)]
     if not records:
         raise RecordError(f"{folder} has no record whose id begins with {identity!r}")
     if len(records) > 1:
         ids = ", ".join(r.id for r in records[:5]) + (", ..." if len(records) > 5 else "")
-        raise RecordError(f"{identity!r} begins {len(records)} ids: {ids}; write more of it")
+        raise RecordError(f"{len(records)} ids begin with {identity!r}: {ids}; give more of the id")
     return records + [o for o in found.outcomes.values() if o.spec.search == records[0].id]

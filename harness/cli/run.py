@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.settings import open_console, open_registry, warn_of_broken
-from harness.errors import StudyError
+from harness.errors import HarnessError, StudyError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -21,20 +23,27 @@ _Texts = list[str] | None
 @app.command()
 def run(
     ctx: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="The study file.", metavar="STUDY.toml")] = None,
-    strategy: Annotated[_Texts, typer.Option("--strategy", "-s", help="A strategy; repeatable.")] = None,
-    task: Annotated[_Texts, typer.Option("--task", "-t", help="A task; repeatable.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The study file.", metavar="STUDY.toml", autocompletion=completion.study_files)
+    ] = None,
+    strategy: Annotated[
+        _Texts, typer.Option("--strategy", "-s", help="A strategy; repeatable.", autocompletion=completion.strategies)
+    ] = None,
+    task: Annotated[
+        _Texts, typer.Option("--task", "-t", help="A task; repeatable.", autocompletion=completion.tasks)
+    ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", help="Search seeds; fewer than 8 is non-compliant.")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="100 (queries), or queries=100,seconds=2e4.")] = None,
-    mode: Annotated[str | None, typer.Option("--mode", help="Of every strategy named; default strict.")] = None,
-    param: Annotated[_Texts, typer.Option("--param", "-p", help="key=value of the one strategy; repeatable.")] = None,
+    mode: Annotated[str | None, typer.Option("--mode", help="Mode of every strategy named; default strict.")] = None,
+    param: Annotated[_Texts, typer.Option("--param", "-p", help="key=value, of the only strategy; repeatable.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The study's name, and its folder's.")] = None,
     reference_seeds: Annotated[
-        int | None, typer.Option("--reference-seeds", help="Of matched random search; default 200, or as --seeds.")
+        int | None,
+        typer.Option("--reference-seeds", help="Seeds of matched random search; default 200, or as --seeds."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The study's own seed; default 0.")] = None,
     tuning_queries: Annotated[
-        int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; unstated is non-compliant.")
+        int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; not stated is non-compliant.")
     ] = None,
     results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
@@ -50,14 +59,19 @@ def run(
         str | None, typer.Option("--run-memory", help="Memory that a run may hold, such as 2GiB; default a fair share.")
     ] = None,
     keep_queries: Annotated[bool, typer.Option("--keep-queries", help="Keep every query in queries/<id>.npz.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run again what failed or timed out.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run again runs that failed or timed out.")
+    ] = False,
     verify: Annotated[
-        int, typer.Option("--verify", help="Carry out so many finished searches again, and compare.")
+        int, typer.Option("--verify", help="Carry out this many finished searches again, and compare.")
     ] = 0,
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append each event, a line of JSON.")] = None,
+    log_dir: Annotated[
+        Path | None, typer.Option("--log-dir", help="Write TensorBoard's scalars of trainings, where a task trains.")
+    ] = None,
+    log_file: Annotated[Path | None, typer.Option("--log-file", help="Append each event as a line of JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
-    """Run a study, or what is missing of it, and print its report. The study is a file, or said by options.
+    """Run a study, or what is missing of it, and print its report. A file or options describe the study.
 
     \b
     Examples:
@@ -74,6 +88,8 @@ def run(
         from harness.running.environment import start_single_threaded
 
         start_single_threaded()
+    if log_dir is not None:
+        _log_scalars(log_dir)
     from harness.cli.study_options import parse_memory, study_of
     from harness.errors import counted
     from harness.running.campaign import Settings, carry_out_study
@@ -95,7 +111,7 @@ def run(
         }
         extra = ", ".join(option for option, value in said.items() if value is not None)
         if extra:
-            raise StudyError(f"{extra} stands beside the study file {file}; write it into the file")
+            raise StudyError(f"{extra} cannot be given with the study file {file}; write it into the file")
         study, text = load_study(file), file.read_text(encoding="utf-8")
     else:
         study, text = (
@@ -150,6 +166,8 @@ def run(
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for why in summary.failed:
         typer.echo(why, err=True)
+    if summary.failed_id is not None:
+        typer.echo(f"to look into it: nas-harness debug {summary.folder} {summary.failed_id[:12]}", err=True)
     differ = False
     if verify:
         from harness.cli.replay import say
@@ -158,3 +176,14 @@ def run(
         differ = say(replay(summary.folder, registry=registry, sample=verify, settings=settings), quiet=quiet)
     if summary.failed or differ:
         raise typer.Exit(1)
+
+
+def _log_scalars(folder: Path) -> None:
+    """Tell this process, and so its workers, where to write. Raises HarnessError where TensorBoard is missing."""
+    from importlib.util import find_spec
+
+    from harness.running.environment import LOG_DIR
+
+    if find_spec("tensorboard") is None:
+        raise HarnessError("--log-dir writes for TensorBoard, which is not installed: pip install tensorboard")
+    os.environ[LOG_DIR] = str(folder.resolve())

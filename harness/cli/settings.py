@@ -1,9 +1,10 @@
-"""What the options before the command say, and what commands share of them."""
+"""The options before the command, and what commands share of them."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
@@ -70,6 +71,13 @@ def open_output(path: Path | None) -> Iterator[Console]:
         path.write_text(text.getvalue(), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def own_output() -> Iterator[None]:
+    """What a plugin's code prints in the block goes to standard error: standard output is the command's."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""A study from command-line options: what a study file would say, as the same `Study`."""
+"""A study from command-line options: the same `Study` as from a study file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def study_of(
     reference_seeds: int | None = None,
     tuning_queries: int | None = None,
 ) -> Study:
-    """The study that the options say. Raises StudyError naming the option that is wrong or missing."""
+    """The study that the options describe. Raises StudyError naming the option that is wrong or missing."""
     if not strategies or not tasks or budget is None:
         wanted = {"--strategy": strategies, "--task": tasks, "--budget": budget}
         missing = ", ".join(option for option, value in wanted.items() if not value)
@@ -66,22 +66,22 @@ def parse_budget(text: str) -> dict[str, float]:
         except ValueError:
             raise StudyError(f"--budget {text!r}: {value.strip()!r} is no number") from None
         if key == "queries" and number != int(number if abs(number) < 1e18 else 0):
-            raise StudyError(f"--budget {text!r}: a number of queries is whole")
+            raise StudyError(f"--budget {text!r}: the number of queries must be whole")
         limits[key] = int(number) if key == "queries" else number
     return limits
 
 
-def parse_memory(text: str) -> int:
+def parse_memory(text: str, option: str = "--run-memory") -> int:
     """Bytes of ``2GiB``, ``500 MB`` or ``1000000``. Raises HarnessError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
     if found is None or (found[3] and not found[2]):
-        raise HarnessError(f"--run-memory {text!r}: write bytes, or a number with a unit such as 500MB or 2GiB")
+        raise HarnessError(f"{option} {text!r}: write bytes, or a number with a unit such as 500MB or 2GiB")
     power = " KMGT".index(found[2].upper() or " ")
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def default_name(strategies: Sequence[str], tasks: Sequence[str]) -> str:
-    """A folder's name for a study without one: its first strategy and task, and how many more there are."""
+    """The name of a study that has none: its first strategy and task, and how many more there are."""
 
     def short(names: Sequence[str]) -> str:
         return names[0] + (f"-and-{len(names) - 1}-more" if len(names) > 1 else "")

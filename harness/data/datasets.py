@@ -15,14 +15,14 @@ DOWNLOADS = "downloads"
 
 
 class NamedTask(Protocol):
-    """A task, as far as data sets go."""
+    """What this module asks of a task."""
 
     @property
     def name(self) -> str: ...
 
 
 class Reader(Protocol):
-    """A training protocol, as far as data sets go."""
+    """What this module asks of a training protocol."""
 
     def tasks(self) -> Iterable[NamedTask]: ...
     def datasets(self) -> Sequence[DataSet]: ...
@@ -41,7 +41,7 @@ class Known:
         return self.data.present(data_dir())
 
     def tasks_here(self) -> list[str]:
-        """Which of its tasks can be opened from the tables that are here."""
+        """Those of its tasks that can be opened from the tables that are here."""
         if not self.present():
             return []
         own = frozenset(self.data.tasks)
@@ -63,7 +63,7 @@ def find_dataset(readers: Mapping[str, Reader], name: str) -> Known:
 
 
 def import_dataset(data: DataSet, path: Path, progress: Progress | None = None) -> Path:
-    """Make the table from a file or folder of the user's. Raises DataError, leaving what was there as it was."""
+    """Make the table from a file or folder of the user's. Raises DataError; an earlier table then stays."""
     if data.make is None:
         raise HarnessError(f"{data.name} is made from an installed package, not from a file: {data.install}")
     if not path.exists():
@@ -72,7 +72,7 @@ def import_dataset(data: DataSet, path: Path, progress: Progress | None = None) 
 
 
 def fetch_dataset(data: DataSet, which: str | None = None, progress: Progress | None = None) -> tuple[Path, str]:
-    """Download an official file (the first, or the one of that name) into the data folder: its path and SHA-256."""
+    """Download an official file (the first, or the one of that name) into the data folder. Its path and SHA-256."""
     if not data.files:
         how = data.install or f"get it from {data.source}, then: nas-harness data import {data.name} PATH"
         raise HarnessError(f"{data.name} has no address to fetch it from; {how}")
@@ -91,9 +91,9 @@ def verify_dataset(data: DataSet) -> tuple[list[Path], list[Answer]]:
 
 
 def known_answers(data: DataSet) -> list[Answer]:
-    """What has been published of the data set, beside what its tables here have; empty where there is neither.
+    """The published numbers of the data set, beside those of its tables here; empty where either is missing.
 
-    Raises DataError where a table is damaged. Checksums are not read: that is `verify_dataset`.
+    Raises DataError where a table is damaged. It compares no checksums: `verify_dataset` does.
     """
     return [a for folder in _folders(data) for a in _answers(data, open_table(folder))]
 
@@ -103,7 +103,7 @@ def _answers(data: DataSet, table: Table) -> list[Answer]:
 
 
 def describe_dataset(known: Known) -> dict[str, Any]:
-    """Plain values: what it is, and of each of its tables where it is, from what it was made, and what was found.
+    """Plain values: what the data set is; for each table where it is, what it was made from, and what was found.
 
     Raises DataError where a table is damaged.
     """

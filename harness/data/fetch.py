@@ -20,8 +20,8 @@ _HOPELESS = frozenset({400, 401, 403, 404, 410})
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """stall: seconds without a byte before a connection is given up. attempts: in a row that bring nothing. pause:
-    seconds before the second attempt, doubled each time."""
+    """stall: seconds without a byte before a connection is given up. attempts: how many in a row may bring nothing.
+    pause: seconds before the second attempt, doubled each time."""
 
     stall: float = 30.0
     attempts: int = 5
@@ -31,10 +31,10 @@ class Patience:
 def fetch(
     file: SourceFile, folder: Path, *, progress: Progress | None = None, patience: Patience | None = None
 ) -> tuple[Path, str]:
-    """Download ``file`` into ``folder``: the path and its SHA-256. A whole file already there is checked and kept.
+    """Download ``file`` into ``folder``. Its path and SHA-256. A whole file already there is checked and kept.
 
-    What has arrived stays in ``<name>.part`` when the connection is lost, and is resumed, now or by a later call. Size
-    and SHA-256 are compared, where they are known, before the file gets its name. Raises DataError.
+    When the connection is lost, what has arrived stays in ``<name>.part``; this or a later call resumes it. Size and
+    SHA-256 are compared, where they are known, before the file gets its name. Raises DataError.
     """
     patience = patience or Patience()
     target, part = folder / file.name, folder / f"{file.name}.part"
@@ -53,7 +53,7 @@ def fetch(
 
 
 def _checked(file: SourceFile, path: Path, *, keep: bool) -> str:
-    """The file's SHA-256. A file that is not the official one is removed, unless it is the user's own (``keep``)."""
+    """The file's SHA-256. Raises DataError where the file is not the official one, and removes it unless ``keep``."""
     digest, size = sha256(path), path.stat().st_size
     wrong = ""
     if file.size is not None and size != file.size:
@@ -65,7 +65,7 @@ def _checked(file: SourceFile, path: Path, *, keep: bool) -> str:
     if keep:
         raise DataError(f"{path}: {wrong}; it is not the official file: move it away and fetch again")
     path.unlink()
-    raise DataError(f"{file.url}: what arrived {wrong}; it was thrown away, fetch again")
+    raise DataError(f"{file.url}: what arrived {wrong}; it was removed: fetch again")
 
 
 def _download(file: SourceFile, part: Path, progress: Progress | None, patience: Patience) -> None:
@@ -79,7 +79,7 @@ def _download(file: SourceFile, part: Path, progress: Progress | None, patience:
                 return
             why = "the connection was closed early"
         except urllib.error.HTTPError as error:
-            if error.code == 416 and before:  # what is here is not a beginning of what is there
+            if error.code == 416 and before:  # the part that is here is not the beginning of the file that is there
                 part.unlink()
             elif error.code in _HOPELESS:
                 raise DataError(f"{file.url}: the server answers {error.code} {error.reason}") from error
@@ -100,7 +100,7 @@ def _download(file: SourceFile, part: Path, progress: Progress | None, patience:
 
 
 def _continue(file: SourceFile, part: Path, progress: Progress | None, stall: float) -> bool:
-    """Append what is missing. Whether the server sent all that it announced."""
+    """Append what is missing; whether the server sent all that it announced."""
     have = part.stat().st_size if part.exists() else 0
     if not file.url.startswith(("https://", "http://")):
         raise DataError(f"{file.url}: only http and https addresses are fetched")

@@ -1,6 +1,6 @@
 """What a pickle may construct: numpy scalars, dtypes and arrays under their old and new names, and plain containers.
 
-Each constructor checks its arguments: ``bytearray(10**12)`` is as unwelcome as ``os.system``.
+Each constructor checks its arguments, since ``bytearray(10**12)`` does harm too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stub:
 
 
 def set_state(target: Any, state: Any) -> None:
-    """What the BUILD opcode does: give a stub, a dtype or an array its state. TypeError and ValueError otherwise."""
+    """The BUILD opcode: give a stub, a dtype or an array its state. Raises TypeError and ValueError otherwise."""
     if isinstance(target, Stub):
         target.state = state
     elif isinstance(target, np.dtype):

@@ -1,4 +1,4 @@
-"""The machine behind `safe_pickle`: it executes pickle opcodes, as pickletools describes them, over a stream."""
+"""The pickle machine that `safe_pickle` uses: it executes pickle opcodes, as pickletools has them, on a stream."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Machine:
         else:
             self.stream.seek(self.position - len(self.buffer), io.SEEK_CUR)
 
-    # -- the loop: what tables are made of stands here, the rest in methods ------------------------------------------
+    # -- the loop: the opcodes that tables are made of stand here, the others in methods -----------------------------
 
     def run(self) -> Any:
         stack, memo, texts = self.stack, self.memo, self.texts
@@ -223,7 +223,7 @@ class Machine:
         return items
 
     def check_keys(self, keys: list[Any]) -> None:
-        """Keys are scalars or flat tuples: nested tuples can be made to take forever to hash."""
+        """Keys are scalars or flat tuples, since a hostile file can nest tuples so that a hash takes forever."""
         for kind in set(map(type, keys)) - _KEY_TYPES:
             if kind is not tuple or any(type(k) is tuple and not set(map(type, k)) <= _KEY_TYPES for k in keys):
                 raise ValueError(f"a {kind.__name__} is no key")
@@ -367,7 +367,7 @@ class Machine:
     def _op_reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if type(function) is not _Callable or type(arguments) is not tuple:
-            raise TypeError("a call of something that is no allowed constructor")
+            raise TypeError("a call of something other than an allowed constructor")
         self.made(function.call(*arguments))
 
     def _op_build(self) -> None:
@@ -381,7 +381,7 @@ class Machine:
 
 
 class _Callable:
-    """An allowed constructor on the stack; not callable itself, so that nothing but REDUCE and NEWOBJ reaches it."""
+    """An allowed constructor on the stack. It is not callable, so that only REDUCE and NEWOBJ reach it."""
 
     __slots__ = ("call", "name")
 

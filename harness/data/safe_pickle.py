@@ -1,10 +1,10 @@
 """A pickle machine that cannot run code: it knows containers, numbers, text, and an allow-list of constructors.
 
-The standard unpickler resolves any global a file names and allocates what a file claims. This one executes the opcodes
-itself (pickletools documents them), so that an unknown global, an unknown opcode, a length beyond the end of the file
-or a memo index out of sequence is a `DataError` with its byte offset, and memory stays bounded by what the file holds.
-It reads a stream in blocks, and can hand over the entries of one large dict as they are completed, so that a file that
-would fill the memory as objects is reduced to arrays on the way.
+The standard unpickler resolves any global that a file names and allocates what a file claims. This one executes the
+opcodes itself (pickletools documents them). An unknown global, an unknown opcode, a length beyond the end of the file
+or a memo index out of sequence is a `DataError` with its byte offset, and the size of the file bounds the memory. It
+reads a stream in blocks, and can hand over the entries of one large dict as soon as they are complete: a file that
+would fill the memory as objects becomes arrays on the way.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load_path(
 
 
 def load_bytes(data: bytes, *, name: str, allow: Globals | None = None, max_objects: int = 20_000_000) -> Any:
-    """The object in a pickle held in memory; `name` is what errors call it."""
+    """The object in a pickle that is in memory; `name` stands for it in errors."""
     return load_stream(io.BytesIO(data), name=name, max_bytes=len(data), allow=allow, max_objects=max_objects)
 
 
@@ -66,8 +66,8 @@ def load_stream(
     `allow` adds constructors to the standard ones (numpy scalars, dtypes and arrays, OrderedDict, set, frozenset,
     bytearray). `on_entry[k](key, value)` is called for each entry of a dict that stands under key ``k``, as soon as it
     is complete, and its result is stored instead. `exact`: nothing may follow the pickle; else the stream is left
-    just behind it. Text that Python 2 wrote is bytes. Raises `DataError` on anything else than a whole pickle of
-    allowed parts.
+    just behind it. Text that Python 2 wrote is bytes. Raises `DataError` for anything but a whole pickle of allowed
+    parts.
     """
     machine = Machine(stream, name, max_bytes, {**STANDARD, **(allow or {})}, on_entry or {}, max_objects, persistent)
     try:

@@ -1,6 +1,6 @@
 """Tables of recorded protocols: a folder of ``.npy`` columns and a ``meta.json``, memory-mapped and checksummed.
 
-A table is written once by an importer and opened read-only ever after. Opening reads ``meta.json`` and the size of each
+An importer writes a table once; from then on it is opened read-only. Opening reads ``meta.json`` and the size of each
 column file, and maps a column only when it is asked for, so that it takes milliseconds and all workers share the pages.
 Nothing is unpickled. A value that was never measured is NaN.
 """
@@ -65,7 +65,7 @@ class TableMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 Progress = Callable[[str, float], None]
-"""Told what is being done and how much of it is done, 0 to 1."""
+"""Called with what is being done and how much of it is done, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +155,13 @@ class Table:
             raise DataError(f"{path}: not a readable column: {error}; import the benchmark again") from error
         if found.dtype.str != expected.dtype or found.shape != expected.shape:
             raise DataError(
-                f"{path}: is {found.dtype.str} {found.shape}, {_META} says {expected.dtype} {expected.shape}; "
+                f"{path}: is {found.dtype.str} {found.shape}, but {_META} says {expected.dtype} {expected.shape}; "
                 "import the benchmark again"
             )
         return found
 
     def verify(self) -> None:
-        """Read every column and compare it with its SHA-256. Raises DataError for the first that differs."""
+        """Read every column and compare its SHA-256. Raises DataError for the first that differs."""
         for name, expected in self.meta.columns.items():
             self._map(name)
             path = self.folder / f"{name}.npy"
@@ -190,20 +190,20 @@ def sha256(path: Path) -> str:
 
 
 def table_exists(folder: Path) -> bool:
-    """Whether a table stands at ``folder``. Cheap; says nothing about its health."""
+    """Whether a table stands at ``folder``. Cheap; the table may still be damaged."""
     return (folder / _META).is_file() or (_aside(folder) / _META).is_file()
 
 
 def open_table(folder: Path, importer: str | None = None) -> Table:
     """The table at ``folder``, made by ``importer`` where that is given.
 
-    Raises DataMissing where there is none, DataError where it is torn, foreign, or made by another importer.
+    Raises DataMissing where there is none, DataError where it is incomplete, no table, or made by another importer.
     """
     table = _whole(folder)
     if importer is not None and table.meta.importer != importer:
         raise DataError(
-            f"{folder}: made by the importer {table.meta.importer}, this version's is {importer}, which writes other "
-            f"columns; import it again (nas-harness data import {importer.partition('/')[0]} PATH)"
+            f"{folder}: made by the importer {table.meta.importer}; this version's is {importer}, which writes other "
+            f"columns: import it again (nas-harness data import {importer.partition('/')[0]} PATH)"
         )
     return table
 
@@ -230,12 +230,12 @@ def _open(folder: Path) -> Table:
     except (OSError, msgspec.DecodeError) as error:
         raise DataError(f"{path}: not a table's {_META}: {error}; import the benchmark again") from error
     if meta.schema != SCHEMA:
-        raise DataError(f"{path}: written in table format {meta.schema}, this version reads {SCHEMA}; import it again")
+        raise DataError(f"{path}: written in table format {meta.schema}; this version reads {SCHEMA}: import it again")
     for name, column in meta.columns.items():
         if not _NAME.fullmatch(name):
             raise DataError(f"{path}: {name!r} is no column name")
         if not column.shape or column.shape[0] != meta.rows:
-            raise DataError(f"{path}: column {name!r} has shape {column.shape}, the table {meta.rows} rows")
+            raise DataError(f"{path}: column {name!r} has shape {column.shape}, but the table has {meta.rows} rows")
         file = folder / f"{name}.npy"
         try:
             size = file.stat().st_size
@@ -259,10 +259,10 @@ def write_table(
     facts: Mapping[str, Any] | None = None,
     replace: bool = True,
 ) -> Table:
-    """Write a table in one step: it is there whole or not at all, and what stood there before stays until then.
+    """Write a table in one step: it is there whole or not at all. An earlier table stays until the new one is whole.
 
     columns: plain numeric or byte-string arrays [rows, ...]. ``replace=False``: where another process was faster, its
-    table stands and is returned. Raises DataError where the columns do not form a table, or the disk is full.
+    table is kept and returned. Raises DataError where the columns do not form a table, or the disk is full.
     """
     rows = _check_columns(folder, columns)
     try:
@@ -329,7 +329,7 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder`` that is gone afterwards, unless it was moved into place."""
+    """A folder beside ``folder``, removed afterwards unless it was moved into place."""
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
     try:
         scratch.chmod(0o755)
@@ -344,7 +344,7 @@ def _aside(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _alone(parent: Path) -> Iterator[None]:
-    """One process at a time puts tables into ``parent``. The folder itself is locked, so no lock file is left."""
+    """One process at a time puts tables into ``parent``. It locks the folder itself, so no lock file remains."""
     handle = os.open(parent, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

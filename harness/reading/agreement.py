@@ -1,4 +1,4 @@
-"""What two columns of scores of the same architectures say of each other, and how widely one column spreads.
+"""How two columns of scores of the same architectures agree, and how widely one column spreads.
 
 Yang, Esperança and Carlucci (ICLR 2020): Figure 4 (the spread of 214 random architectures), Figure 5 (early epochs
 against the last one, with a moving average), Figure 8 (two training seeds) and Figure 9 (two depths; here two columns
@@ -12,9 +12,8 @@ from math import ceil
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
-from harness.statistics.metrics import ktau
+from harness.statistics.metrics import ktau, rank
 
 SMOOTHED_OVER = 20
 """Epochs of the moving average that Yang et al. smooth a learning curve with."""
@@ -34,8 +33,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
     """Two columns, on the n architectures that have a score in both.
 
-    ktau: tau-b, null where it does not exist. changes: of |a_i - b_i|, in the scores' unit. shifts: of |rank of a_i -
-    rank of b_i| among the n, where equal scores share the best of their ranks.
+    ktau: tau-b, null where it does not exist. changes: the spread of |a_i - b_i|, in the scores' unit. shifts: that of
+    |rank of a_i - rank of b_i| among the n, where equal scores share the best of their ranks.
     """
 
     n: int
@@ -45,7 +44,7 @@ class Pairing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spread(values: ArrayLike) -> Spread | None:
-    """Of the values that exist; None where none does."""
+    """The spread of the values that exist; None where no value does."""
     known = np.asarray(values, dtype=np.float64)
     known = known[~np.isnan(known)]
     if not len(known):
@@ -55,21 +54,20 @@ def spread(values: ArrayLike) -> Spread | None:
 
 
 def pairing(a: ArrayLike, b: ArrayLike) -> Pairing:
-    """Of a and b, float [n] each; NaN where an architecture has no score. A change needs one unit for both."""
+    """How a and b agree, float [n] each; NaN where an architecture has no score. A change needs one unit for both."""
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     both = ~np.isnan(first) & ~np.isnan(second)
     first, second = first[both], second[both]
-    shifts = np.abs(rankdata(-first, method="min") - rankdata(-second, method="min"))
     return Pairing(
         n=len(first),
         ktau=ktau(first, second) if len(first) > 1 else None,
         changes=spread(np.abs(first - second)),
-        shifts=spread(shifts),
+        shifts=spread(np.abs(rank(first, first) - rank(second, second))) if len(first) else None,
     )
 
 
 def best(scores: ArrayLike, share: float = BEST_SHARE) -> NDArray[np.bool_]:
-    """The best ``share`` of the scores that exist, rounded up, bool [n]; of equal ones the first."""
+    """Which scores are the best ``share`` of those that exist, rounded up, bool [n]; of equal ones the first."""
     values = np.asarray(scores, dtype=np.float64)
     chosen = np.zeros(len(values), dtype=np.bool_)
     chosen[np.argsort(-values, kind="stable")[: ceil(share * (~np.isnan(values)).sum())]] = True  # NaN sorts last

@@ -1,4 +1,4 @@
-"""Scores of runs along what they had paid: the grids and matrices that curves and their differences are made of."""
+"""Scores of runs after each cost: the grids and matrices from which curves and their differences are made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unit_named(name: str | None, setting: SettingRuns) -> Unit:
 
 
 def grid_of(at: Sequence[float] | None, setting: SettingRuns, entries: Sequence[EntryRuns], unit: Unit) -> Floats:
-    """The costs wanted, ascending; None: every cost at which a run improved or ended, thinned to 500.
+    """The costs asked for, ascending; None: every cost at which a run improved or ended, thinned to 500.
 
     Raises HarnessError where ``unit`` is not counted, and for a cost that is not positive or above the budget.
     """
@@ -61,7 +61,7 @@ def _thinned(grid: Floats) -> Floats:
     """At most 500 of the costs, the first and the last among them."""
     if len(grid) <= MOST_POINTS:
         return grid
-    # Evenly in the logarithm of their position: early changes lie close together.
+    # Spaced evenly in the logarithm of their position: early changes lie close together.
     chosen: Floats = grid[np.unique(np.geomspace(1, len(grid), MOST_POINTS).round().astype(int)) - 1]
     return chosen
 
@@ -91,7 +91,7 @@ def nullable(values: Floats) -> list[float | None]:
 
 
 def spread_over(points: int, most: int = 6) -> list[int]:
-    """Up to ``most`` positions of a grid, evenly, the last among them."""
+    """Up to ``most`` positions of a grid, evenly spaced, the last among them."""
     if points <= most:
         return list(range(points))
     return sorted({round(k * (points - 1) / (most - 1)) for k in range(most)})

@@ -1,4 +1,4 @@
-"""The settings of a study as blocks: what entries are compared over, a block a setting, never a seed."""
+"""The settings of a study as blocks, over which entries are compared. A block is a setting, never a seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.search.budget import Budget
 class Competitor:
     """An entry, or a reference, of the blocks' mode.
 
-    scores: of each block, one a run, higher is better; failed runs stand at the worst score known.
+    scores: for each block one score a run, higher is better; failed runs stand at the worst score known.
     """
 
     name: str

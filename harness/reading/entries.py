@@ -29,7 +29,7 @@ from harness.statistics.metrics import relative_improvement, ri_paper
 from harness.statistics.verdicts import Comparison, headline, verdict_on
 
 _QUESTIONS = ("vs_sampling", "vs_search")
-"""What verdicts are about: together they are the family of a study."""
+"""The questions that verdicts answer: together they are the family of a study."""
 
 
 def summarise(study: StudyRuns) -> list[SettingSummary]:
@@ -109,7 +109,10 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
     finals, s = of.finals, of.sampling
     ends = t_interval(finals) if finals else None
     ri, ri_ends, paper = _ri(finals, s)
-    best, best_valid, search_score = (s.best, s.best_valid, s.search_score) if s else (None, None, None)
+    search_score = s.search_score if s else None
+    best, best_valid = (
+        (s.best, s.best_valid) if s and s.exact else (None, None)
+    )  # of draws the best is not the best row
     most = atom(known) if known else None
     searched: dict[str, Any] = dict(tested or {})
     if tested and of.reference is not None:
@@ -187,7 +190,7 @@ def _regret(
 def _ri(
     finals: list[float] | None, sampling: SamplingRecord | None
 ) -> tuple[float | None, Interval | None, float | None]:
-    """RI, its interval, and RI as the paper computes it; None where the score is no ratio scale."""
+    """RI, its interval, and RI as the paper computes it; None where the score has no ratio scale."""
     if finals is None or sampling is None or not sampling.score.ratio_scale:
         return None, None, None
     higher = sampling.score.higher_is_better
@@ -202,9 +205,9 @@ def _ri(
 
 
 def _sample_with(mean: float, deviation: float, n: int) -> NDArray[np.float64]:
-    """n values with exactly this mean and standard deviation (ddof 1): all that an interval of means depends on.
+    """n values with exactly this mean and standard deviation (ddof 1). An interval of means depends on nothing else.
 
-    Random sampling keeps its mean and deviation over all draws, but only the first 1,000 draws.
+    The record has the mean and deviation of all draws, but only the first 1,000 draws themselves.
     """
     sample = np.full(n, mean)
     pairs = n // 2

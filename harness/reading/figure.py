@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,15 +21,23 @@ if TYPE_CHECKING:
 _ACROSS = 3
 _SIZE = 3.4, 2.8
 """Inches of one setting; three side by side are as wide as a notebook."""
+COLUMN = 3.4, 2.4
+"""Inches of a panel as wide as a column of a paper."""
 _GREY = "0.45"
 
 
-def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve]) -> Figure:
-    """Mean final score with its 95 % band over what had been paid, a panel a setting; references dashed.
+def draw_curves(
+    settings: Sequence[SettingSummary],
+    curves: Sequence[Curve],
+    *,
+    across: int = _ACROSS,
+    size: tuple[float, float] = _SIZE,
+) -> Figure:
+    """Mean final score with its 95 % band over what had been paid, a panel for each setting; references are dashed.
 
-    Where only what is reported has a final score, validation scores are drawn, and the axis says so.
+    Where incumbents have no final scores, validation scores are drawn, and the axis says so.
     """
-    figure, panels = _panels(len(settings))
+    figure, panels = _panels(len(settings), across, size)
     for panel, setting in zip(panels, settings, strict=True):
         members = [c for c in curves if c.title == setting.title]
         final = all(s is not None or v is None for c in members for s, v in zip(c.score, c.valid, strict=True))
@@ -42,19 +51,25 @@ def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve]) -> 
             panel.step(c.cost, middle, where="post", label=c.name, linewidth=1.4, **style)
             panel.fill_between(c.cost, low, high, step="post", alpha=0.15, color=style["color"], linewidth=0)
         _about(panel, setting, "final" if final else "validation")
-        panel.set_xlabel(f"{members[0].unit} paid" if members else "paid")
+        panel.set_xlabel(f"{members[0].unit} paid" if members else "paid", fontsize=8)
         _frame(panel, [v for c in members for v in (c.score if final else c.valid)], setting if final else None, "y")
     _legend(figure, panels)
     return figure
 
 
-def draw_scores(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[EntryRuns]]) -> Figure:
+def draw_scores(
+    settings: Sequence[SettingSummary],
+    drawn: Sequence[Sequence[EntryRuns]],
+    *,
+    across: int = _ACROSS,
+    size: tuple[float, float] = _SIZE,
+) -> Figure:
     """The final score of each run, a line for each strict entry, a panel for each setting; a bar is the mean.
 
     drawn: the entries of each setting. References are grey.
     """
-    figure, panels = _panels(len(settings))
-    rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
+    figure, panels = _panels(len(settings), across, _tall(size, drawn))
+    rng = np.random.default_rng(0)  # of the scatter about a line; the scatter itself means nothing
     for panel, setting, entries in zip(panels, settings, drawn, strict=True):
         everyone = [e for e in entries if e.entry.mode == STRICT]
         for place, entry in enumerate(everyone):
@@ -64,25 +79,80 @@ def draw_scores(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[Ent
             panel.plot(scores, heights, ".", color=color, alpha=0.6, markersize=4)
             if scores:
                 panel.plot([np.mean(scores)] * 2, [place - 0.35, place + 0.35], color=color, linewidth=2)
-        panel.set_yticks(range(len(everyone)), [e.entry.label for e in everyone])
+        panel.set_yticks(range(len(everyone)), [_broken(e.entry.label) for e in everyone], fontsize=8)
         panel.invert_yaxis()
         _about(panel, setting, "final", axis="x")
         _frame(panel, [r.score for e in everyone for r in e.runs], setting, "x")
     return figure
 
 
-def _panels(n: int) -> tuple[Figure, list[Any]]:
+def draw_orders(
+    settings: Sequence[SettingSummary],
+    drawn: Sequence[Sequence[EntryRuns]],
+    *,
+    across: int = _ACROSS,
+    size: tuple[float, float] = _SIZE,
+) -> Figure:
+    """KTau of each run that learned an order, a line for each entry that did, a panel for each setting.
+
+    Dotted: KTau of validation and final scores. Raises HarnessError where no run learned an order.
+    """
+    learned = [
+        (setting, [(e, taus) for e in entries if (taus := _taus(e))])
+        for setting, entries in zip(settings, drawn, strict=True)
+    ]
+    if not any(entries for _, entries in learned):
+        raise HarnessError("no run of these learned an order, so that there is no KTau to draw")
+    figure, panels = _panels(len(settings), across, _tall(size, [entries for _, entries in learned]))
+    rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
+    for panel, (setting, entries) in zip(panels, learned, strict=True):
+        for place, (_, taus) in enumerate(entries):
+            heights = place + rng.uniform(-0.2, 0.2, len(taus))
+            panel.plot(taus, heights, ".", color=f"C{place % 10}", alpha=0.6, markersize=4)
+            panel.plot([np.mean(taus)] * 2, [place - 0.35, place + 0.35], color=f"C{place % 10}", linewidth=2)
+        panel.set_yticks(range(len(entries)), [_broken(e.entry.title) for e, _ in entries], fontsize=8)
+        panel.invert_yaxis()
+        panel.axvline(0, color=_GREY, linewidth=0.8)
+        if setting.ktau_of_validation is not None:
+            label = "KTau of validation scores"
+            panel.axvline(setting.ktau_of_validation, color=_GREY, linestyle=":", linewidth=1, label=label)
+        panel.set_title(setting.title, fontsize=9)
+        panel.tick_params(labelsize=8)
+        panel.set_xlabel("KTau of learned and true order", fontsize=8)
+    _legend(figure, panels)
+    return figure
+
+
+def _tall(size: tuple[float, float], drawn: Sequence[Sequence[object]]) -> tuple[float, float]:
+    """As much height as the names of the entries take, three lines each."""
+    return size[0], max(size[1], 0.6 + 0.38 * max(map(len, drawn), default=0))
+
+
+def _broken(label: str) -> str:
+    """A name beside a panel in lines of some 18 characters."""
+    return textwrap.fill(label, 18, break_on_hyphens=True)
+
+
+def _taus(entry: EntryRuns) -> list[float]:
+    return [r.ktau.test for r in entry.runs if r.ktau is not None and r.ktau.test is not None]
+
+
+def _panels(n: int, across: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
     if not n:
         raise HarnessError("there is no setting to draw")
     try:
         from matplotlib import pyplot
     except ImportError:
         raise HarnessError('a figure takes matplotlib: pip install "nas-harness[plot]"') from None
-    across = min(n, _ACROSS)
+    across = min(n, across)
     down = math.ceil(n / across)
-    width, height = _SIZE
+    width, height = size
     figure, axes = pyplot.subplots(
-        down, across, figsize=(max(width * across, 5.5), height * down), squeeze=False, layout="constrained"
+        down,
+        across,
+        figsize=(width * across if width == COLUMN[0] and across == 1 else max(width * across, 5.5), height * down),
+        squeeze=False,
+        layout="constrained",
     )
     pyplot.close(figure)  # a notebook shows what is returned, once
     panels = list(axes.flat)
@@ -100,8 +170,8 @@ def _about(panel: Any, setting: SettingSummary, what: Literal["final", "validati
 
 
 def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary | None, axis: Literal["x", "y"]) -> None:
-    """Best validated is dotted where it is in reach. First queries, 2 % of all points, do not flatten curves; a run's
-    score is always in sight.
+    """Set the axis so that the first queries, 2 % of all points, do not flatten curves, and every run's score shows.
+    Best validated is a dotted line where it fits.
     """
     known = np.array([s for s in scores if s is not None])
     if not len(known):
@@ -117,6 +187,10 @@ def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary |
 
 
 def _legend(figure: Figure, panels: Sequence[Any]) -> None:
-    """One for all panels, below them."""
+    """One legend for all panels, below them."""
     named = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    narrow = figure.get_figwidth() <= COLUMN[0]
+    if narrow:  # a name a line, and as much room for the panels as before
+        figure.set_figheight(figure.get_figheight() + 0.16 * len(named))
+    columns, names = 1 if narrow else 3, list(named)
+    figure.legend(named.values(), names, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)

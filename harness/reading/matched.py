@@ -1,4 +1,4 @@
-"""Matched random search, read off at what each run itself paid; every run as a step function of what it had paid."""
+"""Matched random search, read at the cost of each run; every run as a step function of what it had paid."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Steps(NamedTuple):
 def steps_of(run: Run, unit: Unit) -> Steps:
     """What a run had found after each cost.
 
-    The last incumbent has the final score of the run where it is what the run reports. Validation scores are NaN
-    throughout where incumbents were chosen on test scores, and costs are where the task does not count ``unit``.
+    Where the run reports its last incumbent, that incumbent has the run's final score. All validation scores are NaN
+    where incumbents were chosen on test scores, and all costs are NaN where the task does not count ``unit``.
     """
     points = [(cost_of(i, unit), final, i.valid) for i, final in run.incumbents]
     costs, finals, valids = np.array(points, dtype=np.float64).reshape(-1, 3).T  # None becomes NaN
@@ -53,7 +53,7 @@ def steps_of(run: Run, unit: Unit) -> Steps:
 
 
 class Answer(NamedTuple):
-    """What a run reports; ``score`` None: nothing feasible. ``valid`` None: that, or not known."""
+    """What a run reports. ``score`` None: nothing feasible was found. ``valid`` None: likewise, or it is not known."""
 
     score: float | None
     valid: float | None
@@ -94,7 +94,7 @@ class Reference:
     def read_off(self, j: int, cost: float) -> Answer | None:
         """What run ``j`` would report after ``cost``; None where that is not known.
 
-        At its full cost it is its own outcome; before, its incumbent, or nothing where it had none.
+        At its full cost it is the run's outcome; before that, its incumbent, or nothing where it had none.
         """
         run = self.entry.runs[j]
         total = None if run.paid is None else cost_of(run.paid, self.unit)

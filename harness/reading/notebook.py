@@ -26,12 +26,12 @@ def run_study(
 ) -> Results:
     """Run what is missing of a study, and read its results.
 
-    study: a file, or what such a file says, as a mapping. results: the folder of all studies. settings: as the options
-    of ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``.
+    study: a file, or its content as a mapping. results: the folder of all studies. settings: as the options of
+    ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``.
 
-    Raises HarnessError for what is wrong with the study, before any run starts. A run that fails raises nothing: it
-    stands among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt; where the machine or the cluster
-    could not carry out the rest, `Stopped` is raised. The same call goes on from there.
+    Raises HarnessError for what is wrong with the study, before any run starts. A run that fails raises nothing: it is
+    among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt. Where the machine or the cluster could
+    not carry out the rest, `Stopped` is raised. The same call then goes on from there.
     """
     text = None
     if isinstance(study, (str, Path)):

@@ -31,19 +31,19 @@ def interval(low: float | None, high: float | None, places: int = 2, *, signed: 
 
 
 def p_value(p: float | None) -> str:
-    """Three decimals; below .001 that it is below."""
+    """Three decimals; ``<.001`` below .001."""
     if p is None:
         return NONE
     return "<.001" if p < 0.001 else f"{p:.3f}".replace("0.", ".", 1)
 
 
 def verdict(words: Verdict, p: float | None) -> str:
-    """The verdict in words and the adjusted p behind it, each at one width."""
+    """The verdict in words and its adjusted p, each padded to one width."""
     return f"{_WORDS[words]:9} {p_value(p):>5}"
 
 
 def count(value: float | None) -> str:
-    """A mean count: whole where it is whole."""
+    """A mean count, without decimals where it is whole."""
     if value is None:
         return NONE
     if value >= 1e5:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def paired_frame(runs: pd.DataFrame, first: str, second: str, column: str) -> pd.DataFrame:
-    """The mean of ``first`` less ``second`` over common search seeds, a line a setting that has both.
+    """The mean of ``first`` less ``second`` over common search seeds, a line for each setting that has both.
 
-    runs: of `Results.runs`. column: a numeric one of it. n: seeds on which both have a value; low, high: Student's 95 %
-    interval of the mean difference, missing for one seed. Entries of one strategy share their draws seed by seed, so
-    that their differences vary less than those of two strategies. Raises UnknownName, HarnessError.
+    runs: as `Results.runs`. column: a numeric column of it. n: seeds on which both have a value; low, high: Student's
+    95 % interval of the mean difference, missing for one seed. Entries of one strategy share their draws seed by seed,
+    so that their differences vary less than those of two strategies. Raises UnknownName, HarnessError.
     """
     import pandas as pd
 

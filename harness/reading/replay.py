@@ -1,4 +1,4 @@
-"""Searches of a study, carried out again: do they say the same, and if not, where do they first differ?"""
+"""Searches of a study, carried out again: whether they agree with their records, and where they first differ."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}
 
 @dataclass(frozen=True)
 class Replayed:
-    """A search that was carried out again. differs: how it first differs, in words; None where it agrees."""
+    """A search that was carried out again. differs: in words, where it first differs; None where it agrees."""
 
     id: str
     title: str
@@ -46,7 +46,7 @@ def replay(
     seed: int = 0,
     settings: Settings | None = None,
 ) -> Iterator[Replayed]:
-    """Carry out again the searches whose ids begin with ``ids``, by default ``sample`` of those that ended, drawn by
+    """Carry out again the searches whose ids begin with one of ``ids``; by default ``sample`` finished ones, drawn with
     ``seed``. Their records stay as they are.
 
     Raises RecordError where there is no such search, and HarnessError where none can be carried out.
@@ -54,7 +54,7 @@ def replay(
     settings = settings or Settings()
     found = read_folder(folder)
     searches = _chosen(found, ids, sample, seed)
-    titles = _titles(found)
+    titles = titles_in(found)
     evaluators = Evaluators(registry)
     items: list[SearchItem] = []
     for search in searches:
@@ -93,7 +93,7 @@ def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settin
                     raise Stopped(f"{outcome.item.title} was lost: {outcome.error}")
                 else:
                     same = kept.status != "ok" and kept.error == outcome.error
-                    differs = None if same else f"it {kept.ended_by} then, and now: {outcome.error}"
+                    differs = None if same else f"it ended by {kept.ended_by} then, and now: {outcome.error}"
                 yield Replayed(kept.id, outcome.item.title, differs)
     finally:
         engine.close()
@@ -106,16 +106,19 @@ def _chosen(found: Folder, ids: Sequence[str], sample: int, seed: int) -> list[S
         over = sorted(i for i, r in found.searches.items() if r.paid is not None)
         drawn = np.random.default_rng(seed).permutation(len(over))[:sample]
         return [found.searches[over[i]] for i in drawn.tolist()]
-    chosen: dict[str, SearchRecord] = {}
-    for prefix in ids:
-        matching = [i for i in found.searches if i.startswith(prefix)]
-        if not matching:
-            raise RecordError(f"{found.path} holds no search whose id begins with {prefix!r}")
-        chosen.update((i, found.searches[i]) for i in matching)
-    return list(chosen.values())
+    return list({search.id: search for prefix in ids for search in searches_called(found, prefix)}.values())
 
 
-def _titles(found: Folder) -> dict[str, str]:
+def searches_called(found: Folder, prefix: str) -> list[SearchRecord]:
+    """The searches whose ids begin with ``prefix``. Raises RecordError where there is none."""
+    matching = [record for identity, record in found.searches.items() if identity.startswith(prefix)]
+    if not matching:
+        raise RecordError(f"{found.path} holds no search whose id begins with {prefix!r}")
+    return matching
+
+
+def titles_in(found: Folder) -> dict[str, str]:
+    """Search id -> entry, task and seed in words."""
     return {
         identity: f"{plan.entries[cell.entry].title} on {plan.settings[cell.setting].setting.task}, seed {seed}"
         for plan in found.heads
@@ -138,7 +141,7 @@ def _changed(search: SearchRecord, registry: Registry, evaluators: Evaluators) -
                 f"not carried out: it was made by other code ({_words(spec.code)}) than is installed ({_words(code)})"
             )
         if evaluators(spec.search_task).data_digest != spec.data_digest:
-            return f"not carried out: the data of {spec.search_task} is other than it was"
+            return f"not carried out: the data of {spec.search_task} have changed"
     except HarnessError as error:
         return f"not carried out: {error}"
     return None
@@ -170,7 +173,7 @@ def _difference(found: Folder, kept: SearchRecord, product: Product, scorer: Sco
 
 
 def _first_query(kept: bytes, new: bytes) -> str:
-    """From the queries of both, as `runner.queries_npz` writes them."""
+    """Where the queries of both first differ; they are as `runner.queries_npz` writes them."""
     with np.load(io.BytesIO(kept)) as old, np.load(io.BytesIO(new)) as now:
         shared = min(len(old["score"]), len(now["score"]))
         for i in range(shared):
@@ -181,7 +184,7 @@ def _first_query(kept: bytes, new: bytes) -> str:
 
 
 def _between_incumbents(kept: SearchRecord, new: SearchRecord) -> str:
-    """All that is known of queries that were not kept: the incumbents among them, and how many there were."""
+    """Where two searches differ whose queries were not kept: only incumbents and the number of queries are known."""
     last = 0
     for old, now in zip(kept.incumbents, new.incumbents, strict=False):
         if old != now:

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 class Results(StudyRuns):
     """One study, read back. Each data frame is made once, when it is first asked for.
 
-    `docs/statistics.md` defines the columns: they have the names of the JSON format, those of a nested object behind
-    the name it stands under (``vs_search_p_study``). Every frame begins with ``title`` and the fields of the setting.
+    `docs/statistics.md` defines the columns. They have the names of the JSON format; a name in a nested object follows
+    the object's own (``vs_search_p_study``). Every frame begins with ``title`` and the fields of the setting.
     """
 
     @cached_property
     def summaries(self) -> list[SettingSummary]:
-        """What the report's tables are made of."""
+        """The summary from which the report's tables are made."""
         return summarise(self)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A line for each run of an entry or a reference, scores as they were recorded.
+        """A line for each run of an entry or a reference, with scores as they were recorded.
 
         label, mode, role, study_seed, search_seed; status, error, ended_by; score, valid, rank, regret, valid_regret of
         what is reported, best_of_ten: the best final score of the first ten returned; ktau, ktau_rows, ktau_valid;

@@ -77,12 +77,12 @@ class EntrySamples:
 
     @property
     def reference(self) -> Reference | None:
-        """The one that tables show."""
+        """The reference that tables show."""
         return self.references[0] if self.references else None
 
     @cached_property
     def searched(self) -> list[Answer] | None:
-        """What the reference would have reported at the cost of each run; None where that is not known."""
+        """What the reference would have reported at each run's own cost; None where that is not known."""
         return None if self.reference is None else self.reference.beside(self.runs)
 
     @cached_property
@@ -99,15 +99,17 @@ class EntrySamples:
 
     @cached_property
     def vs_sampling(self) -> Comparison | None:
-        """Against random sampling's draws, those whose final training failed among them."""
-        if self.score is None or self.sampling is None or not self.sampling.draws:
+        """The test against random sampling's draws, with as large a share of failed ones as among all draws."""
+        s = self.sampling
+        if self.score is None or s is None or not s.draws:
             return None
-        draws = self.oriented([*self.sampling.draws, *[None] * self.sampling.failed])
+        failed = round(s.failed * len(s.draws) / s.n)  # of more than 1,000 draws the first 1,000 scores are stored
+        draws = self.oriented([*s.draws, *[None] * failed])
         return compare(self.oriented([r.score for r in self.runs.runs]), {"random sampling": draws})
 
     @cached_property
     def vs_search(self) -> Comparison | None:
-        """Against every reading; None too where it is not known which way is up."""
+        """The test against every reading; None also where it is not known whether higher is better."""
         if self.score is None or self.readings is None or self.setting.worst is None:
             return None
         ours = self.oriented([r.score for r in self.runs.runs])
@@ -119,7 +121,7 @@ class EntrySamples:
 
     @cached_property
     def valid_vs_search(self) -> Comparison | None:
-        """The same of validation scores; None too where one that was found has none."""
+        """The same with validation scores; None also where a reported architecture has none."""
         if self.sampling is None or self.readings is None or self.setting.worst_valid is None:
             return None
         ours = [Answer(r.score, r.valid) for r in self.runs.runs]
@@ -138,7 +140,7 @@ class EntrySamples:
         return self.score.sign * float(self.oriented([r.score for r in self.runs.runs]).mean())
 
     def interval(self) -> Literal["covers", "tied", "tails"]:
-        """A failed run's score is not one that it ended at, so that failures alone are no tie."""
+        """Whether the interval is marked. Failed runs end at no score, so failures alone are no tie."""
         known = [r.score for r in self.runs.runs if r.score is not None]
         if known and is_tied(known):
             return "tied"
@@ -147,7 +149,7 @@ class EntrySamples:
 
 
 def shown(scores: Iterable[float | None], sampling: float | None) -> list[float] | None:
-    """Scores as means show them: a run without one scores random sampling's mean. None where that is not known."""
+    """Scores as means use them: a run without a score gets random sampling's mean. None where that is not known."""
     return all_of(sampling if score is None else score for score in scores)
 
 

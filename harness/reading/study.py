@@ -1,4 +1,4 @@
-"""A study's folder as it is read back: runs grouped into settings and entries, each setting with random sampling."""
+"""A study's folder, read back: runs grouped into settings and entries, each setting with random sampling."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EntryRuns:
 
     @property
     def counted(self) -> tuple[Run, ...]:
-        """Runs of which it is known what they paid."""
+        """Runs whose cost is known."""
         return tuple(r for r in self.runs if r.paid is not None)
 
 
@@ -37,7 +37,7 @@ class EntryRuns:
 class SettingRuns:
     """Everything in one setting. about: what the task said of itself when the study was planned.
 
-    title: what tells the setting from every other one of the study.
+    title: a name that no other setting of the study has.
     """
 
     about: PlannedSetting
@@ -77,7 +77,7 @@ class StudyRuns:
     """One study. planned, missing: how many runs it has, and how many of them are not in the folder.
 
     declared: the ablations that each strategy declares. problems: lines that cannot be used, and what was left out,
-    each a sentence. given_up: study seeds of replaced plans that no plan shown has.
+    each a sentence. given_up: study seeds of replaced plans that none of the shown plans has.
     """
 
     study: str
@@ -119,9 +119,14 @@ def read_study(folder: Path | str) -> StudyRuns:
 
 
 def study_of(folder: Folder) -> StudyRuns:
-    """The study that the folder's latest plans make. Raises RecordError where there is none."""
+    """The study of the folder's latest plans. Raises RecordError where there is none."""
     plans = folder.heads
     if not plans:
+        if folder.ingested:
+            raise RecordError(
+                f"{folder.path} holds results from elsewhere, of which nothing can be run again: nas-harness "
+                "report and leaderboard show them"
+            )
         if folder.searches:
             raise RecordError(f"{folder.path} holds records but no {FILES[PlanRecord]}; run its study again there")
         raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")
@@ -136,7 +141,7 @@ def study_of(folder: Folder) -> StudyRuns:
         raise RecordError(f"{folder.path} holds no finished run of the study; run it first (nas-harness run)")
     left = len(folder.searches) - len({search for search, _ in pairs} & set(folder.searches))
     if left:
-        told.append(f"{counted(left, 'record is', 'records are')} not of the study as it last ran and left out")
+        told.append(f"{counted(left, 'record does', 'records do')} not belong to the study as it last ran; left out")
     return StudyRuns(
         study=" and ".join(dict.fromkeys(plan.study for plan in plans)),
         folder=folder.path,
@@ -157,7 +162,7 @@ _Entries = list[tuple[Entry, _Ids]]
 def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[PlannedSetting, _Entries]]:
     """The settings and entries of all plans with their ids; what two plans share is joined.
 
-    Of two different entries with one label and mode in one setting the later stands; ``told`` says so.
+    Of two different entries with one label and mode in one setting the later one is kept; ``told`` gets a note.
     """
     found: dict[str, tuple[PlannedSetting, dict[tuple[str, str, str], tuple[Entry, _Ids]]]] = {}
     for plan in plans:
@@ -179,7 +184,7 @@ def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[Planned
 
 
 def titles_of(settings: Sequence[Setting]) -> list[str]:
-    """The title of each; with its law, final score and budget where another one of that title has another."""
+    """The title of each; with law, final and budget where settings of one title differ in them."""
     titles = []
     for setting in settings:
         alike = [s for s in settings if s.title == setting.title]

@@ -1,7 +1,7 @@
-"""What is reported of a study: of each setting random sampling, and a line for each entry and each reference.
+"""The numbers of a report: for each setting random sampling, and a line for each entry and each reference.
 
-Field names are the keys of ``nas-harness report --format json``; `docs/statistics.md` defines them. None is what does
-not exist.
+Field names are the keys of ``nas-harness report --format json``; `docs/statistics.md` defines them. A number that does
+not exist is None.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OfEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of what is said of an entry or a reference."""
+    """Base of every structure about an entry or a reference."""
 
     label: str
     mode: str
@@ -38,7 +38,7 @@ class OfEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InSetting(OfEntry, frozen=True, kw_only=True):
-    """Base of what is said of it in one setting. title: what tells the setting from the study's others."""
+    """Base of every structure about one in a setting. title: a name that no other setting of the study has."""
 
     title: str
     setting: Setting
@@ -66,16 +66,16 @@ class EntrySummary(OfEntry, frozen=True, kw_only=True):
 
     Failed runs are among the n and score random sampling's mean; worst_case_mean: with them at the worst score known,
     as in every verdict. most_common, most_common_runs: the value at which most runs end. interval: whether its interval
-    covers what it says; ``tied`` where too many runs end at one value, ``tails`` where the reference shows bad runs
-    that so few runs do not see: interval_coverage is that of as many runs, drawn from the reference's. ri_paper:
+    covers what it says; ``tied`` where too many runs end at one value, ``tails`` where the reference shows rare bad
+    runs that so few runs do not see. interval_coverage: that of as many runs, drawn from the reference's. ri_paper:
     against as many sampled architectures as there are runs.
 
     search_mean: matched random search at each run's own cost; search_whole_mean: at the whole budget. vs_sampling,
-    vs_search, valid_vs_search: the tests, against random sampling's draws and against matched random search, of which
-    an entry must beat both readings; search_weakest: the one that it is least told from. Null of a reference.
+    vs_search, valid_vs_search: the tests against random sampling's draws and against matched random search, where an
+    entry must beat both readings. search_weakest: the reading with the weakest evidence. All are null for a reference.
 
     search_seconds_mean: training seconds that the searches paid; wall_seconds_mean: how long they took here. Costs are
-    means over the runs of which it is known.
+    means over the runs whose cost is known.
     """
 
     strategy: str
@@ -127,7 +127,7 @@ class EntrySummary(OfEntry, frozen=True, kw_only=True):
 
 
 class SettingSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting. title: what tells it from the study's others. split: what final scores are measured on.
+    """A setting. title: a name that no other setting of the study has. split: what final scores are measured on.
 
     entries: the strict ones by mean final score, best first, then those of each other mode likewise. best_validated:
     mean final score of the ``tied`` rows with the best validation score; best: of the best row; worst: the

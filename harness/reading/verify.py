@@ -1,4 +1,4 @@
-"""Whether a folder says what its code and its data say: records checked, random sampling and searches made again."""
+"""Whether a folder agrees with its code and data: records are checked, random sampling and searches made again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.reading.compliance import check_compliance
+from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.replay import replay
 from harness.reading.study import read_study
 from harness.records.lines import PlannedSetting, SamplingRecord
@@ -19,19 +20,23 @@ from harness.running.sampling import drawn_sampling, draws_of, exact_sampling
 from harness.running.study import TaskSpec
 
 RULES = ("complete", "runs-differ", "scores-as-in-the-table", "seeds-in-order", "one-study-seed")
-"""The rules of compliance that a changed record, one left out, or one too many breaks."""
+"""The compliance rules that break where a record was changed, left out or added."""
 
 
 def verify(
     folder: Path, *, registry: Registry, sample: int = 5, seed: int = 0, settings: Settings | None = None
 ) -> Iterator[str]:
-    """What is wrong in a folder, each a sentence; nothing where all agrees.
+    """What is wrong in a folder, each a sentence; empty where all agrees.
 
-    Lines that cannot be used; `RULES`; random sampling, computed again where it is recorded; and searches, carried out
-    again: every one that draws at random by the harness's own code, and ``sample`` of the others, drawn by ``seed``.
+    Checked are: lines that cannot be used; `RULES`; random sampling, computed again where scores are recorded; and
+    searches, carried out again: every one of matched random search, and ``sample`` of the others, drawn with ``seed``.
+    Of results from elsewhere only the lines can be checked.
 
     Raises RecordError where the folder holds no study or contradicts itself.
     """
+    if is_ingested(folder):
+        yield from read_ingested(folder).problems
+        return
     study, evaluators = read_study(folder), Evaluators(registry)
     yield from study.problems
     broken = (f for f in check_compliance(study, evaluators) if f.ok is False and f.rule in RULES)

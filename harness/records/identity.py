@@ -1,4 +1,4 @@
-"""Digests and random streams: what makes two runs the same run, and what they draw."""
+"""Digests, by which two runs are the same run, and random streams, which say what they draw."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stream(study_seed: int, *names: str | int) -> np.random.Generator:
 
 @cache
 def code_version(module: str, distribution_name: str) -> dict[str, str]:
-    """Distribution and version of a plugin's package; with the SHA-256 of its .py files where these do not say it all:
+    """Distribution and version of a plugin's package, and the SHA-256 of its .py files where these two are not enough:
     where the package is editable, found on a path only, or changed since it was installed."""
     package = module.partition(".")[0]
     found = {"package": package, "distribution": distribution_name, "version": ""}
@@ -50,7 +50,7 @@ def code_version(module: str, distribution_name: str) -> dict[str, str]:
 
 
 def _sources(package: str) -> dict[str, Path]:
-    """The .py files of a package, or the one of a module, by their path in it."""
+    """The .py files of a package, by their paths in it; of a module, its one file."""
     file = getattr(sys.modules.get(package), "__file__", None)
     if file is None:
         return {}

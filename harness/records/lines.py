@@ -1,4 +1,4 @@
-"""What came of it: the lines of a results folder. Scores are in the task's unit and orientation."""
+"""The results of runs: the lines of a results folder. Scores are in the task's unit and orientation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Status = Literal["ok", "failed", "timeout", "infeasible"]
 
 
 class Paid(msgspec.Struct, frozen=True):
-    """What the search paid; epochs and seconds are null where the task records none."""
+    """What the search paid; epochs and seconds are null where the task does not record them."""
 
     queries: int
     epochs: float | None = None
@@ -36,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Incumbent(msgspec.Struct, frozen=True, array_like=True):
-    """A change of the incumbent: what had been paid by then, its score in the column searched on, and what it is."""
+    """A change of the incumbent: what had been paid by then, its score in the column searched on, its architecture."""
 
     queries: int
     epochs: float | None
@@ -46,8 +46,8 @@ class Incumbent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One search. frames: the author's own frames of what was raised, innermost last. paid: null where the run was
-    killed, so that what it paid is not known.
+    """One search. frames: where it raised, the frames in the author's own code, innermost last. paid: null where the
+    run was killed, so that what it paid is not known.
 
     returned: feasible architectures, best first, ten or as many as the mode chooses among. valid: the validation score
     of each on the search task, at full fidelity, null where it is not known. ordered: whether it learned an order.
@@ -77,10 +77,10 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RankQuality(msgspec.Struct, frozen=True):
     """Kendall's tau of a learned order on architectures the run never queried.
 
-    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none; eq13,
+    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none. eq13,
     ctnas: Eq. 13 of ReNAS and CTNAS's sign(0) = +1 variant, against final scores, on the same. test_rows: tau-b against
-    final scores on n_rows rows that the run did not pay for, isomorphic twins of those it did among them; null where
-    each key has one row, so that it would be ``test``.
+    final scores on n_rows rows that the run did not pay for; isomorphic twins of paid rows are among them. Null where
+    each key has one row, since it would equal ``test``.
     """
 
     test: float | None
@@ -96,11 +96,11 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The final score of a search's answer.
 
     status: ``failed`` where the final training failed or the learned order could not be measured, ``infeasible`` where
-    no returned architecture satisfies the constraints. arch, reported: the reported architecture, and in the
-    benchmark's notation. valid: its score on the search task at full fidelity. rank = 1 + rows with a strictly better
-    final score; regret, valid_regret: distance to the best feasible row's, never negative; null where the rows are not
-    known. incumbents: the final score of each of the search's; scores: of each returned architecture, so that the best
-    of ten can be told. Both are empty where they would take trainings.
+    no returned architecture satisfies the constraints. arch, reported: the reported architecture, as an encoding and in
+    the benchmark's notation. valid: its score on the search task at full fidelity. rank = 1 + rows with a strictly
+    better final score; regret, valid_regret: distance to the best feasible row's score, never negative; all are null
+    where the rows are not known. incumbents: the final score of each incumbent of the search. scores: that of each
+    returned architecture, for the best of ten. Both are empty where they would take trainings.
     """
 
     schema: int = SCHEMA
@@ -140,9 +140,9 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
 class SamplingRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Random sampling: the denominator of RI.
 
-    mean, std (population's where exact, else ddof 1), n: rows or draws that have a score; failed: draws whose final
-    training failed. draws: up to 1,000 final scores drawn by the law. worst, best: of the rows or draws known.
-    best_validated: mean final score of the feasible rows with the best validation score, tied: how many they are.
+    mean, std (population's where exact, else ddof 1), n: of the rows or draws that have a score. failed: draws whose
+    final training failed. draws: up to 1,000 final scores drawn by the law. worst, best: of the rows or draws known.
+    best_validated: mean final score of the feasible rows with the best validation score; tied: how many they are.
     best_valid, valid_mean: of validation scores. ktau_valid: tau-b of validation and final scores over all rows.
     """
 
@@ -170,7 +170,7 @@ class SamplingRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True, array_like=True):
-    """One entry in one setting, by their places in the plan: ids of its searches and outcomes, a pair a seed."""
+    """One entry in one setting, each by its place in the plan: the ids of a search and an outcome for each seed."""
 
     setting: int
     entry: int
@@ -181,7 +181,7 @@ class Cell(msgspec.Struct, frozen=True, array_like=True):
 class PlannedSetting(msgspec.Struct, frozen=True, kw_only=True):
     """A setting of a plan, and the id of its random sampling. What the task says of itself stands beside it.
 
-    recorded, data_set, validated_on, one_training: as of `Task`. laws: every law that the space offers.
+    recorded, data_set, validated_on, one_training: as in `Task`. laws: every law that the space offers.
     """
 
     setting: Setting
@@ -217,8 +217,43 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def content(self) -> str:
-        """The same for plans that differ only in what they replace."""
+        """A digest that is equal for plans that differ only in what they replace."""
         return digest("plan", msgspec.structs.replace(self, replaces=[]))
 
 
-Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord
+class IngestedSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run a result from elsewhere is of. role: of a search, or of a random architecture of its space."""
+
+    task: str
+    strategy: str
+    role: Literal["search", "sampling"]
+    seed: int
+    train_seed: int | None = None
+    epoch: int | None = None
+
+    @property
+    def id(self) -> str:
+        return digest("ingested", self)
+
+
+class IngestedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A result that was not made here. score, valid: test and validation accuracy in percent; null: not given.
+
+    What is null was not given; nothing is filled in. file_sha256: of the file that it was read from.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    origin: Literal["ingested"] = "ingested"
+    spec: IngestedSpec
+    score: float | None = None
+    valid: float | None = None
+    queries: int | None = None
+    epochs: float | None = None
+    seconds: float | None = None
+    arch: str | None = None
+    source: str | None = None
+    file_sha256: str = ""
+
+
+Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord | IngestedRecord

@@ -13,16 +13,17 @@ from harness.records.store import FILES, Folder, read_folder
 
 
 def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
-    """Join the files of ``folders`` into the new folder ``out``, each record once; what the new folder holds.
+    """Join the files of ``folders`` into the new folder ``out``, each record once. Returns what the new folder holds.
 
     The study of the new folder is the union of theirs: see `harness.records.lines.PlanRecord`.
-    Raises RecordError where ``out`` is there, a folder holds no study, or two records of one id say different things.
-    ``out`` is there whole or not at all.
+    ``out`` is there whole or not at all. Raises RecordError where ``out`` is there already, a folder holds no study, or
+    two records of one id say different things.
     """
     if out.exists():
         raise RecordError(f"{out} is there already; name a new folder")
     for folder in folders:
-        if not read_folder(folder).plans:
+        there = read_folder(folder)
+        if not (there.plans or there.ingested):
             raise RecordError(f"{folder} holds no study; is it the folder of one?")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.errors import RecordError
 from harness.records.lines import Asked, Incumbent, OutcomeRecord, Paid, RankQuality, SearchRecord, Status
 from harness.records.specs import Entry, Setting
 
@@ -36,7 +37,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """``ok``; else what went wrong, in the search or in its final scores."""
+        """``ok``; else the status of what failed, the search or its final scores."""
         return self.search.status if self.outcome is None or self.search.status != "ok" else self.outcome.status
 
     @property
@@ -48,7 +49,7 @@ class Run:
 
     @property
     def paid(self) -> Paid | None:
-        """What the search paid; None where the run was killed, so that it is not known."""
+        """What the search paid; None where it is not known, since the run was killed."""
         return self.search.paid
 
     @property
@@ -66,7 +67,15 @@ class Run:
 
     @property
     def incumbents(self) -> list[tuple[Incumbent, float | None]]:
-        """Each incumbent of the search with its final score, None where that is not known."""
+        """Each incumbent of the search with its final score, None where that is not known.
+
+        Raises RecordError where the two records have different numbers of them.
+        """
         finals = self.outcome.incumbents if self.outcome is not None else []
         known = finals or [None] * len(self.search.incumbents)
+        if len(known) != len(self.search.incumbents):
+            raise RecordError(
+                f"search {self.search.id} has {len(self.search.incumbents)} incumbents, its outcome final scores of "
+                f"{len(known)}: one of the two records was changed; run the study again in a new folder"
+            )
         return list(zip(self.search.incumbents, known, strict=True))

@@ -1,7 +1,7 @@
-"""What is to be carried out: a search, a final training, and what an entry of a study is called.
+"""What is to be carried out: a search, its outcome, a final training; and the entries of a study.
 
-A specification holds everything that decides its outcome, and nothing else; its digest is the id of what comes of it.
-What only tells people more (a label, what tuning cost) stands in an `Entry`, and changes no id.
+A specification holds everything that decides its result, and nothing else. Its digest is the id of the result's record.
+What is for people only (a label, what tuning cost) stands in an `Entry`, and changes no id.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from harness.strategy import Scoring
 STRICT = "strict"
 """The name of the mode that verdicts are about."""
 KEPT = 10
-"""Returned architectures that the record of a search holds at least: papers tell the best of ten."""
+"""The record of a search holds at least so many returned architectures: papers report the best of ten."""
 
 
 class SearchSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One search. ``oracle``, ``top``: of `Scoring`. data_digest: of the search task. code: of the strategy."""
+    """One search. oracle, top: as in `Scoring`. data_digest: of the search task. code: the strategy's version."""
 
     search_task: str
     law: str
@@ -46,8 +46,8 @@ class SearchSpec(msgspec.Struct, frozen=True, kw_only=True):
 class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How the answer of a search is scored. search: its id. data_digest: of the task.
 
-    ktau_sample: on how many architectures a learned order is measured, None: not at all. incumbents: whether each
-    incumbent is finally scored too; always so where that costs nothing.
+    ktau_sample: on how many architectures a learned order is measured; None: it is not measured. incumbents: whether
+    each incumbent gets a final score too; always true where that costs nothing.
     """
 
     search: str
@@ -65,7 +65,7 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One final training, on a task that trains. Whoever reports the architecture shares it."""
+    """One final training, on a task that trains. All entries that report the architecture share it."""
 
     task: str
     final: str
@@ -79,7 +79,7 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SamplingSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Random sampling of a setting, whatever its budget. draws: None where every row is known, so that it is exact."""
+    """Random sampling of a setting, whatever its budget. draws: None where every row is known; it is then exact."""
 
     task: str
     search_task: str
@@ -98,7 +98,7 @@ class SamplingSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What entries are compared under. Scores of two settings never share a table."""
+    """The conditions under which entries are compared. Scores of two settings never share a table."""
 
     task: str
     search_task: str
@@ -110,7 +110,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """The task, and what tells this setting from another one of the same task, but for the budget."""
+        """The task, and how this setting differs from others of the task; the budget is left out."""
         searched = "" if self.search_task == self.task else f" searched on {self.search_task}"
         return self.task + searched + "".join(f", {c}" for c in self.constraints)
 
@@ -118,7 +118,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A line of each table of a study: a strategy with its parameters under a mode; or the reference of a mode.
 
-    tuning_queries: what choosing the parameters cost, None where nobody said. ablation: which one of the strategy's.
+    tuning_queries: what choosing the parameters cost; None where it was not stated. ablation: its name, if it is one.
     """
 
     label: str

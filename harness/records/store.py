@@ -16,6 +16,7 @@ import msgspec
 from harness.errors import EarlierRecords, RecordError
 from harness.records.lines import (
     SCHEMA,
+    IngestedRecord,
     Line,
     OutcomeRecord,
     PlanRecord,
@@ -30,23 +31,25 @@ FILES: dict[type[Any], str] = {
     TrainingRecord: "trainings.jsonl",
     SamplingRecord: "samplings.jsonl",
     PlanRecord: "plans.jsonl",
+    IngestedRecord: "ingested.jsonl",
 }
-"""The file of each kind of line. Folders are merged by joining each of these."""
+"""The file of each kind of line. To merge folders, join each of these files."""
 SEARCHES = FILES[SearchRecord]
 SAMPLINGS = FILES[SamplingRecord]
+INGESTED = FILES[IngestedRecord]
 _EARLIER = "runs.jsonl"
 _SYNC_SECONDS = 0.5
-_UNEQUAL = ("timing", "environment")
+_UNEQUAL = ("timing", "environment", "file_sha256")
 """Fields in which two records of one id may differ."""
 
-_Kind = TypeVar("_Kind", SearchRecord, OutcomeRecord, TrainingRecord, SamplingRecord)
+_Kind = TypeVar("_Kind", SearchRecord, OutcomeRecord, TrainingRecord, SamplingRecord, IngestedRecord)
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoders = {kind: msgspec.json.Decoder(kind) for kind in FILES}
 _NO_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 class _Version(msgspec.Struct, frozen=True):
-    """Only the version of a line, so that a record of another one is named as such whatever its fields."""
+    """The version of a line alone, so that a record of another version is recognised whatever its fields."""
 
     schema: int = SCHEMA
 
@@ -55,7 +58,7 @@ _version = msgspec.json.Decoder(_Version)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A line of a store that cannot be used. other_schema: because another version wrote it."""
+    """A line of a store that cannot be used. other_schema: whether that is because another version wrote it."""
 
     file: str
     line: int
@@ -75,26 +78,27 @@ class Folder:
     outcomes: dict[str, OutcomeRecord] = field(default_factory=dict)
     trainings: dict[str, TrainingRecord] = field(default_factory=dict)
     samplings: dict[str, SamplingRecord] = field(default_factory=dict)
+    ingested: dict[str, IngestedRecord] = field(default_factory=dict)
     plans: list[PlanRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     @property
     def heads(self) -> list[PlanRecord]:
-        """The plans that no other one replaces: together the study that the folder is about."""
+        """The plans that no other plan replaces: together they are the folder's study."""
         replaced = {identity for plan in self.plans for identity in plan.replaces}
         return [plan for plan in self.plans if plan.id not in replaced]
 
 
 def read_folder(path: Path) -> Folder:
-    """Everything in a results folder; an empty one where nothing is there yet.
+    """Everything in a results folder; empty where nothing is there yet.
 
-    Of several records of one id the first stands, unless it failed and a later one did not (``--retry-failed``).
+    Of several records of one id the first is used, unless it failed and a later one did not (``--retry-failed``).
     Raises RecordError where a file cannot be read, EarlierRecords where the folder was written by an earlier version,
     and RecordError where two records of one id say different things.
     """
     if (path / _EARLIER).is_file() and not (path / SEARCHES).is_file():
         raise EarlierRecords(
-            f"{path} was written by an earlier version, whose records this one does not read; run its study again "
+            f"{path} was written by an earlier version, whose records cannot be read here; run its study again "
             f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
         )
     found = Folder(path)
@@ -102,6 +106,7 @@ def read_folder(path: Path) -> Folder:
     found.outcomes = _read(path, OutcomeRecord, found.problems)
     found.trainings = _read(path, TrainingRecord, found.problems)
     found.samplings = read_samplings(path, found.problems)
+    found.ingested = _read(path, IngestedRecord, found.problems)
     seen: set[str] = set()
     for _, plan in _lines(path, PlanRecord, found.problems):
         if plan.id not in seen:
@@ -120,7 +125,7 @@ def _read(path: Path, kind: type[_Kind], problems: list[Problem]) -> dict[str, _
     place: dict[str, int] = {}
     for number, record in _lines(path, kind, problems):
         if record.id != record.spec.id:
-            why = "its id is not the digest of its specification, so it was edited or is of other code; left out"
+            why = "its id is not the digest of its specification, so it was edited or other code wrote it; left out"
             problems.append(Problem(str(path / FILES[kind]), number, why))
             continue
         earlier = found.get(record.id)
@@ -147,7 +152,7 @@ def _says(record: Any) -> bytes:
 
 
 def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tuple[int, Any]]:
-    """The whole lines of one file with their numbers; those that are none go to ``problems``. Raises RecordError."""
+    """The whole lines of one file with their numbers; others go to ``problems``. Raises RecordError."""
     file = path / FILES[kind]
     try:
         data = file.read_bytes()
@@ -173,7 +178,7 @@ def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tup
 
 
 class Store:
-    """Appends whole lines to one study's files. One coordinator at a time holds it.
+    """Appends whole lines to one study's files. One coordinator at a time may do so.
 
     A line is in the file when `append` returns and on the disk after `sync`, which `append` calls at least every 0.5 s.
     """
@@ -204,7 +209,7 @@ class Store:
             os.close(lock)
 
     def append(self, item: Line) -> None:
-        """Append one line. Raises RecordError where the disk refuses it; the file then ends in a torn line at worst."""
+        """Append one line. Raises RecordError where the disk refuses it; at worst the file then ends in a torn line."""
         name = FILES[type(item)]
         try:
             if name not in self._files:

@@ -1,4 +1,4 @@
-"""Discovery of plugins by entry point: each in its own guard, so that a broken one takes nothing down."""
+"""Discovery of plugins by entry point: each in its own guard, so that a broken one does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pluggy
 
 from harness import hookspecs
-from harness.errors import PluginError, UnknownName
+from harness.errors import HarnessError, PluginError, UnknownName
 from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
 from harness.registry.items import Item, find_item, uninstalled
 
@@ -28,7 +28,7 @@ ENVIRONMENT = "NAS_HARNESS_PLUGINS"
 DISTRIBUTION = "nas-harness"
 CORE = "core"
 _CORE = "harness.running.plugin"
-"""What the harness itself provides. Registered first, whatever ``only`` says: no study runs without it."""
+"""What the harness itself provides. It is registered first, whatever ``only`` says: every study needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Registry:
         for absent in sorted((self.only or frozenset()) - {p.name for p in points}):
             known = ", ".join(sorted({p.name for p in points})) or "none"
             self.broken.append(
-                Broken(absent, "", "", f"{ENVIRONMENT} names it, nothing installed does; known: {known}")
+                Broken(absent, "", "", f"{ENVIRONMENT} names it, but no installed package provides it; known: {known}")
             )
         if self.strict and self.broken:
             raise PluginError(f"{self.broken[0].title} is broken: {self.broken[0].error}")
@@ -89,9 +89,9 @@ class Registry:
             self.broken.append(Broken(point.name, name, version, text))
 
     def register(self, module: Any, plugin: str, distribution: str = "", version: str = "") -> None:
-        """Register one plugin. Raises PluginError where the module is no plugin: then nothing of it is left.
+        """Register one plugin. Raises PluginError where the module is no plugin; nothing of it is then registered.
 
-        A part that cannot be used, and a name that another plugin has, are listed as broken; the rest stands.
+        A part that cannot be used, and a name that another plugin has, are listed as broken; the other parts are kept.
         """
         _check_hooks(module)
         if self.manager.has_plugin(plugin):
@@ -106,7 +106,7 @@ class Registry:
                 twin = self.items.setdefault((kind, item.name), item)
                 if twin is not item:
                     raise PluginError(
-                        f"{kind} {item.name!r} is {twin.distribution or twin.plugin}'s; the one of "
+                        f"{kind} {item.name!r} belongs to {twin.distribution or twin.plugin}; the one of "
                         f"{distribution or plugin} is left out: give it another name"
                     )
             except PluginError as error:
@@ -120,7 +120,7 @@ class Registry:
 
     @staticmethod
     def at(load: str) -> Item:
-        """What stands at ``module:attribute``, installed or not: the working folder is looked in first.
+        """What stands at ``module:attribute``, installed or not. The working folder is searched first.
 
         Raises PluginError where there is no class of a known kind.
         """
@@ -156,7 +156,7 @@ class Registry:
         return self.find(kind, name).load()
 
     def protocol(self, name: str) -> TrainingProtocol:
-        """The protocol instance of that name, made once a registry. Raises UnknownName, PluginError."""
+        """The protocol instance of that name; each registry makes it once. Raises UnknownName, PluginError."""
         if name not in self._protocols:
             cls = self.load("protocol", name)
             try:
@@ -179,7 +179,7 @@ class Registry:
         for name in self.names("protocol"):
             try:
                 found.update(self._tasks_of(name))
-            except PluginError:  # it takes no other protocol's tasks down
+            except PluginError:  # a broken protocol does not hide the tasks of the others
                 continue
         return found
 
@@ -194,9 +194,15 @@ class Registry:
         """The task of that name. Raises UnknownName with the nearest ones, PluginError."""
         prefix = name.partition("/")[0]
         if ("protocol", prefix) in self.items:
-            found = self._tasks_of(prefix)
-            if name in found:
-                return found[name]
+            protocol = self.protocol(prefix)
+            try:
+                found = protocol.task(name)
+            except HarnessError:
+                raise
+            except Exception as error:
+                raise PluginError(f"protocol {prefix!r} lists no tasks: {type(error).__name__}: {error}") from error
+            if found is not None:
+                return found
         known = self.tasks()
         if name in known:
             return known[name]
@@ -210,7 +216,7 @@ def _new_manager() -> pluggy.PluginManager:
 
 
 def _check_hooks(module: Any) -> None:
-    """Raises PluginError for a hook that is misspelt, not marked, or takes arguments that it is not given."""
+    """Raises PluginError for a hook that is misspelt, is not marked, or takes arguments that no caller gives it."""
     hooks = {n: f for n, f in vars(hookspecs).items() if n.startswith("nas_harness_")}
     for name, function in vars(module).items():
         if not (name.startswith("nas_harness_") and callable(function)):
@@ -240,9 +246,9 @@ def _provided(module: Any, hook: str) -> Iterable[Any]:
 
 
 def _entry_points() -> list[EntryPoint]:
-    """Entry points of the group, each distribution's once (the first on sys.path).
+    """Entry points of the group; of a distribution that is found twice, those that come first on sys.path.
 
-    The harness's own come first, so that no other plugin takes a name of theirs; the others by name.
+    The harness's own come first, so that no other plugin takes a name of theirs; the others follow by name.
     """
 
     def place(point: EntryPoint) -> tuple[bool, str, str]:
@@ -254,7 +260,7 @@ def _entry_points() -> list[EntryPoint]:
 
 @lru_cache(maxsize=1)
 def default_registry() -> Registry:
-    """The registry of everything installed, made once a process."""
+    """The registry of everything installed; each process makes it once."""
     return Registry()
 
 

@@ -1,4 +1,4 @@
-"""One thing that a plugin provides: found without an import, loaded and checked when it is asked for."""
+"""One thing that a plugin provides. It is found without an import, and loaded and checked when it is asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BASE_OF: dict[Kind, tuple[str, str]] = {
 }
 """What a class of each kind is a subclass of."""
 _CALLED: tuple[Kind, ...] = ("space", "metric")
-"""Kinds that a function is too."""
+"""Kinds of which a plugin may also provide functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ class Item:
 
 
 def find_item(kind: Kind, provided: Any, plugin: str, distribution: str, version: str) -> Item:
-    """What a hook gave, with its name and summary. Raises PluginError where it is nothing to provide.
+    """What a hook gave, with its name and summary. Raises PluginError where it is of the wrong type.
 
-    They are read from the source of its class. The class is imported only where the source does not say its name.
+    Name and summary are read from the source of its class. The class is imported only where the source does not say
+    its name.
     """
     if not isinstance(provided, (Provides, type)):
         raise PluginError(f'{HOOK_OF[kind]} gave {provided!r}: write Provides("module:attribute"), or the class itself')
@@ -90,7 +91,7 @@ def find_item(kind: Kind, provided: Any, plugin: str, distribution: str, version
 
 
 def uninstalled(load: str) -> Item:
-    """The class at ``module:attribute``, of whatever kind, that no plugin provides. Raises PluginError."""
+    """The class at ``module:attribute``, of any kind, that no plugin provides. Raises PluginError."""
     if why := misplaced(load):
         raise PluginError(why)
     found = import_target(load)
@@ -106,7 +107,7 @@ def _own_name(kind: Kind, found: Any, where: str) -> str:
         return name
     if isinstance(found, type):
         raise PluginError(f'{kind} {where!r} has no name: write name = "..." in the class')
-    raise PluginError(f'{kind} {where!r} is no class, so name it there: Provides({where!r}, name="...", summary="...")')
+    raise PluginError(f'{kind} {where!r} is no class: give its name, Provides({where!r}, name="...", summary="...")')
 
 
 def absent(provides: Provides) -> str:
@@ -128,7 +129,7 @@ def misplaced(load: str) -> str:
 
 
 def import_target(load: str) -> Any:
-    """What stands at ``module:attribute``. Raises PluginError, naming what went wrong there."""
+    """What stands at ``module:attribute``. Raises PluginError that says what went wrong."""
     module, _, attribute = load.partition(":")
     try:
         found: Any = importlib.import_module(module)
@@ -145,7 +146,7 @@ def check_kind(kind: Kind, found: Any, load: str) -> None:
     """Raises PluginError where what was loaded is not what its kind asks for."""
     if kind in _CALLED:
         if not callable(found):
-            raise PluginError(f"{load!r} is not something to call")
+            raise PluginError(f"{load!r} is not callable")
         return
     module, base = _BASE_OF[kind]
     if not (isinstance(found, type) and issubclass(found, getattr(importlib.import_module(module), base))):

@@ -1,4 +1,4 @@
-"""What a class says of itself in its module's source. Nothing is imported to read it, not even its packages."""
+"""What a class says of itself in its module's source. It is read without an import, even of the packages around it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The name, empty where it is no plain string, and the summary of a class."""
+    """The name of a class (empty where it is no plain string), and its summary."""
 
     name: str = ""
     summary: str = ""
 
 
 def find_module(name: str) -> ModuleSpec | None:
-    """Where a module is, found without importing its packages; None where it is not on the path."""
+    """The place of a module, found without importing its packages; None where it is not on the path."""
     package = name.rpartition(".")[0]
     try:
         if not package:
             return importlib.util.find_spec(name)
         parent = find_module(package)
         return PathFinder.find_spec(name, parent.submodule_search_locations) if parent is not None else None
-    except (ImportError, ValueError):  # ValueError: not a module's name, or one that was made without a spec
+    except (ImportError, ValueError):  # ValueError: not the name of a module, or the module was made without a spec
         return None
 
 
@@ -60,12 +60,12 @@ def read(load: str) -> Said:
 
 @lru_cache(maxsize=4)
 def _tree(source: str) -> ast.Module:
-    """Several classes of one module are mostly read one after the other."""
+    """Cached: several classes of one module are mostly read one after the other."""
     return ast.parse(source)
 
 
 def _text(body: list[ast.stmt], name: str, module: list[ast.stmt]) -> str:
-    """The plain string that ``name`` is set to, there or by a constant of the module."""
+    """The plain string that ``name`` is set to in the class, directly or by a constant of the module."""
     for node in reversed(body):
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -79,7 +79,7 @@ def _text(body: list[ast.stmt], name: str, module: list[ast.stmt]) -> str:
 
 
 def documentation(target: Any) -> str:
-    """The docstring, a class's own or of a base beside it: that of a base of the harness says nothing of this one."""
+    """The class's docstring, or that of a base in the same module. A base of the harness does not describe it."""
     if not isinstance(target, type):
         return inspect.getdoc(target) or ""
     owner = next((c for c in target.__mro__ if c.__dict__.get("__doc__")), object)

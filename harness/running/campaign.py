@@ -1,4 +1,4 @@
-"""A study, carried out: what is missing is run, every record is stored by this one coordinator."""
+"""A study, carried out. The coordinator has what is missing run, and alone stores every record."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Settings:
     """How a study is carried out; none of it changes a record.
 
     jobs: default one a core. run_timeout, final_timeout: seconds a search, and a final training, may take.
-    run_memory: bytes that one may hold, default a fair share of the machine. retry_failed: what failed before is run
-    again; the first records stay in the file.
+    run_memory: bytes that one of them may hold, default a fair share of the machine. retry_failed: runs that failed
+    before are run again; the first records stay in the file.
     """
 
     executor: str = "process"
@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of it. failed: the runs that failed, timed out or found nothing feasible, old ones too, in words.
+    """The result. failed: the runs that failed, timed out or found nothing feasible, old ones too, in words.
 
     stopped: why the machine or the cluster could not carry out the rest; None where it could.
     """
@@ -71,6 +71,8 @@ class Summary:
     problems: list[Problem]
     interrupted: bool
     stopped: str | None = None
+    failed_id: str | None = None
+    """Of the first search that failed itself."""
 
 
 def carry_out_study(
@@ -96,7 +98,7 @@ def carry_out_study(
     listener = listener or Silent()
     found = read_folder(folder)
     known = read_samplings(results, [])
-    # What random sampling may refuse is refused before anything is written.
+    # Random sampling may refuse the study: this is found out before anything is written.
     sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
     campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
     with ExitStack() as stack:
@@ -116,7 +118,7 @@ def carry_out_study(
         for s in sampled if summary.stopped is None else ():
             try:
                 finished = campaign.sampling_of(s) if s.record is None else None
-            except StudyError as error:  # the runs stand; only RI has no denominator
+            except StudyError as error:  # the runs are kept; only RI has no denominator
                 listener.note(str(error))
                 continue
             if finished is not None:
@@ -144,7 +146,7 @@ def _check(settings: Settings) -> None:
 
 @dataclass
 class _Campaign:
-    """The items of a plan that are missing, and what comes of them."""
+    """The items of a plan that are missing, and their results."""
 
     plan: Plan
     found: Folder
@@ -192,6 +194,9 @@ class _Campaign:
         interrupted, stopped = False, None
         try:
             self.listener.stage("run", len(self.pairs), already)
+            before = sum(self._over(*pair) and self._failure(*pair) is not None for pair in self.pairs)
+            if before:
+                self.listener.note(f"{before} of them failed; --retry-failed runs what failed again")
             if self.settings.keep_queries:
                 self._tell_without_queries()
             searches = self._searches()
@@ -221,10 +226,13 @@ class _Campaign:
             self.found.problems,
             interrupted,
             stopped,
+            next(
+                (i for i, _ in self.pairs if i in self.found.searches and self.found.searches[i].status != "ok"), None
+            ),
         )
 
     def sampling_of(self, sampled: Sampled) -> SamplingRecord | None:
-        """Random sampling of a task that trains, once every draw is trained."""
+        """Random sampling of a task that trains; None until every draw is trained."""
         records = [self.found.trainings.get(spec.id) for spec in sampled.trainings]
         if any(r is None for r in records):
             return None
@@ -305,7 +313,7 @@ class _Campaign:
     # -- what comes of it -------------------------------------------------------------------------------------------
 
     def _execute(self, items: Sequence[Item]) -> None:
-        """What was lost is carried out again, the last time alone. Raises Stopped where it is lost then, too."""
+        """Carry out the items, and lost ones again, the last time alone. Raises Stopped where one is lost then too."""
         lost: list[Lost] = []
         for attempt in range(_MOST_LOSSES):
             lost = self._attempt(items, 1 if attempt == _MOST_LOSSES - 1 else self.settings.jobs)
@@ -318,7 +326,7 @@ class _Campaign:
         raise Stopped(f"{lost[-1].item.title} was lost {_MOST_LOSSES} times, the last time alone: {lost[-1].error}")
 
     def _attempt(self, items: Sequence[Item], jobs: int | None) -> list[Lost]:
-        """Those that were lost."""
+        """Carry out the items once; those that were lost."""
         lost: list[Lost] = []
         if not items:
             return lost
@@ -379,7 +387,7 @@ class _Campaign:
             self._store(training, self.found.trainings)
 
     def _store(self, record: Any, kept: dict[str, Any]) -> None:
-        """Once: the same item may have been carried out twice."""
+        """Store a record once, for the same item may have been carried out twice."""
         if record is not None and record.id not in kept:
             kept[record.id] = record
             self.store.append(record)
@@ -403,7 +411,7 @@ class _Campaign:
             self._tell(search.id, spec.id)
 
     def _tell(self, search: str, outcome: str) -> None:
-        """Listener and plugins hear of a run once it is over."""
+        """Tell listener and plugins of a run when it is over."""
         pair = (search, outcome)
         if not self._over(search, outcome) or pair not in self.pairs:
             return
@@ -415,13 +423,13 @@ class _Campaign:
         self.hooks.call("nas_harness_run_finished", run=run)
 
     def _tell_without_queries(self) -> None:
-        """Queries are kept while a search goes on: those of one that is over cannot be had but by running it anew."""
+        """Say which searches have no queries: queries are kept only while a search goes on."""
         over = [i for i in self.plan.searches if i in self.found.searches]
         without = sum(not queries_file(self.store.folder, identity).is_file() for identity in over)
         if without:
             self.listener.note(
-                f"--keep-queries: {without} of the searches that are already there were made without it and are not "
-                "repeated; another name or results folder repeats them, with the same outcome"
+                f"--keep-queries: {without} of the searches that are already there were made without it; they are not "
+                "repeated. Another name or results folder repeats them, with the same outcome"
             )
 
     def _failure(self, search: str, outcome: str) -> str | None:

@@ -26,10 +26,11 @@ _SECONDS_WITHOUT_WORKERS = 60.0
 class DaskCluster(Executor):
     """A Dask cluster: --cluster ADDRESS, or one of this machine's own.
 
-    Dask hands out the runs; on its workers each is a process of its own, as on this machine.
+    Dask hands out the runs. On its workers each is a process of its own, as on this machine.
 
-    Dask promises at least once: a run whose worker is lost is carried out again elsewhere, and the coordinator stores
-    each id once. ``Work.cluster`` is a scheduler's address; None is a cluster of ``jobs`` workers in this process.
+    Dask carries out each item at least once: a run whose worker is lost is carried out again elsewhere, and the
+    coordinator stores each id once. ``Work.cluster`` is a scheduler's address; None is a cluster of ``jobs`` workers in
+    this process.
     """
 
     name = "dask"
@@ -50,7 +51,7 @@ class DaskCluster(Executor):
         try:
             cluster: Any = work.cluster
             if cluster is None:
-                # Workers as threads of this process: the runs have processes of their own anyway.
+                # Workers are threads of this process: the runs have processes of their own anyway.
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
                     n_workers=jobs or default_jobs(), threads_per_worker=1, processes=False, dashboard_address=":0",
                     memory_limit=0,
@@ -78,7 +79,7 @@ class DaskCluster(Executor):
             raise
 
     def _refuse_others(self, workers: list[str]) -> None:
-        """Raises HarnessError naming the workers that cannot carry out the study. One that is busy says so later."""
+        """Raises HarnessError naming the workers that cannot carry out the study. A busy worker answers later."""
         asked = {
             worker: self._client.submit(
                 dask_worker.ready, self._terms, key=f"{self._session}-ready-{worker}", workers=[worker], pure=False
@@ -92,7 +93,7 @@ class DaskCluster(Executor):
                 told = future.result(timeout=max(ends - time.monotonic(), 0.1))
             except TimeoutError:
                 continue
-            except Exception as error:  # it lacks what the message names, nas-harness for one
+            except Exception as error:  # the worker lacks what the message names, such as nas-harness
                 told = f"{type(error).__name__}: {error}"
             if told is not None:
                 refused.append(f"worker {worker}: {told}")
@@ -148,7 +149,7 @@ class DaskCluster(Executor):
         """Raises Stopped where the scheduler is gone, or a worker that came later cannot carry out the study."""
         try:
             reply = msgspec.msgpack.decode(future.result(timeout=_SECONDS_TO_CONNECT), type=dask_worker.Reply)
-        except Exception as error:  # KilledWorker, a connection that broke, or what a worker lacks
+        except Exception as error:  # KilledWorker, a broken connection, or a worker that lacks something
             self._still_there()
             return Lost(item, "lost", f"{type(error).__name__}: {error}")
         if reply.kind == "refused":
@@ -164,11 +165,11 @@ class DaskCluster(Executor):
         self._still_there()
         try:
             return int(sum(self._client.nthreads().values()))
-        except Exception as error:  # the connection breaks with whatever was under way on it
+        except Exception as error:  # the connection may break with any error of what was under way
             raise self._gone() from error
 
     def _most(self, jobs: int | None) -> int:
-        """Items to hand over: two a thread, so that none waits for the coordinator."""
+        """How many items to hand over: two a thread, so that no thread waits for the coordinator."""
         if jobs == 1 or (jobs is not None and self._address is not None):
             return jobs
         return 2 * self._workers()
@@ -184,7 +185,7 @@ class DaskCluster(Executor):
         client, self._client = self._client, None
         try:
             if client is not None and client.status == "running":
-                with suppress(Exception):  # the scheduler goes meanwhile: workers end by themselves what is theirs
+                with suppress(Exception):  # the scheduler may end meanwhile: workers then end their own processes
                     client.run(dask_worker.end_session, self._session, on_error="ignore")
         finally:
             if client is not None:

@@ -1,7 +1,7 @@
 """What runs on a Dask worker: pools of one process each, which end with the study, the coordinator or the worker.
 
-Dask gives a task a thread. A thread takes a pool, carries out one item in it, and leaves it to the next thread. A
-watcher ends the pool of a task that Dask has taken back, as it does when the coordinator is gone, and pools that nobody
+Dask gives a task a thread. The thread takes a pool, carries out one item in it, and leaves it to the next thread. A
+watcher ends pools whose task Dask has taken back, as Dask does when the coordinator is gone, and pools that no thread
 has taken for a while.
 """
 
@@ -26,7 +26,7 @@ _SECONDS_IDLE = 10.0
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same for every item of a study. memory: bytes a run; None: a fair share among ``sharing`` threads."""
+    """What all items of a study share. memory: bytes a run; None: a fair share among ``sharing`` threads."""
 
     session: str
     preparation: Preparation
@@ -45,7 +45,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(eq=False)
 class _Lane:
-    """A pool of one process. task: the task that Dask knows it by, while it carries out an item."""
+    """A pool of one process. task: while it carries out an item, Dask's name of the task."""
 
     pool: Pool
     logs: TemporaryDirectory[str]
@@ -59,7 +59,7 @@ class _Lane:
 
     @property
     def taken_back(self) -> bool:
-        """Whether Dask has no more use for the item: its client is gone, or has given it up."""
+        """Whether Dask no longer wants the item: its client is gone, or has given it up."""
         known = self.worker.state.tasks.get(self.task)
         return known is None or known.state in ("cancelled", "released", "forgotten")
 
@@ -72,7 +72,7 @@ _watcher: threading.Thread | None = None
 
 
 def ready(terms: bytes) -> str | None:
-    """Make a pool ready; why this worker cannot carry out the study, None where it can."""
+    """Make a pool ready. The reason why this worker cannot carry out the study; None where it can."""
     told = msgspec.msgpack.decode(terms, type=Terms)
     lane = _take(told)
     try:

@@ -14,6 +14,8 @@ from typing import Any
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0"}
 """What a worker's environment holds before its first import."""
+LOG_DIR = "NAS_HARNESS_LOG_DIR"
+"""When set: the folder that trainings write TensorBoard's scalars to."""
 
 _PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optuna", "scikit-learn", "onnxruntime")
 
@@ -41,13 +43,13 @@ def describe_environment() -> dict[str, Any]:
 
 
 def start_single_threaded() -> None:
-    """One numerical thread for every library that this process imports from here on: before numpy, or in vain."""
+    """Set one numerical thread for every library that this process imports later. Call it before numpy is imported."""
     os.environ.update(_THREADS)
 
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """One numerical thread for the length of a run, then as before.
+    """One numerical thread during a run, then as before.
 
     Two processes with two torch threads each on two cores run 30 to 150 times slower than with one.
     """

@@ -27,7 +27,8 @@ Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "reached", "
 
 
 class Stopped(HarnessError):
-    """What carries out runs is gone. No run is to blame; what is done is kept, and the same study resumes."""
+    """The machine or the cluster cannot carry out runs any more. No run failed by itself; what is done is kept, and the
+    same study resumes."""
 
     status = 3
 
@@ -42,9 +43,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that left none. reason: as of `children.Outcome`. All but ``lost`` are the item's own doing.
+    """An item that left no records. reason: as in `children.Outcome`. The item itself caused all but ``lost``.
 
-    ``lost`` is the doing of the machine or the cluster, so it is no outcome: the item is to be carried out again.
+    The machine or the cluster caused ``lost``, so it is no outcome: the item is carried out again.
     """
 
     item: Item
@@ -56,7 +57,7 @@ class Lost:
 class Work:
     """What workers need beside the item: what to make ready, whether to keep every query, time limits in seconds.
 
-    memory: bytes that a run may hold, default a fair share of its machine. logs: the folder for what runs print.
+    memory: bytes that a run may hold, default a fair share of its machine. logs: the folder for the output of runs.
     cluster: the address of a scheduler, for an executor that uses one.
     """
 
@@ -80,17 +81,18 @@ class Work:
 
 
 class Executor(ABC):
-    """Executes items and yields each outcome as it comes. Outcomes carry the item, so order and repetition are free."""
+    """Executes items and yields each outcome as it comes. An outcome names its item, so it may come in any order, and
+    twice."""
 
     name: str
 
     def open(self, work: Work, *, jobs: int | None) -> None:
-        """Called once before anything is written. Raises HarnessError where no item could be carried out."""
+        """Called once, before anything is written. Raises HarnessError where no item can be carried out."""
         return
 
     @abstractmethod
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
-        """At most ``jobs`` items at a time; None: as many as there is room for. Called after `open`, once or more.
+        """Carry out ``jobs`` items at a time; None: as many as there is room for. Called after `open`, once or more.
 
         ``started(item)`` is called when an item is handed over. Closing the iterator ends everything under way. Raises
         Stopped where no item can be carried out any more.
@@ -146,7 +148,7 @@ class LocalProcesses(Executor):
     """Worker processes of this machine; the default.
 
     Each run is a process of its own, forked from one that has made everything ready and carried out nothing. It has one
-    numerical thread. Whatever a run does ends with its process, and what exceeds its time or its memory is ended.
+    numerical thread. Whatever a run changes ends with its process, and a run that exceeds its time or memory is ended.
     """
 
     name = "process"
@@ -213,7 +215,7 @@ def done_or_lost(item: Item, outcome: Outcome) -> Done | Lost:
             product = msgspec.msgpack.decode(outcome.returned, type=Product)
             if product.answers(item):
                 return Done(item, product)
-        return Lost(item, "garbled", "what it replied is not the record of this run")
+        return Lost(item, "garbled", "its reply is not the record of this run")
     told = outcome.told.strip()
     return Lost(item, outcome.kind, told.splitlines()[-1] if outcome.kind == "raised" and told else told)
 

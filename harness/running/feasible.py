@@ -1,8 +1,9 @@
-"""The feasible rows of a task: what rank, regret and the best known are measured against."""
+"""The feasible rows of a task. Rank, regret and the best known score are among these."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cached_property
 
 import numpy as np
@@ -17,19 +18,31 @@ from harness.spaces import Architecture
 def feasible(
     search: Evaluator, archs: Sequence[Architecture], constraints: Sequence[Constraint]
 ) -> npt.NDArray[np.bool_]:
-    """Which satisfy the constraints, bool [n]. Raises StudyError for a quantity that the task does not record."""
+    """Which satisfy the constraints, bool [n]. Raises StudyError for a quantity that the task does not record.
+
+    Only those that satisfy what is known before a query are asked for what is known after one: it may be a training.
+    """
     found = np.ones(len(archs), dtype=np.bool_)
     if not constraints or not len(archs):
         return found
-    validator = search.validator()
-    values = dict(validator.costs(archs))
-    for c in constraints:
-        if c.quantity not in values:
-            values.update(validator.validate(archs, fidelity=validator.fidelities[-1]).measured)
-        if c.quantity not in values:
-            known = ", ".join(sorted(values)) or "none"
-            raise StudyError(f"constraint {c}: {search.task.name!r} does not record {c.quantity!r}; it has: {known}")
-        found &= c.hold(values[c.quantity])
+    with closing(search.validator()) as validator:
+        values = dict(validator.costs(archs))
+        after = [c for c in constraints if c.quantity not in values]
+        for c in constraints:
+            if c.quantity in values:
+                found &= c.hold(values[c.quantity])
+        left = np.flatnonzero(found)
+        if not after or not len(left):
+            return found
+        full = validator.fidelities[-1]
+        measured = validator.validate([archs[i] for i in left.tolist()], fidelity=full).measured
+        for c in after:
+            if c.quantity not in measured:
+                known = ", ".join(sorted({*values, *measured})) or "none"
+                raise StudyError(
+                    f"constraint {c}: {search.task.name!r} does not record {c.quantity!r}; it has: {known}"
+                )
+            found[left] &= c.hold(measured[c.quantity])
     return found
 
 

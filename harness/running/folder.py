@@ -16,16 +16,16 @@ from harness.running.plan import Plan
 from harness.running.study import Study
 
 LOGS = "logs"
-"""The folder of what runs print, in a study's own."""
+"""The folder for the output of runs, inside a study's folder."""
 
 
 def queries_file(folder: Path, identity: str) -> Path:
-    """Where the queries of a search are, where they are kept."""
+    """The file of a search's queries, if they are kept."""
     return folder / "queries" / f"{identity}.npz"
 
 
 def describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
-    """Write the study as it is run, beside its records; a plan that is already the latest is not written again."""
+    """Write the study as it is run beside its records. A plan that is the latest already is not written again."""
     folder = store.folder
     write(folder / "study.toml", (text if text is not None else study_toml(plan.study)).encode())
     environment = msgspec.json.encode(describe_environment(), order="deterministic")
@@ -38,7 +38,7 @@ def describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Whole or not at all. Raises RecordError."""
+    """Write a file whole or not at all. Raises RecordError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")

@@ -11,7 +11,7 @@ _LARGEST = 1 << 30
 
 
 class Garbled(Exception):
-    """What was received is no message: somebody else wrote to the descriptor."""
+    """The bytes received are no message: something else wrote to the descriptor."""
 
 
 def frame(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 _OWN = (signal.SIG_DFL, signal.default_int_handler)
-"""Handlers that may be replaced: nobody asked for another."""
+"""The default handlers. Others stay, since somebody set them on purpose."""
 
 
 class Interrupts:
@@ -33,7 +33,7 @@ class Interrupts:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Whatever is begun here is finished first."""
+        """Signals wait until the body of this ``with`` is finished."""
         self._held = True
         try:
             yield

@@ -34,7 +34,7 @@ class TrainingItem(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
 
 
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True, tag="batch"):
-    """Searches of the harness's own code, one after the other in one process: a process each would cost more."""
+    """Searches of the harness's own code, one after the other in one process: a process for each would cost more."""
 
     items: tuple[SearchItem, ...]
 
@@ -61,7 +61,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Product, ...] = ()
 
     def answers(self, item: Item) -> bool:
-        """Whether it is what the item asks for. A process whose code was tampered with may send anything."""
+        """Whether it is a result of this item. A process that ran a strategy's code may send anything."""
         if isinstance(item, BatchItem):
             whole = len(self.parts) == len(item.items)
             return whole and all(part.answers(i) for part, i in zip(self.parts, item.items, strict=True))
@@ -81,7 +81,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker makes ready once, before its first item, and holds against what the coordinator has.
+    """What a worker makes ready once, before its first item, and compares with what the coordinator has.
 
     plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of the data of each that
     is searched or trained. finals: tasks that give final scores. warmed: a search of each kind. drawn: what learned

@@ -1,4 +1,4 @@
-"""Who is told how a study goes on: one listener, and the hooks of plugins."""
+"""Who hears about the progress of a study: one listener, and the hooks of plugins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.registry import Registry
 
 
 class Listener(Protocol):
-    """What is told how a study goes on. Every method is called in the coordinator."""
+    """It hears about the progress of a study. The coordinator calls every method."""
 
     def stage(self, what: str, total: int, already: int) -> None:
         """A stage begins: ``total`` items, such as runs, of which ``already`` are there."""
@@ -38,7 +38,7 @@ class Silent:
 
 @dataclass
 class Hooks:
-    """Calls a hook of every plugin in its own guard: an exception in one is told once and stops no other.
+    """Calls a hook of every plugin in its own guard: an exception in one is reported once, and the others still run.
 
     pluggy's own caller would end at the first exception.
     """
@@ -59,7 +59,7 @@ class Hooks:
 
 
 def said_of(run: Run) -> str:
-    """What came of a run, in a few words."""
+    """The result of a run, in a few words."""
     if run.failed:
         return f"{run.status}: {run.error}"
     queries = "" if run.paid is None else f" after {run.paid.queries} {'query' if run.paid.queries == 1 else 'queries'}"

@@ -1,8 +1,9 @@
-"""From a study to its plan: every search and outcome it consists of, each with an id."""
+"""From a study to its plan: all of its searches and outcomes, each with an id."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ FEWEST_DRAWS = 8
 
 @dataclass(frozen=True)
 class OpenTask:
-    """A task of the study, opened, with all that it leaves open decided."""
+    """A task of the study, opened, with every default filled in."""
 
     spec: TaskSpec
     task: Task
@@ -42,7 +43,7 @@ class OpenTask:
 
     @property
     def trains(self) -> bool:
-        """Whether a final score takes a training of its own."""
+        """Whether a final score needs a training of its own."""
         return not self.task.recorded
 
 
@@ -78,7 +79,7 @@ class Evaluators:
 
 
 def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = None) -> Plan:
-    """Open the study's tasks, resolve its entries, and list its searches, those of entries first.
+    """Open the study's tasks, find its strategies, and list its searches, those of entries first.
 
     Raises UnknownName, StudyError, PluginError, DataMissing, DataError.
     """
@@ -96,7 +97,8 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     samplings = tuple(_sampling_spec(t, study) for t in tasks)
     declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
     laws = [_other_laws(t) for t in tasks]
-    references = _references(own, sorted(set().union(*laws)))
+    singles = [{budget for budget in study.budgets if _sells_more(t, budget)} for t in tasks]
+    references = _references(own, sorted(set().union(*laws)), single=any(singles))
     record = PlanRecord(
         study=study.name,
         seed=study.seed,
@@ -113,11 +115,12 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     )
     plan = Plan(study, record, tasks, samplings)
     codes = [code_of(entry.strategy, registry) for entry in record.entries]
-    # Entries first: what takes longest starts first, and an interrupted study has what it was made for.
+    # Entries first: they take longest, and an interrupted study then has what it was made for.
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
         for at, about in enumerate(record.settings):
             of_task = at // len(study.budgets)
-            if entry.role == "entry" or entry.params["law"] in (None, *laws[of_task]):
+            single = about.setting.budget in singles[of_task]
+            if entry.role == "entry" or _asks(entry.params, laws[of_task], single=single):
                 _add_cell(plan, at, place, tasks[of_task], about.setting, entry, code)
     return plan
 
@@ -171,32 +174,49 @@ def _reference_seeds(study: Study, t: OpenTask) -> int:
     return max(study.seeds, REFERENCE_SEEDS) if t.task.recorded and t.search.task.recorded else study.seeds
 
 
-def _references(own: list[Entry], laws: list[str]) -> list[Entry]:
-    """Matched random search for each way in which an entry is scored, called by the mode that has it first.
+def _asks(params: dict[str, Any], laws: list[str], *, single: bool) -> bool:
+    """Whether a setting of these other laws asks for a reference of such parameters."""
+    return single if params.get("single") else params["law"] in (None, *laws)
 
-    By the task's law, and then by each other one: a strategy must not win by the law that it draws by.
+
+def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entry]:
+    """Matched random search for each way in which entries are scored, named after the first mode with that way.
+
+    There is one by the task's law, one by each other law, and one by single repeats: no strategy should win only by how
+    it draws or what it buys. Test scores, which some modes search on, have no single repeats.
     """
     first: dict[Scoring, str] = {}
     for entry in own:
         first.setdefault(entry.scoring, entry.mode)
+    kinds: list[tuple[str, dict[str, Any]]] = [(MATCHED, {"law": None})]
+    kinds += [(f"{MATCHED} by {law}", {"law": law}) for law in laws]
+    if single:
+        kinds.append((f"{MATCHED} by single repeats", {"law": None, "single": True}))
     return [
         Entry(
-            label=MATCHED if law is None else f"{MATCHED} by {law}",
+            label=label,
             strategy=MATCHED,
             mode=mode,
             scoring=scoring,
-            params={"returned": max(scoring.top, KEPT), "law": law},
+            params={"returned": max(scoring.top, KEPT), **params},
             role="reference",
         )
-        for law in (None, *laws)
+        for label, params in kinds
         for scoring, mode in first.items()
+        if "single" not in params or scoring.oracle == "validation"
     ]
 
 
-def _other_laws(t: OpenTask) -> list[str]:
-    """Laws of the space that draw other architectures than the setting's; none where every query is a training.
+def _sells_more(t: OpenTask, budget: Budget) -> bool:
+    """Whether single repeats buy more architectures than means of several do. They do not where only queries count."""
+    counts = budget.epochs is not None or budget.seconds is not None
+    return counts and t.task.recorded and t.search.task.recorded and len(t.search.validator().repeats) > 1
 
-    Where every row is known, two laws of equal weights are one.
+
+def _other_laws(t: OpenTask) -> list[str]:
+    """Laws of the space that differ from the setting's; none where every query is a training.
+
+    Where every row is known, laws of equal weights count as one.
     """
     if not (t.task.recorded and t.search.task.recorded):
         return []
@@ -287,7 +307,7 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
 def _check_search(spec: TaskSpec, evaluator: Evaluator, search: Evaluator) -> None:
     if search is evaluator and not evaluator.task.searchable:
         raise StudyError(
-            f"task {spec.name!r} has no validation scores of its own, so it is not searched and scored at once; "
+            f"task {spec.name!r} has no validation scores of its own, so a study cannot both search and score it; "
             "name another task on the same space as its search_task"
         )
     if search.space.name != evaluator.space.name or search.space.radices != evaluator.space.radices:
@@ -306,13 +326,13 @@ def _check_limits(t: OpenTask, budget: Budget, constraints: tuple[Constraint, ..
 
 
 def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
-    """Constraints under which the named architecture is itself just feasible: its own params and flops."""
+    """Constraints that the named architecture just satisfies: its own params and flops are the bounds."""
     if spec.as_small_as is None:
         return ()
     arch = search.space.parse(spec.as_small_as)
     costs = search.validator().costs([arch])
     if not costs:
-        raise StudyError(f"task {spec.name!r} knows no costs, so nothing is as small as {spec.as_small_as!r}")
+        raise StudyError(f"task {spec.name!r} knows no costs: take out as_small_as = {spec.as_small_as!r}")
     return tuple(Constraint(name, "<=", float(values[0])) for name, values in sorted(costs.items()))
 
 
@@ -322,4 +342,4 @@ def _check_mode(t: OpenTask, entry: Entry, registry: Registry) -> None:
             f"{entry.label} in mode {entry.mode!r} searches on test scores, which {t.search_name!r} does not offer"
         )
     if "training" in registry.load("strategy", entry.strategy).needs and t.search.task.recorded:
-        raise StudyError(f"{entry.label} trains networks itself, but {t.search_name!r} is recorded")
+        raise StudyError(f"{entry.label} trains networks itself, but the scores of {t.search_name!r} are recorded")

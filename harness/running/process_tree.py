@@ -1,4 +1,4 @@
-"""Processes and what descends from them: memory, end, and the calls to Linux that Python has no name for."""
+"""Processes and their descendants: memory, how they are ended, and calls to Linux that Python does not offer."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 _HUGE = 2 << 20
 _SECONDS_TO_END = 5.0
 _SHARE = 0.9
-"""Of the machine's memory, what runs may have together."""
+"""The share of the machine's memory that all runs together may have."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 def die_with_parent(parent: int) -> None:
-    """The kernel kills this process when the thread that started it ends. ``parent``: whose child it must still be."""
+    """Have the kernel kill this process when the thread that started it ends. ``parent``: it must still be this
+    process's parent."""
     _libc.prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Descendants of this process whose parent ends become its children."""
+    """From now on, descendants of this process whose parent ends become its children."""
     if _libc.prctl(_SET_CHILD_SUBREAPER, 1):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) was refused")
 
 
 def kill(pid: int) -> None:
-    """The process and its group, where it leads one. It must not have been waited for."""
+    """Kill the process, and its group where it leads one. Call it before the process is waited for."""
     for send in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):
             send(pid, signal.SIGKILL)
 
 
 def kill_children(keep: set[int] | None = None) -> None:
-    """Kill and reap every child of this process and all that descends from them, but the children in ``keep``.
+    """Kill and reap all descendants of this process, except the children in ``keep``.
 
-    A process that has adopted orphans leaves no descendant behind in this way. Of ``keep``, those that have ended are
-    taken out. Returns when none is left, or after five seconds: what runs as another user cannot be killed.
+    In this way a process that adopts orphans leaves no descendant behind. Children that have ended are taken out of
+    ``keep``. Returns when none is left, or after five seconds: a process of another user cannot be killed.
     """
     keep = set() if keep is None else keep
     deadline = time.monotonic() + _SECONDS_TO_END
@@ -72,7 +73,7 @@ def kill_children(keep: set[int] | None = None) -> None:
 def memory_of(processes: Collection[psutil.Process], limit: float) -> int:
     """Bytes that the processes hold together, shared pages divided among those that share them.
 
-    The resident set is an upper bound and cheap to read; it is taken where it stays within ``limit``.
+    The resident set is an upper bound and cheap to read; it is returned where it is within ``limit``.
     """
     resident = sum(_memory(p, exactly=False) for p in processes)
     return resident if resident <= limit else sum(_memory(p, exactly=True) for p in processes)
@@ -95,7 +96,7 @@ def fair_share(jobs: int) -> int:
 
 
 def out_of_memory_kills() -> int:
-    """How many processes the kernel has killed on this machine because memory ran out."""
+    """How many processes the kernel of this machine has killed because memory ran out."""
     with open("/proc/vmstat", encoding="ascii") as counters:
         return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
 
@@ -103,7 +104,7 @@ def out_of_memory_kills() -> int:
 def use_huge_pages() -> None:
     """Gather this process's own memory in pages of 2 MiB, so that forks copy a fraction of the page table.
 
-    It changes durations alone, so a kernel that cannot do it (before Linux 6.1) may refuse. With torch and
+    It changes durations alone, so nothing is lost where the kernel cannot do it (before Linux 6.1). With torch and
     torch-geometric loaded, a fork and its end then take a quarter of the time.
     """
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:

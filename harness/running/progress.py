@@ -16,7 +16,7 @@ from harness.errors import HarnessError, counted
 from harness.running.listening import Listener, Silent
 
 _FEW = 50
-"""Up to so many items, each has a line of its own."""
+"""Up to so many items, each gets a line of its own."""
 _SECONDS_BETWEEN_LINES = 60.0
 
 
@@ -115,7 +115,7 @@ class LogFile:
 
 @contextmanager
 def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listener]:
-    """The listener for this standard error, and for a log file. Raises HarnessError where that cannot be written."""
+    """The listener for this standard error, and for a log file. Raises HarnessError where it cannot be written."""
     with ExitStack() as stack:
         shown: Listener = Silent() if quiet else Lines()
         if not quiet and sys.stderr.isatty():

@@ -24,7 +24,7 @@ from harness.strategy import Comparing, Ranker
 def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[np.int64]:
     """Every row with a final score that the law can draw, in the order of a draw without replacement by its weights.
 
-    Weighted rows come as the first arrivals of exponential clocks, one a row at the rate of its weight, which is that
+    Each row gets an exponentially distributed number with its weight as the rate; sorted by it, the rows are such a
     draw (Efraimidis and Spirakis, Information Processing Letters 97, 2006).
     """
     weights = truth.weights[law]

@@ -1,7 +1,8 @@
-"""Matched random search: the reference that the protocol puts beside every row."""
+"""Matched random search: the reference that the harness puts beside every entry."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -19,17 +20,19 @@ _STALE_BLOCKS = 1000
 class MatchedParams(Params):
     returned: Annotated[int, msgspec.Meta(ge=1, description="How many to return, for modes that choose among them")] = 1
     law: Annotated[str | None, msgspec.Meta(description="How to draw; default: by the task's law")] = None
+    single: Annotated[bool, msgspec.Meta(description="Buy one repeat of each, not the mean of all")] = False
 
 
 class MatchedRandomSearch(Strategy[MatchedParams]):
     """The harness's own random search, beside the entries of every study.
 
-    It runs on the same task, with the same budget, constraints and number of search seeds, so that entries are compared
-    at the same paid cost. It is always run, and cannot be asked for. It queries architectures drawn by the task's law,
-    or another one of its space, until the budget ends; the best validated stands.
+    It runs on the same task, with the same budget and constraints, so that entries are compared at the same paid cost.
+    It always runs; a study cannot name it. It queries architectures drawn by the task's law, or by another law of the
+    space, until the budget ends; it reports the best validated one. With ``single`` it buys the first repeat that the
+    task has of each, and so more architectures for the same epochs.
 
-    What breaks a constraint known before training is not asked for, so that a tight constraint leaves it as many paid
-    queries as the strategies that it stands beside. Where 64,000 draws in a row bring nothing to pay for, it gives up.
+    It does not query what breaks a constraint known before training, so that under a tight constraint it has as many
+    paid queries as the strategies beside it. It gives up where 64,000 draws in a row bring nothing to pay for.
     """
 
     name = "matched-random-search"
@@ -44,6 +47,12 @@ class MatchedRandomSearch(Strategy[MatchedParams]):
                     break
                 if excess == 0.0:
                     before = len(oracle.history)
-                    oracle.query(arch)
+                    self._pay(oracle, arch)
                     stale = 0 if len(oracle.history) > before else stale
         return best_first(oracle, self.params.returned)
+
+    def _pay(self, oracle: Oracle, arch: Architecture) -> None:
+        """Pay for the mean of its repeats, or for the first repeat that it has: some tables lack some repeats."""
+        for repeat in oracle.repeats if self.params.single else (None,):
+            if not math.isnan(oracle.query(arch, repeat=repeat)):
+                return

@@ -1,4 +1,4 @@
-"""One work item, start to record: a search under the oracle, or a final training. No recorded final score is read."""
+"""One work item, from start to record: a search under the oracle, or a final training, and no recorded final score."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.errors import UnknownArchitecture
+from harness.errors import StillAsking, UnknownArchitecture
 from harness.protocol import Evaluator, RunContext
 from harness.records.identity import stream
 from harness.records.lines import (
@@ -33,7 +33,7 @@ from harness.running.items import BatchItem, Item, Product, SearchItem, Training
 from harness.running.plan import Evaluators
 from harness.running.ranking import Drawn, Learned, learned
 from harness.running.scoring import of_each
-from harness.running.search import Searched, carry_out, told
+from harness.running.search import Searched, Unusable, carry_out, plain_notes, told
 from harness.running.study import MATCHED
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
@@ -43,7 +43,7 @@ from harness.strategy import Ranker
 
 
 class RunTimeout(BaseException):
-    """A run that took longer than its time limit. No Exception, so that no strategy catches it unawares."""
+    """A run that took longer than its time limit. It is no `Exception`, so that no strategy catches it by accident."""
 
 
 class Runner:
@@ -52,14 +52,14 @@ class Runner:
     seal: Callable[[SearchSpec], None] | None = None
     """Called when a search has all it needs, before its strategy's code runs."""
 
-    def __init__(self, registry: Registry, *, drawn: Sequence[Drawn] = ()) -> None:
-        """drawn: what learned orders are asked for."""
-        self.registry = registry
+    def __init__(self, registry: Registry, *, oracle: type[Oracle] = Oracle, drawn: Sequence[Drawn] = ()) -> None:
+        """``oracle``: the class of what strategies are given. drawn: what learned orders are asked for."""
+        self.registry, self._oracle_type = registry, oracle
         self.evaluators = Evaluators(registry)
         self.drawn = tuple(drawn)
 
     def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
-        """What came of an item. A strategy that raises gives a failed record; what is wrong with the study raises."""
+        """The result of an item. A strategy that raises gives a failed record; an error in the study itself raises."""
         if isinstance(item, BatchItem):
             return Product(parts=tuple(self.carry_out(part, keep_queries=keep_queries) for part in item.items))
         if isinstance(item, TrainingItem):
@@ -71,13 +71,10 @@ class Runner:
     def _search(self, item: SearchItem, keep_queries: bool) -> Product:
         spec = item.spec
         search = self.evaluators(spec.search_task)
-        cls = self.registry.load("strategy", spec.strategy)
-        params = msgspec.convert(spec.params, cls.Params)
-        rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
         with self._oracle(search, spec) as oracle, single_thread():
             if self.seal is not None and spec.strategy != MATCHED:
                 self.seal(spec)
-            found = carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
+            found = self._searched(spec, oracle)
             record = _record(spec, search, oracle, found)
             ranker = found.strategy.ranker
             asked = record.status == "ok" and ranker is not None
@@ -87,15 +84,26 @@ class Runner:
                 queries=queries_npz(oracle) if keep_queries else None,
             )
 
+    def _searched(self, spec: SearchSpec, oracle: Oracle) -> Searched:
+        cls = self.registry.load("strategy", spec.strategy)
+        params = msgspec.convert(spec.params, cls.Params)
+        rng = stream(spec.study_seed, spec.search_task, spec.strategy, spec.search_seed)
+        return carry_out(lambda: cls(params), oracle, rng, max(spec.top, KEPT))
+
+    def search(self, spec: SearchSpec) -> Searched:
+        """The search itself, with what it raised; nothing is scored or recorded."""
+        with self._oracle(self.evaluators(spec.search_task), spec) as oracle, single_thread():
+            return self._searched(spec, oracle)
+
     @contextmanager
     def _oracle(self, search: Evaluator, spec: SearchSpec) -> Iterator[Oracle]:
-        """The oracle of one search. Its validator is closed, and its scratch folder gone, when the search is over."""
+        """The oracle of one search. When the search is over, its validator is closed and its scratch folder removed."""
         with ExitStack() as stack:
             scratch = None if search.task.recorded else Path(stack.enter_context(TemporaryDirectory(prefix="nas-")))
             validator = search.validator(spec.oracle, RunContext(seed=spec.search_seed, scratch=scratch))
             stack.callback(validator.close)
             space = under_law(search.space, spec.law)
-            yield Oracle(validator, spec.budget, constraints=spec.constraints, space=space)
+            yield self._oracle_type(validator, spec.budget, constraints=spec.constraints, space=space)
 
     def _learned(self, item: SearchItem, ranker: Ranker, oracle: Oracle) -> tuple[Learned, ...]:
         found: list[Learned] = []
@@ -106,7 +114,7 @@ class Runner:
             if drawn is not None:
                 try:
                     found.append(learned(ranker, drawn, outcome.id, validator, paid))
-                except Exception as error:  # the plugin's learned order: its own run fails
+                except (Exception, StillAsking) as error:  # the plugin's learned order raised: its own run fails
                     found.append(Learned(outcome=outcome.id, error=told(error)))
         return tuple(found)
 
@@ -127,7 +135,7 @@ class Runner:
         with single_thread():
             try:
                 score = float(evaluator.final_scores([spec.arch], final=spec.final, seed=spec.final_seed).scores[0])
-            except Exception as raised:  # the protocol's training: the item fails, not the study
+            except Exception as raised:  # the protocol's training raised: the item fails, not the study
                 error = told(raised)
         nan = math.isnan(score)
         return TrainingRecord(
@@ -150,11 +158,9 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         status, error = "infeasible", "no returned architecture satisfies the constraints"
     notes: dict[str, Any] = {}
     try:
-        notes = plain(strategy.notes)
-        if not isinstance(notes, dict):
-            raise TypeError(f"notes is {type(notes).__name__}, not a dict")
-    except TypeError as raised:
-        status, error, notes = "failed", f"notes: {raised}", {}
+        notes = plain_notes(strategy)
+    except Unusable as raised:
+        status, error = "failed", str(raised)
     paid = oracle.paid
     counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
     counts_seconds = oracle.records_seconds
@@ -172,11 +178,11 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         valid=_valid(search, oracle, spec, returned),
         incumbents=[
             Incumbent(
-                i + 1,
-                ledger[i].epochs if counts_epochs else None,
-                ledger[i].seconds if counts_seconds else None,
-                oracle.score.sign * ledger[i].score,
-                ledger[i].arch,
+                i.place + 1,
+                ledger[i.place].epochs if counts_epochs else None,
+                ledger[i.place].seconds if counts_seconds else None,
+                oracle.score.sign * i.score,
+                i.arch,
             )
             for i in oracle.incumbents
         ],
@@ -194,18 +200,20 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
 
 
 def feasible_answer(search: Evaluator, oracle: Oracle, arch: Architecture) -> bool:
-    """By what the search has measured; else by what the task records. What neither knows is not feasible."""
-    known = oracle.feasible(arch)
-    if known is None and search.task.recorded:
-        try:
-            return bool(feasible(search, [arch], oracle.constraints)[0])
-        except UnknownArchitecture:
-            return False
-    return bool(known)
+    """By what the task records at full fidelity, else by what the search has measured. Unknown is not feasible.
+
+    What a search measures at a lower fidelity or of a single repeat may keep a constraint that the architecture breaks.
+    """
+    if not search.task.recorded:
+        return bool(oracle.feasible(arch))
+    try:
+        return bool(feasible(search, [arch], oracle.constraints)[0])
+    except UnknownArchitecture:
+        return False
 
 
 def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:
-    """Validation scores at full fidelity: of a table; of a task that trains, what the search itself has paid for."""
+    """Validation scores at full fidelity: from the table; on a task that trains, what the search has paid for."""
     if search.task.recorded and archs:
         validator = search.validator()
         full = validator.fidelities[-1]
@@ -216,21 +224,6 @@ def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Arch
         searched = spec.oracle == "validation"
         found = [oracle.score.sign * paid[a] if searched and a in paid else math.nan for a in archs]
     return [None if math.isnan(value) else value for value in found]
-
-
-def plain(value: Any) -> Any:
-    """JSON values only; numpy scalars become plain ones, NaN and infinity None. Raises TypeError for anything else."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return value
-    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def queries_npz(oracle: Oracle) -> bytes:
@@ -250,7 +243,7 @@ def queries_npz(oracle: Oracle) -> bytes:
 
 
 def lost_search(spec: SearchSpec, status: Status, ended_by: str, error: str) -> SearchRecord:
-    """The record of a search that left none: it hung, say, or ended its own process. What it paid is not known."""
+    """The record of a search that left none, since it hung or ended its own process. What it paid is not known."""
     return SearchRecord(
         id=spec.id,
         spec=spec,

@@ -28,7 +28,7 @@ _MOST_BLOCKS = 100
 
 
 def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRecord:
-    """From every row of the task. Raises StudyError where no row satisfies the constraints."""
+    """Random sampling from every row of the task. Raises StudyError where no row satisfies the constraints."""
     rows = FeasibleRows(t.evaluator, t.search, truth, spec.constraints)
     weights = truth.weights[spec.law]
     p = np.ones(len(rows.final)) if weights is None else weights[rows.mask].astype(np.float64)
@@ -65,11 +65,12 @@ def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRec
 
 
 def drawn_sampling(t: OpenTask, spec: SamplingSpec, scores: Floats) -> SamplingRecord:
-    """From the final scores of `draws_of`, NaN where a training failed. Raises StudyError for fewer than two scores."""
+    """Random sampling from final scores of `draws_of`, NaN where a training failed. Raises StudyError for fewer than
+    two scores."""
     known = scores[~np.isnan(scores)]
     if len(known) < 2:
         raise StudyError(
-            f"random sampling on {spec.task!r} gave {len(known)} scores of {len(scores)} draws; it takes two or more: "
+            f"random sampling on {spec.task!r} has {len(known)} scores of {len(scores)} draws, but needs two or more: "
             "the trainings fail, see trainings.jsonl"
         )
     return _record(
@@ -84,20 +85,24 @@ def drawn_sampling(t: OpenTask, spec: SamplingSpec, scores: Floats) -> SamplingR
 
 
 def draws_of(t: OpenTask, spec: SamplingSpec) -> list[Architecture]:
-    """The architectures that random sampling draws by the task's law, the same each time: feasible ones.
+    """The feasible architectures that random sampling draws by the task's law, the same each time.
 
-    Raises StudyError where 100 blocks of so many hold fewer.
+    Tasks that train draw the same ones of a space, whatever they train with: their scores are compared in pairs. Raises
+    StudyError where 100 blocks of that size hold too few.
     """
     n = spec.draws or 0
-    space, rng = under_law(t.evaluator.space, spec.law), stream(spec.study_seed, "random sampling", spec.task, spec.law)
+    drawn_for = t.evaluator.space.name if t.trains else spec.task
+    space, rng = under_law(t.evaluator.space, spec.law), stream(spec.study_seed, "random sampling", drawn_for, spec.law)
     if not spec.constraints:
         return space.sample(rng, n)
     found: list[Architecture] = []
     for _ in range(_MOST_BLOCKS):
         block = space.sample(rng, n)
-        found += [a for a, ok in zip(block, feasible(t.search, block, spec.constraints).tolist(), strict=True) if ok]
-        if len(found) >= n:
-            return found[:n]
+        # One by one where a search trains: then no more is trained than it takes to find n.
+        for asked in ([a] for a in block) if not t.search.task.recorded else (block,):
+            found += [a for a, ok in zip(asked, feasible(t.search, asked, spec.constraints), strict=True) if ok]
+            if len(found) >= n:
+                return found[:n]
     raise StudyError(
         f"of {_MOST_BLOCKS * n:,} architectures drawn for {spec.task!r} only {len(found)} satisfy {_and(spec)}; "
         f"random sampling needs {n:,}"
@@ -139,7 +144,7 @@ def _record(t: OpenTask, spec: SamplingSpec, scores: Floats, *, mean: float, **v
 
 @dataclass(frozen=True)
 class Sampled:
-    """Random sampling of a task: its record, or the final trainings that it takes."""
+    """Random sampling of a task: its record, or the final trainings that it needs."""
 
     t: OpenTask
     record: SamplingRecord | None
@@ -161,7 +166,7 @@ def sampled_of(t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, 
 
 
 def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) -> None:
-    """Write it beside all studies; one line in one write, so that studies running at once do not mix theirs."""
+    """Write it into the folder of all studies: one line in one write, so that concurrent studies do not mix lines."""
     path = results / "samplings.jsonl"
     try:
         if record.id in read_samplings(results, []):
@@ -172,4 +177,4 @@ def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) ->
         finally:
             os.close(descriptor)
     except OSError as error:
-        note(f"{path} cannot be written ({error.strerror}); other studies compute random sampling again")
+        note(f"{path} cannot be written ({error.strerror}); other studies will compute random sampling again")

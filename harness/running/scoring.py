@@ -30,7 +30,7 @@ FinalScoresOf = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 
 
 def candidates(spec: OutcomeSpec, search: SearchRecord) -> list[Architecture]:
-    """The returned architectures among which the reported one is."""
+    """The returned architectures from which the reported one is chosen."""
     return search.returned[: search.spec.top if spec.report == "best_of_returned" else 1]
 
 
@@ -42,12 +42,12 @@ def outcome_of(
     scores_of: FinalScoresOf,
     ktau: RankQuality | None = None,
 ) -> OutcomeRecord:
-    """Score the answer of a search. rows: where the task's are known.
+    """Score the answer of a search. rows: the task's, where they are known.
 
-    Where several candidates are scored, the best final score is reported: a choice that ``report`` asked for.
+    Where several candidates are scored, the best final score is reported, as ``report`` asks for.
     """
     archs = candidates(spec, search)
-    # A look-up costs nothing, so that all that was returned is scored; a training is spent on candidates alone.
+    # A look-up costs nothing, so all returned architectures are scored; only candidates are trained.
     every = scores_of(search.returned if spec.final_seed is None else archs)
     scores = every[: len(archs)]
     incumbents: list[float | None] = []
@@ -87,7 +87,7 @@ def _valid_regret(valid: float | None, rows: FeasibleRows | None) -> float | Non
 
 
 def failed(record: OutcomeRecord, error: str, **known: object) -> OutcomeRecord:
-    """The outcome of a run whose final score could not be had."""
+    """The outcome of a run that got no final score."""
     return msgspec.structs.replace(record, status="failed", error=error, score=None, **known)
 
 

@@ -1,7 +1,8 @@
-"""One search, from the strategy's constructor to its answer: the loop that runs and conformance checks share."""
+"""One search, from the strategy's constructor to its answer. Runs and conformance checks share it."""
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.errors import BudgetExhausted
+from harness.errors import BudgetExhausted, StillAsking
 from harness.search.oracle import Oracle, best_first
 from harness.spaces import Architecture
 from harness.strategy import Strategy
@@ -23,13 +24,13 @@ _MOST_FRAMES = 10
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What is left of a search: never a final score.
+    """The result of a search. It holds no final score.
 
     strategy: with its ranker, notes and phases; a blank one where its constructor raised. returned: architectures of
     the space, best first, at most 100. status: ``infeasible`` where the constraints left nothing to return. error: None
     where the status is ``ok``, else one line with the innermost place in the author's own code. frames: the author's
-    frames, innermost last, one line each. raised: the exception behind ``error``, where there was one. ended_by: what
-    ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
+    frames, innermost last, one line each. raised: the exception that ``error`` is about, where there was one. ended_by:
+    what ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
     """
 
     strategy: Strategy
@@ -44,21 +45,22 @@ class Searched:
 
 
 class Unusable(Exception):
-    """What a strategy did that is no answer. Its message is the run's error."""
+    """A strategy's answer cannot be used. The message is the run's error."""
 
 
 class _Blank(Strategy):
-    """Stands for a strategy whose constructor raised: it learned nothing and says nothing."""
+    """Stands for a strategy whose constructor raised: it has no ranker and no notes."""
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         return []
 
 
 def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Generator, top: int = 1) -> Searched:
-    """Make the strategy and let it search; whatever it raises is told, not raised.
+    """Make the strategy and let it search. What it raises becomes the error of the result.
 
-    A search that runs into the end of its budget returns its ``top`` best validated architectures. An exception that is
-    no `Exception`, such as a time limit's, goes through; only SystemExit does not.
+    A search that reaches the end of its budget returns its ``top`` best validated architectures. Whatever is no
+    `Exception`, such as a time limit, is raised further, except SystemExit
+    and `StillAsking`.
     """
     strategy: Strategy = _Blank()
     returned: list[Architecture] = []
@@ -73,7 +75,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
             raised.__traceback__ = end.__traceback__
         else:
             returned = best_first(oracle, top)
-    except (Exception, SystemExit) as caught:
+    except (Exception, SystemExit, StillAsking) as caught:
         raised = caught
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     status: Literal["ok", "failed", "infeasible"] = "ok"
@@ -90,7 +92,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
 
 
 def _nothing(oracle: Oracle) -> tuple[Literal["failed", "infeasible"], str]:
-    """Why nothing was returned. It is the constraints' doing where they left nothing to return."""
+    """Why nothing was returned: because of the constraints where they left nothing to return."""
     if oracle.incumbents:
         return "failed", "search returned no architecture"
     if oracle.constraints:
@@ -104,16 +106,44 @@ def _checked(answer: Any, oracle: Oracle) -> list[Architecture]:
     """The returned architectures. Raises Unusable where there is one that cannot be reported."""
     if isinstance(answer, str) or not isinstance(answer, Sequence):
         raise Unusable(f"search returned {type(answer).__name__}, not a sequence of architectures")
+    if oracle.space.is_valid(answer):  # type: ignore[arg-type]
+        raise Unusable(f"search returned one architecture, {answer!r}, not a sequence of them: return [arch]")
     returned: list[Architecture] = []
     for arch in list(answer)[:_MOST_RETURNED]:
         if not oracle.space.is_valid(arch):
-            raise Unusable(f"search returned {arch!r}, which is not an architecture of {oracle.space.name}")
+            raise Unusable(f"search returned what is no architecture: {oracle.space.fault(arch)}")
         returned.append(tuple(int(a) for a in arch))
     return returned
 
 
+def plain_notes(strategy: Strategy) -> dict[str, Any]:
+    """`Strategy.notes` as a record keeps them. Raises Unusable for what is no JSON value."""
+    notes: Any = strategy.notes
+    try:
+        if not isinstance(notes, dict):
+            raise TypeError(f"they are a {type(notes).__name__}, not a dict")
+        return {str(name): plain(value) for name, value in notes.items()}
+    except TypeError as error:
+        raise Unusable(f"notes: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """JSON values only; numpy scalars become plain ones, NaN and infinity None. Raises TypeError for anything else."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
 def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) -> str:
-    """The error in one line, with the last of ``frames``, by default the innermost place it was raised at."""
+    """The error in one line, with the last of ``frames``; by default the innermost place where it was raised."""
     if isinstance(error, Unusable):
         return str(error)
     place = list(frames or traceback.extract_tb(error.__traceback__))[-1:]
@@ -121,10 +151,10 @@ def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) ->
 
 
 def _author_frames(error: BaseException, cls: type) -> list[traceback.FrameSummary]:
-    """The frames in packages that the strategy's classes come from: neither the harness's own nor a library's."""
+    """The frames in the packages of the strategy's classes, without those of the harness and of libraries."""
     own = {_top(base.__module__) for base in cls.__mro__} - {"harness"} - sys.stdlib_module_names
     frames = list(traceback.walk_tb(error.__traceback__))
-    if not own:  # it was not made: the first code that is not the harness's own
+    if not own:  # the strategy was not made: take the first code that is not the harness's own
         tops = (_top(frame.f_globals.get("__name__", "")) for frame, _ in frames)
         own = {next((top for top in tops if top != "harness"), "")}
     kept = [(frame, line) for frame, line in frames if _top(frame.f_globals.get("__name__", "")) in own]

@@ -20,13 +20,13 @@ from harness.search.constraints import Constraint
 from harness.statistics.inference import ALPHA
 
 MATCHED = "matched-random-search"
-"""The reference that stands beside every row; part of the protocol, so the core's own."""
+"""The reference that stands beside every entry. It is part of the core, not of a plugin."""
 FEWEST_SEEDS = 8
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One task of a study. ``search_task``: what the oracle answers from where that is another task on the same space.
+    """One task of a study. ``search_task``: another task on the same space, if the oracle answers from one.
     ``as_small_as``: an architecture whose own params and flops become constraints."""
 
     name: str
@@ -39,7 +39,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One strategy of a study. ``label`` tells apart entries of one strategy with different parameters.
-    ``ablations``: true for all that it declares, or their names; each becomes a row of its own."""
+    ``ablations``: true for all that it declares, or their names; each becomes an entry of its own."""
 
     name: str
     label: str | None = None
@@ -53,8 +53,8 @@ GateMetric = Literal["valid_regret", "score", "ktau", "queries_to_median", "seco
 
 
 class GateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a gate asks of a study. ``margin``: how much worse still counts as not worse, in the metric's unit; for
-    ``seconds_ratio`` a fraction, .1 for ten percent longer. ``alpha``: how often each kind of verdict may err."""
+    """What a gate asks of a study. ``margin``: how much worse is still "not worse", in the metric's unit; for
+    ``seconds_ratio`` a fraction, .1 for ten percent longer. ``alpha``: how often each kind of verdict may be wrong."""
 
     margin: float
     metric: GateMetric = "valid_regret"
@@ -74,7 +74,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Runs of matched random search; default 200 where the task is recorded, as many as ``seeds`` where it trains."""
     final_seed: int = 0
     score_incumbents: bool = False
-    """Where a task trains: whether each incumbent is finally trained too, for curves of final scores."""
+    """On a task that trains: whether each incumbent gets a final training too, for curves of final scores."""
     ktau_sample: int | None = None
     """Architectures that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
     gate: GateSpec | None = None
@@ -97,7 +97,7 @@ _LOOKS_LIKE = {
     "strategies": "a strategy is a table [[strategies]] with a name",
     "gate": "such as [gate] with margin = 0.5, in the unit of the scores",
 }
-"""What a field of the file must be, where a table is missing."""
+"""What a field must be, for messages about a value of another type."""
 
 
 def load_study(path: Path) -> Study:
@@ -122,7 +122,7 @@ def load_study(path: Path) -> Study:
 
 
 def study_from(data: Mapping[str, Any]) -> Study:
-    """The study that a mapping says, as a study file would. Raises StudyError with the field that is wrong."""
+    """The study that a mapping describes as a study file does. Raises StudyError with the field that is wrong."""
     try:
         study = msgspec.convert(dict(data), Study)
     except msgspec.ValidationError as error:
@@ -133,7 +133,7 @@ def study_from(data: Mapping[str, Any]) -> Study:
 
 @contextmanager
 def located_in(path: Path, text: str) -> Iterator[None]:
-    """An error about a field of the study that ``text`` of the file ``path`` says names file, line and field."""
+    """Errors about a field of the study get file and line: the study is ``text``, from the file ``path``."""
     try:
         yield
     except HarnessError as error:
@@ -148,7 +148,7 @@ def located_in(path: Path, text: str) -> Iterator[None]:
 
 @contextmanager
 def of_field(field: str) -> Iterator[None]:
-    """An error about the study that names no field of its own is about this one."""
+    """An error that names no field is about the field given here."""
     try:
         yield
     except (StudyError, UnknownName) as error:
@@ -198,7 +198,7 @@ def _line_of(text: str, path: str) -> int | None:
 
 
 def check_shape(study: Study) -> None:
-    """Contradictions that no plugin is needed to see. Raises StudyError with the field that is wrong."""
+    """Find contradictions, as far as that needs no plugin. Raises StudyError with the field that is wrong."""
 
     def refuse(field: str, why: str) -> StudyError:
         error = StudyError(why)
@@ -208,7 +208,7 @@ def check_shape(study: Study) -> None:
     if study.gate is not None:
         _check_gate(study.gate)
 
-    if not _NAME.fullmatch(study.name):
+    if not NAME.fullmatch(study.name):
         raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
     if study.seeds < 1:
         raise refuse("seeds", f"seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")
@@ -217,7 +217,7 @@ def check_shape(study: Study) -> None:
     if not study.budgets:
         raise refuse("budget", "budget = []: name at least one budget")
     if len(set(study.budgets)) < len(study.budgets):
-        raise refuse("budget", "one budget stands twice")
+        raise refuse("budget", "two budgets are equal")
     for name in ("seed", "final_seed"):
         if getattr(study, name) < 0:
             raise refuse(name, f"{name} = {getattr(study, name)}: not negative")
@@ -239,20 +239,20 @@ def check_shape(study: Study) -> None:
                 Constraint.parse(text)
         for other in (o for o in seen if o.name == t.name):
             if (other.final, other.law) != (t.final, t.law):
-                why = f"task {t.name!r} has different final or law; every entry of a task shares them"
+                why = f"task {t.name!r} is named twice with different final or law; it has one of each in a study"
                 raise refuse(f"tasks[{position}]", why)
             if (other.search_task, other.constraints, other.as_small_as) == (
                 t.search_task,
                 t.constraints,
                 t.as_small_as,
             ):
-                why = f"task {t.name!r} stands twice; a task has one final protocol in a study"
+                why = f"task {t.name!r} is named twice; a task has one final in a study"
                 raise refuse(f"tasks[{position}]", why)
         seen.append(t)
 
 
 def _check_gate(gate: GateSpec) -> None:
-    """Raises GateError for a margin that is none, StudyError for an alpha that is none."""
+    """Raises GateError for a margin, and StudyError for an alpha, that is out of range."""
     error: HarnessError | None = None
     if not 0 < gate.margin < math.inf:
         why = f"margin = {gate.margin:g}: above 0 and finite, or nothing can be shown not to be worse"
@@ -321,5 +321,6 @@ def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
         hint = nearest(unknown[1], names) if unknown else ""
         told = f"{message}{')' if '(params.' in message else ''}" + (f"; {hint}" if hint else "")
         raise StudyError(f"{where}: {told}; its parameters: {', '.join(names) or 'none'}") from None
-    builtins: dict[str, Any] = msgspec.to_builtins(typed)
-    return builtins
+    # As a record and a message have them: a tuple is a list there, and a reply is held against what was asked for.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(typed))
+    return plain

@@ -24,7 +24,7 @@ class Budget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
             raise ValueError("a budget needs at least one of queries, epochs, seconds")
         if any(not x > 0 or math.isinf(x) for x in limits):
             raise ValueError("a budget's limits are positive and finite")
-        for name in ("epochs", "seconds"):  # 500 and 500.0 are one limit, and have one digest
+        for name in ("epochs", "seconds"):  # 500 and 500.0 are the same limit, with one digest
             if (limit := getattr(self, name)) is not None:
                 msgspec.structs.force_setattr(self, name, float(limit))
 

@@ -41,7 +41,7 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
             raise StudyError(f"constraint {text!r} is not of the form 'params <= 2.69e6'") from None
 
     def holds(self, value: float) -> bool:
-        """NaN, a quantity that does not exist, never holds."""
+        """Whether the value satisfies it. NaN, a quantity that does not exist, never does."""
         return bool(_OPERATORS[self.operator](value, self.bound))
 
     def hold(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -49,13 +49,13 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
         return np.asarray(_OPERATORS[self.operator](values, self.bound), dtype=np.bool_)
 
     def excess(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """How far beyond the bound, relative to it; 0 where it holds, inf where there is no value."""
+        """How far the value is beyond the bound, relative to it; 0 where it holds, inf where there is no value."""
         beyond = np.abs(values - self.bound) / max(abs(self.bound), 1e-12)
         beyond = np.where(np.isnan(values), np.inf, np.maximum(beyond, 1e-12))
         return np.where(self.hold(values), 0.0, beyond)
 
     def __str__(self) -> str:
-        """As `parse` reads it back: the very same bound."""
+        """The text from which `parse` reads exactly the same bound."""
         short = f"{self.bound:g}"
         return f"{self.quantity} {self.operator} {short if float(short) == self.bound else repr(self.bound)}"
 

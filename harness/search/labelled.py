@@ -1,4 +1,4 @@
-"""The labelled set of a predictor-based search: architectures chosen before anything is known, and paid for."""
+"""The labelled set of a predictor-based search: architectures that are chosen before any score is known, and paid."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class Labelled:
 
 
 def distinct(oracle: Oracle, rng: np.random.Generator, law: str | None = None) -> Iterator[Architecture]:
-    """Architectures drawn under ``law`` (default: the space's), one per key, feasible as far as is known unpaid.
+    """Architectures drawn under ``law`` (default: the space's), one per key; those known unpaid to be infeasible are
+    left out.
 
-    Ends where 3,200 draws in a row bring nothing new. Blocks have a fixed size, so that budgets share their draws.
+    It ends after 3,200 draws in a row that bring nothing new. Blocks have a fixed size, so that budgets share draws.
     """
     space, seen, stale = oracle.space, set[str](), 0
     while stale < _STALE_BLOCKS:
@@ -56,12 +57,12 @@ def distinct(oracle: Oracle, rng: np.random.Generator, law: str | None = None) -
 def evenly_spaced(oracle: Oracle, rng: np.random.Generator, n: int, cost: str) -> list[Architecture]:
     """n architectures of distinct keys, evenly spaced in the order of a cost (ReNAS, Table 3).
 
-    Of the whole space where it has at most 20,000 architectures, else of 20 n drawn ones. Raises StudyError where the
-    space does not know the cost.
+    They are chosen from the whole space where it has at most 20,000 architectures, else from 20 n drawn ones. Raises
+    StudyError where the space does not know the cost.
     """
     space = oracle.space
     if cost not in space.costs([]):
-        raise StudyError(f"labels cannot be chosen by {cost}: {space.name} knows no {cost} of an architecture")
+        raise StudyError(f"labels cannot be chosen by {cost}: {space.name} does not know the {cost} of an architecture")
     pool = _pool(oracle, rng, n)
     values = space.costs(pool)[cost]
     ties = rng.random(len(pool))
@@ -88,7 +89,7 @@ def small(space: SearchSpace, limit: int) -> bool:
 
 
 def classes(oracle: Oracle, *, twins: bool = False) -> list[tuple[Architecture, str]]:
-    """The first feasible architecture of every key of an enumerable space, and the key; ``twins``: all of them."""
+    """The first feasible architecture of every key of an enumerable space, and the key; with ``twins`` every one."""
     archs = list(oracle.space.enumerate())
     feasible = oracle.violation(archs) == 0.0
     pairs = [p for p, ok in zip(zip(archs, oracle.space.keys(archs), strict=True), feasible, strict=True) if ok]
@@ -112,8 +113,8 @@ def collect(
     """Pay for a labelled set: ``labels`` architectures, or as many as leave ``reserve`` queries of the budget.
 
     A budget without ``queries`` is divided by the mean cost of what was paid so far. The reserve never exceeds half of
-    the budget. A failed training is a label worse than all others; what a partial table lacks is no label.
-    Raises StudyError where labels are to be evenly spaced and their number is not known beforehand.
+    the budget. A failed training is a label worse than all others; an architecture that a partial table lacks is no
+    label. Raises StudyError where labels should be evenly spaced and their number is not known beforehand.
     """
     start = len(oracle.history)
     budget = oracle.budget.queries
@@ -148,7 +149,7 @@ def _reserved(oracle: Oracle, paid: int, reserve: int) -> bool:
 
 
 def labelled(oracle: Oracle) -> Labelled:
-    """All that was paid for at the full fidelity, one per key; failed trainings score below all others."""
+    """All architectures paid for at the full fidelity, one per key; failed trainings score below all others."""
     full = oracle.fidelities[-1]
     paid = [o for o in oracle.history if o.fidelity == full and o.repeat is None]
     keys = oracle.space.keys([o.arch for o in paid])

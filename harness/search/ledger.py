@@ -1,38 +1,40 @@
 """The ledger of one search: what it may spend, what it has paid for, and why it ended.
 
-The oracle charges queries to it, and other metered work, such as training shared weights, what that costs: strategies
-that query and strategies that train spend one currency.
+The oracle charges queries to it. Other metered work, such as training shared weights, is charged to it too, so that
+strategies that query and strategies that train spend the same budget.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, overload
 
 import msgspec
 
-from harness.errors import BudgetExhausted
+from harness.errors import BudgetExhausted, StillAsking
 from harness.protocol import Fidelity, Reading
 from harness.search.budget import Budget, Remaining, Totals
 from harness.spaces import Architecture
+from harness.statistics.ties import DIGITS
 
 CALLS_PER_QUERY = 50
-"""A search also ends after this many calls per budgeted query, so that one that only repeats itself stops."""
+"""A search also ends after so many calls per budgeted query, so that a search that only repeats itself stops."""
 FEWEST_CALLS = 100 * CALLS_PER_QUERY
-"""Calls that a budget without ``queries`` leaves room for, however few queries are paid."""
+"""Calls that a budget without ``queries`` allows at least, however few queries are paid."""
 _CALLS_AFTER_END = 1_000_000
-"""A strategy that still asks after so many refusals does not mean to stop."""
+"""A strategy that still asks after so many refusals will not stop by itself."""
 
 
 class PaidQuery(msgspec.Struct, frozen=True, gc=False):
     """A line of the ledger: one paid query. A Struct, since one is made per query.
 
     row: `Validator.identity`. fidelity: its place among the task's. score: higher is better; NaN: the training failed.
-    epochs, seconds: all that the search had paid after it, other charges included. excess: relative excess over the
-    constraints known only after training, summed; 0: feasible. measured: what was measured, by quantity; sure to be
-    there only where a constraint needs it.
+    epochs, seconds: all that the search had paid by then, this query and other charges included. excess: relative
+    excess over the constraints known only after training, summed; 0: feasible. measured: what was measured, by
+    quantity; it is always there where a constraint needs it.
     """
 
     arch: Architecture
@@ -51,7 +53,7 @@ class PaidQuery(msgspec.Struct, frozen=True, gc=False):
 
 
 class Observation(NamedTuple):
-    """One paid query, as a strategy sees it: `PaidQuery` has the words."""
+    """One paid query, as a strategy sees it. `PaidQuery` explains the fields."""
 
     arch: Architecture
     score: float
@@ -65,28 +67,50 @@ class Observation(NamedTuple):
         return self.excess == 0.0
 
 
+class Incumbent(NamedTuple):
+    """The best row from one paid query on. place: of that query in the ledger. row, arch: of the best row.
+
+    score: the mean of what was paid for the row at the highest fidelity asked; where the mean of all its repeats was
+    paid, that mean.
+    """
+
+    place: int
+    row: int
+    arch: Architecture
+    score: float
+
+
+class _Standing(msgspec.Struct, frozen=True, gc=False):
+    """A paid row: the architecture that was asked first, and the mean of ``repeats``, or of all repeats where empty."""
+
+    arch: Architecture
+    score: float
+    repeats: tuple[float, ...] = ()
+
+
 class Ledger(Sequence[PaidQuery]):
     """The paid queries in order, with limits, totals, incumbents and counts of calls.
 
     The charge that crosses a limit is taken in full and is the last: it ends the search, and every later one is
-    refused. So is every call of the oracle after 50 per budgeted query (where ``queries`` has no limit: per paid query,
-    and at least 5,000).
+    refused. Every call of the oracle after 50 per budgeted query is refused too (where ``queries`` has no limit: after
+    50 per paid query, and at least 5,000).
     """
 
     def __init__(self, budget: Budget, fidelities: tuple[Fidelity, ...]) -> None:
         self.budget, self.fidelities = budget, fidelities
         self.epochs = self.seconds = 0.0
         self.calls = self.invalid = self.infeasible = self.missing = 0
-        """Calls of the oracle, and of these those that were of no architecture, broke a constraint known before
+        """Calls of the oracle; and how many of them were not of an architecture, broke a constraint known before
         training, or asked for what a table lacks."""
         self.ended_by: str | None = None
         """Why the search is over (``queries``, ``epochs``, ``seconds``, ``space``, ``calls``), or None."""
         self.cap = FEWEST_CALLS if budget.queries is None else CALLS_PER_QUERY * budget.queries
         """Calls after which the next one is refused; 0 once the search has ended."""
-        self.incumbents: list[int] = []
-        """Places in the ledger at which the incumbent changed."""
+        self.incumbents: list[Incumbent] = []
+        """Each change of the incumbent. Its score falls where another repeat of its row lowers the mean."""
         self._paid: list[PaidQuery] = []
-        self._best = (-1, -math.inf)
+        self._level = -1
+        self._standings: dict[int, _Standing] = {}
         self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
         self._refused = 0
         self._queries, self._epochs, self._seconds = (
@@ -105,7 +129,7 @@ class Ledger(Sequence[PaidQuery]):
         score: float,
         excess: float,
     ) -> None:
-        """Enter a query at ``fidelities[level]``. The oracle has made sure that the search has not ended.
+        """Enter a query at ``fidelities[level]``. The oracle has checked that the search has not ended.
 
         Where the fidelity can be resumed, only what was not yet paid of the same training is charged.
         """
@@ -123,13 +147,45 @@ class Ledger(Sequence[PaidQuery]):
         self._paid.append(
             PaidQuery(arch, row, level, repeat, score, self.epochs, self.seconds, excess, reading.measured)
         )
-        if excess == 0.0 and score == score and (level, score) > self._best:
-            self._best = level, score
-            self.incumbents.append(len(self._paid) - 1)
+        if excess == 0.0 and score == score and level >= self._level:
+            self._stand(arch, row, level, repeat, score)
         self._check_limits()
 
+    def _stand(self, arch: Architecture, row: int, level: int, repeat: int | None, score: float) -> None:
+        """Enter a score for its row, and name the incumbent anew where that changes it."""
+        if level > self._level:
+            self._level, self._standings = level, {}
+            best = -math.inf
+        else:
+            best = self.incumbents[-1].score
+        known = self._standings.get(row)
+        if known is not None:
+            if not known.repeats:
+                return
+            arch = known.arch
+        if repeat is None:
+            self._standings[row] = _Standing(arch, score)
+        else:
+            repeats = (score,) if known is None else (*known.repeats, score)
+            score = round(math.fsum(repeats) / len(repeats), DIGITS)
+            self._standings[row] = _Standing(arch, score, repeats)
+        if known is not None and score < best and row == self.incumbents[-1].row:
+            row, first = max(self._standings.items(), key=lambda item: item[1].score)
+            arch, score = first.arch, first.score
+        elif score <= best:
+            return
+        self.incumbents.append(Incumbent(len(self._paid) - 1, row, arch, score))
+
+    def standings(self, n: int) -> list[tuple[Architecture, float]]:
+        """The n best rows paid for at the highest fidelity asked, of equal ones the earlier first.
+
+        Feasible rows alone, each with at least one training that did not fail. The score is as in `Incumbent`.
+        """
+        best = heapq.nlargest(n, self._standings.values(), key=lambda standing: standing.score)
+        return [(standing.arch, standing.score) for standing in best]
+
     def charge(self, *, epochs: float = 0.0, seconds: float = 0.0) -> None:
-        """Pay for work that is no query, such as a pass over training images, before it is done.
+        """Pay beforehand for work that is no query, such as a pass over training images.
 
         Raises BudgetExhausted once the search has ended: the charge that crossed a limit was the last.
         """
@@ -156,12 +212,12 @@ class Ledger(Sequence[PaidQuery]):
         if self.ended_by is None:
             self.ended_by, self.cap = reason, 0
 
-    def refuse(self) -> BudgetExhausted | RuntimeError:
-        """What to raise for a call beyond ``cap``; a RuntimeError after a million refusals."""
+    def refuse(self) -> BudgetExhausted | StillAsking:
+        """What to raise for a call beyond ``cap``; `StillAsking` after a million refusals."""
         self.end("calls")
         self._refused += 1
         if self._refused > _CALLS_AFTER_END:
-            return RuntimeError(
+            return StillAsking(
                 f"still asking after {_CALLS_AFTER_END:,} refusals; the search had ended: {self.ended_by}"
             )
         return BudgetExhausted(str(self.ended_by))
@@ -196,7 +252,7 @@ class Ledger(Sequence[PaidQuery]):
 
     @property
     def beyond(self) -> Totals:
-        """What was paid beyond each limit by the charge that crossed it; 0 where none did. Queries never do."""
+        """How far the last charge crossed each limit; 0 where it did not. Queries never cross theirs."""
         return Totals(0, max(self.epochs - self._epochs, 0.0), max(self.seconds - self._seconds, 0.0))
 
     @property

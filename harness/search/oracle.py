@@ -12,7 +12,7 @@ from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, Unk
 from harness.protocol import Fidelity, Reading, Score, Validator
 from harness.search.budget import Budget, Remaining, Totals
 from harness.search.constraints import Constraint, total_excess
-from harness.search.ledger import History, Ledger, Observation
+from harness.search.ledger import History, Incumbent, Ledger
 from harness.spaces import Architecture, SearchSpace
 
 
@@ -20,14 +20,14 @@ class Oracle:
     """Validation scores under a budget.
 
     It answers so that higher is better, whatever the task's score. A *query* is a distinct (row, fidelity, repeat);
-    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. NaN unpaid
-    is the answer for an architecture that breaks a constraint known before training, and for what a partial table
-    lacks: an architecture, or one of its repeats. An architecture that is not of the space raises InvalidArchitecture,
-    unpaid and counted.
+    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. An
+    architecture that breaks a constraint known before training answers NaN unpaid; so does an architecture, or a repeat
+    of one, that a partial table lacks. An architecture that is not of the space raises InvalidArchitecture, unpaid and
+    counted.
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
-    after every row is known, or after too many calls (`Ledger`). A strategy that goes on asking all the same gets a
-    RuntimeError after a million refusals.
+    after every row is known, or after too many calls (`Ledger`). A strategy that still goes on asking gets a
+    `StillAsking`, which is no `Exception`, after a million refusals.
     """
 
     training: None = None
@@ -59,7 +59,7 @@ class Oracle:
         self._rows = math.inf if validator.rows is None else validator.rows
         self._memory: dict[Architecture, float] = {}
         self._by_row: dict[int, float] = {}
-        """What `_memory` has, by row: full fidelity, mean of the repeats."""
+        """The same answers as `_memory`, by row: full fidelity, mean of the repeats."""
         self._others: dict[tuple[int, int, int | None], float] = {}
         """What was paid at lower fidelities and for single repeats, by row, fidelity and repeat."""
         self._refused_rows: set[int] = set()
@@ -125,10 +125,12 @@ class Oracle:
             return self.fidelities.index(fidelity)
         except ValueError:
             names = ", ".join(f.name for f in self.fidelities)
-            raise ValueError(f"unknown fidelity {fidelity!r}; the task has {names}") from None
+            text = f"fidelity {fidelity!r} is a {type(fidelity).__name__}, not one of oracle.fidelities: {names}"
+            known = f"unknown fidelity {fidelity!r}; the task has {names}"
+            raise ValueError(known if isinstance(fidelity, Fidelity) else text) from None
 
     def _pay(self, arch: Architecture, level: int, repeat: int | None) -> float:
-        """The answer to a call that memory does not have by the architecture itself."""
+        """The answer to a call for an architecture that `_memory` does not hold."""
         ledger = self.ledger
         try:
             valid = self.space.is_valid(arch)
@@ -136,7 +138,7 @@ class Oracle:
             valid = False
         if not valid:
             ledger.invalid += 1
-            raise InvalidArchitecture(f"{arch!r} is not an architecture of {self.space.name}")
+            raise InvalidArchitecture(self.space.fault(arch))
         for a in arch:
             if type(a) is not int:
                 arch = tuple(map(int, arch))
@@ -181,7 +183,7 @@ class Oracle:
     # -- constraints ------------------------------------------------------------------------------------------------
 
     def _measured(self, row: int, level: int, reading: Reading) -> float:
-        """The excess over the constraints known only after training. Kept of the highest fidelity paid."""
+        """The excess over the constraints known only after training. The highest fidelity paid decides it."""
         values = {name: np.array([value]) for name, value in (reading.measured or {}).items()}
         excess = float(total_excess(self._after, values, 1)[0])
         if level >= self._excess.get(row, (0, 0.0))[0]:
@@ -195,7 +197,7 @@ class Oracle:
         return total_excess(self._before, self._validator.costs(archs), len(archs))
 
     def feasible(self, arch: Architecture) -> bool | None:
-        """Whether ``arch``, of the space, satisfies the constraints; None where only a training would tell. Free.
+        """Whether ``arch``, of the space, satisfies the constraints; None where only a training can show it. Free.
 
         Constraints known only after training are judged by what was paid for, at the highest fidelity paid.
         """
@@ -230,7 +232,7 @@ class Oracle:
 
     @property
     def paid(self) -> Totals:
-        """All that was paid: what was charged besides queries too."""
+        """All that was paid, for queries and for other work."""
         return self.ledger.paid
 
     @property
@@ -244,27 +246,23 @@ class Oracle:
         return History(self.ledger)
 
     @property
-    def incumbents(self) -> list[int]:
-        """Places in `history` at which the incumbent changed."""
+    def incumbents(self) -> list[Incumbent]:
+        """Each change of the incumbent, the last one standing."""
         return list(self.ledger.incumbents)
 
     @property
-    def incumbent(self) -> Observation | None:
-        """The best feasible architecture validated so far, at the highest fidelity asked; the first among equals."""
-        places = self.ledger.incumbents
-        return self.history[places[-1]] if places else None
+    def incumbent(self) -> Incumbent | None:
+        """The best feasible row validated so far, at the highest fidelity asked; the first among equals.
+
+        A row counts by the mean of what was paid for it, so that one lucky repeat of many does not decide.
+        """
+        return self.ledger.incumbents[-1] if self.ledger.incumbents else None
 
     def digest(self) -> str:
-        """Of the paid queries in order: `Ledger.digest`."""
+        """The digest of the paid queries in order: `Ledger.digest`."""
         return self.ledger.digest()
 
 
 def best_first(oracle: Oracle, n: int) -> list[Architecture]:
-    """The n best distinct feasible architectures at the highest fidelity paid, best first; the earlier among equals."""
-    if not oracle.incumbents:
-        return []
-    ledger = oracle.ledger
-    level = ledger[oracle.incumbents[-1]].fidelity
-    scored = [q for q in ledger if q.fidelity == level and q.feasible and q.score == q.score]
-    scored.sort(key=lambda q: -q.score)
-    return list(dict.fromkeys(q.arch for q in scored))[:n]
+    """The n best distinct feasible rows at the highest fidelity paid, best first: `Ledger.standings`."""
+    return [arch for arch, _ in oracle.ledger.standings(n)]

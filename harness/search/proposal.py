@@ -1,4 +1,4 @@
-"""Architectures that a learned order holds to be best: by scoring the whole space, or by evolution on predictions."""
+"""The architectures that a learned order predicts best: by scoring the whole space, or by evolution on predictions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Operator = Literal["selection", "crossover", "mutation"]
 class Evolution:
     """An evolutionary algorithm whose fitness is a prediction, so that it pays nothing.
 
-    Defaults: population, generations and the probabilities of selection, crossover and mutation of ReNAS (Xu et al.,
-    CVPR 2021, section 4); tournament size, elitism and redraws, which the paper leaves open, are the project's choice.
+    Defaults: population, generations and the probabilities of selection, crossover and mutation are those of ReNAS (Xu
+    et al., CVPR 2021, section 4). The paper leaves tournament size, elitism and redraws open: they are our choice.
     """
 
     population: int = 64
@@ -53,7 +53,7 @@ class Archive:
         return found
 
     def score(self, archs: Sequence[Architecture]) -> None:
-        """Predict the fitness of those that are new; what breaks a constraint comes after all that does not."""
+        """Predict the fitness of the new ones. Those that break a constraint come after all others."""
         new = [a for a in dict.fromkeys(archs) if a not in self.fitness]
         if not new:
             return
@@ -64,7 +64,7 @@ class Archive:
         self.fitness.update(zip(new, predicted.tolist(), strict=True))
 
     def best(self, k: int, exclude: set[str]) -> list[Architecture]:
-        """The k fittest of distinct keys that are not in ``exclude``, best first; infeasible ones never."""
+        """The k fittest feasible ones, of distinct keys that are not in ``exclude``, best first."""
         found: dict[str, Architecture] = {}
         for arch in sorted(self.fitness, key=lambda a: (-self.fitness[a], a)):
             if len(found) == k or self.fitness[arch] <= -1e9:
@@ -79,9 +79,9 @@ def evolve(oracle: Oracle, archive: Archive, rng: np.random.Generator, settings:
     """Evolve a population on predicted fitness; every architecture that it visits goes to ``archive``.
 
     Each slot of the next generation is, by ``selection``, ``crossover`` and ``mutation``, a copy of a tournament's
-    winner, a crossover of two winners, or a mutation of one. A key stands once a generation: copies are of what is not
-    in it yet, and a repeat is drawn again by the same operator, up to ``redraws`` times, and then replaced by an
-    architecture drawn at random.
+    winner, a crossover of two winners, or a mutation of one. A generation holds each key once: only an architecture
+    whose key is not in it yet is copied. A repeat is drawn again by the same operator, up to ``redraws`` times, and
+    then replaced by an architecture drawn at random.
     """
     space, draw = oracle.space, scalar_rng(rng)
     population = list(dict.fromkeys(space.sample(rng, settings.population)))
@@ -140,9 +140,8 @@ def propose(
 ) -> tuple[list[Architecture], int]:
     """The k architectures of distinct keys, none of ``exclude``, that are predicted best, and how many were scored.
 
-    A space of at most ``whole`` architectures is scored whole, one architecture a key; another is searched by `evolve`.
-    With ``twins`` a space that is scored whole is so architecture by architecture, and isomorphic ones may stand side
-    by side.
+    A space of at most ``whole`` architectures is scored whole, one architecture a key; `evolve` searches a larger one.
+    With ``twins``, scoring a space whole scores every architecture, and isomorphic ones may stand side by side.
     """
     archive = Archive(oracle, rank)
     if small(oracle.space, whole):

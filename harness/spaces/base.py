@@ -65,9 +65,9 @@ class SearchSpace(ABC):
     laws: tuple[str, ...] = ("encodings",)
     default_law: str = "encodings"
     key_differs: str = ""
-    """Where a benchmark's own key merges or splits more than isomorphism of the pruned graphs does: how, and why."""
+    """How and why a benchmark's own key differs from isomorphism of the pruned graphs; empty where it does not."""
     all_valid: bool = True
-    """Whether every encoding is valid; lets the fast paths skip `is_valid`."""
+    """Whether every encoding is valid; the fast paths then skip `is_valid`."""
 
     # -- what an architecture is ------------------------------------------------------------------------------------
 
@@ -84,6 +84,30 @@ class SearchSpace(ABC):
     def is_valid(self, arch: Architecture) -> bool:
         """Whether ``arch`` is of this space. False, never an error, for anything else."""
         return self._is_encoding(arch)
+
+    def fault(self, arch: object) -> str:
+        """One sentence: why ``arch``, which is not of this space, is none."""
+        return f"{arch!r} is not an architecture of {self.name}: {self._fault(arch)}"
+
+    def _fault(self, arch: object) -> str:
+        n = len(self.radices)
+        if not isinstance(arch, tuple):
+            made = ": write tuple(...)" if isinstance(arch, (list, np.ndarray)) else ""
+            return f"it is a {type(arch).__name__}, not a tuple of option indices{made}"
+        if len(arch) != n:
+            of_several = bool(arch) and all(self._is_encoding(a) for a in arch)
+            return (
+                f"it is a tuple of {len(arch)} architectures: pass one, or all of them to query_many"
+                if of_several
+                else f"it has {len(arch)} options, and the space has {n} choices"
+            )
+        for choice, a, k in zip(self.choices, arch, self.radices, strict=True):
+            if isinstance(a, (int, np.integer)):
+                if not 0 <= a < k:
+                    return f"option {a} of the choice {choice.name!r} is not between 0 and {k - 1}"
+            elif not (isinstance(a, (float, np.floating)) and a in range(k)):
+                return f"{a!r} for the choice {choice.name!r} is a {type(a).__name__}, not the index of an option"
+        return "each option exists, but the space does not allow all of them together"
 
     def _is_encoding(self, arch: object) -> bool:
         if not isinstance(arch, tuple) or len(arch) != len(self.radices):
@@ -103,7 +127,7 @@ class SearchSpace(ABC):
     def check(self, arch: Architecture) -> Architecture:
         """``arch`` with plain ints; raises InvalidArchitecture where it is not of this space."""
         if not self.is_valid(arch):
-            raise InvalidArchitecture(f"{arch!r} is not an architecture of {self.name}")
+            raise InvalidArchitecture(self.fault(arch))
         return tuple(int(a) for a in arch)
 
     def as_array(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
@@ -119,9 +143,9 @@ class SearchSpace(ABC):
         return [self.key(a) for a in archs]
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """The encoding that is trained in place of ``arch``: where the space says so, one for all of a key.
+        """The encoding that is trained in place of ``arch``. A space may give one encoding for all of a key.
 
-        ``arch`` itself by default, so that isomorphic architectures are trained apart.
+        By default ``arch`` itself, so that isomorphic architectures are trained apart.
         """
         return self.check(arch)
 
@@ -222,5 +246,5 @@ class SearchSpace(ABC):
         return {"default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.partial_graphs)}
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
-        """What is known of each network before training: ``params`` and ``flops``, float64 [n]; may be empty."""
+        """What is known of each network before training: ``params`` and ``flops``, float64 [n] each; may be empty."""
         return {}

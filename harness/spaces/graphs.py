@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 PAD = -1
-"""Operation index of a padding node, and of a node whose operation is not yet decided."""
+"""Operation index of a padding node and of a node whose operation is not decided yet."""
 
 
 @dataclass(frozen=True, slots=True)

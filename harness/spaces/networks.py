@@ -17,7 +17,7 @@ Trick = Literal["auxiliary", "drop_path"]
 
 
 class ImageShape(NamedTuple):
-    """What a network reads and tells apart: square images, ``side`` pixels wide, of ``classes`` classes."""
+    """What a network classifies: square images, ``side`` pixels wide, into ``classes`` classes."""
 
     channels: int
     side: int
@@ -31,7 +31,7 @@ class Networks(ABC):
     without torch, and a training protocol trains the architectures of any space that has networks, whoever wrote it.
 
     Settings: what a protocol file may say under ``[network.<space>]``, a frozen `msgspec.Struct` that forbids unknown
-    fields. Its defaults are the size at which the space's `costs` count. tricks: what `build` and its networks know.
+    fields. Its defaults are the size for which the space's `costs` count. tricks: those that the networks know.
     """
 
     name: str
@@ -48,6 +48,6 @@ class Networks(ABC):
 
         It maps float32 [n, channels, side, side] to logits [n, classes]. Built with ``auxiliary``, it gives the pair
         (logits, logits of the auxiliary head) while in training mode. One that knows ``drop_path`` has a float
-        attribute of that name, the probability that a path is dropped in training mode, which the training sets.
-        Raises HarnessError where the images do not suit the network.
+        attribute of that name, the probability that a path is dropped in training mode; the training sets it.
+        Raises HarnessError where the network cannot read such images.
         """

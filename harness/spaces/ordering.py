@@ -29,15 +29,15 @@ def depths(adjacency: npt.NDArray[np.bool_]) -> Ints:
 
 
 def canonical(batch: CellBatch) -> Ints:
-    """The canonical order, int64 [n, v]: by depth, then operation, then place; the last node and padding stay behind.
+    """The canonical order, int64 [n, v]: by depth, then operation, then place; the last node and padding stay last.
 
-    The first and the last real node keep their places: input and output.
+    The first and the last real node, input and output, keep their places.
     """
     return _by_depth(batch, batch.ops)
 
 
 def another(batch: CellBatch, number: int) -> Ints:
-    """One more order of each cell, int64 [n, v]: nodes of one depth as a permutation of places says, by ``number``."""
+    """One more order of each cell, int64 [n, v]: nodes of one depth in an order drawn with ``number``."""
     priority = np.random.default_rng(number).permutation(batch.ops.shape[1])
     return _by_depth(batch, np.broadcast_to(priority, batch.ops.shape))
 
@@ -64,7 +64,7 @@ def alternatives(batch: CellBatch, index: int, most: int) -> Iterator[Ints]:
     inner = order[1 : real - 1].tolist()
     levels = [list(group) for _, group in groupby(inner, key=lambda node: int(depth[node]))]
     seen: set[bytes] = set()
-    # a cell of k nodes of one depth has k! orders: the look at repeats ends long before that
+    # a cell with k nodes of one depth has k! orders: the search for repeats must end long before that
     for chosen in islice(product(*(permutations(level) for level in levels)), 8 * most):
         found = order.copy()
         found[1 : real - 1] = [node for level in chosen for node in level]

@@ -1,4 +1,4 @@
-"""A space closed over a subset of its architectures, for tables that hold only a part."""
+"""A space restricted to a subset of its architectures, for tables that hold only a part."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RestrictedSpace(SearchSpace):
         return self.parent.keys(archs)
 
     def canonical(self, arch: Architecture) -> Architecture:
-        """The parent's, which need not be among the given architectures."""
+        """The parent's canonical encoding, which need not be among the given architectures."""
         return self.parent.canonical(arch)
 
     def describe(self, arch: Architecture) -> str:

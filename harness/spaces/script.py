@@ -44,7 +44,7 @@ class Decision:
 
 
 class Script(ABC):
-    """How architectures of one space are built in step. States are opaque values; `apply` returns a new one."""
+    """How architectures of one space are built decision by decision. States are opaque; `apply` gives a new one."""
 
     slots: int
     """How many distinct decisions the script can ask."""

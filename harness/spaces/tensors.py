@@ -35,7 +35,7 @@ def cell_tensor(adjacency: npt.NDArray[np.bool_], t: Ints, f: Floats, p: Floats,
     # Pad: zeros go to the penultimate place, since the last one is the output's.
     before_output = [n - 1] * (size - n)
     a = np.insert(np.insert(adjacency, before_output, 0, axis=0), before_output, 0, axis=1)
-    # One vector a channel: the types, which all cells share, then FLOPs and parameters of each cell.
+    # One vector for each channel: the types, which all cells share, then FLOPs and parameters of each cell.
     vectors = np.stack([t, *(v for cell in zip(f, p, strict=True) for v in cell)]).astype(np.float64)
     vectors = np.insert(vectors, before_output, 0.0, axis=1)
     # Product: each vector broadcast over the rows, times the matrix, so that an edge has its destination's value.
@@ -47,7 +47,7 @@ def edge_tensors(edges: Sequence[tuple[int, int]], t: Ints, f: Floats, p: Floats
     """The analogue of n cells whose operations lie on edges: float64 [n, 1 + 2 c, v, v]. 31 x 4 x 4 on NAS-Bench-201.
 
     edges: source and target of each. t: operation types [n, edges]. f, p: [n, c, edges]. The value of an edge's
-    operation stands at [source, target]. The paper has no more than "same settings" on NAS-Bench-201.
+    operation stands at [source, target]. For NAS-Bench-201 the paper says only "same settings".
     """
     costs = np.stack([f, p], axis=2).reshape(len(t), 2 * f.shape[1], len(edges))
     values = np.concatenate([t[:, None, :], costs], axis=1)
@@ -85,7 +85,7 @@ class CellTensors(ABC):
 
     @abstractmethod
     def of_cell(self, batch: CellBatch, cell: int) -> Tensors:
-        """float32 [n, channels, v, v] of one distinct cell of n architectures, nodes as they stand in ``batch``."""
+        """float32 [n, channels, v, v] of one distinct cell of n architectures, nodes in the order of ``batch``."""
 
     def cells(self, archs: Sequence[Architecture]) -> tuple[CellBatch, ...]:
         """The cells' graphs, nodes in the space's order, without what lies on no input-output path."""
@@ -104,7 +104,7 @@ class CellTensors(ABC):
     def permuted(self, archs: Sequence[Architecture], most: int) -> tuple[Tensors, Ints]:
         """All orders of each, at most ``most``: float32 [m, channels, v, v], and the architecture of each, int64 [m].
 
-        Cells of one architecture take their orders in step, so that an architecture has as many as its richest cell.
+        Cells of one architecture change their orders together, so that it has as many as the cell with the most orders.
         """
         batches = self.cells(archs)
         taken: list[list[Ints]] = [[] for _ in batches]
@@ -126,12 +126,12 @@ class CellTensors(ABC):
 class PublishedTensors(CellTensors):
     """ReNAS's tensor: `cell_tensor` of every cell, or `edge_tensors` where the choices are one cell's edges.
 
-    Operation types are 1 plus the index in the space's operations: on NAS-Bench-101 input 1, conv1x1 2, conv3x3 3,
-    maxpool 4, output 5. Of edges they are the index among the options: on NAS-Bench-201 none 0, skip 1, conv1x1 2,
-    conv3x3 3, avgpool 4. Cells of nodes are pruned, as NAS-Bench-101 itself prunes them: a vertex on no input-output
-    path is no part of the cell, and would be sorted behind the input. Edges are taken as written: NAS-Bench-201 trains
-    them so. They have one order, for the nodes between them are sums that the space itself numbers. ``edges=False``:
-    `cell_tensor` there too, of the graph with operations on nodes.
+    Operation types of nodes are 1 plus the index in the space's operations: on NAS-Bench-101 input 1, conv1x1 2,
+    conv3x3 3, maxpool 4, output 5. Those of edges are the index among the options: on NAS-Bench-201 none 0, skip 1,
+    conv1x1 2, conv3x3 3, avgpool 4. Cells of nodes are pruned, as NAS-Bench-101 itself prunes them: a vertex on no
+    input-output path is no part of the cell, and would be sorted behind the input. Edges are taken as written, as
+    NAS-Bench-201 trains them. They have one order, for the nodes between them are sums that the space itself numbers.
+    ``edges=False``: `cell_tensor` for these too, of the graph with operations on nodes.
     """
 
     def __init__(self, space: SearchSpace, *, costs: bool = True, edges: bool = True) -> None:

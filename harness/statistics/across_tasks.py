@@ -26,6 +26,7 @@ __all__ = [
     "Profile",
     "friedman",
     "iqm_over_tasks",
+    "mean_over_tasks_interval",
     "mean_ranks",
     "nemenyi",
     "normalised",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 FEWEST_TASKS = 5
-"""Tasks from which ranks get an interval and the Friedman test is made."""
+"""The fewest tasks for an interval of ranks and for the Friedman test."""
 RESAMPLES = 2000
 
 
@@ -80,7 +81,7 @@ def task_ranks(scores: Sequence[Sequence[ArrayLike]]) -> NDArray[np.float64]:
     if not scores or len({len(entry) for entry in scores}) != 1 or not scores[0]:
         raise ValueError("ranks need the same tasks, at least one, of every entry")
     means = np.array([[finite_vector(runs, "scores").mean() for runs in entry] for entry in scores]).T
-    means = np.round(means, 9)  # two means of equal runs may differ in their last bit
+    means = np.round(means, 9)  # the means of two entries with equal runs may differ in their last bit
     better = (means[:, None, :] > means[:, :, None]).sum(axis=2)
     equal = (means[:, None, :] == means[:, :, None]).sum(axis=2)
     ranks: NDArray[np.float64] = better + (equal + 1) / 2
@@ -94,7 +95,7 @@ def mean_ranks(ranks: ArrayLike) -> NDArray[np.float64]:
 
 
 def rank_intervals(ranks: ArrayLike, *, rng: np.random.Generator, confidence: float = 0.95) -> list[Interval] | None:
-    """Interval of each entry's expected rank on a task like these: a bootstrap whose blocks are the tasks.
+    """Interval of each entry's expected rank on a task like these, by a bootstrap whose blocks are the tasks.
 
     2,000 resamples of the tasks, all entries together, with expanded percentiles (Hesterberg 2015, section 4): those of
     `t(tasks - 1) * sqrt(tasks / (tasks - 1))` in place of the normal quantile, since a plain percentile interval of few
@@ -131,9 +132,9 @@ def friedman(ranks: ArrayLike) -> Friedman | None:
 def nemenyi(ranks: ArrayLike) -> NDArray[np.float64] | None:
     """Nemenyi's p-value of each pair of entries, float64 [entries, entries] (Demsar 2006, section 3.2.2).
 
-    Of `task_ranks` [tasks, entries]: the studentised range of k entries and infinite degrees of freedom at
-    `|R_i - R_j| * sqrt(2) / sqrt(k (k + 1) / (6 tasks))`. It is corrected over the pairs; 1 on the diagonal.
-    None where `friedman` is.
+    `ranks`: `task_ranks` [tasks, entries]. p is that of the studentised range of k entries and infinite degrees of
+    freedom at `|R_i - R_j| * sqrt(2) / sqrt(k (k + 1) / (6 tasks))`. It is corrected over the pairs; 1 on the diagonal.
+    None where `friedman` is None.
     """
     blocks = _blocks(ranks)
     if friedman(blocks) is None:
@@ -148,10 +149,10 @@ def nemenyi(ranks: ArrayLike) -> NDArray[np.float64] | None:
 
 
 def tie_groups(ranks: ArrayLike, *, alpha: float = 0.05) -> list[list[int]]:
-    """Entries that Nemenyi's test does not tell apart: each largest run of them in the order of their average ranks.
+    """Groups of entries that Nemenyi's test does not tell apart, as large as possible, in the order of average ranks.
 
-    Indices of entries, best first. One group with all of them where Friedman's p is not below `alpha` or there is none:
-    no pair is told apart then.
+    Indices of entries, best first. One group holds all entries where Friedman's p is not below `alpha` or does not
+    exist: no pair is told apart then.
     """
     blocks = _blocks(ranks)
     order = [int(i) for i in np.argsort(mean_ranks(blocks), kind="stable")]
@@ -194,7 +195,7 @@ def probability_of_improvement(
 def iqm_over_tasks(tasks: Sequence[ArrayLike], *, rng: np.random.Generator) -> Aggregate | None:
     """Interquartile mean of the normalised scores of all runs of all tasks, and its interval (Agarwal et al. 2021).
 
-    `tasks[task]`: [n] normalised scores. None where tasks have different numbers of runs: one would weigh more.
+    `tasks[task]`: [n] normalised scores. None where tasks have different numbers of runs, since one would weigh more.
     """
     runs = [finite_vector(scores, "scores") for scores in tasks]
     if len({scores.size for scores in runs}) != 1:
@@ -213,6 +214,25 @@ def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArr
         raise ValueError(f"the best score, {best}, is not above random sampling's mean, {sampling_mean}")
     values: NDArray[np.float64] = (finite_vector(scores, "scores") - sampling_mean) / (best - sampling_mean)
     return values
+
+
+def mean_over_tasks_interval(tasks: Sequence[ArrayLike], *, confidence: float = 0.95) -> Interval | None:
+    """Interval of the mean over tasks of each task's mean: the tasks are these, the runs are random.
+
+    Student's, with the degrees of freedom of Welch and Satterthwaite (Satterthwaite 1946) for the variance
+    `sum(var_t / n_t) / tasks^2`. `tasks[task]`: [n] scores. None where a task has one run; without width where no task
+    has a spread.
+    """
+    runs = [finite_vector(scores, "scores") for scores in tasks]
+    if not runs or min(scores.size for scores in runs) < 2:
+        return None
+    parts = np.array([scores.var(ddof=1) / scores.size for scores in runs])
+    middle, whole = float(np.mean([scores.mean() for scores in runs])), float(parts.sum())
+    if whole == 0:
+        return Interval(middle, middle)
+    freedom = whole**2 / float((parts**2 / [scores.size - 1 for scores in runs]).sum())
+    half = float(student_t(freedom, confidence)) * math.sqrt(whole) / len(runs)
+    return Interval(middle - half, middle + half)
 
 
 def performance_profile(tasks: Sequence[ArrayLike], tau: ArrayLike, *, rng: np.random.Generator) -> Profile:

@@ -1,4 +1,4 @@
-"""Whether the interval of an entry's mean may be trusted: runs that end at one value, and tails that few runs see.
+"""Whether the interval of an entry's mean may be trusted: runs that end at one value, and rare bad runs.
 
 Student's interval of n runs covers what it says where their scores vary smoothly. It covers less in two cases. Where
 many runs end at one value, few runs show how far the others lie; this shows in the runs themselves. Where one search in
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST_FOR_TAILS", "LEAST_COVERAGE", "TIED_SHARE", "Atom", "atom", "is_tied", "student_coverage"]
 
 TIED_SHARE = 0.25
-"""Where more than this share of the runs end at one value, their interval is marked."""
+"""The interval is marked where more than this share of the runs end at one value."""
 LEAST_COVERAGE = 0.93
-"""Where 95 % intervals of the reference's own runs cover less than this, all intervals of the task are marked."""
+"""All intervals of the task are marked where 95 % intervals of the reference's own runs cover less than this."""
 FEWEST_FOR_TAILS = 100
-"""Reference runs from which `student_coverage` says anything: two in three such references see bad runs of 1 %."""
+"""The fewest reference runs for `student_coverage`: two in three references of 100 runs see bad runs of 1 %."""
 _STUDIES = 4000
 
 
@@ -38,7 +38,7 @@ class Atom(NamedTuple):
 
 
 def atom(scores: ArrayLike) -> Atom:
-    """The most frequent of the scores [n], rounded where they entered; the highest among equally frequent ones."""
+    """The most frequent of the scores [n], which were rounded at import; the highest among equally frequent ones."""
     runs = finite_vector(scores, "scores")
     values, counts = np.unique(runs, return_counts=True)
     last = counts.size - 1 - int(counts[::-1].argmax())
@@ -48,8 +48,8 @@ def atom(scores: ArrayLike) -> Atom:
 def is_tied(scores: ArrayLike) -> bool:
     """Whether more than a quarter of the runs, and at least two, end at one value: their interval is marked.
 
-    The report then prints the atom. The interval stands beside it only where it has a width: a point says nothing about
-    the next run.
+    The report then prints the atom. It prints the interval beside it only where the interval has a width: a point says
+    nothing about the next run.
     """
     most = atom(scores)
     return most.runs > max(1.0, TIED_SHARE * most.n)
@@ -59,7 +59,7 @@ def student_coverage(reference: ArrayLike, n: int, *, rng: np.random.Generator) 
     """Share of 4,000 simulated studies of n runs whose 95 % Student's interval holds the mean, in [0, 1].
 
     `reference`: [m], final scores of the task's matched random search at the whole budget. They stand for the
-    population that a study of n runs draws from, with replacement; the mean to be held is theirs. None below 100
+    population that a study of n runs draws from, with replacement; the interval should hold their mean. None below 100
     reference runs and for n < 2.
     """
     population = finite_vector(reference, "reference")
@@ -67,5 +67,5 @@ def student_coverage(reference: ArrayLike, n: int, *, rng: np.random.Generator) 
         return None
     studies = rng.choice(population, size=(_STUDIES, n))
     half = float(student_t(n - 1, 0.95)) * studies.std(axis=1, ddof=1) / np.sqrt(n)
-    slack = 1e-12 * float(np.abs(population).max())  # a study without spread holds its own value only
+    slack = 1e-12 * float(np.abs(population).max())  # the interval of a study without spread is a point
     return float(np.mean(np.abs(studies.mean(axis=1) - population.mean()) <= half + slack))

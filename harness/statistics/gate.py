@@ -1,4 +1,4 @@
-"""Whether a candidate lost anything against a reference: paired tests over common seeds, once or in steps.
+"""Whether a candidate is worse than a reference: paired tests over common seeds, once or in steps.
 
 Differences are candidate less reference on one seed, oriented so that positive is better. Pure functions on arrays;
 `docs/statistics.md` says how often each verdict errs.
@@ -23,7 +23,7 @@ __all__ = ["GateTest", "GateVerdict", "gate_verdicts", "looks", "more_seeds", "p
 GateVerdict = Literal["better", "not worse", "worse", "undecided"]
 FLIPS = 20_000
 EXACT_UP_TO = 14
-"""Differences other than 0 up to which all 2^n patterns of signs are counted."""
+"""Up to this number n of differences other than 0, all 2^n patterns of signs are counted."""
 MOST_SEEDS = 100_000
 
 
@@ -83,7 +83,7 @@ def gate_verdicts(tests: Sequence[GateTest], *, alpha: float = ALPHA) -> list[Ga
     """The verdict of each row, Holm's correction over the rows for each of the three questions.
 
     `better`: p_better below alpha. `not worse`: p_not_worse below alpha. `worse`: p_worse below alpha, and not shown to
-    be within the margin. Else `undecided`. Each kind of statement is false of any row with probability at most alpha.
+    be within the margin. Else `undecided`. Each kind of statement is false of some row with probability at most alpha.
     Of a sequence of looks, `alpha` is that of one look and `tests` are the rows not yet decided; see `looks`.
     """
     questions = ([t.p_better for t in tests], [t.p_not_worse for t in tests], [t.p_worse for t in tests])
@@ -104,8 +104,8 @@ def more_seeds(test: GateTest, margin: float, *, alpha: float = ALPHA, wanted: f
     """How many more seeds would decide an undecided row with probability `wanted`, if mean and spread stay as seen.
 
     For a level `alpha` (after correction: divided by the rows and the looks), by the normal approximation
-    `n = ((z_alpha + z_wanted) * std / distance)^2`; distance is that of the mean from -margin, or from 0 on the other
-    side where that is larger. At least 1. None where the runs have no spread to judge by, and above 100,000 seeds.
+    `n = ((z_alpha + z_wanted) * std / distance)^2`; distance is the larger of `mean + margin` and `abs(mean)`. At least
+    1. None where the differences have no spread, and above 100,000 seeds.
     """
     from scipy.special import ndtri
 

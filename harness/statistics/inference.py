@@ -1,8 +1,8 @@
 """How sure a result is: intervals, tests and corrections. Pure functions on arrays; `docs/statistics.md` defines each.
 
 Scores are final scores in the units of the task, one a run. NaN and infinities are refused with `ValueError`: a failed
-run gets its score before it comes here. What the number of runs does not allow is None. Nothing here draws from a
-global generator, and nothing here imports `scipy.stats`, which alone takes longer than a whole report.
+run gets its score before it comes here. A result that needs more runs is None. No function draws from a global
+generator, and none imports `scipy.stats`, whose import takes longer than a whole report.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def std(scores: ArrayLike) -> float | None:
 
 
 def iqm(scores: ArrayLike) -> float:
-    """Interquartile mean: the mean less the `floor(n / 4)` lowest and as many highest, scipy's `trim_mean(x, .25)`."""
+    """Interquartile mean: the mean without the `floor(n / 4)` lowest and highest each, scipy's `trim_mean(x, .25)`."""
     ordered = np.sort(finite_vector(scores, "scores"))
     cut = ordered.size // 4
     return float(ordered[cut : ordered.size - cut].mean())
@@ -90,8 +90,8 @@ def welch_intervals(
     """Pointwise difference of two mean curves with Welch's interval: (difference, low, high), each float64 [points].
 
     `ours`: [m, points], `theirs`: [n, points], a run a row, the runs independent. The interval is the difference
-    `-+ t(df) * sqrt(s1^2 / m + s2^2 / n)`, df by Welch and Satterthwaite; a point of width 0 where no run differs on
-    either side. NaN where a run has no value; low and high NaN throughout for one run on a side.
+    `-+ t(df) * sqrt(s1^2 / m + s2^2 / n)`, df by Welch and Satterthwaite. Its width is 0 where all runs of each side
+    are equal. NaN where a run has no value; low and high are NaN throughout for one run on a side.
     """
     a, b = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not (len(a) and len(b)):
@@ -143,7 +143,7 @@ def ri_interval_estimated(
     spread = vx + ratio**2 * vy
     if spread == 0:
         return _ri_of_ratios(ratio, ratio, higher_is_better)
-    # In shares of the spread, so that tiny variances do not underflow.
+    # Scaled by the spread, so that tiny variances do not underflow.
     df = 1 / ((vx / spread) ** 2 / (runs.size - 1) + (ratio**2 * vy / spread) ** 2 / (drawn.size - 1))
     t2 = float(student_t(df, confidence)) ** 2
     a = y * y - t2 * vy
@@ -184,10 +184,10 @@ def mann_whitney(scores: ArrayLike, reference: ArrayLike) -> MannWhitney | None:
 def brunner_munzel(scores: ArrayLike, reference: ArrayLike) -> float | None:
     """Two-sided p that `superiority` is one half, whatever the two spreads (Brunner and Munzel, Biometrical J. 2000).
 
-    Welch's t test on placements: of each run, the share of the other side below it, equal ones half. Mann-Whitney's
-    test asks whether the two sides are one distribution; against many reference runs it takes a wide spread for a
-    difference. 0 where each side is one placement: the sides are separate. 1 where `superiority` is one half. None
-    below 5 runs on either side.
+    Welch's t test on placements. The placement of a run is the share of the other side below it, equal ones half.
+    Mann-Whitney's test asks whether the two sides are one distribution; against many reference runs it takes a wide
+    spread for a difference. 0 where all placements of each side are equal: the sides are separate. 1 where
+    `superiority` is one half. None below 5 runs on either side.
     """
     ours, theirs = finite_vector(scores, "scores"), finite_vector(reference, "reference")
     if min(ours.size, theirs.size) < FEWEST_RUNS:
@@ -206,7 +206,7 @@ def brunner_munzel(scores: ArrayLike, reference: ArrayLike) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjusted p-values, in the order given. None stays None and is not of the family.
+    """Holm's step-down adjusted p-values, in the order given. None stays None and is not counted.
 
     Raises ValueError for a p-value outside [0, 1].
     """
@@ -225,9 +225,9 @@ def verdict(adjusted_p: float | None, mean_difference: float, superiority: float
     """What may be said: "better" only where the adjusted p is below 0.05 and the means agree; "worse" likewise.
 
     `mean_difference`: strategy less reference, oriented so that positive is better. `superiority`, of the same
-    orientation, is the direction that the test saw; where it is given it must agree too, so that a p-value earned by
-    the ranks of one side never speaks for the mean of the other. All else, no p-value included, is "not shown to be
-    better". Raises ValueError for NaN.
+    orientation, is the direction that the test saw. Where it is given it must agree too, so that a significant
+    difference of ranks never supports the opposite difference of means. All else is "not shown to be better", a missing
+    p-value too. Raises ValueError for NaN.
     """
     if math.isnan(mean_difference) or (adjusted_p is not None and math.isnan(adjusted_p)):
         raise ValueError("a verdict on NaN")
@@ -263,7 +263,7 @@ def bootstrap_iqm(
 
 
 def student_t(df: Any, confidence: float) -> Any:
-    """Two-sided quantile of Student's t, of a number or of an array of degrees of freedom."""
+    """Two-sided quantile of Student's t, for one number of degrees of freedom or an array of them."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}, not between 0 and 1")
     from scipy.special import stdtrit
@@ -278,14 +278,14 @@ def _tails(confidence: float) -> list[float]:
 
 
 def _ri_of_ratios(low: float, high: float, higher_is_better: bool) -> Interval:
-    """RI in percent of an interval of `mean / Acc_r`."""
+    """The interval of RI, in percent, from an interval of `mean / Acc_r`."""
     if higher_is_better:
         return Interval(100 * (low - 1), 100 * (high - 1))
     return Interval(100 * (1 - high), 100 * (1 - low))
 
 
 def _placements(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each of ours, the share of theirs that is below it, equal ones half."""
+    """For each of ours, the share of theirs that is below it, equal ones half."""
     ordered = np.sort(theirs)
     below, to = (np.searchsorted(ordered, ours, side=side) for side in ("left", "right"))
     shares: NDArray[np.float64] = (below + to) / (2 * theirs.size)
@@ -314,7 +314,7 @@ def _rank_sums(m: int, tie_sizes: tuple[int, ...]) -> tuple[NDArray[np.int64], i
     counts = np.zeros((m + 1, sum(offsets[-m:]) + 1), dtype=np.int64)
     counts[0, 0] = 1
     for offset in offsets:
-        counts[1:, offset:] += counts[:-1, : counts.shape[1] - offset]  # numpy reads the old values where they overlap
+        counts[1:, offset:] += counts[:-1, : counts.shape[1] - offset]  # numpy reads the old values in the overlap
     counts.flags.writeable = False
     return counts[m], m * lowest, step
 

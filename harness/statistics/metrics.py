@@ -45,7 +45,7 @@ def relative_improvement(scores: ArrayLike, sampling_mean: float, *, higher_is_b
     """RI in percent: `100 * (mean(scores) - Acc_r) / Acc_r` (Yang et al., ICLR 2020, section 3.1).
 
     `scores`: [n] final scores of the strategy's runs. `sampling_mean`: Acc_r, the mean final score of random sampling.
-    Where lower is better the sign turns, so that an improvement is positive. None where Acc_r is not positive: a
+    Where lower is better the sign is turned, so that an improvement is positive. None where Acc_r is not positive: a
     ratio to it means nothing.
     """
     mean = float(finite_vector(scores, "scores").mean())
@@ -92,7 +92,7 @@ def rank(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) 
 def ktau(learned: ArrayLike, true: ArrayLike) -> float | None:
     """Kendall's tau-b of two score vectors [n]: the harness's KTau. Ties shrink the denominator.
 
-    None for n < 2 and where either side is constant. All pairs are compared for up to 2,000 items (some 10 ms); above,
+    None for n < 2 and where either side is constant. Up to 2,000 items, all pairs are compared (some 10 ms). Above,
     scipy takes O(n log n): 423,624 rows in about 0.1 s.
     """
     learned, true = _pair(learned, true)
@@ -132,7 +132,7 @@ def ktau_pairwise(learned: ArrayLike, true: ArrayLike) -> float | None:
     """CTNAS's tau of a score vector: mean over i < j of `sign(learned_i - learned_j) * sign(true_i - true_j)`.
 
     sign(0) = +1, so the order of the items matters where there are ties. Vectors [n]; None for n < 2. O(n^2) time and
-    O(n) memory: 10,000 items take about 0.1 s; on 423,624 rows `ktau` is the one to use.
+    O(n) memory: 10,000 items take about 0.1 s. For 423,624 rows use `ktau`.
     """
     learned, true = _pair(learned, true)
     n = learned.size
@@ -153,9 +153,10 @@ def ktau_pairwise_compare(
 ) -> float | None:
     """CTNAS's tau of a comparator: mean over i < j of `sign(compare(i, j) - 0.5) * sign(true_i - true_j)`.
 
-    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k; asked in the one direction i < j only, about
-    `pairs_at_once` pairs a call. sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`). `true`: [n], one for each item. None
-    for n < 2. O(n^2) comparisons: 499,500 for 1,000 items. Raises ValueError for answers that are not m finite numbers.
+    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k. It is called in the direction i < j only,
+    with about `pairs_at_once` pairs a call. sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`). `true`: [n], one for each
+    item. None for n < 2. O(n^2) comparisons: 499,500 for 1,000 items. Raises ValueError for answers that are not m
+    finite numbers.
     """
     scores = finite_vector(true, "true")
     n = scores.size

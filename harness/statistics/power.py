@@ -1,4 +1,4 @@
-"""How many seeds a difference needs: simulated studies drawn from a task's own spread. Pure functions on arrays."""
+"""How many seeds show a difference, by simulated studies drawn from a task's own spread. Pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def seeds_needed(
     *,
     reference_seeds: int,
     rng: np.random.Generator,
+    spread: ArrayLike | None = None,
     wanted: float = 0.8,
     alpha: float = ALPHA,
     most: int = 1000,
@@ -53,17 +54,20 @@ def seeds_needed(
 ) -> int | None:
     """The fewest seeds with which a strategy `difference` above the reference is called better in 80 % of studies.
 
-    The strategy is taken to spread as `reference` [m] does, all its scores `difference` > 0 higher. `reference_seeds`:
-    how many runs the reference has in such a study. Found by bisection over simulated studies, so known to about a
-    tenth. None above `most`. Raises ValueError for a difference that is not positive.
+    The strategy is assumed to spread as `spread` [k] does (default: as `reference` [m]), with a mean that is
+    `difference` > 0 higher than the reference's. `reference_seeds`: how many runs the reference has in such a study.
+    The number is found by bisection over simulated studies, so it is exact to about a tenth. None above `most`. Raises
+    ValueError unless the difference is positive.
     """
     if not difference > 0:
         raise ValueError(f"a difference to detect is positive, not {difference}")
     theirs = finite_vector(reference, "reference")
+    like = theirs if spread is None else finite_vector(spread, "spread")
+    ours = like + (theirs.mean() - like.mean() + difference)
 
     def enough(seeds: int) -> bool:
         found = power(
-            theirs + difference, theirs, seeds=seeds, reference_seeds=reference_seeds, rng=rng, alpha=alpha,
+            ours, theirs, seeds=seeds, reference_seeds=reference_seeds, rng=rng, alpha=alpha,
             studies=studies,
         )  # fmt: skip
         return found >= wanted

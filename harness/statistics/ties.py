@@ -1,7 +1,7 @@
-"""Scores without float noise, and what is read off a tie. Pure functions on arrays.
+"""Scores without float noise, and the best validated row where several tie. Pure functions on arrays.
 
 The mean of three repeats may differ in its last bit from an equal mean of three others. A rank, a p-value or a best row
-then hangs on the order of an addition. Scores are therefore rounded where they enter, and a tie is told as one.
+then depends on the order of an addition. So scores are rounded when they are imported, and ties are reported as ties.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DIGITS = 9
 class BestValidated(NamedTuple):
     """Final score of the row with the best validation score.
 
-    `final`: the mean over the `tied` rows that share it. `low`, `high`: the lowest and the highest of theirs.
+    `final`: the mean over the `tied` rows that share it. `low`, `high`: the lowest and highest of their scores.
     """
 
     final: float
@@ -36,17 +36,17 @@ class BestValidated(NamedTuple):
 def rounded(scores: ArrayLike) -> NDArray[np.float64]:
     """`scores` to 1e-9 of their unit, float64 of the same shape. NaN and infinities stay what they are.
 
-    Importers call it once, on the columns that they write. Two values that are equal but for float noise become one.
+    Importers call it once, on the columns that they write. Two values that differ by float noise alone become equal.
     """
     values = np.asarray(np.round(np.asarray(scores, dtype=np.float64), DIGITS), dtype=np.float64)
     return values + 0.0  # no -0.0
 
 
 def best_validated(valid: ArrayLike, final: ArrayLike, *, higher_is_better: bool = True) -> BestValidated | None:
-    """What the best validated row scores: the mean final score over all rows tied for the best validation score.
+    """The final score of the best validated row: the mean over all rows that tie for the best validation score.
 
-    `valid`, `final`: [rows], NaN where a row has no such score. `higher_is_better` is of `valid`, the search task's.
-    Both are rounded first. Rows without one of the two are left out; None where none has both.
+    `valid`, `final`: [rows], NaN where a row has no such score. `higher_is_better`: of `valid`, on the search task.
+    Both are rounded first. Rows that lack one of the two are left out; None where no row has both.
     Raises ValueError for vectors of different length.
     """
     seen, scored = rounded(valid), rounded(final)

@@ -50,8 +50,8 @@ def cost_of_reference_run(costs: ArrayLike, runs: int, *, limit: float | None = 
     `costs`: [n], what each run of the entry paid, in one unit, in the order of its search seeds; infinity where that is
     not known. `limit`: the budget in that unit. A run that paid `limit` or more is set against the whole reference run
     (infinity), so that the query which crosses the limit counts on both sides. Returns float64 [runs]. Each cost is
-    used equally often where n divides `runs`, else the first ones once more. Raises ValueError for NaN, for a negative
-    cost and for no cost at all.
+    used equally often where n divides `runs`; else the first ones are used once more. Raises ValueError for NaN, for a
+    negative cost and for no cost at all.
     """
     paid = np.array(costs, dtype=np.float64)
     if paid.ndim != 1 or paid.size == 0 or np.isnan(paid).any() or (paid < 0).any():
@@ -64,9 +64,9 @@ def cost_of_reference_run(costs: ArrayLike, runs: int, *, limit: float | None = 
 def worst_case(scores: Sequence[float | None], *known: ArrayLike) -> NDArray[np.float64]:
     """Scores with each failed run (None) at the worst final score known, float64 [n].
 
-    Oriented so that higher is better. `known`: everything that is known of the task: the table's rows (or random
-    sampling's draws) that are feasible, the reference's runs, the other entries' runs; NaN there is no score. The
-    worst of all these and of `scores` stands for a failure, so that a run never gains by failing.
+    Oriented so that higher is better. `known`: all scores known on the task, of the feasible rows of the table (or of
+    random sampling's draws), of the reference's runs and of the other entries' runs; NaN is no score. A failed run gets
+    the worst of all these and of `scores`, so that a run never gains by failing.
     Raises ValueError where nothing at all is known.
     """
     values = np.array([np.nan if s is None else s for s in scores], dtype=np.float64)
@@ -80,8 +80,8 @@ def compare(scores: ArrayLike, references: Mapping[str, ArrayLike]) -> Compariso
     """An entry's scores [n] against each reference [m], and against all of them at once.
 
     Oriented so that higher is better. The question is whether the entry is better than *every* reference (or worse than
-    every one), an intersection-union test (Berger 1982): each part is tested at the full level, and `p` is the largest
-    of the two-sided p-values, 1 where the parts disagree about the direction, None where one of them has none. No
+    every one), an intersection-union test (Berger 1982). Each part is tested at the full level, and `p` is the largest
+    of the two-sided p-values; 1 where the parts disagree about the direction, None where one part has no p-value. No
     correction for the number of references is needed, and more references can only make p larger. `difference` and
     `superiority` are those closest to "no difference", or 0 and 1/2 where the parts disagree. `weakest`: the reference
     with the largest p. Raises ValueError without a reference and for scores that are not finite.
@@ -110,9 +110,9 @@ def compare(scores: ArrayLike, references: Mapping[str, ArrayLike]) -> Compariso
 def headline(tasks: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
     """Study-wide p-values: Holm's step-down over all hypotheses of all tasks at once, in the shape given.
 
-    `tasks`: of each task the p-values of its strict entries, those against random sampling and those against matched
-    random search (`Comparison.p`) alike. None is no hypothesis. With verdicts at .05 on these, the chance that a study
-    says anything false in its headline is at most 5 %, however many entries, tasks and questions it has.
+    `tasks`: for each task the p-values of its strict entries, against random sampling and against matched random search
+    (`Comparison.p`). None is no hypothesis. With verdicts at .05 on these, the chance that the headline of a study says
+    anything false is at most 5 %, however many entries, tasks and questions it has.
     """
     adjusted = iter(holm([p for task in tasks for p in task]))
     return [[next(adjusted) for _ in task] for task in tasks]

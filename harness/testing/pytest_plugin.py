@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.reading.results import Results
     from harness.search.oracle import Oracle
     from harness.spaces import SearchSpace
+    from harness.testing.pace import SearchBenchmark
 
 _MARK = "nas_gate"
 _QUERIES = 100
@@ -89,6 +90,18 @@ def oracle(toy_task: Evaluator) -> Oracle:
     from harness.search.oracle import Oracle
 
     return Oracle(toy_task.validator(), Budget(queries=_QUERIES))
+
+
+@pytest.fixture
+def nas_benchmark(request: pytest.FixtureRequest, toy_task: Evaluator) -> SearchBenchmark:
+    """Times a search on ``toy_task`` for each query, as a ratio to random search, in pytest-benchmark's tables."""
+    if not request.config.pluginmanager.hasplugin("benchmark"):
+        pytest.fail("nas_benchmark needs pytest-benchmark: pip install pytest-benchmark", pytrace=False)
+    from harness.testing.pace import RatioClock, SearchBenchmark
+
+    ratios = RatioClock()
+    request.node.add_marker(pytest.mark.benchmark(timer=ratios, group="search per query / random search"))
+    return SearchBenchmark(request.getfixturevalue("benchmark"), ratios, toy_task)
 
 
 def _said(mark: pytest.Mark, name: str) -> str:

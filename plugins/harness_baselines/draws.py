@@ -20,5 +20,5 @@ def draws(space: SearchSpace, rng: np.random.Generator) -> Iterator[Architecture
 
 
 def worst_if_nan(score: float) -> float:
-    """``score``, or minus infinity where there is none: a failed training, a broken constraint, a gap in the table."""
+    """``score``; minus infinity where it is NaN: a failed training, a broken constraint, a gap in the table."""
     return score if score == score else -math.inf

@@ -38,8 +38,8 @@ class LocalSearch(Strategy[LocalSearchParams]):
 
     Each climb starts at the best of ``num_init`` random architectures; the budget ends the last one. Neighbours differ
     in one choice and are tried in random order. A move needs a strictly better score, so that isomorphic twins, which
-    score the same where the task does not tell them apart, never lead in a circle. Neighbours known from an earlier
-    climb are answered free and take part like the others.
+    have equal scores on many tasks, never lead in a circle. Neighbours known from an earlier climb are answered free
+    and take part like the others.
     """
 
     name: ClassVar[str] = "local-search"
@@ -60,7 +60,7 @@ class LocalSearch(Strategy[LocalSearchParams]):
             while len(fresh) < params.num_init:
                 arch, before = next(archs), len(paid)
                 value = score(arch)
-                if len(paid) > before:  # neither a repeat nor, where the task has one row for both, a known one's twin
+                if len(paid) > before:  # no repeat, and no twin of a known one where the task has one row for both
                     fresh.append((value, arch))
             climb(max(fresh, key=itemgetter(0)), oracle.space, score, draw, full=params.full_neighbourhood)
             self.notes["climbs"] += 1

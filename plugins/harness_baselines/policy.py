@@ -19,8 +19,8 @@ _BLOCKS = 16
 class Policy:
     """p(arch) = product over choices of softmax(logits)[choice, option].
 
-    logits: float64 [choices, most options], -inf beyond a choice's own options. Starts almost uniform, at ``scale``
-    times a standard normal draw.
+    logits: float64 [choices, most options], -inf beyond a choice's own options. It starts almost uniform: logits are
+    ``scale`` times a standard normal draw.
     """
 
     def __init__(self, space: SearchSpace, rng: np.random.Generator, scale: float) -> None:
@@ -51,7 +51,7 @@ class Policy:
 
     def _drawn(self, cumulative: Floats, u: Floats) -> list[Architecture]:
         options = (u[:, :, None] >= cumulative).sum(axis=2)
-        options = np.minimum(options, self._last)  # by rounding, the cumulative sum may end below 1
+        options = np.minimum(options, self._last)  # through rounding, the cumulative sum may end below 1
         return [tuple(row) for row in options.tolist()]
 
     def score_function(self, arch: Architecture) -> Floats:

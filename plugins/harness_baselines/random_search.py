@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class RandomSearch(Strategy):
     """Architectures drawn at random, the best validated one kept.
 
-    Drawn by the task's law until the budget is spent, with replacement: a repeat costs nothing and is counted apart.
+    They are drawn by the task's law, with replacement, until the budget is spent. A repeat is free and counted apart.
     """
 
     name: ClassVar[str] = "random-search"

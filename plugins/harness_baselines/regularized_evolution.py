@@ -51,9 +51,9 @@ class RegularizedEvolutionParams(Params):
 class RegularizedEvolution(Strategy[RegularizedEvolutionParams]):
     """Mutate the winner of a tournament, the oldest individual dies (Real et al. 2019).
 
-    The first population is drawn at random. Every queried architecture joins the population, a repeat answered from
-    memory too. What has no score (a failed training, an infeasible architecture, one that a partial table lacks) joins
-    as the worst.
+    The first population is drawn at random. Every queried architecture joins the population, also a repeat that is
+    answered from memory. An architecture without a score (a failed training, an infeasible one, one that a table lacks)
+    joins as the worst.
     """
 
     name: ClassVar[str] = "regularized-evolution"

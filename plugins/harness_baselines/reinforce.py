@@ -40,10 +40,10 @@ class ReinforceParams(Params):
     ] = None
     reward_scale: Annotated[
         Annotated[float, msgspec.Meta(gt=0)] | None,
-        msgspec.Meta(description="what a score is multiplied by to give the reward; Adam does not notice it"),
+        msgspec.Meta(description="factor from score to reward; it makes no difference to Adam"),
     ] = None
     momentum: Annotated[
-        float, msgspec.Meta(ge=0, lt=1, description="of the moving average of rewards that is the baseline")
+        float, msgspec.Meta(ge=0, lt=1, description="decay of the moving average of rewards, which is the baseline")
     ] = 0.9
     init_scale: Annotated[float, msgspec.Meta(ge=0, description="standard deviation of the initial logits")] = 1e-3
 
@@ -52,11 +52,11 @@ class Reinforce(Strategy[ReinforceParams]):
     """Policy gradient on independent logits per choice (Ying et al. 2019; Dong and Yang 2020).
 
     Draw an architecture from the policy, query it, and follow the gradient of (reward - baseline) * log p.
-    The best visited architecture stands, not the policy's mode. A repeat is answered from memory and teaches again, so
-    that a policy that has converged ends the search by calls. What has no score (a failed training, an infeasible
-    architecture, one that a partial table lacks) is rewarded like the worst score so far. Where encodings may be
-    invalid, the policy is conditioned on validity by drawing again, and the gradient ignores the normalisation that
-    this brings, as the published baselines do. ``ranker``: log p.
+    The answer is the best visited architecture, not the policy's mode. A repeat is answered from memory and updates the
+    policy again, so that a policy that has converged ends the search by its calls. An architecture without a score (a
+    failed training, an infeasible one, one that a partial table lacks) gets the reward of the worst score so far. Where
+    encodings may be invalid, invalid ones are drawn again, and the gradient ignores the normalisation that this needs,
+    as the published baselines do. ``ranker``: log p.
     """
 
     name: ClassVar[str] = "reinforce"
@@ -76,7 +76,7 @@ class Reinforce(Strategy[ReinforceParams]):
             if score == score:
                 worst = min(worst, score)
             elif worst == math.inf:
-                continue  # nothing has been scored yet that a failure could be compared with
+                continue  # there is no score yet with which a failure could be compared
             else:
                 score = worst
             reward = settings.reward_scale * score

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 class HyperbandParams(Params):
     eta: Annotated[
-        int, msgspec.Meta(ge=2, description="one in eta goes on; the fidelities climbed are at least this ratio apart")
+        int,
+        msgspec.Meta(ge=2, description="one in eta goes on; the epochs of fidelities differ at least by this factor"),
     ] = 3
 
 
@@ -33,9 +34,9 @@ class SuccessiveHalvingParams(HyperbandParams):
 
 
 def rungs(fidelities: Sequence[Fidelity], eta: int) -> tuple[Fidelity, ...]:
-    """The fidelities to climb, cheap to full: from the full one down, each at most 1/eta of the epochs of the next.
+    """The fidelities to climb, cheap to full: each has at most 1/eta of the epochs of the next.
 
-    Where a fidelity has no epochs, it is always one of them.
+    A fidelity without epochs is always one of them.
     """
     chosen = [fidelities[-1]]
     for lower in reversed(fidelities[:-1]):
@@ -51,13 +52,13 @@ H_co = TypeVar("H_co", bound=HyperbandParams, covariant=True)
 class Halving(Strategy[H_co]):
     """Brackets, until the budget is spent: n random architectures at the bracket's first rung; the best n // eta go on.
 
-    Where the task has one fidelity, this is random search, and ``notes`` says so. What has no score does not go on.
-    A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task records them.
+    Where the task has one fidelity, this is random search, and ``notes`` says so. Architectures without a score do not
+    go on. A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task has them.
     """
 
     @abstractmethod
     def brackets(self, top: int) -> Iterator[tuple[int, int]]:
-        """Without end: how many architectures start, and at which rung; ``top`` is the index of the full one."""
+        """Brackets without end: how many architectures start, at which rung; ``top`` is the index of the full one."""
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         eta = self.params.eta
@@ -79,7 +80,7 @@ class Halving(Strategy[H_co]):
 class Hyperband(Halving[HyperbandParams]):
     """Successive halving over brackets that start at different fidelities (Li et al. 2018).
 
-    Bracket s = top, ..., 0, and again, starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
+    Bracket s (top, ..., 0, and again) starts ceil((top + 1) / (s + 1) * eta**s) architectures at rung top - s.
     """
 
     name: ClassVar[str] = "hyperband"

@@ -1,1 +1,1 @@
-"""CSNAS's sequential model-based search by Optuna's TPE, and Optuna's TPE as it comes."""
+"""CSNAS's sequential model-based search with Optuna's TPE, and Optuna's TPE by itself."""

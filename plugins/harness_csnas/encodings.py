@@ -21,7 +21,7 @@ class Encoding(ABC):
 
     @abstractmethod
     def decode(self, theta: Theta) -> Architecture | None:
-        """The architecture, or None where theta encodes none of the space."""
+        """The architecture, or None where theta encodes no architecture of the space."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Theta:
@@ -29,13 +29,13 @@ class Encoding(ABC):
 
     @property
     def effective_dimensions(self) -> float:
-        """How many of the variables a change of which can change the architecture, on average."""
+        """How many variables, on average, can change the architecture when they change."""
         return float(len(self.widths))
 
 
 class Choices(Encoding):
-    """``native``: the space's own choices. On NAS-Bench-301 that is an input pair and two operations a node, on a dense
-    space an operation for every possible edge, all of which are summed.
+    """``native``: the space's own choices. On NAS-Bench-301 these are an input pair and two operations a node; on a
+    dense space, an operation for every possible edge, all summed.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -67,7 +67,7 @@ _NODES = 4
 
 
 def edges_of(nodes: int) -> int:
-    """Possible edges of a cell with so many intermediate nodes: node j has j, two of them the cell's inputs."""
+    """Possible edges of a cell with so many intermediate nodes: node j has j, two of them from the cell's inputs."""
     return sum(range(2, 2 + nodes))
 
 
@@ -89,8 +89,8 @@ class First2(Encoding):
     on DARTS's space, 20 on a dense space of five nodes.
 
     A node keeps its two lowest-index predecessors whose operation is not ``none``; missing ones are ``skip_connect``
-    from the lowest unused predecessor. That is what CSNAS's released decoding comes to where it is defined, without
-    its random filler. Later edges are inert: `effective_dimensions` says how many of the variables matter.
+    from the lowest unused predecessor. CSNAS's released decoding does the same where it is defined, apart from its
+    random filler. Later edges have no effect: `effective_dimensions` says how many of the variables matter.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -146,12 +146,12 @@ class First2(Encoding):
         return found
 
     def draw(self, rng: np.random.Generator) -> Theta:
-        """Uniform over theta, not over architectures: low predecessors, being kept first, come more often."""
+        """Uniform over theta, not over architectures: low predecessors are kept first, so they come more often."""
         return tuple(rng.integers(0, self.widths).tolist())
 
     @property
     def effective_dimensions(self) -> float:
-        """An edge is live where fewer than two earlier ones of its node carry an operation; each does with p = 7/8."""
+        """An edge counts where fewer than two earlier edges of its node carry an operation; each does with p = 7/8."""
         q = 1.0 / len(_OPERATIONS)
         live = 0.0
         for node in range(self.nodes):

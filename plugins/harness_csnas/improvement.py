@@ -6,7 +6,7 @@ The paper's objective y is a loss, y* the quantile of all y seen so far with p(y
     p(theta | y) = l(theta) where y < y*, g(theta) elsewhere                         (5)
     EI(theta) is proportional to 1 / (gamma + (1 - gamma) g(theta) / l(theta))       (6)
 
-theta is a vector of categorical variables, each by itself: l and g are products over them, and the best theta has the
+theta is a vector of independent categorical variables: l and g are products over them, and the best theta has the
 largest l_i / g_i in every variable i. A proposal is the best of many candidates drawn from l; with the paper's 20,000
 every option is among them. The densities are those of Optuna's TPESampler.
 """
@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _RECENT = 25
-"""Observations, the last ones, of full weight; older ones fade linearly (Bergstra et al. 2013)."""
+"""So many last observations have full weight; that of older ones falls linearly (Bergstra et al. 2013)."""
 
 
 def split(scores: npt.ArrayLike, good: int) -> npt.NDArray[np.bool_]:
-    """Eq. 5: which of the scores, more being better here, are on the good side of y*, bool [n]: the ``good`` best ones,
-    of equal ones the first."""
+    """Eq. 5: which of the scores are on the good side of y*, bool [n]: the ``good`` best ones, of equal ones the first.
+    Here higher is better."""
     chosen = np.zeros(len(np.asarray(scores)), dtype=np.bool_)
     chosen[np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[:good]] = True
     return chosen

@@ -21,9 +21,9 @@ GammaRule = Literal["linear", "sqrt", "released"]
 def gamma(rule: GammaRule, share: float) -> Callable[[int], int]:
     """How many of n trials count as good.
 
-    linear: ``share`` of the trials, the reading of CSNAS's "20 % of best-sampled points". sqrt: hyperopt's rule
-    ``min(ceil(share * sqrt(n)), 25)`` with the same number. released: the same with hyperopt's default .25, which the
-    released code ran with, its own settings never being passed on.
+    linear: ``share`` of the trials, one reading of CSNAS's "20 % of best-sampled points". sqrt: hyperopt's rule
+    ``min(ceil(share * sqrt(n)), 25)`` with the same number. released: this rule with hyperopt's default .25, as in the
+    released code, which never passes its own settings on.
     """
     if rule == "linear":
         return lambda n: max(1, math.ceil(share * n))
@@ -34,13 +34,13 @@ def gamma(rule: GammaRule, share: float) -> Callable[[int], int]:
 class ExpectedImprovement(optuna.samplers.BaseSampler):
     """CSNAS's proposals: each categorical variable by itself, uniform at first, then by Eqs. 5 and 6.
 
-    Of ``candidates`` options drawn from l the one of the largest expected improvement is proposed, of equal ones the
-    first drawn. That is what Optuna's TPESampler does with these settings, which it deprecates; its time grows with the
-    number of candidates times that of trials, since it asks for the densities of each candidate anew.
+    Of ``candidates`` options drawn from l the one with the largest expected improvement is proposed, of equal ones the
+    first drawn. Optuna's TPESampler does the same with these settings, which it deprecates. Its time grows with the
+    number of candidates times that of trials, since it computes the densities of each candidate anew.
     """
 
     def __init__(self, *, starts: int, candidates: int, good: Callable[[int], int], seed: int) -> None:
-        """starts: trials told before the model replaces uniform draws. good: how many of n trials count as so."""
+        """starts: trials before the model replaces uniform draws. good: how many of n trials count as good."""
         self.starts, self.candidates, self._good = starts, candidates, good
         self._rng = np.random.default_rng(seed)
         self._scores: list[float] = []
@@ -72,7 +72,7 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
         return int(self._rng.choice(best, p=drawn[best] / drawn[best].sum()))  # which is drawn first
 
     def _hear(self, study: optuna.Study) -> None:
-        """What was told since the last proposal; trials are told one after the other."""
+        """The trials finished since the last proposal; they finish one after the other."""
         told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len(told) > len(self._scores):
             new = told[len(self._scores) :]
@@ -82,5 +82,5 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
 
 
 def tpe_starts() -> int:
-    """How many trials Optuna's TPESampler is told before its model replaces random draws, by its own default."""
+    """How many trials Optuna's TPESampler needs by default before its model replaces random draws."""
     return int(inspect.signature(optuna.samplers.TPESampler.__init__).parameters["n_startup_trials"].default)

@@ -4,18 +4,18 @@ CSNAS (Nguyen and Chang, 2021) proposes theta by TPE, scores it, and adds the pa
 contrastive loss, which needs no labels; here the objective is whatever the study's search task scores. On a task that
 scores anything else, such as validation accuracy, this is not CSNAS, and the record's notes say so.
 
-What a proposal turns out to be, and what the model is told of it:
+The kinds of proposals, and the value that the model gets for each:
 
 - paid, with a score: that score;
 - a repeat: its known value, free;
 - outside the space (*invalid*), beyond a constraint known before training (*infeasible*), or without a row in a partial
-  table (*unknown*): unpaid; the worst score known, so that the model turns away, or nothing while the sampler still
-  draws its random starts, which these do not use up;
+  table (*unknown*): unpaid. The model gets the worst score known, so that it turns away. While the sampler still draws
+  its random starts, the model gets nothing, and the proposal is not one of the starts;
 - paid, but the training failed, or the architecture breaks a constraint known only after training: the worst score
-  known, and so are its repeats.
+  known, also for its repeats.
 
 After two repeats in a row one uniformly drawn unseen architecture is paid, counted as ``forced_random``. Unpaid
-proposals neither continue nor break a row of repeats; after 100 of them in a row one architecture is forced too.
+proposals neither continue nor break a series of repeats; after 100 of them in a row one architecture is forced too.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from harness_csnas.sampler import ExpectedImprovement, GammaRule, gamma, tpe_sta
 _REPEATS = 2
 """After so many repeats in a row one uniformly drawn unseen architecture is paid."""
 _UNPAYABLE = 100
-"""As after so many proposals in a row that cannot be paid for."""
+"""The same is done after so many proposals in a row that cannot be paid for."""
 _DRAWS = 64_000
-"""The search ends where so many uniform draws cannot be paid for, the bound of matched random search too."""
+"""The search ends where so many uniform draws cannot be paid for; matched random search has the same bound."""
 _RETURNED = 10
 
 
@@ -77,7 +77,7 @@ class CSNASParams(EncodedParams):
 
 
 class TPEParams(EncodedParams):
-    """Where Optuna's own defaults stand."""
+    """The encoding alone: everything else is Optuna's own default."""
 
 
 P_co = TypeVar("P_co", bound=EncodedParams, covariant=True)
@@ -113,7 +113,7 @@ class _ByTPE(Strategy[P_co]):
 
 
 def _result_of(oracle: Oracle) -> str:
-    """Whose result this is: CSNAS's objective is a contrastive loss, and nothing else is called its own."""
+    """Whose result this is. CSNAS's objective is a contrastive loss; results with another are not called CSNAS's."""
     name = oracle.score.name
     if "contrastive" in name.lower():
         return f"the search task's objective, {name}"
@@ -133,7 +133,7 @@ class _Outcome(Enum):
 
 
 class _Loop:
-    """Propose, score, tell, until the oracle ends the search or nothing is left that it would score."""
+    """Propose, score, tell the model, until the oracle ends the search or has nothing left to score."""
 
     def __init__(
         self, oracle: Oracle, encoding: Encoding, study: optuna.Study, rng: np.random.Generator, starts: int
@@ -178,7 +178,7 @@ class _Loop:
             self.counts[outcome.value] += 1
         unpayable = outcome not in (_Outcome.PAID, _Outcome.REPEAT)
         if value is None or (unpayable and self.told < self.starts):
-            self.study.tell(trial, state=TrialState.FAIL)  # the model does not see it, nor is it a random start
+            self.study.tell(trial, state=TrialState.FAIL)  # the model does not see it, and it is no random start
         else:
             self.study.tell(trial, value)
             self.told += 1
@@ -187,7 +187,7 @@ class _Loop:
     def _force(self) -> bool:
         """Pay one uniformly drawn architecture that is not known yet, and tell it to the model; whether there was one.
 
-        Raises BudgetExhausted where known ones alone are drawn, once the oracle has answered too many free calls.
+        Raises BudgetExhausted where only known ones are drawn, once the oracle has answered too many free calls.
         """
         unpayable = 0
         while unpayable < _DRAWS:
@@ -209,7 +209,7 @@ class _Loop:
         return False
 
     def _score(self, arch: Architecture | None) -> tuple[_Outcome, float | None]:
-        """What comes of ``arch``, and what the model should hear: None where no score is known yet to call worst."""
+        """The kind of ``arch``, and the value for the model; None where no worst score is known yet."""
         if arch is None:
             return _Outcome.INVALID, self.worst
         if self.oracle.violation([arch])[0] > 0:
@@ -240,15 +240,15 @@ def _quiet() -> Iterator[None]:
 
 
 class CSNAS(_ByTPE[CSNASParams]):
-    """Sequential model-based search by expected improvement, as CSNAS has it (Nguyen and Chang 2021).
+    """Sequential model-based search by expected improvement, as in CSNAS (Nguyen and Chang 2021).
 
     The settings are those of Section IV: uniform prior, 20 random starts, 20,000 candidates, top 20 %, each
     variable by itself.
 
-    With a fifth of all points called good, the model soon likes one option of each variable best, and proposes what is
-    known; fewer candidates change nothing. After two repeats in a row one uniformly drawn architecture is paid instead,
-    counted in the record as the note `forced_random`. On small spaces most of the budget goes there: 72 to 77 of 100
-    paid queries on NAS-Bench-201's CIFAR-10 (five seeds; with `gamma_rule` sqrt 4 to 7).
+    With a fifth of all points called good, the model soon prefers one option of each variable, and proposes known
+    architectures; fewer candidates do not change that. After two repeats in a row one uniformly drawn architecture is
+    paid instead; the record's note `forced_random` counts these. On small spaces most of the budget goes there: 72 to
+    77 of 100 paid queries on NAS-Bench-201's CIFAR-10 (five seeds; with `gamma_rule` sqrt 4 to 7).
     """
 
     name = "csnas"

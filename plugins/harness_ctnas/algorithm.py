@@ -1,4 +1,4 @@
-"""The steps of Algorithm 1 (poster) and what they share: C, NAC, the policy pi and the baseline beta."""
+"""The steps of Algorithm 1 (poster) and their shared state: C, NAC, the policy pi and the baseline beta."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness_ctnas.policy import PolicySearch
 
 @dataclass
 class Algorithm1:
-    """labelled, scores: the M labelled architectures, whose pairs C starts with. pseudo: what D has brought to C."""
+    """labelled, scores: the M labelled architectures; C starts with their pairs. pseudo: pairs that D added to C."""
 
     comparator: Comparator
     policy: PolicySearch
@@ -39,7 +39,7 @@ class Algorithm1:
         self.policy.update(n, self.comparator.against(self.baseline.beta))
 
     def explore(self, s: Sequence[Architecture], k: int) -> None:
-        """D: the K pairs of S that NAC is surest of, with their most probable labels; C <- C u D."""
+        """D: the K pairs of S of which NAC is surest, with their most probable labels; C <- C u D."""
         if self.pseudo_labels != "off" and len(set(s)) > 1:
             found = pseudo_labelled(self.comparator, s, k, self.pseudo_labels, self.rng)
             self.pseudo = joined(self.pseudo, found)

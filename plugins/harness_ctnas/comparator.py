@@ -23,7 +23,7 @@ Step = tuple[Tensor, Tensor, Tensor | None]
 class NAC(nn.Module):
     """p = sigmoid([Z_a ; Z_a'] W_FC + c) (poster, Eq. 3; c, the released code's, is 0 with Eq. 4 to the letter).
 
-    The logit separates, u(a) + v(a') + c with [u ; v] = W_FC: u alone orders architectures, whatever they are
+    The logit is a sum, u(a) + v(a') + c with [u ; v] = W_FC. So u alone orders architectures, whatever they are
     compared with.
     """
 
@@ -76,7 +76,7 @@ class Comparator:
             return torch.cat(parts).double().numpy() if parts else np.zeros((0, 2))
 
     def rank(self, archs: Sequence[Architecture]) -> Floats:
-        """u of each, float64 [n]: by it the architectures are ordered, whichever one they are compared with."""
+        """u of each, float64 [n]. It orders the architectures, whichever one they are compared with."""
         return self.halves(archs)[:, 0]
 
     def compare(self, a: Sequence[Architecture], b: Sequence[Architecture]) -> Floats:
@@ -118,11 +118,11 @@ class Comparator:
     def _steps(self, labelled: Inputs, scores: Tensor, pseudo: Pairs | None) -> Iterator[Step]:
         """The steps of an epoch.
 
-        ``once``: one step on C to the letter, which is each of the M(M-1)/2 pairs of labelled architectures once and
-        every pseudo-labelled pair, all of one weight. Else each batch of labelled architectures is joined with
-        ``pseudo_ratio`` times as many pseudo-labelled pairs, drawn without replacement within an epoch. In the loss a
-        labelled architecture, whose pairs share its weight, then counts as much as a pseudo-labelled pair: of ``all``
-        pairs there are hundreds for each architecture, beside which pseudo-labels would have no say.
+        ``once``: one step on exactly C, which is each of the M(M-1)/2 pairs of labelled architectures once and every
+        pseudo-labelled pair, all of one weight. Else each batch of labelled architectures is joined with
+        ``pseudo_ratio`` times as many pseudo-labelled pairs, drawn without replacement within an epoch. In the loss the
+        pairs of a labelled architecture share its weight, which is that of one pseudo-labelled pair. Otherwise
+        pseudo-labels would not count, since ``all`` gives hundreds of pairs for each architecture.
         """
         if self._training.pairs == "once":
             logits, y = self._pairs(self.nac(labelled), scores)

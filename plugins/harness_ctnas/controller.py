@@ -1,7 +1,7 @@
 """The controller pi(theta): an LSTM that takes a script's decisions one by one, n architectures at a time.
 
-Sizes, initialisation and attention: the released code (core/controller/nasbench.py); other scripts than NAS-Bench-101's
-get the same parts for the decisions that they ask.
+Sizes, initialisation and attention are those of the released code (core/controller/nasbench.py). Scripts of other
+spaces than NAS-Bench-101 get the same parts for their decisions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SURVEYED = 512
 
 
 class Rollout(NamedTuple):
-    """archs: n valid architectures. log_p, entropy: float32 [n], sums over each one's own decisions."""
+    """archs: n valid architectures. log_p, entropy: float32 [n], sums over the decisions of each architecture."""
 
     archs: list[Architecture]
     log_p: Tensor
@@ -31,7 +31,7 @@ class Rollout(NamedTuple):
 def family(decision: Decision) -> str:
     """Decisions of one family share an output layer and embeddings of their options.
 
-    Operations of one list, edges, counts, stops. A choice whose options name no operations stands for itself.
+    Families are operations of one list, edges, counts, stops. A choice of other options is a family alone.
     """
     if decision.kind != "op":
         return f"{decision.kind}_{decision.options}"
@@ -98,7 +98,7 @@ class Controller(nn.Module):
             nn.init.uniform_(parameter, -_BOUND, _BOUND, generator=generator)
 
     def roll_out(self, n: int) -> Rollout:
-        """n architectures drawn from pi, with the gradient of what they say where gradients are on."""
+        """n architectures drawn from pi; log-probabilities and entropies have gradients where gradients are on."""
         script, state = self._script, self._script.start(n)
         log_p, entropy = torch.zeros(n), torch.zeros(n)
         zeros = torch.zeros(n, WIDTH)
@@ -119,7 +119,7 @@ class Controller(nn.Module):
             spread = -(probs * log_probs).sum(dim=1)
             x_new = net.embedded(decision, actions)
             if decision.done.any():
-                # An architecture that does not take this decision keeps its place.
+                # An architecture that does not take this decision keeps its state.
                 active = torch.from_numpy(~decision.done)
                 taken, spread = taken * active, spread * active
                 x_new, h_new, c_new = (

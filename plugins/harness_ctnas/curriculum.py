@@ -17,8 +17,8 @@ Rule = Literal["curriculum", "released", "random", "fixed"]
 def best_of(comparator: Comparator, archs: Sequence[Architecture]) -> Architecture:
     """The architecture of H that NAC prefers on average to the others of H; the later among equals (Alg. 2).
 
-    s_i = mean over j != i of NAC(a_i, a_j) = sigmoid(u_i + v_j + c). With j = i the argmax would be that of u, which
-    is what `Comparator.rank` orders by; without it, it can be a near neighbour of it.
+    s_i = mean over j != i of NAC(a_i, a_j) = sigmoid(u_i + v_j + c). With j = i the argmax would be that of u, by
+    which `Comparator.rank` orders. Without j = i it may be another architecture with nearly the same u.
     """
     if len(archs) == 1:
         return archs[0]
@@ -34,7 +34,7 @@ class Baseline:
     """beta.
 
     ``curriculum``: Alg. 2 over all baselines so far (B) and new samples (S). ``released``: over the new samples alone.
-    ``random``: one of the new samples. ``fixed``: never changed. Under each rule the best of the history is kept apart,
+    ``random``: one of the new samples. ``fixed``: never changed. Under every rule the best of the history is kept too,
     as in the released code (policy_learning.py, derive): Alg. 2 over the best so far, the new baseline and S.
     """
 
@@ -44,11 +44,11 @@ class Baseline:
     earlier: list[Architecture] = field(default_factory=list)
     """B."""
     best: Architecture | None = None
-    """The best of the history, which the search ends with."""
+    """The best of the history; the search returns it."""
     changes: int = 0
 
     def update(self, samples: Sequence[Architecture], rng: np.random.Generator) -> None:
-        """S is in; B <- B + {beta}; beta <- Alg. 2."""
+        """Take in the new samples S: B <- B + {beta}; beta <- Alg. 2."""
         self.earlier = list(dict.fromkeys([*self.earlier, self.beta]))
         before = self.beta
         if self.rule == "curriculum":

@@ -1,8 +1,8 @@
 """The networks that embed architectures, for comparator and regressor alike.
 
-``gcn``: the graph convolutional network of the released code (model/nac.py, gcn.py, layers.py). ``equation``: the
-poster's Eq. 4 to the letter. ``mlp``: a perceptron on one-hot choices, the form that the paper gives the comparator in
-its MobileNet space (train_mb.py of the released code); it works on any space.
+``gcn``: the graph convolutional network of the released code (model/nac.py, gcn.py, layers.py). ``equation``: exactly
+the poster's Eq. 4. ``mlp``: a perceptron on one-hot choices, as the paper's comparator in its MobileNet space
+(train_mb.py of the released code); it works on any space.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Inputs(NamedTuple):
     """n architectures of ``cells`` distinct cells, padded at the end to v nodes.
 
     ops: int64 [n, cells, v], 0 for the dummy operation of padding, else 1 + index in the space's operations.
-    flow: float32 [n, cells, v, v], transposed adjacency plus identity: row = node, column = what it hears.
+    flow: float32 [n, cells, v, v], transposed adjacency plus identity: row = node, column = a node that feeds it.
     For a perceptron, ops: int64 [n, choices], the option of each choice; flow: float32 [n, 0].
     """
 
@@ -69,8 +69,8 @@ class GCN(nn.Module):
     """Z = the mean over nodes of L residual graph convolutions with ReLU; padding counts as nodes.
 
     Eq. 4 of the poster with what the released code adds: self-loops, residual connections, biases, a ReLU behind the
-    last layer. The same weights for every distinct cell, their embeddings side by side. Sizes and initialisation: the
-    released code; two layers in Eq. 4, four in the code.
+    last layer. All distinct cells share the weights; their embeddings stand side by side. Sizes and initialisation are
+    the released code's; Eq. 4 has two layers, the code four.
     """
 
     def __init__(self, operations: int, cells: int, layers: int, generator: torch.Generator) -> None:
@@ -92,8 +92,8 @@ class GCN(nn.Module):
 class EquationGCN(nn.Module):
     """Z = A phi(A X W0) W1 (poster, Eq. 4), and so on for more layers; then the mean over nodes.
 
-    A: the adjacency matrix, row = node, column = predecessor, without self-loops. So a node's operation counts only as
-    far as two edges lead on from it: those of the last layer of nodes, which feed the output alone, are not seen.
+    A: the adjacency matrix, row = node, column = predecessor, without self-loops. So a node's operation counts only
+    where two edges follow it; operations of nodes that feed only the output are not seen.
     X: an embedding of operations. Size, initialisation, direction of A and the mean are the released code's.
     """
 
@@ -141,7 +141,7 @@ class MLP(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """What embeds architectures, and how they are given to it. layers, pruned: of graphs."""
+    """The network that embeds architectures, and its input encoding. layers, pruned: for graphs."""
 
     kind: Kind = "gcn"
     layers: int = 2

@@ -1,4 +1,4 @@
-"""Data exploration (poster, Alg. 1): pairs of unlabelled architectures with the labels that the NAC is sure of."""
+"""Data exploration (poster, Alg. 1): pairs of unlabelled architectures with labels of which the NAC is sure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ def pseudo_labelled(
 ) -> Pairs:
     """D: of the pairs (a_i, a_perm(i)) of one random permutation, the K best with their most probable label.
 
-    ``confident``: the K with the largest max(p, 1 - p), so that both labels occur as they come. ``released``: the K
-    with the largest p itself, as the released code has it: nearly all labels are 1. Pairs of one architecture with
-    itself are left out.
+    ``confident``: the K with the largest max(p, 1 - p), so that both labels occur. ``released``: the K with the
+    largest p, as in the released code: nearly all labels are 1. Pairs of an architecture with itself are left out.
     """
     other = rng.permutation(len(archs))
     first = np.array([i for i, j in enumerate(other) if archs[i] != archs[j]], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Parameters of CTNAS and of its rival, with whose choice each default is."""
+"""Parameters of CTNAS and of regression-nas, and who chose each default."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ PUBLISHED: dict[str, Any] = {
     "verify": 0, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "samples": 10_000, "per_update": 1,
     "controller_lr": 2e-4,
 }  # fmt: skip
-"""The poster's method with the released code's values and cadence, where the defaults here differ. Like that code it
+"""The poster's method with the released code's values and intervals, where the defaults here differ. Like that code it
 prunes a cell before it pads it."""
 RELEASED: dict[str, Any] = {**PUBLISHED, "layers": 4, "pseudo_labels": "released", "baseline": "released"}
-"""The released code's method where it differs from the poster's too; but equal scores are labelled 1 here, as in the
+"""The released code's method, also where it differs from the poster's. But here equal scores are labelled 1, as in the
 poster (the code labels them 0), and no architecture is paired with itself."""
 POSTER: dict[str, Any] = {
     "verify": 0, "network": "equation", "pairs": "once", "cadence": "poster", "epochs": 1000, "lr": 2e-4,
 }  # fmt: skip
-"""The poster to the letter: Eq. 4, all M(M-1)/2 pairs, and one S an iteration for exploration and curriculum. It gives
-no number but M = 423. Epochs before the first iteration and NAC's learning rate are the released code's; T = 200
-iterations, N = 20, K = 5 and the controller's learning rate are ours."""
+"""Exactly the poster: Eq. 4, all M(M-1)/2 pairs, and one S an iteration for exploration and curriculum. Its only number
+is M = 423. Epochs before the first iteration and NAC's learning rate are the released code's; T = 200 iterations,
+N = 20, K = 5 and the controller's learning rate are ours."""
 
 
 def _said(text: str, **limits: Any) -> Any:
@@ -39,8 +39,8 @@ class SearchParams(Params):
     verify: Annotated[
         int,
         _said(
-            "queries that choose among the best predicted: at most half the budget, or what `labels` leaves; 0: none "
-            "(the paper)",
+            "queries that choose among the best predicted: at most half the budget, or all but `labels`; "
+            "0: none (the paper)",
             ge=0,
         ),
     ] = 10
@@ -48,9 +48,7 @@ class SearchParams(Params):
     # network
     network: Annotated[
         Literal["gcn", "equation", "mlp"],
-        _said(
-            "the released code's graph convolutions, the poster's Eq. 4 to the letter, or one-hot choices (any space)"
-        ),
+        _said("the released code's graph convolutions, exactly the poster's Eq. 4, or one-hot choices (any space)"),
     ] = "gcn"
     layers: Annotated[int, _said("graph convolutions: 2 in the poster, 4 in the released code", ge=1)] = 2
     pruned: Annotated[
@@ -66,7 +64,7 @@ class SearchParams(Params):
     script: Annotated[
         str | None, _said("which of the space's scripts the controller follows; none: `ctnas` where there is one")
     ] = None
-    samples: Annotated[int, _said("architectures drawn for policy updates in all (released code: 10,000)", ge=1)] = 4000
+    samples: Annotated[int, _said("all architectures drawn for policy updates (released code: 10,000)", ge=1)] = 4000
     per_update: Annotated[int, _said("N, architectures an update (released code: 1, and so 10,000 updates)", ge=1)] = 20
     controller_lr: Annotated[float, _said("Adam's for the controller (released code: 2e-4, with N = 1)", gt=0.0)] = 5e-3
     entropy: Annotated[float, _said("weight of the policy's entropy in the objective (released code)", ge=0.0)] = 5e-4
@@ -88,14 +86,16 @@ class CTNASParams(SearchParams):
     cadence: Annotated[
         Literal["released", "poster"],
         _said(
-            "exploration and baseline each at its own interval with samples of its own (the released code), or both "
+            "exploration and baseline each at its own interval with its own samples (the released code), or both "
             "after every update with one S of N architectures (the poster)"
         ),
     ] = "released"
     # data exploration
     pseudo_labels: Annotated[
         Literal["confident", "released", "off"],
-        _said("keep the pairs that the comparator is surest of (the poster), or of the largest p (the released code)"),
+        _said(
+            "keep the pairs of which the comparator is surest (the poster), or those of the largest p (released code)"
+        ),
     ] = "confident"
     explore_every: Annotated[
         int, _said("samples from one extension of the pseudo-labelled set to the next, each with one epoch", ge=1)
@@ -107,12 +107,13 @@ class CTNASParams(SearchParams):
         int, _said("architectures paired each later time; half the pairs are kept (released code)", ge=2)
     ] = 200
     kept: Annotated[
-        int, _said("K, pairs of S that are kept under the poster's cadence, which says K << N and no number", ge=1)
+        int,
+        _said("K, pairs of S that are kept with cadence `poster`; the poster says K << N and no number", ge=1),
     ] = 5
     pseudo_ratio: Annotated[
         float,
         _said(
-            "pseudo-labelled pairs a batch for each labelled architecture, and their weight beside it (released code)",
+            "pseudo-labelled pairs a batch for each labelled architecture, and their weight against it (released code)",
             ge=0.0,
         ),
     ] = 1.0
@@ -134,7 +135,7 @@ class CTNASParams(SearchParams):
 class RegressionNASParams(SearchParams):
     targets: Annotated[
         Literal["minmax", "ranks"],
-        _said("what is regressed: scores scaled by minimum and maximum of the labels, or their ranks, scaled"),
+        _said("what is predicted: scores scaled by minimum and maximum of the labels, or their ranks, scaled"),
     ] = "minmax"
 
     @classmethod

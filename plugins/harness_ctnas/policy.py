@@ -21,7 +21,7 @@ _ATTEMPTS, _REDRAWN = 20, 64
 class PolicySearch:
     """pi(theta) in training, and every architecture that it drew.
 
-    What breaks a constraint is rewarded 0 and is never a candidate.
+    An architecture that breaks a constraint gets reward 0 and is never a candidate.
     """
 
     def __init__(self, oracle: Oracle, params: SearchParams, generator: torch.Generator) -> None:
@@ -35,11 +35,11 @@ class PolicySearch:
         self.drawn: dict[Architecture, None] = {}
         """Feasible architectures in the order they were first drawn."""
         self.entropy = 0.0
-        """Of the policy at its last update, in nats, mean over samples."""
+        """The entropy of the policy at its last update, in nats, mean over samples."""
         self.seconds = 0.0
 
     def sample(self, n: int) -> list[Architecture]:
-        """n feasible architectures from pi; fewer, down to none, where it hardly draws any."""
+        """n feasible architectures from pi; fewer, perhaps none, where pi hardly draws any."""
         started, found = time.perf_counter(), list[Architecture]()
         for attempt in range(_ATTEMPTS):
             archs = self._controller.sample(max(n, _REDRAWN) if attempt else n)
@@ -68,7 +68,7 @@ class PolicySearch:
         return np.asarray(self._oracle.violation(archs) == 0.0)
 
     def best(self, rank: Reward, n: int, exclude: set[str]) -> list[Architecture]:
-        """The n highest ranked of all that was drawn, of distinct keys that are not in ``exclude``."""
+        """The n highest ranked of all drawn architectures, of distinct keys that are not in ``exclude``."""
         archs = list(self.drawn)
         found: dict[str, Architecture] = {}
         for i in np.argsort(-rank(archs), kind="stable") if archs else []:
@@ -80,7 +80,7 @@ class PolicySearch:
         return list(found.values())
 
     def vertices(self, limit: int = 1000) -> dict[str, int]:
-        """Nodes of the pruned cells of the last ``limit`` distinct architectures: how many have how many."""
+        """For the last ``limit`` distinct architectures: number of nodes of the pruned cell -> how many have it."""
         counts: dict[int, int] = {}
         for arch in list(self.drawn)[-limit:]:
             nodes = sum(cell.nodes for cell in self._oracle.space.graph(arch))

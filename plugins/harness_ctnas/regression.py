@@ -1,4 +1,4 @@
-"""The rival: the comparator's network, trained to predict absolute scores."""
+"""regression-nas: the comparator's network, trained to predict absolute scores."""
 
 from __future__ import annotations
 

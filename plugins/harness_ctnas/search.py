@@ -1,4 +1,4 @@
-"""CTNAS: contrastive neural architecture search, and the regression that its paper sets against it.
+"""CTNAS: contrastive neural architecture search, and the regression with which its paper compares it.
 
 Source: Chen, Guo, Chen, Li, Zeng, Wang and Tan, "Contrastive Neural Architecture Search with Neural Architecture
 Comparators" (CVPR 2021), Algorithms 1 and 2; values from the released code (github.com/chenyaofo/CTNAS).
@@ -39,7 +39,7 @@ def _embedding(p: SearchParams) -> Embedding:
 
 
 class _LabelledSearch(Strategy[P_co]):
-    """Label, learn, let the controller search, verify: what CTNAS and its rival share."""
+    """Label, learn, let the controller search, verify: CTNAS and regression-nas share these steps."""
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         p = self.params
@@ -81,21 +81,21 @@ class _LabelledSearch(Strategy[P_co]):
         return torch.Generator().manual_seed(int(self._rng.integers(2**62)))
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
-        """The search itself: the best ranked new architectures, to be verified, and the one reported without."""
+        """The search itself: the best ranked new architectures, for verification, and the one to report without it."""
         raise NotImplementedError
 
 
 class CTNAS(_LabelledSearch[CTNASParams]):
     """Contrastive search: a controller rewarded by a learned comparator (Chen et al. 2021).
 
-    Without verification (``verify = 0``, as in the paper) what is returned is the best of the baseline's history: of
-    all baselines and the samples that they were chosen from, the one that the comparator prefers. By default, which is
-    ours, ten queries of the budget choose among the highest ranked of all that the controller drew.
+    Without verification (``verify = 0``, as in the paper) the search returns the best of the baseline's history: of
+    all baselines and the samples from which they were chosen, the one that the comparator prefers. The default is ours:
+    ten queries of the budget choose among the highest ranked of all that the controller drew.
 
-    Mode ``paper`` is the poster's method with the released code's values and cadence: data exploration at iterations 0,
-    100, 200, ..., Algorithm 2 after iterations 0, 500, 1000, ... Mode ``poster`` is the poster to the letter, with
-    values of ours where it gives none. The defaults' batches of all pairs, larger policy updates, fewer epochs and
-    higher learning rates are ours, and so is everything about spaces that the paper does not search.
+    Mode ``paper`` is the poster's method with the released code's values and intervals: data exploration at iterations
+    0, 100, 200, ..., Algorithm 2 after iterations 0, 500, 1000, ... Mode ``poster`` is exactly the poster, with our
+    values where it gives none. The defaults' batches of all pairs, larger policy updates, fewer epochs and higher
+    learning rates are ours, and so is everything about spaces that the paper does not search.
     """
 
     name: ClassVar[str] = "ctnas"
@@ -106,7 +106,7 @@ class CTNAS(_LabelledSearch[CTNASParams]):
             params=PUBLISHED,
         ),
         "poster": Mode(
-            note="Algorithm 1 and Eq. 4 of the poster to the letter; nothing is paid beyond the labels", params=POSTER
+            note="exactly Algorithm 1 and Eq. 4 of the poster; nothing is paid beyond the labels", params=POSTER
         ),
     }
     ablations: ClassVar[dict[str, dict[str, Any]]] = {
@@ -157,7 +157,7 @@ class CTNAS(_LabelledSearch[CTNASParams]):
             run.update_baseline(s)
 
     def _released(self, run: Algorithm1) -> None:
-        """The same steps, spaced as in the released code (train_controller), each S drawn for its step alone."""
+        """The same steps at the released code's intervals (train_controller); each S is drawn for one step alone."""
         p, size = self.params, self.params.explored_first
         for done, n in self._iterations():
             if _due(done, n, p.explore_every):
@@ -172,16 +172,16 @@ class CTNAS(_LabelledSearch[CTNASParams]):
 
 
 def _due(done: int, n: int, every: int) -> bool:
-    """Whether a multiple of ``every``, 0 among them, is one of the n samples that follow the first ``done``."""
+    """Whether the number of one of the n samples after the first ``done`` is 0 or a multiple of ``every``."""
     return -(-done // every) * every < done + n
 
 
 class RegressionNAS(_LabelledSearch[RegressionNASParams]):
-    """CTNAS's own rival: a controller rewarded by predicted absolute scores (Chen et al. 2021).
+    """A controller rewarded by predicted absolute scores: the paper compares CTNAS with it (Chen et al. 2021).
 
     The same network without pairs: one linear layer on one embedding, mean squared error. The paper names it and gives
-    its results; its released code does not hold it. Everything it leaves open is as in CTNAS: optimiser, epochs,
-    controller. Its reward is the predicted score, scaled to [0, 1] on the labels; it reports the best predicted of all
+    its results; the released code does not contain it. What the paper leaves open is as in CTNAS: optimiser, epochs,
+    controller. Its reward is the predicted score, scaled to [0, 1] on the labels. It reports the best predicted of all
     that the controller drew.
     """
 

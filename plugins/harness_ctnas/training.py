@@ -14,9 +14,9 @@ from torch import Tensor, nn
 class Training:
     """Settings of the released code (train.py, config.py).
 
-    pairs: how a batch of labelled architectures becomes pairs: ``permutation``, ``all``, or ``once``, which takes them
-    all in one step. batch: architectures a step at most. pseudo_ratio: pseudo-labelled pairs for each labelled
-    architecture.
+    pairs: how a batch of labelled architectures becomes pairs: ``permutation``, ``all``, or ``once``, which takes all
+    architectures in one step. batch: architectures a step at most. pseudo_ratio: pseudo-labelled pairs for each
+    labelled architecture.
     """
 
     lr: float = 2e-4

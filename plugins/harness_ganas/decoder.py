@@ -14,9 +14,9 @@ from harness_ganas.episodes import Step
 class OperatorDecoder(nn.Module):
     """A feed-forward network, whose softmax is the distribution of the operation.
 
-    It reads the graph embedding, the embedding of the node that is decided, and one of the decision's slot (spaces of
-    fixed topology must be told which node it is; in one that grows it is the last). Its outputs are operations of the
-    space's vocabulary, so that all nodes share them, and plain options for decisions that name no operations.
+    It reads the graph embedding, the embedding of the node that is decided, and that of the decision's slot (in a space
+    of fixed topology the slot says which node it is; in one that grows it is the last). Its outputs are operations of
+    the space's vocabulary, so that all nodes share them, and plain options for decisions that name no operations.
     """
 
     def __init__(self, graph: int, vocabulary: int, widest: int, hidden: int) -> None:
@@ -40,9 +40,9 @@ class EdgeDecoder(nn.Module):
     """A uni-directional GRU that decides the edges to earlier nodes one after the other.
 
     h_0 = tanh(W [graph; operation of the node; slot]). For each earlier node v in order it takes a step on
-    [h_v; was there an edge before], and the new state gives the logit of the edge. Where a script points instead of
-    deciding edge by edge, the step is on [h of the node last pointed to; 1], and each option's logit is the attention
-    of the state over [h of the option's node + a vector of the option] plus a bias of slot and option.
+    [h_v; was there an edge before], and the new state gives the logit of the edge. Where a script uses pointers and not
+    single edges, the step is on [h of the node last pointed to; 1], and each option's logit is the attention of the
+    state over [h of the option's node + a vector of the option] plus a bias of slot and option.
     """
 
     def __init__(self, graph: int, vocabulary: int, slots: int, widest: int, hidden: int) -> None:

@@ -1,4 +1,4 @@
-"""The discriminator D: how likely a cell comes from where the truth set comes from."""
+"""The discriminator D: how likely it is that a cell is of the truth set's kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK = 4096
 
 
 class PairHead(nn.Module):
-    """MLP on [g1, g2, |g1 - g2|, g1 * g2]: the logit that the second cell is of the first, a truth cell's, kind."""
+    """MLP on [g1, g2, |g1 - g2|, g1 * g2]. The logit of: the second cell is of the kind of the first, a truth cell."""
 
     def __init__(self, size: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class PointHead(nn.Module):
 
 
 class Discriminator:
-    """D with its encoder, shared by both cells of a pair, its optimiser and the truth set that it judges against.
+    """D with its encoder, which both cells of a pair share, its optimiser and the truth set with which it compares.
 
     Weights and optimiser persist between calls of `train` (warm start).
     """

@@ -49,7 +49,7 @@ class Inputs(NamedTuple):
 
     x: float32 [k, v, features]; into, out_of: float32 [k, v, v], row = target and row = source; mask: float32
     [k, v, 1], or None where every node counts. graph_of: int64 [n * cells], the graph of each cell of n architectures,
-    or None where these are the k graphs in order. While one cell is built the others stand still, so that spaces of
+    or None where these are the k graphs in order. While one cell is built the others do not change, so that spaces of
     several cells have far fewer distinct graphs than cells.
     """
 
@@ -79,7 +79,7 @@ def _distinct(ops: npt.NDArray[np.int64], adjacency: npt.NDArray[np.bool_]) -> t
 
 
 class KGNN(nn.Module):
-    """Node and graph embeddings of cells, the same weights for every distinct cell.
+    """Node and graph embeddings of cells, with the same weights for every distinct cell.
 
     Each layer convolves over predecessors and over successors with weights of their own and joins the two halves, so
     that direction is kept. Input features: one-hot operation (one more for nodes without one) and the node's
@@ -100,7 +100,7 @@ class KGNN(nn.Module):
         self.successors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
 
     def inputs(self, graphs: Graphs) -> Inputs:
-        """What `forward` takes, made once for graphs that are embedded several times."""
+        """The input of `forward`, made once for graphs that are embedded several times."""
         n, cells, v = graphs.ops.shape
         flat, edges = graphs.ops.reshape(n * cells, v), graphs.adjacency.reshape(n * cells, v, v)
         index = None

@@ -1,4 +1,4 @@
-"""Episodes: n architectures built in step through a space's script, with all that PPO asks about them later."""
+"""Episodes: n architectures built together through a space's script, with all that PPO needs of them later."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Step:
 
     option_nodes: of a pointer, the graph node of each option, empty for other kinds.
     recurrent: decided by the edge decoder (kinds edge and pointer), else by the operator head. encodes: the partial
-    graph is embedded anew; otherwise the embeddings of the block's first decision serve on. opens: first decision
-    of a run of the edge decoder. A block is a series of decisions on one node of one cell, or of pointers in one cell.
+    graph is embedded anew; otherwise those of the block's first decision are used again. opens: the first
+    decision of a series of the edge decoder. A block is a series of decisions on one node of one cell, or of pointers
+    in one cell.
     """
 
     kind: str
@@ -87,7 +88,7 @@ class Policy(Protocol):
 
 
 def roll_out(script: Script, policy: Policy, n: int, rng: np.random.Generator, *, masked: bool) -> Episodes:
-    """n episodes under ``policy``. ``masked``: only legal actions are open; otherwise validity is for the reward."""
+    """n episodes under ``policy``. ``masked``: only legal actions are possible; else rewards teach validity."""
     state = script.start(n, masked=masked)
     judge = None if masked else _Judge(script, n)
     steps: list[Step] = []
@@ -156,8 +157,8 @@ def _step(d: Decision, before: Step | None) -> Step:
 class _Judge:
     """Which actions of an unmasked roll-out are valid: those that the masked script allows after valid ones.
 
-    Builds the same cells with the masked script beside. From its first invalid action on an episode is off: its later
-    actions have nothing to be judged by, count as valid and the judge builds some legal cell in its place.
+    It builds the same cells with the masked script at the same time. After its first invalid action an episode can no
+    longer be judged: its later actions count as valid, and the masked script builds some legal cell in its place.
     """
 
     def __init__(self, script: Script, n: int) -> None:

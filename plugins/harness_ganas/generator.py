@@ -86,7 +86,7 @@ class Generator(nn.Module):
         return Judged(taken, entropy, value)
 
     def _along_blocks(self, episodes: Episodes, nodes: Tensor, seen: Tensor, slots: Tensor) -> list[tuple[int, Tensor]]:
-        """Logits of the edge decoder's decisions; the j-th of all blocks in one GRU step, longest blocks first."""
+        """Logits of the edge decoder's decisions. A GRU step takes the j-th of all blocks, longest blocks first."""
         steps = episodes.steps
         opening = [t for t, s in enumerate(steps) if s.opens]
         if not opening:
@@ -149,6 +149,6 @@ def draw(logits: npt.NDArray[np.float64], rng: np.random.Generator) -> Ints:
     total = p.cumsum(axis=1)
     u = rng.random((len(p), 1)) * total[:, -1:]
     found = (u >= total).sum(axis=1)
-    last_open = p.shape[1] - 1 - (p[:, ::-1] > 0).argmax(axis=1)  # by rounding, u may reach the very end
+    last_open = p.shape[1] - 1 - (p[:, ::-1] > 0).argmax(axis=1)  # through rounding, u may reach the end
     chosen: Ints = np.minimum(found, last_open).astype(np.int64)
     return chosen

@@ -1,4 +1,4 @@
-"""GA-NAS's parameters. The paper's main text leaves network sizes and PPO constants open: those are this project's."""
+"""GA-NAS's parameters. The paper's main text leaves network sizes and PPO constants open: this project chose them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness_ganas.schedule import PUBLISHED, Name, Schedule
 
 
 class GANASParams(Params):
-    """Defaults: this project's, found on NAS-Bench-Graph alone, unless a description says otherwise."""
+    """The defaults are this project's, chosen on NAS-Bench-Graph alone, unless a description says otherwise."""
 
     # -- the sets of Algorithm 2
     schedule: Annotated[
@@ -43,7 +43,7 @@ class GANASParams(Params):
     ] = ()
     script: Annotated[str, Meta(description="which of the space's scripts builds cells")] = "default"
     mask_invalid: Annotated[
-        bool, Meta(description="only valid actions are open; false: validity is learnt from rewards (paper)")
+        bool, Meta(description="only valid actions are possible; false: validity is learnt from rewards (paper)")
     ] = True
 
     # -- discriminator
@@ -87,8 +87,8 @@ class GANASParams(Params):
         float,
         Meta(
             description="share of unseen cells wanted in each X_t, an addition to the paper: below it a second "
-            "multiplier of the entropy term grows by a quarter, from .1 to at most 2, above it shrinks, at .1 it is "
-            "off; the larger of the two holds; 0: `entropy` alone",
+            "multiplier of the entropy term grows by a quarter, from .1 to at most 2; above it the multiplier shrinks; "
+            "at .1 it is off; the larger of it and `entropy` is used; 0: `entropy` alone",
             ge=0,
             le=1,
         ),

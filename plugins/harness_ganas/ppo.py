@@ -18,8 +18,8 @@ Floats = npt.NDArray[np.float32]
 def gae(rewards: Floats, values: Floats, active: Bools, *, gamma: float, lam: float) -> npt.NDArray[np.float32]:
     """Advantages, float32 [T, n] (Schulman et al. 2016, eq. 16); 0 where an episode is not active.
 
-    Inactive decisions are passed over: an episode's next state is that of its next active decision; after its last
-    one the value is 0.
+    Inactive decisions are skipped: an episode's next state is that of its next active decision; after its last one the
+    value is 0.
     """
     advantage = np.zeros_like(values)
     next_value = np.zeros(values.shape[1], dtype=np.float32)
@@ -35,9 +35,9 @@ def gae(rewards: Floats, values: Floats, active: Bools, *, gamma: float, lam: fl
 def rewards_of(episodes: Episodes, final: npt.NDArray[np.float64], *, step: float) -> Floats:
     """R_step and, on each episode's last decision, ``final`` [n]: float32 [T, n].
 
-    R_step is +- step / L for a valid or invalid action, where L is the number of the episode's own decisions. Its total
-    over valid actions is thus ``step`` whatever the length: divided by the longest episode's number, as the
-    specification has it, it would pay for long cells where lengths differ.
+    R_step is +- step / L for a valid or invalid action, where L is the number of the episode's own decisions. So its
+    total over valid actions is ``step``, whatever the length. With the longest episode's number as L, long cells would
+    get more reward where lengths differ.
     """
     share = step / episodes.active.sum(axis=0)
     rewards = np.where(episodes.active, np.where(episodes.good, share, -share), 0.0)
@@ -93,7 +93,7 @@ class PPO:
                 if s.minibatches > 1:
                     part = episodes.take(at)
                     seen = self._g.encoder.inputs(part.graphs)
-                # The first pass over the whole batch is the one that the advantages came from.
+                # The first pass over the whole batch was already made, for the advantages.
                 entropy = self._learn(
                     part, now or self._g.judge(part, seen), old[:, at], torch.from_numpy(advantage[:, at]),
                     torch.from_numpy(returns[:, at]),

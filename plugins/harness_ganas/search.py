@@ -1,7 +1,7 @@
 """GA-NAS's Algorithm 2: importance sampling of ever better cells by a generative adversarial network.
 
 Source: "Generative Adversarial Neural Architecture Search" (Rezaei et al., IJCAI 2021; arXiv 2105.09356). Symbols are
-the paper's. The paper's main text leaves sizes and constants open; `harness_ganas.params` says whose each one is.
+the paper's. The paper's main text leaves sizes and constants open; `harness_ganas.params` says who chose each one.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 Reward = Callable[[Sequence[Architecture]], Floats]
 _DRAWS_PER_START = 100
-"""How many random cells are looked at for each of X_0 where constraints refuse most, or none has a score."""
+"""How many random cells are tried for each cell of X_0 where constraints refuse most, or none has a score."""
 _BLOCKS = 8
-"""Batches an unmasked generator may take to give the valid cells asked for."""
+"""Batches that an unmasked generator may take to give the number of valid cells that is needed."""
 
 _TURN, _LEAST, _MOST = 1.25, 0.1, 2.0
-"""How fast and between what `novelty` turns the entropy multiplier; at the least it is off."""
+"""How fast and in which range `novelty` changes the entropy multiplier; at the lower end it is off."""
 
 
 class GANAS(Strategy[GANASParams]):
-    """A generator learns by PPO to pass for the best cells so far before a pairwise discriminator (Rezaei et al. 2021).
+    """A generator learns by PPO to make cells that a discriminator takes for the best ones (Rezaei et al. 2021).
 
-    Sample from it what the discriminator cannot tell from the best cells so far.
+    The search then samples cells from the generator that the discriminator cannot tell from the best cells so far.
     """
 
     name: ClassVar[str] = "ga-nas"
@@ -103,7 +103,7 @@ class _Run:
         sets = self.p.sets
         self._initial(sets.initial)  # X_0
         for t in range(1, sets.iterations + 1):
-            if self.oracle.ended_by is not None:  # else it would train until some unseen cell is asked for
+            if self.oracle.ended_by is not None:  # otherwise it would train until an unseen cell is queried
                 raise BudgetExhausted(self.oracle.ended_by)
             if not len(self.pool):
                 break
@@ -124,7 +124,7 @@ class _Run:
     def _initial(self, n: int) -> None:
         """X_0: the given cells, or n random ones that the constraints allow; more where none of these has a score.
 
-        The pool stays empty where none of 100 n more has one, or the search ended: then there is nothing to learn from.
+        The pool stays empty where none of 100 n more has one, or the search ended: there is nothing to learn from.
         """
         with _Clock(self.strategy.seconds, "queries"):
             if self.p.start:
@@ -165,7 +165,7 @@ class _Run:
             self.entropy = self.ppo.update(episodes, rewards, self.rng)
 
     def _explore(self, x_t: list[Architecture]) -> None:
-        """Turn the entropy multiplier, so that a generator that only repeats the truth set spreads out again."""
+        """Change the entropy multiplier, so that a generator that only repeats the truth set varies its cells again."""
         p = self.p
         if p.novelty > 0:
             unseen = len({a for a in x_t if a not in self.pool}) / len(x_t)
@@ -188,7 +188,7 @@ class _Run:
         return found + self.space.sample(self.rng, n - len(found))
 
     def _reward(self) -> Reward:
-        """D, or without a discriminator the place among all feasible paid scores, in [0, 1]; 0 where infeasible."""
+        """D; without a discriminator, the place among all feasible paid scores, in [0, 1]; 0 where infeasible."""
         return self._quantile if self.discriminator is None else self.discriminator.score
 
     def _quantile(self, archs: Sequence[Architecture]) -> Floats:
@@ -205,7 +205,7 @@ class _Run:
         self.strategy.notes |= {
             "iterations": self.t,
             "queries_total": self.oracle.paid[0],
-            "queries_to_best": incumbents[-1] + 1 if incumbents else None,
+            "queries_to_best": incumbents[-1].place + 1 if incumbents else None,
             "generated": self.pool.generated,
             "repeats": self.pool.repeats,
             "twins": self.pool.twins,

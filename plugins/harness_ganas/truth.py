@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from harness import Oracle
 
 FEWEST = 2
-"""Feasible cells from which on a truth set is made of them alone."""
+"""With so many feasible cells, a truth set is made of them alone."""
 
 
 class Scored(NamedTuple):
     """One paid cell, or one refused unpaid for breaking a constraint known before training.
 
-    score: NaN where refused. violation: relative excess over the constraints, of a paid cell over those known only
+    score: NaN where refused. violation: relative excess over the constraints; for a paid cell, over those known only
     after training; 0: feasible.
     """
 
@@ -32,9 +32,9 @@ class Scored(NamedTuple):
 
 
 class Pool:
-    """All cells generated so far, each asked for once.
+    """All cells generated so far, each queried once.
 
-    Cells that break a constraint known before training are never asked for. Isomorphic twins of paid cells, which the
+    Cells that break a constraint known before training are never queried. Isomorphic twins of paid cells, which the
     oracle answers from memory, and failed trainings are remembered but never become truth.
     """
 
@@ -85,7 +85,7 @@ class Pool:
             self._score_of[arch] = score
 
     def score(self, arch: Architecture) -> float:
-        """What the oracle answered for a feasible ``arch``; NaN where infeasible, or where it answered nothing."""
+        """The oracle's answer for a feasible ``arch``; NaN where it is infeasible or was not answered."""
         return self._score_of.get(arch, math.nan)
 
     def scores(self) -> list[float]:
@@ -95,9 +95,9 @@ class Pool:
     def truth(self, k: int, share: float = 1.0) -> list[Architecture]:
         """The truth set: the k best feasible cells, best first, and at most ``share`` of them.
 
-        Hard constraints are applied here. Below k feasible cells: all of them. Below two: filled up to k with others,
-        what breaks the constraints least first. Paid cells come before refused ones: they satisfy at least the
-        constraints known before training.
+        Hard constraints are applied here. With fewer than k feasible cells it is all of them. With fewer than two it is
+        filled up to k with others: those that break the constraints least come first. Paid cells come before refused
+        ones: they satisfy at least the constraints known before training.
         """
         found = sorted((x for x in self._scored if x.feasible), key=lambda x: -x.score)
         if len(found) < FEWEST:

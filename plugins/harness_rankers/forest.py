@@ -2,7 +2,7 @@
 
 Source: Sun, Wang, Xue, Jin, Yen and Zhang, "Surrogate-Assisted Evolutionary Deep Learning Using an End-to-End Random
 Forest-Based Performance Predictor" (IEEE Transactions on Evolutionary Computation 24, 2020). The ReNAS paper compares
-itself with it, as a regression on ReNAS's own tensor (``encoding = "tensor"``, mode ``paper``). One-hot choices, the
+ReNAS with it, as a regression on ReNAS's tensor (``encoding = "tensor"``, mode ``paper``). One-hot choices, the
 default, are ours; so are the forest's size and its share of features. Proposals and verification are the harness's own.
 """
 
@@ -24,12 +24,12 @@ class E2EPPParams(RankingParams):
     encoding: Annotated[
         Encoding,
         said(
-            "one-hot choices, the cells' operations and edges, or ReNAS's tensor (the paper's rival): of edges where "
+            "one-hot choices, the cells' operations and edges, or ReNAS's tensor (as in ReNAS's paper): of edges where "
             "the space's choices are edges, or always of nodes"
         ),
     ] = "choices"
     trees: Annotated[int, said("regression trees", ge=1)] = 500
-    features: Annotated[float, said("share of the features that a split chooses among", gt=0.0, le=1.0)] = 1 / 3
+    features: Annotated[float, said("share of the features from which a split chooses", gt=0.0, le=1.0)] = 1 / 3
 
     @classmethod
     def smallest(cls) -> Any:
@@ -52,7 +52,7 @@ class ForestRanker:
 class E2EPP(RankingStrategy[E2EPPParams]):
     """A random forest that predicts scores (Sun et al. 2020), the best predicted verified.
 
-    It regresses validation scores on one-hot choices, or on ReNAS's tensor as that paper has it.
+    It regresses validation scores on one-hot choices, or on ReNAS's tensor as in that paper.
     """
 
     name: ClassVar[str] = "e2epp"

@@ -1,6 +1,6 @@
 """A modern ranker: message-passing networks over cells, trained on pairs.
 
-What it is made of is known from the literature on performance predictors: messages along and against a cell's edges
+Its parts are known from the literature on performance predictors: messages along and against a cell's edges
 (GATES, Ning et al., ECCV 2020; FlowerFormer, Hwang et al., CVPR 2024), a pairwise loss (Ning et al. 2020; ReNAS), an
 average over several initialisations (Deng et al. 2017; White et al., AAAI 2021).
 """
@@ -21,7 +21,8 @@ class GINParams(RankingParams):
     width: Annotated[int, said("units of a node", ge=1)] = 32
     layers: Annotated[int, said("rounds of messages", ge=1)] = 3
     loss: Annotated[
-        Literal["logistic", "hinge", "mse"], said("on score differences of pairs, or squared error on scaled ranks")
+        Literal["logistic", "hinge", "mse"],
+        said("loss on score differences of pairs, or squared error on scaled ranks"),
     ] = "logistic"
     margin: Annotated[float, said("of the hinge", gt=0.0)] = 0.1
     epochs: Annotated[int, said("passes over the labels", ge=1)] = 100

@@ -1,4 +1,4 @@
-"""Layer codes, and the LSTM over them that Peephole is."""
+"""Layer codes, and Peephole's LSTM over them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def layer_codes(space: SearchSpace, archs: Sequence[Architecture], *, pruned: bo
     """
     batches = space.graphs(archs, pruned=pruned)
     ops = np.concatenate([reordered(b, canonical(b)).ops for b in batches], axis=1)
-    last = np.argsort(ops < 0, axis=1, kind="stable")  # padding of every cell goes behind the last one's layers
+    last = np.argsort(
+        ops < 0, axis=1, kind="stable"
+    )  # the padding of every cell goes behind the layers of the last cell
     ops = np.take_along_axis(ops, last, axis=1)
     codes = np.concatenate([ops[:, :, None] + 1, kernels(space)[ops]], axis=2)
     codes[ops < 0] = 0

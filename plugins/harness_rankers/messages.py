@@ -1,7 +1,7 @@
 """Message passing over cells, along edges and against them: several networks of one shape, evaluated as one.
 
-The update is that of graph isomorphism networks (Xu, Hu, Leskovec and Jegelka, ICLR 2019), a perceptron on sums over
-neighbours, with predecessors and successors apart, since a cell is directed.
+The update is that of graph isomorphism networks (Xu, Hu, Leskovec and Jegelka, ICLR 2019): a perceptron on sums over
+neighbours. Predecessors and successors have sums of their own, since a cell is directed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Peephole: an LSTM over the codes of a network's layers predicts its score.
 
 Source: Deng, Yan and Lin, "Peephole: Predicting Network Performance Before Training" (arXiv:1712.03351, 2017). ReNAS's
-paper compares itself with it (Tables 1, 2 and 4).
+paper compares ReNAS with it (Tables 1, 2 and 4).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Peephole(RankingStrategy[PeepholeParams]):
 
     An LSTM and a perceptron regress validation scores on layer codes, with a smooth L1 loss. A code is a layer's
     operation and the width and height of its kernel. The paper's code also has the ratio of output to input channels,
-    which no space here gives a layer, and its predictor the number of epochs, which all labels share. The layers are
-    those of one repetition of each distinct cell, input to output by depth, since repetitions are alike: an LSTM sees
-    no edges, here as in the paper.
+    which no space here knows of a layer. The paper's predictor also has the number of epochs, which is equal for all
+    labels here. The layers are those of one repetition of each distinct cell, input to output by depth, since
+    repetitions are alike. An LSTM sees no edges, here as in the paper.
     """
 
     name: ClassVar[str] = "peephole"

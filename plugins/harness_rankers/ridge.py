@@ -1,4 +1,4 @@
-"""Ridge regression on one-hot choices: the floor that a learned predictor should clear."""
+"""Ridge regression on one-hot choices: a learned predictor should be better than this."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness_rankers.encodings import Encoding, Floats, vectors
 from harness_rankers.search import RankingParams, RankingStrategy, said
 
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-6, 9))
-"""Tried in turn: 1e-3 to 1e4."""
+"""The penalties to try: 1e-3 to 1e4."""
 
 
 class RidgeParams(RankingParams):
@@ -60,7 +60,7 @@ def ridge(x: Floats, y: Floats, penalties: Sequence[float]) -> tuple[Floats, flo
 
 
 class Ridge(RankingStrategy[RidgeParams]):
-    """Ridge regression on one-hot choices, the best predicted verified: the floor for predictors."""
+    """Ridge regression on one-hot choices, the best predicted verified: the simplest predictor."""
 
     name: ClassVar[str] = "ridge"
     ablations: ClassVar[dict[str, dict[str, Any]]] = {**RankingStrategy.ablations, "cells": {"encoding": "cells"}}

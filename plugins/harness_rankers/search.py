@@ -25,7 +25,7 @@ def said(text: str, **limits: Any) -> Any:
 
 
 PUBLISHED: dict[str, Any] = {"verify": 0, "candidates": "all", "generations": 500}
-"""What ReNAS's paper does with every predictor: nothing verified, the ten best of all, its own evolution."""
+"""What ReNAS's paper does with every predictor: no verification, the ten best of all, the paper's evolution."""
 
 
 class RankingParams(Params):
@@ -33,23 +33,25 @@ class RankingParams(Params):
     verify: Annotated[
         int,
         said(
-            "queries that choose among the best predicted: at most half the budget, or what `labels` leaves; 0: none",
+            "queries that choose among the best predicted: at most half the budget, or all but `labels`; 0: none",
             ge=0,
         ),
     ] = 10
     rounds: Annotated[
-        int, said("verify in so many rounds, learning anew from what was verified before each but the first", ge=1)
+        int, said("verify in so many rounds; before each but the first, learn anew from what was verified", ge=1)
     ] = 1
-    choose: Annotated[Literal["random", "params", "flops"], said("labels at random, or evenly spaced by a cost")] = (
-        "random"
-    )
+    choose: Annotated[
+        Literal["random", "params", "flops"], said("how labels are chosen: at random, or evenly spaced by a cost")
+    ] = "random"
     law: Annotated[str | None, said("law that labels are drawn by where they are random; none: the task's")] = None
     pruned: Annotated[
-        bool, said("drop parts of a cell on no input-output path before encoding it; not of one-hot choices")
+        bool, said("drop parts of a cell on no input-output path before encoding it; one-hot choices are not changed")
     ] = True
     candidates: Annotated[
         Literal["new", "all"],
-        said("propose architectures of keys that are not known, one a key; or any, each by itself (ReNAS's paper)"),
+        said(
+            "propose architectures of keys that are not known, one a key; or any, isomorphic ones too (ReNAS's paper)"
+        ),
     ] = "new"
     whole: Annotated[int, said("spaces of at most this many architectures are scored whole", ge=0)] = 20_000
     population: Annotated[int, said("individuals of the evolution on predictions, in larger spaces", ge=2)] = 64
@@ -66,7 +68,7 @@ class RankingParams(Params):
 
 
 def paper(params: dict[str, Any]) -> dict[str, Mode]:
-    """The modes of a ranker: ``paper`` stands for `PUBLISHED` and these parameters."""
+    """The modes of a ranker: ``paper`` sets `PUBLISHED` and these parameters."""
     note = "the best by test score of the ten best predicted of all, as ReNAS's paper reports"
     mode = Mode(report="best_of_returned", top=10, note=note, params={**PUBLISHED, **params})
     return {"strict": Mode(), "paper": mode}
@@ -76,7 +78,7 @@ P_co = TypeVar("P_co", bound=RankingParams, covariant=True)
 
 
 class RankingStrategy(Strategy[P_co]):
-    """Subclasses say how an order is learned (`learn`); with ``verify = 0`` the best predicted are returned unpaid."""
+    """Subclasses define how an order is learned (`learn`). With ``verify = 0`` the best are returned unpaid."""
 
     modes: ClassVar[dict[str, Mode]] = paper({})
     ablations: ClassVar[dict[str, dict[str, Any]]] = {"no verification": {"verify": 0}}
@@ -108,7 +110,7 @@ class RankingStrategy(Strategy[P_co]):
     def _proposed(
         self, oracle: Oracle, known: Labelled, learn_rng: np.random.Generator, rng: np.random.Generator, k: int
     ) -> list[Architecture]:
-        """The k best predicted, of what ``candidates`` says; none where there is nothing to learn from or to spend."""
+        """The k best predicted, as ``candidates`` says; none where there is nothing to learn from or to spend."""
         p = self.params
         if not known.informative or (oracle.ended_by is not None and self.ranker is not None):
             return []

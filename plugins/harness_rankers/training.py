@@ -24,7 +24,7 @@ _WARM_UP = 0.05
 
 
 class NetworkRanker:
-    """The mean of the members' scores, each standardised by its scores of the labelled architectures."""
+    """The mean of the members' scores. Each member's are standardised by its scores of the labelled architectures."""
 
     def __init__(self, space: SearchSpace, network: MessagePassing, pruned: bool, known: Cells) -> None:
         self._space, self._network, self._pruned = space, network, pruned
@@ -75,8 +75,8 @@ def rate(step: int, steps: int) -> float:
 def loss(scores: Tensor, ranks: Tensor, p: GINParams) -> Tensor:
     """Summed over members; scores [members, n], ranks [n] in [0, 1].
 
-    Pairs: the mean of log(1 + e^-z) or max(0, margin - z) over pairs of different rank, z the difference of scores in
-    the right direction. ``mse``: the squared distance to the ranks, scaled to [-1, 1].
+    On pairs: the mean of log(1 + e^-z) or max(0, margin - z) over pairs of different rank, z the difference of scores,
+    positive where the order is right. ``mse``: the squared distance to the ranks, scaled to [-1, 1].
     """
     if p.loss == "mse":
         return (scores - (2.0 * ranks - 1.0)).square().mean() * len(scores)

@@ -1,9 +1,9 @@
 """Our feature tensors: operations, FLOPs and parameters of nodes on the adjacency matrix.
 
 As in ReNAS's paper (section 2.2), every channel is the adjacency matrix with a value of the edge's destination on each
-edge. What is ours: one channel an operation instead of ordinal types, one pair of FLOPs and parameters for repetitions
-of the cell that cost the same, and no first column nor last row, which are zero in every cell. The paper's own tensor:
-`harness.spaces.tensors.PublishedTensors`.
+edge. Three things are ours: one channel for each operation instead of ordinal types; one pair of FLOPs and parameters
+for all repetitions of the cell that cost the same; and no first column and last row, which are zero in every cell. The
+paper's own tensor is `harness.spaces.tensors.PublishedTensors`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from harness.spaces.tensors import CellTensors, Tensors
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a cell becomes a tensor of ours.
+    """How a cell becomes one of our tensors.
 
-    types: one channel of ordinal types (the paper), or one channel an operation. costs: whether FLOPs and parameters
-    are in it (not in ReNAS-1, -3, -5). pruned: whether parts that lie on no input-output path are dropped first.
+    types: one channel of ordinal types (the paper), or one channel for each operation. costs: whether FLOPs and
+    parameters are in it (not in ReNAS-1, -3, -5). pruned: whether parts on no input-output path are dropped first.
     """
 
     types: Literal["ordinal", "onehot"] = "onehot"
@@ -51,7 +51,7 @@ class Features(CellTensors):
         batch = penultimate(batch)
         values = np.concatenate([self._types(batch.ops), *self._node_costs(batch, cell)], axis=1)
         found: Tensors = np.where(batch.adjacency[:, None], values[:, :, None, :], 0.0).astype(np.float32)
-        return np.ascontiguousarray(found[:, :, :-1, 1:])  # nothing leads to the input, nothing from the output
+        return np.ascontiguousarray(found[:, :, :-1, 1:])  # no edge leads to the input or from the output
 
     def _types(self, ops: Ints) -> npt.NDArray[np.float64]:
         if self.layout.types == "onehot":
@@ -82,7 +82,7 @@ class Features(CellTensors):
 
 
 def penultimate(batch: CellBatch) -> CellBatch:
-    """Padding moved from behind the output to before it: the output is the last node of every cell (section 2.2)."""
+    """Move the padding from behind the output to before it: the output is the last node of every cell (section 2.2)."""
     n, v = batch.ops.shape
     real = (batch.ops >= 0).sum(axis=1)
     place = np.broadcast_to(np.arange(v), (n, v)).copy()

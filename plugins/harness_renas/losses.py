@@ -40,8 +40,8 @@ def distances(eta: Tensor) -> Tensor:
 def continuity(eta: Tensor, y: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
     """L2 = sum over i < j < k of phi((d_ij - d_ik) * sign(l_ij - l_ik)) (Eq. 4), as the mean over triplets.
 
-    d: distances of the features eta [n, d] before the last layer; l_ij = |y_i - y_j|. One anchor i at a time, as an
-    outer difference.
+    d: distances of the features eta [n, d] before the last layer; l_ij = |y_i - y_j|. Computed for one anchor i at a
+    time, as an outer difference.
     """
     n = len(y)
     d, gap = distances(eta), (y[:, None] - y[None, :]).abs()

@@ -6,10 +6,10 @@ from harness import Run
 
 
 def best_valid_of_top(run: Run) -> float | None:
-    """Table 5's validation column: the best validation score of the ten returned, of a mode that chooses among them.
+    """Table 5's validation column: the best validation score of the ten returned, for a mode that chooses among them.
 
-    The test column is the final score of the run; the two may be of different architectures. For scores of which higher
-    is better.
+    The test column is the final score of the run; the two may be of different architectures. It is for scores where
+    higher is better.
     """
     if run.entry.scoring.report != "best_of_returned":
         return None

@@ -37,7 +37,7 @@ class LeNet(nn.Module):
 
 
 def built(channels: int, nodes: int, seed: int) -> LeNet:
-    """A new network with torch's own initialisation, drawn from ``seed``; torch's global generator is left as found."""
+    """A new network with torch's own initialisation, drawn with ``seed``; torch's global generator does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LeNet(channels, nodes)

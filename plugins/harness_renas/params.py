@@ -24,8 +24,8 @@ PUBLISHED: dict[str, Any] = {
     "tensor": "paper", "orders": "all", "views": 1, "phi": "hinge", "candidates": "all",
 }  # fmt: skip
 """The paper, where the defaults here differ: its tensors and augmentation (section 2.2), the hinge of Eq. 3 and 4, and
-its ten best of all architectures, labelled ones among them (sections 4.2 and 4.3). What the paper leaves open stays as
-it is here: the hinge's a, the weight of L2, which is summed over drawn triplets, and what evolution leaves open."""
+its ten best of all architectures, labelled ones included (sections 4.2 and 4.3). What the paper leaves open is as in
+the defaults: the hinge's a, the weight of L2, which is summed over drawn triplets, and some choices of evolution."""
 
 
 def _said(text: str, **limits: Any) -> Any:
@@ -33,42 +33,44 @@ def _said(text: str, **limits: Any) -> Any:
 
 
 class ReNASParams(Params):
-    variant: Annotated[Variant, _said("loss and features, by the rows of the paper's Table 1")] = "renas-6"
+    variant: Annotated[Variant, _said("loss and features, named as in the paper's Table 1")] = "renas-6"
     # what is labelled
     labels: Annotated[int | None, _said("architectures to label; none: the budget less what is verified")] = None
     verify: Annotated[
         int,
         _said(
-            "queries that choose among the best predicted: at most half the budget, or what `labels` leaves; 0: none "
-            "(the paper)",
+            "queries that choose among the best predicted: at most half the budget, or all but `labels`; "
+            "0: none (the paper)",
             ge=0,
         ),
     ] = 10
     choose: Annotated[
-        Literal["random", "params", "flops"], _said("labels at random, or evenly spaced by a cost (Table 3)")
+        Literal["random", "params", "flops"],
+        _said("how labels are chosen: at random, or evenly spaced by a cost (Table 3)"),
     ] = "random"
     law: Annotated[str | None, _said("law that labels are drawn by where they are random; none: the task's")] = None
     # features (section 2.2)
     tensor: Annotated[
         Literal["ours", "paper"],
-        _said("ours; or the paper's, on operations' nodes, and on edges where these are the space's choices"),
+        _said("ours; or the paper's, with operations on nodes, or on edges where the space's choices are edges"),
     ] = "ours"
     types: Annotated[
-        Literal["ordinal", "onehot"], _said("of our tensor: one channel of ordinal types, or one an operation")
+        Literal["ordinal", "onehot"], _said("of our tensor: one channel of ordinal types, or one for each operation")
     ] = "onehot"
     pruned: Annotated[bool, _said("of our tensor: drop parts on no input-output path first")] = True
     orders: Annotated[
         Literal["all", "drawn", "canonical"],
         _said("node orders: all as training samples (the paper), one drawn an epoch, or the canonical one"),
     ] = "drawn"
-    most_orders: Annotated[int, _said("node orders of an architecture at most", ge=1)] = 24
+    most_orders: Annotated[int, _said("at most so many node orders of an architecture", ge=1)] = 24
     views: Annotated[
-        int, _said("node orders that a prediction is the mean of; 1: the canonical one (the paper does not say)", ge=1)
+        int,
+        _said("a prediction is the mean over so many node orders; 1: the canonical one (the paper does not say)", ge=1),
     ] = 4
     # training (sections 2.3 and 4.1)
     phi: Annotated[
         Literal["hinge", "logistic", "exponential"],
-        _said("the losses' function: hinge is Eq. 3's first (the paper), logistic the released code's"),
+        _said("function of the losses: hinge is the first one at Eq. 3 (the paper), logistic the released code's"),
     ] = "logistic"
     margin: Annotated[float, _said("a of the hinge, which the paper does not give")] = 1.0
     continuity: Annotated[float, _said("weight of the continuity loss, which the paper does not give", ge=0.0)] = 0.5
@@ -79,11 +81,13 @@ class ReNASParams(Params):
     epochs: Annotated[int, _said("passes over the labels", ge=1)] = 200
     lr: Annotated[float, _said("Adam's learning rate", gt=0.0)] = 1e-3
     weight_decay: Annotated[float, _said("Adam's L2 penalty", ge=0.0)] = 5e-4
-    batch: Annotated[int, _said("training samples a step at most", ge=2)] = 1024
+    batch: Annotated[int, _said("at most so many training samples a step", ge=2)] = 1024
     # search (section 4)
     candidates: Annotated[
         Literal["new", "all"],
-        _said("propose architectures of keys that are not labelled, one a key; or any, each by itself (the paper)"),
+        _said(
+            "propose architectures of keys that are not labelled, one a key; or any, isomorphic ones too (the paper)"
+        ),
     ] = "new"
     whole: Annotated[
         int,

@@ -21,13 +21,13 @@ _CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How the predictor is trained; the paper's settings where it gives any (section 4.1).
+    """How the predictor is trained, with the paper's settings where it gives them (section 4.1).
 
     objective: ``mse`` on the labels, ``rank`` (L1) or ``rank+continuity`` (L1 + weight * L2). triplets: drawn a step
     for L2; None: all of them. targets: labels scaled to [0, 1] by their minimum and maximum, or their ranks, scaled.
     orders: ``all`` node orders are training samples (the paper), one drawn each epoch for each architecture
-    (``drawn``, at a fraction of the cost), or the canonical one only. views: node orders that a prediction is the mean
-    of, the canonical one first.
+    (``drawn``, at a fraction of the cost), or only the canonical one. views: a prediction is the mean over so many node
+    orders, the canonical one first.
     """
 
     objective: Literal["mse", "rank", "rank+continuity"] = "rank+continuity"
@@ -69,8 +69,8 @@ class Predictor:
 def standardiser(x: Tensors) -> tuple[Tensors, Tensors]:
     """Mean and standard deviation of each tensor entry over the training tensors; infinite where it is constant.
 
-    An entry that no label varies is thereby 0 for every architecture. It holds a cost of up to 1e8 in a cell that has
-    an edge where no labelled cell has one, and a network that never saw it answers with anything.
+    So an entry that is equal for all labels is 0 for every architecture. Otherwise it would hold a cost of up to 1e8 in
+    a cell with an edge where no labelled cell has one, and the network's answer to it would be arbitrary.
     """
     mean, std = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
     std[std < 1e-6 * np.maximum(np.abs(mean), 1.0)] = np.inf

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 class ReNAS(Strategy[ReNASParams]):
     """Evolution over a predictor that learns to rank labelled architectures (Xu et al. 2021).
 
-    The paper looks the ten architectures with the highest predictions up and reports the best of them by test accuracy;
-    on NAS-Bench-201 also, apart from it, the best validation accuracy of the ten. Mode ``paper`` does that: it returns
-    the ten best predicted of all architectures and pays for none of them. By default, which is ours, the ten are of
-    keys that were not labelled, ten queries of the budget choose among them by validation, and the best of everything
-    validated is reported.
+    The paper looks up the ten architectures with the highest predictions and reports the best of them by test accuracy;
+    on NAS-Bench-201 it also gives the best validation accuracy of the ten. Mode ``paper`` does that: it returns the ten
+    best predicted of all architectures and pays for none of them. The default is ours: the ten are of keys that were
+    not labelled, ten queries of the budget choose among them by validation, and the best of everything validated is
+    reported.
 
-    The paper's: the losses, the optimiser's settings, population, generations and the shares of evolution's operators.
+    From the paper: the losses, the optimiser's settings, population, generations, the shares of evolution's operators.
     Ours, where the paper says nothing: the hinge's a, the weight of L2, tournaments, elitism, the form of crossovers.
     Ours, and off in mode ``paper``: one-hot types, node orders drawn anew each epoch, predictions as means over orders.
     """

@@ -1,9 +1,9 @@
 """analog-nasbench: NAS-Bench-201's cells on CIFAR-10 under five training protocols.
 
-The data comes with the package `analog-nasbench`, which states no licence: it stays where the user installed it, and
-is read from there without importing it. It has one accuracy a cell and protocol, on the same test images, and no
-validation split. A task is therefore a final only: it is searched through another task on the same space, be it
-``nasbench201/cifar10`` or another variant, never through itself.
+The data come with the package `analog-nasbench`, which states no licence. So they stay where the user installed them,
+and are read there without importing the package. They have one accuracy a cell and protocol, on the same test images,
+and no validation split. A task therefore gives final scores only. Another task on the same space is searched in its
+place: ``nasbench201/cifar10`` or another variant.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def read_columns(path: Path) -> Mapping[str, npt.NDArray[Any]]:
 
 
 class AnalogNASBench(TrainingProtocol):
-    """Recorded: NAS-Bench-201's cells under five training protocols; finals only.
+    """Recorded: NAS-Bench-201's cells under five training protocols; final scores only.
 
-    Five tasks ``analog-nasbench/<variant>``, each a final for a search on another task.
+    Five tasks ``analog-nasbench/<variant>``; each scores the answers of a search on another task.
     """
 
     name = NAME
@@ -67,7 +67,7 @@ class AnalogNASBench(TrainingProtocol):
         return PACKAGE.missing(self.folder())
 
     def open(self, task: Task) -> RecordedEvaluator:
-        """The variant. Its validator answers with that same accuracy: for searches whose final is another variant."""
+        """The variant. Its validator answers with the same accuracy, for searches that another variant scores."""
         variant = task.name.partition("/")[2]
         table = PACKAGE.table(self.folder(), "data.anb", read_columns, {"unit": "percent"})
         space = NASBench201Space()

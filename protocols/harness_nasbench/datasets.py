@@ -9,7 +9,7 @@ from harness.data.tables import SourceFile
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """A benchmark as its authors publish it. size: bytes of the file most people take, about."""
+    """A benchmark as its authors publish it. size: about how many bytes the file has that most people use."""
 
     summary: str
     licence: str

@@ -1,10 +1,10 @@
 """NAS-Bench-Macro: 6,561 chains of eight layers, 3,969 different networks trained three times each on CIFAR-10.
 
 Source: Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search" (CVPR 2021), and the training code
-beside its data: a layer that is an identity is moved to the end of its stage before training, so that isomorphic chains
-share their scores, and a run's accuracy is the best of its 50 epochs. The benchmark publishes test accuracies only. So
-run 0 plays validation, and the mean of runs 1 and 2 is final: the two share no training, but they do share the test
-images, which every record says.
+beside its data: identity layers are moved to the end of their stage before training, so that isomorphic chains share
+their scores; a run's accuracy is the best of its 50 epochs. The benchmark publishes test accuracies only. So run 0 is
+taken for validation, and the mean of runs 1 and 2 is final. Both share no training, but they share the test images, and
+every record says so.
 """
 
 from __future__ import annotations

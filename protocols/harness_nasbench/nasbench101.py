@@ -34,7 +34,7 @@ from harness_nasbench.spaces.nasbench101_table import open_index
 TASK = f"{NAME}/cifar10"
 FOLDERS = (f"{NAME}/scores", f"{NAME}/index")
 FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
-"""Each a training of its own, with its own learning-rate schedule: not resumable."""
+"""Each fidelity is a training of its own, with its own learning-rate schedule: it is not resumable."""
 COMMAND = f"nas-harness data import {NAME} PATH"
 
 
@@ -83,7 +83,7 @@ class NASBench101(TrainingProtocol):
         ]
 
     def _finals(self) -> tuple[str, ...]:
-        """What the imported file has; a damaged table says so when it is opened."""
+        """The task as the imported file has it; a damaged table is reported when it is opened."""
         if not table_exists(data_dir() / FOLDERS[0]):
             return ("mean",)
         try:
@@ -139,7 +139,7 @@ def _space_and_rows(table: Table, of_index: Table) -> tuple[SearchSpace, Rows]:
 
 
 class _WholeTable:
-    """The row of an architecture where row and cell are one number."""
+    """The row of an architecture where the row is the cell's number."""
 
     __slots__ = ("_cell",)
 

@@ -31,7 +31,7 @@ from harness_nasbench.spaces.nasbench101_table import write_index
 NAME = "nasbench101"
 IMPORTER = f"{NAME}/2"
 MOST_EQUAL = 0.2
-"""A validation column that equals a test column in more rows than this is refused. By chance it is about 2 %."""
+"""A file in which validation equals test in a larger share is refused. By chance it is about 2 %."""
 MOST_OTHER_PARAMS = 0.01
 SPLITS = {
     "validation": "final validation accuracy, 10,000 of CIFAR-10's training images",
@@ -142,7 +142,7 @@ def _columns(source: Path, trainings: _Trainings, index: CellIndex, report: Prog
     if (differs := (params != params[first_of][row]) & (codes == codes[first_of][row])).any():
         i = int(differs.argmax())
         raise DataError(
-            f"{source}: training {i}: {params[i]} parameters, another of the same cell {params[first_of[row[i]]]}"
+            f"{source}: training {i}: {params[i]} parameters, another of its cell has {params[first_of[row[i]]]}"
         )
     columns: Columns = {
         "code": codes[first_of], "hash": hashes[first_of], "params": params[first_of],
@@ -194,7 +194,9 @@ def _check_hashes(
             report("checking cells", n / len(first_of))
         expected = module_hash(unpack(int(codes[i])))
         if hashes[i].tobytes().hex() != expected:
-            raise DataError(f"{source}: training {i}: hash {hashes[i].tobytes().hex()}, its graph has {expected}")
+            raise DataError(
+                f"{source}: training {i}: hash {hashes[i].tobytes().hex()}, but that of its graph is {expected}"
+            )
     if (differs := (hashes != hashes[first_of][row]).any(axis=1)).any():
         i = int(differs.argmax())
         one, other = hashes[first_of[row[i]]].tobytes().hex(), hashes[i].tobytes().hex()
@@ -202,7 +204,7 @@ def _check_hashes(
 
 
 def _check_params(source: Path, columns: Columns) -> float:
-    """Share of cells whose parameters are not those of the formula; refused where they are many."""
+    """Share of cells whose parameters are not those of the formula; raises DataError where they are many."""
     codes, params = columns["code"], columns["params"]
     formula = np.concatenate([totals(_genes(codes[i : i + _CHUNK]))[1] for i in range(0, len(codes), _CHUNK)])
     other = formula != params
@@ -240,7 +242,7 @@ def _epoch_columns(stem: str, row: npt.NDArray[np.int64], values: npt.NDArray[np
 
 
 def _check_splits(source: Path, epochs: int, values: npt.NDArray[np.float64]) -> float:
-    """Share of trainings whose validation equals their test accuracy. Files exist in which one is the other."""
+    """Share of trainings whose validation equals their test accuracy. In some files one is a copy of the other."""
     share = float((values[:, 0] == values[:, 1]).mean())
     if share > MOST_EQUAL:
         raise DataError(
@@ -251,6 +253,6 @@ def _check_splits(source: Path, epochs: int, values: npt.NDArray[np.float64]) ->
 
 
 def _finals(columns: Columns, epochs: int) -> list[str]:
-    """The mean, and single repeats that every cell has."""
+    """Finals: the mean, and each single repeat that every cell has."""
     repeats = range(official.REPEATS)
     return ["mean", *(f"repeat:{k}" for k in repeats if not np.isnan(columns[f"e{epochs}_test_r{k}"]).any())]

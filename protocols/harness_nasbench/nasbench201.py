@@ -19,15 +19,15 @@ from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
 FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
-"""Each a training of its own, with its own learning-rate schedule: not resumable."""
+"""Each fidelity is a training of its own, with its own learning-rate schedule: it is not resumable."""
 PREFIXES = {dataset: prefix for prefix, dataset in TABLES.items()}
 COMMAND = f"nas-harness data import {NAME} PATH"
 _SEED = re.compile(r"_(?:s|run)(\d+)")
-"""Of a single training: ``_s777``, by its seed, or ``_run0``, by its place where the source does not tell the seed."""
+"""The end of a single training's column: ``_s777`` by its seed, or ``_run0`` by its place where no seed is known."""
 
 
 def columns_of(table: Table, prefix: str, epochs: int, split: str) -> Columns:
-    """What the table has of one split: its mean, and single seeds, seconds and number of trainings where recorded."""
+    """The table's columns of one split: the mean, and single seeds, seconds and number of trainings where recorded."""
     stem = f"{prefix}_e{epochs}"
 
     def seeds(name: str) -> dict[int, str]:
@@ -81,7 +81,7 @@ class NASBench201(TrainingProtocol):
         ]  # fmt: skip
 
     def _finals(self) -> dict[str, list[str]]:
-        """What the imported file has; a damaged table says so when it is opened."""
+        """The task as the imported file has it; a damaged table is reported when it is opened."""
         if not table_exists(self.folder()):
             return {}
         try:

@@ -32,7 +32,7 @@ IMPORTER = f"{NAME}/2"
 EPOCHS = (12, 200)
 SEEDS = (777, 888, 999, 111)
 MOST_EQUAL = 0.2
-"""A validation column that equals a test column in more rows than this is refused. By chance it is about 2 %."""
+"""A file in which validation equals test in a larger share is refused. By chance it is about 2 %."""
 SPLITS = {
     "cifar10": (("cifar10-valid", "x-valid"), ("cifar10", "ori-test")),
     "cifar100": (("cifar100", "x-valid"), ("cifar100", "x-test")),
@@ -190,7 +190,7 @@ def _check_splits(source: Path, columns: Columns) -> dict[str, float]:
 
 
 def _finals(columns: Columns) -> dict[str, list[str]]:
-    """The mean, and single seeds that every row has."""
+    """Finals: the mean, and each single seed that every row has."""
     found = {}
     for prefix in DATASETS:
         single = columns.get(f"{prefix}_e200_test_s777")

@@ -1,7 +1,7 @@
 """NAS-Bench-301: surrogates that predict the scores of all 10^18 architectures of the DARTS space on CIFAR-10.
 
 Source: Zela et al. (ICLR 2022); YAHPO Gym (Pfisterer et al., AutoML 2022) for its own surrogate of the same trainings.
-No surrogate predicts a test score, so that what is reported is the validation score, and every record says so.
+No surrogate predicts a test score. So the validation score is reported, and every record says so.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class NASBench301(TrainingProtocol):
 
     One task a surrogate: ``nasbench301/yahpo``, ``xgb``, ``lgb``, and ``@noise`` of the last two; final ``single``.
 
-    With noise, a search sees one fixed draw a network, and what is reported is the mean over the ensemble.
+    With noise, a search sees one fixed draw for each network; the mean over the ensemble is reported.
     """
 
     name = "nasbench301"

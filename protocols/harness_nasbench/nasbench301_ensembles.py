@@ -42,7 +42,7 @@ _COLUMNS = ("left", "right", "feature", "threshold", "value", "root")
 def import_ensembles(source: Path, where: Path, report: Progress) -> Path:
     """Write a table for each accuracy ensemble in a folder or zip file, with the runtime ensemble; returns its folder.
 
-    Graph networks (``gnn_gin``) are passed over. Raises DataError with the file and the reason.
+    Graph networks (``gnn_gin``) are left out. Raises DataError with the file and the reason.
     """
     if source.is_dir():
         return _import_folder(source, source, where, report)
@@ -77,7 +77,7 @@ def _import_folder(folder: Path, source: Path, where: Path, report: Progress) ->
 
 
 def _digest(files: Sequence[Path], folder: Path) -> str:
-    """Of the paths and SHA-256 of the members that were read."""
+    """SHA-256 of the paths and digests of the members that were read."""
     lines = (f"{file.relative_to(folder).as_posix()} {sha256(file)}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -102,7 +102,7 @@ def _write(folder: Path, kind: str, forests: dict[str, list[Forest]], source: st
 
 
 def _unpack(source: Path, scratch: Path, report: Progress) -> None:
-    """The models and configurations of a zip file, and nothing else of it, each no larger than a model can be."""
+    """Unpack only the models and configurations of a zip file, each no larger than a model can be."""
     try:
         with zipfile.ZipFile(source) as archive:
             wanted = [i for i in archive.infolist() if Path(i.filename).name in _MOST_BYTES and not i.is_dir()]
@@ -122,7 +122,7 @@ def _unpack(source: Path, scratch: Path, report: Progress) -> None:
 
 
 def _copy(packed: IO[bytes], out: IO[bytes], most: int, place: str) -> int:
-    """Bytes copied. Raises DataError beyond ``most``, whatever the archive says of its size."""
+    """Copy, and return the number of bytes. Raises DataError beyond ``most``, whatever size the archive states."""
     copied = 0
     while block := packed.read(1 << 20):
         copied += len(block)
@@ -136,8 +136,8 @@ def _copy(packed: IO[bytes], out: IO[bytes], most: int, place: str) -> int:
 
 
 class Ensembles:
-    """The mean over the members; ``noisy``: a draw from a normal distribution with the members' mean and spread, as
-    the official interface answers by default, but from a generator seeded by the encoding: asked again, it is the same.
+    """The mean over the members. ``noisy``: a draw from a normal distribution with the members' mean and spread, as in
+    the official interface by default; here the encoding seeds the generator, so that the answer is always the same.
     """
 
     fidelities: tuple[Fidelity, ...] = (FULL,)

@@ -1,4 +1,4 @@
-"""NAS-Bench-301's surrogates into tables: the model is read and tried out first, and kept without a pickle."""
+"""NAS-Bench-301's surrogates into tables: the model is read and tested first, and stored without a pickle."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _import_yahpo(model: Path, where: Path, report: Progress) -> Path:
 
 
 def _check_encoding(path: Path) -> None:
-    """Refuse a model whose categories have other numbers than those that `yahpo.encode` gives them."""
+    """Refuse a model whose categories have other numbers than `yahpo.encode` gives them."""
     edges = ("#na#", *sorted(darts_cells.OPERATIONS))
     names = {f"edge_{kind}_{i}": edges for kind in darts_cells.KINDS for i in range(darts_cells.EDGES)}
     for kind in darts_cells.KINDS:

@@ -14,7 +14,7 @@ from harness_nasbench.formats import yahpo
 from harness_nasbench.spaces.darts import DartsSpace
 
 YAHPO_EPOCHS = (12, 25, 50, yahpo.MAX_EPOCH)
-"""Epochs offered of the 1 to 98 that the model knows: each about half of the next."""
+"""The fidelities, of the 1 to 98 epochs that the model knows: each has about half the epochs of the next."""
 
 
 class Yahpo:

@@ -1,4 +1,4 @@
-"""Data that an installed package brings: found without importing it, kept as a table from the first opening on."""
+"""Data in an installed package: found without importing the package, and kept as a table after the first opening."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Recorded tasks: a validator over validation columns, and an evaluator that keeps the final ones to itself.
 
-Shared by every protocol whose scores stand in a table. A query costs two look-ups: the architecture's row in a dict,
-and the value in a memory view of the column's mapped file. Each column is a file of its own, and a validator is given
-the columns it answers from, one by one, never the table.
+Every protocol whose scores stand in a table shares it. A query costs two look-ups: the architecture's row in a dict,
+and the value in a memory view of the column's mapped file. Each column is a file of its own. A validator gets only the
+columns from which it answers, never the table.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How a space's architectures belong to a table's rows.
+    """Which row of a table belongs to each architecture of a space.
 
     of: the row of one architecture; KeyError where the table has none. architectures: one for each row. weights: for
     each law the probability of each row, None where it is uniform.
@@ -66,7 +66,7 @@ class Rows:
 
     @classmethod
     def of_space(cls, space: EnumeratedSpace) -> Rows:
-        """The rows of a table that holds an enumerated space whole, in the space's own order."""
+        """The rows of a table that holds a whole enumerated space, in the space's own order."""
         weights = {law: space.law_weights(law) for law in space.laws}
         return cls(space.row_index.__getitem__, space.row_architectures, weights)
 
@@ -109,7 +109,7 @@ class RecordedValidator(Validator):
         measured: Mapping[str, str],
         costs: Mapping[str, str],
     ) -> None:
-        """``measured``, ``costs``: columns [rows] known after, and before, a query; by quantity."""
+        """measured, costs: columns [rows] known after and before a query, by quantity."""
         self.space, self.score = space, score
         self.fidelities = tuple(levels)
         self.rows = len(rows.architectures)
@@ -179,7 +179,7 @@ class RecordedValidator(Validator):
             raise ValueError(f"unknown repeat {repeat!r}; the task has {list(self.repeats)}")
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        """The table's own; where it lacks the architecture the space's, else NaN."""
+        """The table's costs; where it lacks the architecture, the space's, or NaN."""
         known = self.space.costs(archs)
         if not self._costs:
             return known
@@ -231,7 +231,7 @@ class RecordedEvaluator(Evaluator):
         about: Mapping[str, Any] | None = None,
         final_split: Literal["test", "valid"] = "test",
     ) -> None:
-        """``about``: what records must say besides the table's own origin, such as the names of the splits."""
+        """about: what records must state besides the table's origin, such as the names of the splits."""
         self.task, self.space, self.score = task, space, score or Score()
         self.final_split = final_split
         self.law = space.default_law

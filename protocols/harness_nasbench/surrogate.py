@@ -38,7 +38,7 @@ class Predictor(Protocol):
     timed: bool
 
     def predict(self, archs: Sequence[Architecture], level: int) -> tuple[Floats, Floats | None]:
-        """Validation accuracy [n] and training seconds [n] at ``fidelities[level]``; the same in whatever batch."""
+        """Validation accuracy [n] and training seconds [n] at ``fidelities[level]``, whatever the batch."""
         ...
 
     def expected(self, archs: Sequence[Architecture]) -> Floats:
@@ -64,11 +64,11 @@ class SurrogateValidator(Validator):
 
     A row is a pair of cells up to isomorphism. A published model takes encodings, and its answers for two encodings of
     one network differ a little (YAHPO's: 0.1 points on average). `validate` gives the model's own answer for each
-    encoding, as the official interface does; within a search, the one asked first stands for the network.
+    encoding, as the official interface does. Within a search, the encoding that was asked first stands for the network.
     """
 
     def __init__(self, space: DartsSpace, score: Score, predictor: Predictor, memory: dict[Any, Reading]) -> None:
-        """``memory``: what has been predicted in this process; shared by the validators of one model."""
+        """memory: what has been predicted in this process; all validators of one model share it."""
         self.space, self.score = space, score
         self.fidelities = predictor.fidelities
         self.records_seconds = predictor.timed
@@ -112,7 +112,7 @@ class SurrogateValidator(Validator):
 
 
 class SurrogateEvaluator(Evaluator):
-    """A task answered by a surrogate. There is no test score: what is reported is the validation score."""
+    """A task that a surrogate answers. There is no test score: the validation score is reported."""
 
     final_split = "valid"
     sampling_draws = 10_000

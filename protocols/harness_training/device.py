@@ -11,6 +11,9 @@ import torch
 
 from harness import HarnessError
 
+DEVICE = "NAS_HARNESS_DEVICE"
+"""When set: the device of every training, such as ``cuda:0``."""
+
 
 def open_device(name: str = "cpu") -> torch.device:
     """``cpu``, ``cuda`` or ``cuda:1``. Raises HarnessError where there is none such on this machine."""

@@ -16,9 +16,11 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class DataPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[data]``. train: images to train on in a search (None: the data set's own rule). seed: of the split."""
+    """``[data]``. train, validation: images to train on and to be judged by in a search (None: the data set's own
+    rule, and all that is left). seed: of the split."""
 
     train: Count | None = None
+    validation: Count | None = None
     seed: Whole = 0
 
 

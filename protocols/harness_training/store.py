@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from harness.data.tables import data_dir
+from harness.protocol import Stock
 from harness.records.identity import digest
 from harness_training.checkpoint import Checkpoint
 from harness_training.curve import Curve
@@ -172,6 +173,21 @@ def stored_trainings(root: Path | None = None) -> Iterator[tuple[Kept, Stored]]:
         if file.path.suffix == ".json":
             with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
                 yield file, msgspec.json.decode(file.path.read_bytes(), type=Stored)
+
+
+def stock(root: Path | None = None) -> list[Stock]:
+    """What the store holds, by purpose, space and epochs; checkpoints of trainings that go on or were interrupted."""
+    found: dict[str, list[Kept]] = {}
+    for file, stored in stored_trainings(root):
+        of = stored.identity
+        found.setdefault(f"{file.purpose}, {of.space}, {of.epochs} epochs", []).append(file)
+    for file in kept(root):
+        if file.path.suffix == ".pt":
+            found.setdefault(f"{file.purpose}, checkpoints", []).append(file)
+    return [
+        Stock(kind, len(files), sum(f.bytes for f in files), max(f.used for f in files))
+        for kind, files in sorted(found.items())
+    ]
 
 
 def prune(root: Path | None = None, most_bytes: int = LIMIT) -> tuple[int, int]:

@@ -94,7 +94,8 @@ def open_trainer(
     item = registry.find("network", space)
     cls: type[Networks] = item.load()
     networks = cls(registry.load("space", space)(), network_settings(recipe, cls, protocol))
-    images = training_data(open_images(data), purpose, train=recipe.data.train, seed=recipe.data.seed)
+    part = recipe.data
+    images = training_data(open_images(data), purpose, train=part.train, validation=part.validation, seed=part.seed)
     if recipe.train.batch > len(images.train):
         raise HarnessError(
             f"protocol {protocol!r} of {data}: a batch of {recipe.train.batch} is larger than the {len(images.train)} "

@@ -1,6 +1,6 @@
 """What the harness costs: regularized evolution through it, against the same algorithm with nothing around it.
 
-Trials per second, repeats included, over a whole search of 2,000 paid queries; processor time, bare and harness by
+Trials per second, repeats included, over a whole search; processor time, bare and harness by
 turns with fresh seeds, the median of the ratios. The harness's side opens nothing but does all that a run does:
 oracle, ledger, and the record with its final score, rank, regret, keys and digest.
 """
@@ -33,8 +33,9 @@ from harness.spaces import scalar_rng
 from harness_baselines.regularized_evolution import GENERAL, SETTINGS, RegularizedEvolution
 from harness_nasbench.nasbench201_import import import_table
 
-QUERIES, REPEATS = 2_000, 15
-FLOOR = 0.4
+REPEATS = 25
+FLOORS = {2_000: 0.5, 445: 0.38}
+"""Of bare speed, by paid queries: the record weighs more where there are few."""
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +98,13 @@ def seconds_per_trial(search: Callable[[], int]) -> float:
     return (time.process_time() - started) / trials
 
 
+@pytest.mark.parametrize("queries", FLOORS)
 @pytest.mark.parametrize("task", ["graph", "nasbench201"])
-def test_regularized_evolution_keeps_four_tenths_of_bare_speed(task, request, runner, benchmark):
+def test_regularized_evolution_keeps_half_of_bare_speed(task, queries, request, runner, benchmark):
     evaluator = request.getfixturevalue(task)
     study = msgspec.convert(
         {
-            "name": "overhead", "seeds": REPEATS, "budget": {"queries": QUERIES},
+            "name": "overhead", "seeds": REPEATS, "budget": {"queries": queries},
             "tasks": [{"name": evaluator.task.name}], "strategies": [{"name": "regularized-evolution"}],
         },
         Study,
@@ -117,10 +119,10 @@ def test_regularized_evolution_keeps_four_tenths_of_bare_speed(task, request, ru
     records = []
 
     def bare(seed: int) -> int:
-        return bare_rea(scores, radices, queries=QUERIES, rng=random.Random(seed), **sizes(evaluator))[1]
+        return bare_rea(scores, radices, queries=queries, rng=random.Random(seed), **sizes(evaluator))[1]
 
     def searched(seed: int) -> int:
-        oracle = Oracle(evaluator.validator(), Budget(queries=QUERIES))
+        oracle = Oracle(evaluator.validator(), Budget(queries=queries))
         with pytest.raises(BudgetExhausted):
             RegularizedEvolution().search(oracle, np.random.default_rng(seed))
         return oracle.asked["total"]
@@ -137,13 +139,13 @@ def test_regularized_evolution_keeps_four_tenths_of_bare_speed(task, request, ru
 
     bare(0), whole(0)  # nothing is measured cold
     times = benchmark.pedantic(by_turns, rounds=1)
-    assert all(r.status == "ok" and r.paid.queries == QUERIES for r in records)
+    assert all(r.status == "ok" and r.paid.queries == queries for r in records)
     ratio = {side: statistics.median(t[0] / t[i] for t in times) for i, side in ((1, "search"), (2, "whole"))}
     benchmark.extra_info |= {
-        "task": evaluator.task.name, "queries": QUERIES, "repeats": REPEATS,
+        "task": evaluator.task.name, "queries": queries, "repeats": REPEATS,
         "trials": statistics.median(r.asked.total for r in records),
         "microseconds_per_trial": [round(1e6 * statistics.median(side), 2) for side in zip(*times, strict=True)],
         "ratio": ratio,
     }  # fmt: skip
     print(benchmark.extra_info)
-    assert ratio["whole"] >= FLOOR, benchmark.extra_info
+    assert ratio["whole"] >= FLOORS[queries], benchmark.extra_info

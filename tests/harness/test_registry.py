@@ -128,8 +128,10 @@ def test_of_two_of_one_name_the_later_one_is_left_out_alone(site: Path) -> None:
     assert provided(registry) == ["same", "fresh"]
     assert registry.find("strategy", "same").distribution == "a-first"
     (broken,) = registry.broken
-    assert broken.error == "strategy 'same' is a-first's; the one of b-half is left out: give it another name"
-    with pytest.raises(PluginError, match="plugin 'b-half' of b-half 1.0 is broken: strategy 'same' is a-first's"):
+    assert broken.error == "strategy 'same' belongs to a-first; the one of b-half is left out: give it another name"
+    with pytest.raises(
+        PluginError, match="plugin 'b-half' of b-half 1.0 is broken: strategy 'same' belongs to a-first"
+    ):
         only("a-first", "b-half", strict=True)
 
 
@@ -140,7 +142,7 @@ def test_no_plugin_displaces_a_first_party_name(site: Path, name: str) -> None:
     registry = only("a-first", "baselines")
     assert registry.find("strategy", name).distribution == "nas-harness"
     assert "hyperband" in registry.names("strategy")
-    assert [b.error.split(";")[0] for b in registry.broken] == [f"strategy {name!r} is nas-harness's"]
+    assert [b.error.split(";")[0] for b in registry.broken] == [f"strategy {name!r} belongs to nas-harness"]
 
 
 def test_a_name_provided_twice_by_one_plugin_is_provided_once(site: Path) -> None:
@@ -148,7 +150,7 @@ def test_a_name_provided_twice_by_one_plugin_is_provided_once(site: Path) -> Non
     install(site, "good-one", twice)
     registry = only("good-one")
     assert provided(registry) == ["mine"]
-    assert [b.error.split(";")[0] for b in registry.broken] == ["strategy 'mine' is good-one's"]
+    assert [b.error.split(";")[0] for b in registry.broken] == ["strategy 'mine' belongs to good-one"]
 
 
 def test_the_harness_provides_executors_and_reference_whatever_is_asked_for() -> None:
@@ -162,7 +164,7 @@ def test_the_harness_provides_executors_and_reference_whatever_is_asked_for() ->
     ("changed", "why"),
     [
         (('    name = "mine"\n', ""), "strategy 'good_one:Mine' has no name: write name = \"...\" in the class"),
-        (("good_one:Mine", "json:dumps"), "strategy 'json:dumps' is no class, so name it there: Provides('json:dumps'"),
+        (("good_one:Mine", "json:dumps"), "strategy 'json:dumps' is no class: give its name, Provides('json:dumps'"),
         (("good_one:Mine", "good_one:Mien"), "'good_one:Mien' does not load: AttributeError"),
         (("good_one:Mine", "good_one.serach:Mine"), "there is no module 'good_one.serach'"),
         (("good_one:Mine", "no_such_package.search:Mine"), "there is no module 'no_such_package.search'"),
@@ -266,7 +268,7 @@ def test_a_named_module_that_is_not_there_is_known_without_an_import(site: Path)
         ("strategies", "harness.protocol:TrainingProtocol", "a subclass of harness.Strategy"),
         ("protocols", "harness.strategy:Strategy", "a subclass of harness.TrainingProtocol"),
         ("executors", "json:dumps", "a subclass of harness.Executor"),
-        ("spaces", "harness.running.study:MATCHED", "something to call"),
+        ("spaces", "harness.running.study:MATCHED", "callable"),
     ],
 )
 def test_a_target_of_another_kind_is_refused(site: Path, hook: str, load: str, what: str) -> None:
@@ -328,7 +330,7 @@ def test_the_environment_variable_loads_an_exact_list(site: Path, monkeypatch: p
     (absent,) = Registry().broken
     assert (absent.plugin, absent.error.split(";")[0]) == (
         "godo-one",
-        "NAS_HARNESS_PLUGINS names it, nothing installed does",
+        "NAS_HARNESS_PLUGINS names it, but no installed package provides it",
     )
 
 

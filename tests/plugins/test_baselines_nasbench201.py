@@ -54,7 +54,7 @@ def search(evaluators):
                 cls(params).search(oracle, np.random.default_rng(seed))
             best = oracle.incumbent
             finals.append(float(evaluator.final_scores([best.arch], final="mean").scores[0]))
-            found_at.append(oracle.incumbents[-1] + 1 if best.score == truth.valid.max() else math.inf)
+            found_at.append(oracle.incumbents[-1].place + 1 if best.score == truth.valid.max() else math.inf)
         return np.array(finals), np.array(found_at)
 
     return runs

@@ -99,4 +99,4 @@ def test_a_space_smaller_than_the_budget(cls):
 
 def test_a_budget_of_one_reports_the_cheap_query():
     oracle = run(SuccessiveHalving(), Landscape(Grid(3, 3), noisy, LADDER), queries=1)
-    assert oracle.incumbent.fidelity.epochs == 4
+    assert oracle.history[oracle.incumbent.place].fidelity.epochs == 4

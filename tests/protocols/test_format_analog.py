@@ -74,7 +74,7 @@ def test_wrong_content_is_refused(tmp_path: Path, classes: tuple[type, type]) ->
     content = table(classes)
     key = (0, 1, 2, 3, 4, 0)
     for change, message in [
-        ({key: entry((0,) * 6, classes, 50.0)}, "its entry is of architecture"),
+        ({key: entry((0,) * 6, classes, 50.0)}, "its entry is about architecture"),
         ({key: entry(key, classes, float("nan"))}, "'baseline_accuracy' is nan"),
         ({key: entry(key, classes, 940.0)}, "not a percentage"),
         ({key: {"architecture": key}}, "no Architecture record"),

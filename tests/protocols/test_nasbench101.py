@@ -228,7 +228,7 @@ REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], str]] = {
     "no 108 epochs": (lambda rs: [replace(r, epochs=36) for r in rs], "no training of 108 epochs"),
     "validation is test": (lambda rs: [equal_splits(r) for r in rs], "validation equals test accuracy in 100%"),
     "other parameters": (lambda rs: [other_params(r) for r in rs], "100% of the cells have other parameters"),
-    "two parameters": (lambda rs: changed(rs, other_params), "training 7: 1000000 parameters, another of the same"),
+    "two parameters": (lambda rs: changed(rs, other_params), "training 7: 1000000 parameters, another of its cell"),
     "unconnected": (
         lambda rs: changed(rs, lambda r: replace(r, adjacency=np.zeros_like(r.adjacency))), "no NAS-Bench-101 cell"
     ),

@@ -90,6 +90,21 @@ class Raiser(Strategy):
         raise RuntimeError("a bug in the strategy")
 
 
+class Late(Strategy):
+    """Raises after three queries."""
+
+    name = "toy-late"
+
+    def search(self, oracle, rng):
+        for count, arch in enumerate(oracle.space.sample(rng, 5)):
+            self.step(oracle, arch, count)
+
+    def step(self, oracle, arch, count):
+        if count == 3:
+            raise LookupError("a bug that shows late")
+        oracle.query(arch)
+
+
 class Hanger(Strategy):
     name = "toy-hanger"
 
@@ -142,6 +157,30 @@ class Guesser(Strategy):
         return [next(arch for arch in oracle.space.sample(rng, 100) if np.isnan(oracle.query(arch)))]
 
 
+class Content(Strategy):
+    """Stops once an architecture is better than its first one by 25."""
+
+    name = "toy-content"
+
+    def search(self, oracle, rng):
+        first = oracle.query(oracle.space.sample(rng, 1)[0])
+        while True:
+            (arch,) = oracle.space.sample(rng, 1)
+            if oracle.query(arch) > first + 25:
+                return [arch]
+
+
+class Fickle(Sampler):
+    """Fails in a third of its runs, whatever it found."""
+
+    name = "toy-fickle"
+
+    def search(self, oracle, rng):
+        if rng.random() < 1 / 3:
+            raise RuntimeError("a bug that shows now and then")
+        return super().search(oracle, rng)
+
+
 class Slow(Sampler):
     name = "toy-slow"
 
@@ -167,6 +206,27 @@ class Unmade(Strategy):
 
     def search(self, oracle, rng):
         return oracle.space.sample(rng, 1)
+
+
+class Repeater(Strategy):
+    """Asks the same again, for ever."""
+
+    name = "toy-repeater"
+
+    def search(self, oracle, rng):
+        arch = oracle.space.sample(rng, 1)[0]
+        while True:
+            oracle.query(arch)
+
+
+class Talker(Sampler):
+    """Says where it is."""
+
+    name = "toy-talker"
+
+    def search(self, oracle, rng):
+        print("here I am")
+        return super().search(oracle, rng)
 
 
 class Swallower(Strategy):
@@ -244,9 +304,12 @@ class ToyProtocol(TrainingProtocol):
             Task("toy/timeless", "toy", "no seconds recorded", ("single",)),
         ]
 
+    def missing(self, task):
+        return "toy/absent: its table is not here; get it with: toy-download" if task.name == "toy/absent" else None
+
     def open(self, task):
-        if task.name == "toy/absent":
-            raise DataMissing("toy/absent: its table is not here; get it with: toy-download")
+        if reason := self.missing(task):
+            raise DataMissing(reason)
         space = ToyNodeSpace() if task.name == "toy/nodes" else ToyEdgeSpace()
         if task.name != "toy/laws":  # one law, so that matched random search stands once beside an entry
             space.laws = (space.default_law,)
@@ -278,10 +341,15 @@ def nas_harness_strategies():
         Nothing,
         Overspender,
         Guesser,
+        Content,
+        Fickle,
         Slow,
         Exiter,
         Unmade,
+        Late,
+        Repeater,
         Swallower,
+        Talker,
         Deaf,
     ]
 

@@ -1,7 +1,7 @@
 """Best practice of NAS evaluation, rule by rule, checked on the records.
 
 The rules are those of Yang, Esperança and Carlucci ("NAS evaluation is frustratingly hard", ICLR 2020, section 6), as
-far as records can show them, and what the harness itself promises. `docs/compliance.md` defines each.
+far as records can show them, and what the harness itself promises. `docs/compliance.md` defines each rule.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Finding", "check_compliance", "entry_scope"]
 def check_compliance(study: StudyRuns, open_task: Callable[[str], Evaluator] | None = None) -> list[Finding]:
     """Every rule on the study, then on each setting, then on each entry.
 
-    open_task: gives the tasks, so that scores are compared with their tables; None: they are not.
+    open_task: opens a task, so that scores are compared with its table; None: they are not compared.
     """
     return list(_findings(study, open_task))
 

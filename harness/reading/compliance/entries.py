@@ -15,18 +15,18 @@ from harness.running.study import FEWEST_SEEDS
 from harness.search.budget import UNITS, Unit
 
 _ALIKE = 0.01
-"""Costs that differ by less, relatively, are the same."""
+"""Costs that differ by a smaller share are equal."""
 
 
 def _search_seeds(_: SettingRuns, entry: EntryRuns) -> Ruling:
     n = len({r.seed for r in entry.runs})
     if n < FEWEST_SEEDS:
-        return False, f"{counted(n, 'search seed')}, at least {FEWEST_SEEDS} are asked for"
+        return False, f"{counted(n, 'search seed')}, at least {FEWEST_SEEDS} are needed"
     return True, counted(n, "search seed")
 
 
 def _seeds_in_order(_: SettingRuns, entry: EntryRuns) -> Ruling:
-    """No run was left out and none stands twice."""
+    """No run is left out, and no run is there twice."""
     seeds = [r.seed for r in entry.runs]
     if seeds == list(range(len(seeds))):
         return True, f"search seeds 0 to {len(seeds) - 1}, each once"
@@ -58,7 +58,7 @@ def _matched_search(setting: SettingRuns, entry: EntryRuns) -> Ruling:
             return False, f"{name} has {counted(m, 'run')}, fewer than the {n} of the entry"
         if Reference(reference, setting.setting.budget).beside(entry) is None:
             return False, f"what {name} had found at the cost of each run is not known"
-        nothing = f", of which {len(reference.failed)} found nothing" if reference.failed else ""
+        nothing = f", of which {len(reference.failed)} without a final score" if reference.failed else ""
         told.append(f"{counted(m, 'run')} of {name}{nothing}")
     if not told:
         return False, "no random search that is scored as this entry is"
@@ -121,7 +121,7 @@ def _accounting(setting: SettingRuns, entry: EntryRuns) -> Ruling:
 
 
 def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
-    """Where the last query may cross the limit, it may cross it further than the reference's did."""
+    """The last query may cross the limit, and further than the reference's last query did."""
     reference = setting.reference_of(entry.entry)
     unit = setting.setting.budget.unit
     ours, theirs = _costs(entry, unit), _costs(reference, unit) if reference is not None else []
@@ -130,7 +130,7 @@ def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
     mean, limit = sum(ours) / len(ours), sum(theirs) / len(theirs)
     if mean > limit * (1 + _ALIKE):
         return False, f"it paid {numbers.paid(mean, unit)} a run, matched random search {numbers.paid(limit, unit)}"
-    told = [f"no more {unit} paid than matched random search"]
+    told = [f"no more {unit} paid than matched random search, within 1 %"]
     for other in UNITS:
         more, most = _costs(entry, other), _costs(reference, other) if reference is not None else []
         if other != unit and more and most and limit and sum(most):
@@ -147,14 +147,14 @@ def _costs(entry: EntryRuns, unit: Unit) -> list[float]:
 
 
 def _stopping(setting: SettingRuns, entry: EntryRuns) -> Ruling:
-    """A run that ends when it likes its score chooses the cost at which it is compared."""
+    """A run that stops when its score is good chooses the cost at which it is compared."""
     unit = setting.setting.budget.unit
     limit = getattr(setting.setting.budget, unit)
     costs = [min(c, limit) for c in _costs(entry, unit)]
     if not costs:
         return None, "what its runs paid is not known"
     if max(costs) - min(costs) <= _ALIKE * limit:
-        return True, "its runs paid alike, whatever they found"
+        return True, "its runs paid alike within 1 % of the budget, whatever they found"
     ends = f"{numbers.count(min(costs))} to {numbers.paid(max(costs), unit)}"
     return False, f"its runs ended at {ends} of {numbers.count(limit)}: when to stop may hang on what was found"
 
@@ -186,11 +186,11 @@ def _architectures(_: SettingRuns, entry: EntryRuns) -> Ruling:
     if without:
         seeds = "seed" if len(without) == 1 else "seeds"
         return False, f"{seeds} {', '.join(map(str, without))}: the reported architecture is not named"
-    return True, "the reported architecture and the seeds of every run"
+    return True, "the reported architecture of every run that has a final score"
 
 
 def _tau_stated(_: SettingRuns, entry: EntryRuns) -> Ruling:
-    """A learned order that left no tau says nothing of how good it is."""
+    """Without a tau, nobody knows how good a learned order is."""
     measured = [r.ktau for r in entry.runs if r.ktau is not None]
     unmeasured = [r.seed for r in entry.runs if r.search.ordered and r.ktau is None]
     if unmeasured and measured:

@@ -35,7 +35,7 @@ def _final_on_test(_: StudyRuns, setting: SettingRuns) -> Ruling:
         return False, "no test data exist here: the final score is the validation score that the search itself saw"
     if setting.about.validated_on == "test":
         return False, "validation scores are measured on the test data: the search saw what it is scored on"
-    return True, "final scores are on data that no strict search sees"
+    return True, "final scores are measured on data that no strict search sees"
 
 
 def _protocol_named(_: StudyRuns, setting: SettingRuns) -> Ruling:
@@ -45,7 +45,8 @@ def _protocol_named(_: StudyRuns, setting: SettingRuns) -> Ruling:
         return False, f"{counted(unnamed, 'run does', 'runs do')} not say which protocol and data they were scored by"
     if setting.about.recorded and any(not o.spec.data_digest for o in outcomes):
         return False, "the records carry no digest of the data"
-    return True, "protocol, data and digest stand in every record"
+    digest = ", and the digest of the data," if setting.about.recorded else ""
+    return True, f"protocol and data{digest} stand in every outcome"
 
 
 def _one_training(_: StudyRuns, setting: SettingRuns) -> Ruling:
@@ -56,7 +57,7 @@ def _one_training(_: StudyRuns, setting: SettingRuns) -> Ruling:
         return None, "the task does not say whether validation and final score come from one training"
     if setting.about.one_training:
         return True, "validation and final score come from one training of one network"
-    return False, "validation and final score come from different trainings, and differ by their noise too"
+    return False, "validation and final score come from different trainings, so they also differ by noise"
 
 
 def _final_epoch(_: StudyRuns, setting: SettingRuns) -> Ruling:
@@ -77,13 +78,22 @@ def _with_and_without_tricks(study: StudyRuns, setting: SettingRuns) -> Ruling:
     if setting.about.recorded:
         return None, "recorded: every architecture was trained under the one protocol of the benchmark"
     base = setting.setting.task.partition("@")[0]
-    variants = {s.setting.task.partition("@")[2] for s in study.settings if s.setting.task.partition("@")[0] == base}
+    variants = {_tricks(s) for s in study.settings if s.setting.task.partition("@")[0] == base}
     named = ", ".join(variant or "no tricks" for variant in sorted(variants))
     if len(variants) < 2:
         return False, f"trained under one protocol only, {named}"
     if "" not in variants:
         return False, f"trained with tricks only: {named}"
     return True, f"protocols of this data set: {named}"
+
+
+def _tricks(setting: SettingRuns) -> str:
+    """As the task itself says; else what its name says behind the data set."""
+    for run in setting.runs:
+        task = None if run.outcome is None else run.outcome.provenance.get("task")
+        if isinstance(task, dict) and "tricks" in task:
+            return "+".join(map(str, task["tricks"]))
+    return setting.setting.task.partition("@")[2]
 
 
 SETTING_RULES: dict[str, Callable[[StudyRuns, SettingRuns], Ruling]] = {

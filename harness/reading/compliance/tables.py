@@ -1,4 +1,4 @@
-"""Whether the scores in the records are those of the task's table: what an edited record does not survive."""
+"""Whether the scores in the records are those of the task's table. Edited scores are found here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def scores_as_in_the_table(setting: SettingRuns, open_task: Callable[[str], Eval
     if setting.sampling is not None and not setting.sampling.exact:
         return None, "its scores are computed, not recorded in a table"
     if open_task is None:
-        return None, "the table was not asked"
+        return None, "the table was not opened"
     try:
         evaluator = open_task(setting.setting.task)
     except UnknownName:
@@ -32,7 +32,7 @@ def scores_as_in_the_table(setting: SettingRuns, open_task: Callable[[str], Eval
         return None, f"the table is not here: {error}"
     digests = {r.outcome.spec.data_digest for r in setting.runs if r.outcome is not None}
     if digests != {evaluator.data_digest}:
-        return None, "the table that is here is not the one that the records were made from"
+        return None, "the table that is here is not the one of the records"
     return _compared(setting, evaluator)
 
 

@@ -16,7 +16,7 @@ def _several_data_sets(study: StudyRuns) -> Ruling:
     unnamed = sorted({s.setting.task for s in study.settings if not s.about.data_set})
     if unnamed and (names or len(unnamed) > 1):
         return None, f"which data set they are of is not declared by {', '.join(unnamed)}"
-    return False, f"a single data set, {(names or unnamed)[0]}: what holds here need not hold elsewhere"
+    return False, f"a single data set, {(names or unnamed)[0]}: the result may not hold on another one"
 
 
 def _complete(study: StudyRuns) -> Ruling:
@@ -30,7 +30,7 @@ def _complete(study: StudyRuns) -> Ruling:
 def _one_study_seed(study: StudyRuns) -> Ruling:
     if study.given_up:
         seeds = ", ".join(map(str, study.given_up))
-        return False, f"the folder's plans also had study seed {seeds}, and what came of it is not shown"
+        return False, f"the folder's plans also had study seed {seeds}, and its results are not shown"
     return True, "every study seed that was planned here is shown"
 
 

@@ -1,4 +1,4 @@
-"""What is printed and exported of a study: sections, each made of tables, in several formats."""
+"""The report of a study, printed and exported: sections, each made of tables, in several formats."""
 
 from __future__ import annotations
 

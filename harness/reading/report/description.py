@@ -1,4 +1,4 @@
-"""What one installed thing is: a plain structure, and its print-out."""
+"""The description of one installed thing: as plain values, and printed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def describe_name(registry: Registry, name: str, kind: str | None = None) -> dict[str, Any]:
-    """The description of what is called ``name``, of any kind where ``kind`` is None; or of the class that stands at
+    """The description of the thing called ``name``, of any kind where ``kind`` is None; or of the class at
     ``module:attribute``, installed or not.
 
     Raises UnknownName with the nearest names of all kinds, PluginError where it does not load.
@@ -42,10 +42,14 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
     for k in KINDS:
         if (k, name) in registry.items:
             return _item(registry, registry.items[k, name])
-    tasks = registry.tasks()
-    if name in tasks:
+    try:
         return _task(registry, name)
-    raise UnknownName("name", name, {*tasks, *(n for _, n in registry.items)}, hint="nas-harness list")
+    except UnknownName as error:
+        if error.kind != "task":  # a part of a task's name
+            raise
+        raise UnknownName(
+            "name", name, {*error.known, *(n for _, n in registry.items)}, hint="nas-harness list"
+        ) from None
 
 
 def _item(registry: Registry, item: Item) -> dict[str, Any]:
@@ -183,11 +187,13 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
     if truth is not None:
         mean, std = truth.mean_std(evaluator.law)
         found["random_sampling"] = {"law": evaluator.law, "mean": mean, "std": std}
+    if measured := evaluator.measured():
+        found["measured"] = measured
     return found
 
 
 def print_description(description: Mapping[str, Any], console: Console) -> None:
-    """Head line, documentation, what takes a line each; then each part that takes more, under a title of its own."""
+    """Head line, documentation, the fields of one line; then each longer field under a title of its own."""
     d = dict(description)
     by = f"{d.pop('distribution')} {d.pop('version')}".strip() or "not installed"
     head = f"{d.pop('kind')} {d.pop('name')}  ({by})"
@@ -207,7 +213,7 @@ def print_description(description: Mapping[str, Any], console: Console) -> None:
 
 
 def _is_part(value: Any) -> bool:
-    """Whether it is a table, or a mapping that a line does not hold."""
+    """Whether it is a table, or a mapping that is too long for a line."""
     if isinstance(value, list):
         return bool(value) and isinstance(value[0], dict)
     if not isinstance(value, dict):
@@ -226,7 +232,7 @@ def _print_part(value: Any, console: Console) -> None:
 
 
 def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A mode in columns; an ablation, whose keys differ, in one."""
+    """A mode in several columns; an ablation, whose keys differ, in one column."""
     if "oracle" in changes:
         return dict(changes)
     return {"changes": ", ".join(f"{k} = {v}" for k, v in changes.items())}

@@ -1,4 +1,4 @@
-"""Every way a report is written but the terminal's: tables as Markdown, LaTeX and HTML, data as JSON and CSV."""
+"""Every format of a report except the terminal's: tables as Markdown, LaTeX and HTML, data as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _piped(cells: Any) -> str:
 
 
 def _one_line(text: str) -> str:
-    """On one line, with nothing that ends a cell."""
+    """The text on one line, without characters that end a cell."""
     return " ".join(text.replace("|", "\\|").split())
 
 
 def latex(table: Table) -> str:
-    """A ``table`` for the package booktabs; text alone where it has no columns."""
+    """A LaTeX ``table`` for the package booktabs; only text where it has no columns."""
     if not (table.columns and table.rows):
         texts = (table.title, *table.notes, table.legend, *table.footnotes)
         return "\n\n".join(_tex(text) for text in texts if text) + "\n"
@@ -75,7 +75,7 @@ def _tex(text: str) -> str:
 
 
 def as_html(table: Table) -> str:
-    """For a notebook: no style of its own but what aligns the cells."""
+    """HTML for a notebook, with no style except the alignment of cells."""
     parts = [f"<p><b>{html.escape(table.title)}</b></p>"] if table.title else []
     parts += [f"<p>{html.escape(note)}</p>" for note in table.notes]
     if table.columns and table.rows:
@@ -97,9 +97,9 @@ def _html_row(tag: str, cells: Sequence[str], aligned: Sequence[str]) -> str:
 def lines_of(items: Sequence[msgspec.Struct]) -> list[dict[str, Any]]:
     """Data as flat lines, which CSV files and data frames hold: a line for each innermost item.
 
-    The fields of a `Setting` stand under their own names, those of another struct behind the name of the field it is
-    in. Each member of a list of structs has a line, and so has each point of the lists named in a struct's ``POINTS``;
-    what is around it is repeated. Members of other lists are joined by "and", mappings written as JSON.
+    The fields of a `Setting` keep their own names; those of another struct get the name of the field that holds it in
+    front. Each member of a list of structs has a line, and so has each point of the lists named in a struct's
+    ``POINTS``; the other fields are repeated. Members of other lists are joined by "and", mappings are written as JSON.
     """
     return [line for item in items for line in _lines(item)]
 

@@ -1,7 +1,7 @@
 """Tables and nested values on a terminal. No cell is ever cut.
 
-What has too little room first breaks the cells that may wrap; then whole columns go, and are named; then the columns
-that are left continue below. Where nobody looks (a pipe, a file) a listing is one line a row, for ``grep``.
+Where a table has too little room, cells that may wrap are broken first; then whole columns are left out, and named;
+then the columns that are left continue below. In a pipe or a file a listing has one line a row, for ``grep``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import visible
 from harness.reading.report.table import Column, Kind, Table
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ _STYLES: dict[Kind, str] = {"plain": "", "other": "yellow", "reference": "dim it
 
 
 def print_table(table: Table, console: Console, *, all_columns: bool = False) -> None:
-    """Title, notes, the table in the width of the console, what it has no room for, legend and footnotes.
+    """Title, notes, the table in the width of the console, the columns left out, legend and footnotes.
 
-    all_columns: drop, break and continue nothing.
+    all_columns: leave out, break and continue nothing.
     """
     from rich.text import Text
 
     if table.title:
-        console.print(Text(table.title, style="bold cyan" if table.columns else "bold"), soft_wrap=all_columns)
+        console.print(Text(visible(table.title), style="bold cyan" if table.columns else "bold"), soft_wrap=all_columns)
     for note in table.notes:
-        console.print(Text(note))
+        console.print(Text(visible(note)))
     if table.columns and table.rows:
         cells, styles = [row.cells for row in table.rows], [_STYLES[row.kind] for row in table.rows]
         dropped = print_grid(table.columns, cells, console, styles=styles, fitted=not all_columns)
@@ -40,9 +41,9 @@ def print_table(table: Table, console: Console, *, all_columns: bool = False) ->
             text = f"no room for: {', '.join(dropped)}; a wider terminal, {table.whole}"
             console.print(Text(text, style="dim"))
     if table.legend:
-        console.print(Text(table.legend, style="dim"))
+        console.print(Text(visible(table.legend), style="dim"))
     for note in table.footnotes:
-        console.print(Text(note, style="yellow"))
+        console.print(Text(visible(note), style="yellow"))
 
 
 def print_listing(
@@ -55,8 +56,8 @@ def print_listing(
     header_style: str = "bold",
     whole: int | None = None,
 ) -> None:
-    """Aligned columns, those in ``right`` to the right. A terminal breaks those after the first ``whole`` (None: the
-    last alone) to its width, and shows ``styles``, one a row.
+    """Aligned columns, those in ``right`` to the right. A terminal breaks the columns after the first ``whole`` (None:
+    only the last) to its width, and shows ``styles``, one a row.
     """
     kept = len(header) - 1 if whole is None else whole
     columns = [Column(name, name in right, wraps=k >= kept) for k, name in enumerate(header)]
@@ -76,7 +77,7 @@ def print_grid(
     """Print the cells in the width of the console where ``fitted``; the headers of the columns that it dropped."""
     from rich.text import Text
 
-    cells = [[c.header for c in columns], *([" ".join(cell.split()) for cell in row] for row in rows)]
+    cells = [[c.header for c in columns], *([visible(" ".join(cell.split())) for cell in row] for row in rows)]
     shown = [header_style, *(styles or [""] * len(rows))]
     natural = [max(map(len, column)) for column in zip(*cells, strict=True)]
     gap = _GAP if not fitted or sum(natural) + _GAP * (len(natural) - 1) <= console.width else 1
@@ -117,7 +118,7 @@ def _kept(columns: Sequence[Column], least: Sequence[int], width: int, gap: int)
 
 
 def _blocks(kept: Sequence[int], least: Sequence[int], width: int, gap: int) -> list[list[int]]:
-    """The columns of each block: the first column, and as many others as there is room for, one at least."""
+    """The columns of each block: the first column, and as many others as there is room for, at least one."""
     if not kept:
         return []
     first, *others = kept
@@ -130,7 +131,7 @@ def _blocks(kept: Sequence[int], least: Sequence[int], width: int, gap: int) -> 
 
 
 def _widths(block: Sequence[int], least: Sequence[int], natural: Sequence[int], width: int, gap: int) -> dict[int, int]:
-    """Of each column of a block: what is left goes to those that would be broken, the narrowest first."""
+    """The width of each column of a block. Free room goes to the columns that would be broken, the narrowest first."""
     widths = {k: least[k] for k in block}
     room = max(width - sum(widths.values()) - gap * (len(block) - 1), 0)
     wanting = sorted((k for k in block if least[k] < natural[k]), key=lambda k: natural[k] - least[k])
@@ -142,11 +143,11 @@ def _widths(block: Sequence[int], least: Sequence[int], natural: Sequence[int], 
 
 
 def nested(name: str, value: Any, indent: int = 0) -> list[str]:
-    """``name: value``, a line; of a mapping a line each, two columns further in."""
-    start = f"{' ' * indent}{name}:"
+    """``name: value`` on a line; of a mapping, a line for each value, indented by two more."""
+    start = f"{' ' * indent}{visible(name)}:"
     if isinstance(value, Mapping) and value:
         return [start, *(line for key, v in value.items() for line in nested(str(key), v, indent + 2))]
-    return [f"{start} {plain(value)}"]
+    return [f"{start} {visible(plain(value))}"]
 
 
 def plain(value: Any) -> str:

@@ -20,10 +20,11 @@ from harness.running.plan import Evaluators
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a report is wanted.
+    """Which part of a report to show.
 
-    wide: every column. tasks, entries (labels): these alone, of every section. at, unit (None: the budget's), against
-    (a label): of curves. others: folders of more studies, which KTau alone sets beside the first.
+    wide: every column. tasks, entries (labels): only these, in every section. at, unit (None: the budget's), against (a
+    label): for curves. others: folders of more studies; only KTau shows them beside the first. plot: a file for the
+    figure of the section, in place of the report. detect: differences of power.
     """
 
     sections: tuple[str, ...] = ()
@@ -35,11 +36,13 @@ class Choice:
     unit: str | None = None
     against: str | None = None
     others: tuple[Path, ...] = ()
+    plot: Path | None = None
+    detect: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a section is made from. registry: made when a section needs the tasks' data."""
+    """The study that a section is made from. registry: called when a section needs the tasks' data."""
 
     study: StudyRuns
     choice: Choice = Choice()
@@ -89,7 +92,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Section:
-    """data: what it says, by its keys of the JSON object. tables: the same for people."""
+    """data: its content, by its keys in the JSON object. tables: the same for people."""
 
     data: Callable[[Source], Mapping[str, Sequence[msgspec.Struct]]]
     tables: Callable[[Source], Sequence[Table]]

@@ -1,4 +1,4 @@
-"""What a section of a report shows: a table, which every renderer sets."""
+"""The table that a section of a report shows, and that every renderer writes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Kind = Literal["plain", "other", "reference", "heading"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """right: set flush right, as numbers are. wraps: a narrow terminal breaks its cells into lines.
+    """right: aligned to the right, as numbers are. wraps: a narrow terminal breaks its cells into lines.
 
-    dropped: 0 where it always stands; else a narrow terminal does without it, first the column of the highest number.
+    dropped: 0 where it is always shown; else a narrow terminal may leave it out, the highest number first.
     """
 
     header: str
@@ -38,7 +38,7 @@ class Row:
 class Table:
     """notes: what the numbers are, above. legend: how to read them, below; footnotes: warnings, below that.
 
-    whole: where the columns are that a narrow terminal does without. Without columns it is text alone.
+    whole: where to find the columns that a narrow terminal leaves out. A table without columns is only text.
     """
 
     title: str

@@ -13,6 +13,7 @@ from harness.errors import RecordError
 from harness.reading.compliance import Finding, entry_scope
 from harness.reading.report.section import Source
 from harness.reading.report.sections.curves import Curve, curves_of
+from harness.reading.site.elsewhere import holds_something
 from harness.reading.site.names import file_name
 from harness.reading.study import EntryRuns, SettingRuns, StudyRuns, read_study, titles_of
 from harness.reading.summary import EntrySummary, SettingSummary
@@ -129,14 +130,15 @@ def submissions_of(
         found.append(
             Submission(name if number == 1 else f"{name} {number}", Source(read_study(folder), registry=registry))
         )
-    if not found:
+    if not folders:
         raise RecordError("no results folder was given")
     return tuple(found)
 
 
 def _studies(folder: Path) -> list[Path]:
     if folder.is_dir() and not (folder / SEARCHES).is_file():
-        return sorted(p for p in folder.iterdir() if (p / SEARCHES).is_file()) or [folder]
+        inside = sorted(p for p in folder.iterdir() if (p / SEARCHES).is_file())
+        return inside or ([] if holds_something(folder) else [folder])
     return [folder]
 
 

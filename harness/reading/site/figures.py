@@ -47,6 +47,19 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     mark: str | None = None
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run of an entry costs on average, beside its mean final score with its 95 % interval."""
+
+    entry: str
+    final_mean: float | None
+    final_low: float | None
+    final_high: float | None
+    paid_queries: float | None
+    paid_epochs: float | None
+    paid_seconds: float | None
+    wall_seconds: float | None
+
+
 class Seed(msgspec.Struct, frozen=True, kw_only=True):
     """One run: final and validation score of what it reports, tau-b of its learned order; null where it has none."""
 
@@ -64,6 +77,8 @@ def figures_of_board(board: Board) -> Iterator[Figure]:
     yield _strips(board)
     if any(line.curve.cost for line in board.everyone):
         yield _curves(board)
+    if cost := _costs(board):
+        yield cost
     if any(run.valid is not None and run.score is not None for line in board.lines for run in line.runs.runs):
         yield _selection(board)
     if any(run.ktau is not None and run.ktau.test is not None for line in board.lines for run in line.runs.runs):
@@ -254,6 +269,56 @@ def _selection(board: Board) -> Figure:
     )
     legend = tuple(dict.fromkeys((p[0], p[1].name) for p in points))
     return Figure("selection", "Validation against final score", reading, plot, as_csv(_seeds(board)), legend)
+
+
+def _costs(board: Board) -> Figure | None:
+    """Mean final scores over what the budget counts where entries paid differently, else over wall time."""
+    lines = numbered(board)
+    data = [
+        Cost(
+            entry=line.name,
+            final_mean=e.final_mean,
+            final_low=e.final_low,
+            final_high=e.final_high,
+            paid_queries=e.paid_queries_mean,
+            paid_epochs=e.paid_epochs_mean,
+            paid_seconds=e.search_seconds_mean,
+            wall_seconds=e.wall_seconds_mean,
+        )
+        for _, line in lines
+        for e in [line.summary]
+    ]
+    unit = board.setting.budget.unit
+    paid = [v for c in data if (v := getattr(c, f"paid_{unit}")) is not None]
+    differs = bool(paid) and max(paid) > 1.01 * min(paid)
+    field, label = (f"paid_{unit}", f"{unit} paid, mean of the runs") if differs else (
+        "wall_seconds", "seconds that a search took on the machine that ran it, mean of the runs")  # fmt: skip
+    points = [
+        (k, c, cost)
+        for (k, _), c in zip(lines, data, strict=True)
+        if c.final_mean is not None and (cost := getattr(c, field)) is not None and cost > 0
+    ]
+    if not points:
+        return None
+    costs = [cost for _, _, cost in points]
+    plot = Plot(
+        "Mean final score against cost",
+        (min(costs) / 1.3, max(costs) * 1.3),
+        around([v for _, c, _ in points for v in (c.final_mean, c.final_low, c.final_high)]),
+        x_label=f"{label} (log)",
+        y_label=_score_label(board),
+        log=True,
+    )
+    for series, c, cost in points:
+        plot.stand(plot.x.at(cost), c.final_low, c.final_high, series)
+        told = f"{c.entry}: {numbers.number(c.final_mean)} for {cost:.4g}"
+        plot.mark(plot.x.at(cost), plot.y.at(c.final_mean or 0.0), series, told, "", 5)
+    reading = (
+        "A point is the mean over runs, the bar its 95 % interval. Higher and further left is better. The CSV file has "
+        "queries, epochs and seconds paid, and wall time, which differs between machines."
+    )
+    legend = tuple((k, c.entry) for k, c, _ in points)
+    return Figure("cost", "Mean final score against cost", reading, plot, as_csv(data), legend)
 
 
 def _score_label(board: Board) -> str:

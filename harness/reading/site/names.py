@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from harness.errors import visible
 from harness.records.identity import digest
 
 LONGEST = 2000
 """Characters of one value that a page shows."""
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def shown(text: str, most: int = LONGEST) -> str:
     """On one line: control characters and those that turn or hide text as ``\\u202e``, cut after ``most``."""
     cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(
-        " " if sign in "\t\n\r" else f"\\u{ord(sign):04x}" if unicodedata.category(sign) in _HIDDEN else sign
-        for sign in cut
-    )
+    return visible(re.sub("[\t\n\r]", " ", cut))
 
 
 def file_name(*parts: str) -> str:

@@ -124,7 +124,7 @@ def about(board: Board) -> list[tuple[str, str]]:
         tied = f" (mean of {summary.tied} tied)" if summary.tied and summary.tied > 1 else ""
         found.append(("best validated", numbers.number(summary.best_validated, places) + tied))
     if summary.best is not None:
-        found.append(("best", numbers.number(summary.best, places)))
+        found.append(("best" if sampling.exact else "best of the draws", numbers.number(summary.best, places)))
     if summary.ktau_of_validation is not None:
         found.append(("KTau of validation and final", numbers.number(summary.ktau_of_validation)))
     return found
@@ -169,6 +169,11 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def record_command(submission: Submission, run: Run) -> str:
     """What shows the record of a run."""
     return shlex.join(["nas-harness", "results", "show", submission.study.folder.resolve().name, run.search.id])
+
+
+def replay_command(submission: Submission, run: Run) -> str:
+    """What carries a run's search out again and compares the two."""
+    return shlex.join(["nas-harness", "replay", submission.study.folder.resolve().name, run.search.id])
 
 
 def again_command(submission: Submission) -> str:

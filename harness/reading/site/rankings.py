@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.reading.blocks import Blocks, blocks_of
 from harness.reading.report.sections.improvement import Improvement, improvements_over
-from harness.reading.report.sections.profiles import profiles_over
+from harness.reading.report.sections.profiles import Profile, profiles_over
 from harness.reading.report.sections.ranks import EntryRanks, Ranks, ranks_over
 from harness.reading.site.boards import Board, Line
 from harness.reading.study import SettingRuns, StudyRuns
@@ -20,12 +20,12 @@ from harness.search.budget import Budget
 
 @dataclass(frozen=True)
 class Standing:
-    """One competitor. lines: its line on each board. normalised: mean normalised score, None without a scale."""
+    """One competitor. lines: its line on each board. normalised: normalised scores, None without a scale."""
 
     rank: EntryRanks
     lines: tuple[Line, ...]
     improvement: Improvement | None
-    normalised: float | None
+    normalised: Profile | None
 
     @property
     def name(self) -> str:
@@ -124,7 +124,7 @@ def _pooled(board: Board, names: set[str]) -> SettingRuns:
 def _ranking(mode: str, boards: tuple[Board, ...], everyone: bool, blocks: Blocks) -> Ranking:
     ranks = ranks_over(blocks)
     improvements = {i.label: i for i in improvements_over(blocks)}
-    normalised = {(p.label, p.role): p.mean for p in profiles_over(blocks)}
+    normalised = {(p.label, p.role): p for p in profiles_over(blocks)}
     lines: dict[tuple[str, str], list[Line]] = {}
     for board in boards:
         for line in board.everyone:

@@ -59,6 +59,8 @@
   }
 
   function show() {
+    const named = document.getElementById(location.hash.slice(1));
+    if (named instanceof HTMLDetailsElement) named.open = true;
     const state = read();
     const [id, column, way] = (state.get("sort") ?? "").split(".");
     const table = id ? document.getElementById(id) : null;

@@ -162,6 +162,15 @@ class Plot:
                 f'M{b:.1f} {y - 4:.1f}v8"/>'
             )
 
+    def stand(self, x: float, low: float | None, high: float | None, series: int) -> None:
+        """An interval of y, at a place in pixels."""
+        if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
+            a, b = self.y.at(low), self.y.at(high)
+            self.parts.append(
+                f'<path class="span {colour(series)}" d="M{x:.1f} {a:.1f}V{b:.1f}M{x - 4:.1f} {a:.1f}h8'
+                f'M{x - 4:.1f} {b:.1f}h8"/>'
+            )
+
     def steps(self, xs: Sequence[float], ys: Sequence[float | None], series: int, told: str) -> None:
         """A line that stays where it is until the next point."""
         d, last = [], None

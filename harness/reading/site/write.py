@@ -20,11 +20,14 @@ from markupsafe import Markup
 
 from harness.errors import HarnessError, counted
 from harness.reading import numbers
+from harness.reading.ingested import UNDER_COVERAGE
 from harness.reading.site import pages, svg
 from harness.reading.site.boards import Board, Submission, boards_of, submissions_of
+from harness.reading.site.elsewhere import Elsewhere, elsewhere_of, ri
 from harness.reading.site.figures import Figure, figures_of_board, numbered, ranking_figure
 from harness.reading.site.names import file_name, shown
 from harness.reading.site.rankings import Ranking, rankings_of
+from harness.reading.site.runs import pages_of_runs, run_page
 from harness.registry import Registry, default_registry
 
 MARKER = ".nas-harness-leaderboard"
@@ -49,12 +52,12 @@ def write_site(folders: Sequence[Path], out: Path, registry: Callable[[], Regist
     if out.exists() and not (out / MARKER).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise HarnessError(f"{out} is there and is no leaderboard; name a new folder with --output")
     submissions = submissions_of(folders, registry)
-    boards = boards_of(submissions)
+    boards, elsewhere = boards_of(submissions), elsewhere_of(folders)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            _Site(part, submissions, boards).write()
+            _Site(part, submissions, boards, elsewhere).write()
             part.chmod(0o755)
             if out.exists():
                 shutil.rmtree(out)
@@ -68,12 +71,14 @@ def write_site(folders: Sequence[Path], out: Path, registry: Callable[[], Regist
 
 
 class _Site:
-    def __init__(self, folder: Path, submissions: Sequence[Submission], boards: Sequence[Board]) -> None:
-        self.folder, self.submissions, self.boards = folder, submissions, boards
-        self.environment = _environment()
+    def __init__(
+        self, folder: Path, submissions: Sequence[Submission], boards: Sequence[Board], elsewhere: Elsewhere
+    ) -> None:
+        self.folder, self.submissions, self.boards, self.elsewhere = folder, submissions, boards, elsewhere
+        self.environment = environment()
 
     def write(self) -> None:
-        for name in ("settings", "strategies", "figures"):
+        for name in ("settings", "strategies", "runs", "figures"):
             (self.folder / name).mkdir()
         (self.folder / MARKER).write_text("", encoding="utf-8")
         rankings = rankings_of(self.boards)
@@ -93,12 +98,19 @@ class _Site:
             figure = strategy.figure
             drawn_figure = None if figure is None else self._draw("../", f"strategy-{strategy.page}", figure)
             self._page("strategy.html", f"strategies/{strategy.page}.html", strategy=strategy, figure=drawn_figure)
+        for of in pages_of_runs(tuple(self.boards)):
+            (self.folder / "runs" / f"{of.page}.jsonl").write_text(
+                of.records, encoding="utf-8", errors="backslashreplace"
+            )
+            self._page("runs.html", f"runs/{of.page}.html", of=of)
+        if self.elsewhere:
+            self._page("elsewhere.html", "elsewhere.html")
         self._page("method.html", "method.html", strategies=strategies)
 
     def _page(self, template: str, path: str, **values: Any) -> None:
         up = "../" * path.count("/")
         text = self.environment.get_template(template).render(
-            **values, all_boards=self.boards, submissions=self.submissions, up=up
+            **values, all_boards=self.boards, submissions=self.submissions, elsewhere=self.elsewhere, up=up
         )
         (self.folder / path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -114,7 +126,7 @@ def _place(ranking: Ranking) -> str:
     return file_name("ranking", ranking.mode, str(ranking.everyone), *(b.title for b in ranking.boards))
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Everything is escaped, and what turns or hides text is written out, wherever a value stands."""
     found = Environment(
         loader=PackageLoader("harness.reading.site"),
@@ -137,6 +149,10 @@ def _environment() -> Environment:
         "pages": pages,
         "numbered": numbered,
         "colour": svg.colour,
+        "run_page": run_page,
+        "ri_elsewhere": ri,
+        "under_coverage": UNDER_COVERAGE,
+        "drawn": lambda plot: Markup(plot.svg()),
     }
     found.filters |= {"brief": partial(shown, most=60), "unique": _unique}
     return found

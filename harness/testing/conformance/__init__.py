@@ -8,7 +8,7 @@ In a plugin's own tests, one line::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.errors import HarnessError, UnknownName
@@ -17,7 +17,13 @@ from harness.registry import Registry, default_registry
 from harness.running.environment import worker_environment
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
-from harness.testing.conformance.report import CHECKS, Check, Report, Result, run_checks
+from harness.testing.conformance.report import CHECKS, Check, Kind, Report, Result, run_checks
+
+Heard = Callable[[Result], None]
+
+
+def _silent(result: Result) -> None:
+    return
 
 
 def check_strategy(
@@ -27,11 +33,12 @@ def check_strategy(
     registry: Registry | None = None,
     limit: float = 30.0,
     only: Iterable[str] = (),
+    heard: Heard = _silent,
 ) -> Report:
     """All strategy checks of ``cls``, with its cheapest parameters unless ``params`` are given.
 
     registry: where the spaces to try come from; default: everything installed. limit: seconds for one search.
-    only: the beginnings of the names of the checks to run; default: all.
+    only: the beginnings of the names of the checks to run; default: all. heard: is told of each result as it comes.
     """
     from harness.testing.conformance import determinism, honesty, payment, tasks  # noqa: F401
     from harness.testing.conformance.subjects import StrategySubject
@@ -40,49 +47,68 @@ def check_strategy(
         subject = StrategySubject(
             cls, cls.Params.smallest() if params is None else params, registry or default_registry(), limit
         )
-        return run_checks("strategy", str(getattr(cls, "name", cls.__name__)), subject, only)
+        return run_checks("strategy", str(getattr(cls, "name", cls.__name__)), subject, only, heard)
 
 
-def check_space(space: Any, *, only: Iterable[str] = ()) -> Report:
+def check_space(space: Any, *, only: Iterable[str] = (), heard: Heard = _silent) -> Report:
     """All space checks of a search space, or of what a callable without arguments gives."""
     from harness.testing.conformance import scripts, spaces  # noqa: F401
 
     found: SearchSpace = space if isinstance(space, SearchSpace) else space()
-    return run_checks("space", found.name, spaces.SpaceSubject(found), only)
+    return run_checks("space", found.name, spaces.SpaceSubject(found), only, heard)
 
 
-def check_protocol(protocol: Any, *, tasks: Iterable[str] | None = None, only: Iterable[str] = ()) -> Report:
-    """All protocol checks of a protocol or its class, on all of its tasks or those named."""
+def check_protocol(
+    protocol: Any, *, tasks: Iterable[str] | None = None, only: Iterable[str] = (), heard: Heard = _silent
+) -> Report:
+    """All protocol checks of a protocol or its class, on all of its tasks or those named.
+
+    Raises UnknownName for a task that it does not have.
+    """
     from harness.testing.conformance import protocols
 
     found: TrainingProtocol = protocol if isinstance(protocol, TrainingProtocol) else protocol()
-    subject = protocols.ProtocolSubject(found, None if tasks is None else frozenset(tasks))
-    return run_checks("protocol", found.name, subject, only)
+    wanted = None if tasks is None else frozenset(tasks)
+    for task in sorted(wanted or ()):
+        if found.task(task) is None:
+            raise UnknownName("task", task, [listed.name for listed in found.tasks()])
+    return run_checks("protocol", found.name, protocols.ProtocolSubject(found, wanted), only, heard)
 
 
-def check_named(name: str, *, registry: Registry | None = None) -> list[Report]:
+def check_named(
+    name: str,
+    *,
+    registry: Registry | None = None,
+    kind: str = "",
+    only: Iterable[str] = (),
+    heard: Heard = _silent,
+) -> list[Report]:
     """Reports of everything of that name: strategies, spaces, protocols, and tasks (``protocol/data set``); or of the
-    class that stands at ``module:attribute``, installed or not.
+    class that stands at ``module:attribute``, installed or not. kind: only as this one.
 
     Raises UnknownName with the nearest known ones, PluginError or DataMissing where it does not load.
     """
     registry = registry or default_registry()
     if ":" in name:
-        return [check_any(registry.at(name).load())]
+        return [check_any(registry.at(name).load(), only=only, heard=heard)]
     reports = []
-    if ("strategy", name) in registry.items:
-        reports.append(check_strategy(registry.load("strategy", name), registry=registry))
-    if ("space", name) in registry.items:
-        reports.append(check_space(registry.load("space", name)))
-    if ("protocol", name) in registry.items:
-        reports.append(check_protocol(registry.protocol(name)))
+    if _asked("strategy", name, kind, registry):
+        reports.append(check_strategy(registry.load("strategy", name), registry=registry, only=only, heard=heard))
+    if _asked("space", name, kind, registry):
+        reports.append(check_space(registry.load("space", name), only=only, heard=heard))
+    if _asked("protocol", name, kind, registry):
+        reports.append(check_protocol(registry.protocol(name), only=only, heard=heard))
     if not reports and "/" in name:
         task = registry.task(name)
-        reports.append(check_protocol(registry.protocol(task.protocol), tasks=[name]))
+        reports.append(check_protocol(registry.protocol(task.protocol), tasks=[name], only=only, heard=heard))
     if not reports:
         known = sorted({n for kind in ("strategy", "space", "protocol") for n in registry.names(kind)})
         raise UnknownName("strategy, space or protocol", name, known, hint="nas-harness list")
     return reports
+
+
+def _asked(as_one: Kind, name: str, kind: str, registry: Registry) -> bool:
+    return kind == as_one or (not kind and (as_one, name) in registry.items)
 
 
 def check_any(subject: Any, **options: Any) -> Report:

@@ -39,7 +39,7 @@ def _module(module: str, file: str | None) -> ModuleType:
 
 
 def main() -> None:
-    from harness.testing.conformance.report import Failed, Skipped
+    from harness.testing.conformance.report import Failed, NotRun, Skipped
     from harness.testing.conformance.subjects import StrategySubject
 
     order = json.load(sys.stdin)
@@ -48,8 +48,8 @@ def main() -> None:
     subject = StrategySubject(cls, params, limit=order["limit"])
     try:
         answer: dict[str, Any] = {"trajectory": subject.trial(subject.task()).trajectory}
-    except (Failed, Skipped) as error:
-        answer = {"error": str(error), "hung": subject.hung}
+    except (Failed, NotRun, Skipped) as error:
+        answer = {"error": str(error), "stopped": subject.stopped}
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     print("\n" + json.dumps(answer))

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.running.environment import WORKER_VARIABLES
 from harness.testing.conformance.report import Failed, Skipped, check, expect
-from harness.testing.conformance.subjects import StrategySubject
+from harness.testing.conformance.subjects import HUNG, StrategySubject
 
 _SEEDS = (1, 2, 3)
 _LONGEST = 500
@@ -39,7 +39,7 @@ def fresh_processes(subject: StrategySubject) -> None:
     children = [_start(order, hash_seed) for hash_seed in ("1", "2")]
     answers = [_answer(child, 2 * subject.limit + 30) for child in children]
     for answer in answers:
-        subject.hung |= bool(answer.get("hung"))
+        subject.stopped = subject.stopped or answer.get("stopped", "")
         if "trajectory" not in answer:
             raise Failed(f"in a fresh process: {answer['error']}")
     found = [answer["trajectory"] for answer in answers]
@@ -63,16 +63,19 @@ def _start(order: dict[str, Any], hash_seed: str) -> subprocess.Popen[str]:
 
 
 def _answer(child: subprocess.Popen[str], limit: float) -> dict[str, Any]:
-    """What the child printed last: its ``trajectory``, or an ``error`` and whether it ``hung``."""
+    """What the child printed last: its ``trajectory``, or an ``error`` and why no other is started."""
     try:
         out, err = child.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
-        return {"error": "the search hung and had to be killed", "hung": True}
+        return {"error": "the search hung and had to be killed", "stopped": HUNG}
     lines = out.strip().splitlines()
     if lines and lines[-1].startswith("{"):
         return dict(json.loads(lines[-1]))
+    if not err.strip():
+        error = f"the search ended its process (exit status {child.returncode})"
+        return {"error": error, "stopped": "an earlier search ended its process"}
     return {"error": _exception(err) or f"no answer, exit status {child.returncode}"}
 
 

@@ -14,7 +14,7 @@ from harness.protocol import Evaluator, Fidelity, RunContext, Task, TrainingProt
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.spaces import LAWS, Architecture
-from harness.testing.conformance.report import Failed, Skipped, check, expect
+from harness.testing.conformance.report import Failed, NotRun, Skipped, check, expect
 from harness.testing.reachability import paths_to
 
 _ARCHS = 40
@@ -61,11 +61,12 @@ class ProtocolSubject:
 
     def __init__(self, protocol: TrainingProtocol, only: frozenset[str] | None = None) -> None:
         self.protocol = protocol
-        self.tasks = {t.name: t for t in protocol.tasks() if only is None or t.name in only}
+        found = protocol.tasks() if only is None else [t for name in sorted(only) if (t := protocol.task(name))]
+        self.tasks = {t.name: t for t in found}
         self._opened: dict[str, OpenedTask | str] = {}
 
     def opened(self, name: str) -> OpenedTask:
-        """Raises Skipped, with the reason, where the task's data is not here."""
+        """Raises NotRun, with the reason, where the task's data is not here."""
         if name not in self._opened:
             reason = self.protocol.missing(self.tasks[name])
             try:
@@ -77,7 +78,7 @@ class ProtocolSubject:
                 self._opened[name] = f"{reason or error}"
         found = self._opened[name]
         if isinstance(found, str):
-            raise Skipped(found)
+            raise NotRun(found)
         return found
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.errors import UnknownName
 from harness.running.search import told
 
 Kind = Literal["strategy", "space", "protocol"]
-Status = Literal["passed", "failed", "skipped"]
+Status = Literal["passed", "failed", "skipped", "not run"]
 
 
 class Failed(Exception):
@@ -18,7 +21,11 @@ class Failed(Exception):
 
 
 class Skipped(Exception):
-    """Raised by a check: why it does not apply or cannot be run here."""
+    """Raised by a check: why it does not apply."""
+
+
+class NotRun(Exception):
+    """Raised by a check: what is missing here, without which it cannot be run, and how to get it."""
 
 
 def expect(holds: object, why: str) -> None:
@@ -31,13 +38,18 @@ def expect(holds: object, why: str) -> None:
 class Check:
     """One property. ``run`` returns where it holds (None, or a remark), else raises `Failed` or `Skipped`.
 
-    With ``cases`` it is run once for each.
+    With ``cases`` it is run once for each. The docstring of ``run`` says what holds where it passes.
     """
 
     kind: Kind
     name: str
     run: Callable[..., str | None]
     cases: Callable[[Any], Iterable[str]] | None = None
+
+    @property
+    def meaning(self) -> str:
+        """What holds where it passes, on one line."""
+        return " ".join((inspect.getdoc(self.run) or "").split())
 
 
 CHECKS: list[Check] = []
@@ -58,17 +70,19 @@ def check(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one check on one case."""
+    """What came of one check on one case. trace: the traceback of what the subject's own code raised."""
 
     check: str
     status: Status
     why: str
     seconds: float
+    meaning: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of all checks of one subject. ``ok``: at least one ran and none failed."""
+    """What came of all checks of one subject. ``ok``: it conforms: none failed, and each was run on something."""
 
     kind: Kind
     name: str
@@ -77,7 +91,7 @@ class Report:
     @property
     def ran(self) -> tuple[Result, ...]:
         """Those that apply and were run, passed or failed."""
-        return tuple(r for r in self.results if r.status != "skipped")
+        return tuple(r for r in self.results if r.status in ("passed", "failed"))
 
     @property
     def failed(self) -> tuple[Result, ...]:
@@ -88,8 +102,31 @@ class Report:
         return tuple(r for r in self.results if r.status == "skipped")
 
     @property
+    def not_run(self) -> tuple[Result, ...]:
+        """Those that apply and could not be run here."""
+        return tuple(r for r in self.results if r.status == "not run")
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The checks that could not be run on anything."""
+        some = {_name(r) for r in self.results if r.status != "not run"}
+        return tuple(dict.fromkeys(_name(r) for r in self.not_run if _name(r) not in some))
+
+    @property
     def ok(self) -> bool:
-        return bool(self.ran) and not self.failed
+        return bool(self.ran) and not self.failed and not self.unchecked
+
+    @property
+    def verdict(self) -> str:
+        if self.failed:
+            return "does not conform"
+        if not self.ran:
+            return "is not checked: nothing ran"
+        if self.unchecked:
+            return f"is not checked: {len(self.unchecked)} of its checks could not be run on anything"
+        if self.not_run:
+            return "conforms as far as it could be checked"
+        return "conforms"
 
     @property
     def seconds(self) -> float:
@@ -100,51 +137,86 @@ class Report:
         """One line: how many checks there are, apply and ran, passed, failed and were skipped."""
         counts = (
             f"{len(self.results)} checks, {len(self.ran)} apply and ran: {len(self.ran) - len(self.failed)} passed, "
-            f"{len(self.failed)} failed; {len(self.skipped)} skipped; {self.seconds:.1f} s"
+            f"{len(self.failed)} failed; {len(self.skipped)} skipped; {len(self.not_run)} not run; {self.seconds:.1f} s"
         )
-        verdict = "conforms" if self.ok else ("does not conform" if self.ran else "not checked: nothing ran")
-        return f"{self.kind} {self.name} {verdict} ({counts})"
+        return f"{self.kind} {self.name} {self.verdict} ({counts})"
 
     def __str__(self) -> str:
-        lines = [
-            f"  {r.status:7} {r.check}" + (f": {r.why}" if r.why else "")
-            for r in self.results
-        ]  # fmt: skip
-        return "\n".join([self.summary, *lines])
+        return self.text()
+
+    def text(self, *, verbose: bool = False) -> str:
+        """A line a check. A cause that made several fail is told at the first. verbose: what each check means, and the
+        tracebacks."""
+        lines, first = [self.summary], dict[str, str]()
+        for r in self.results:
+            told_before = first.setdefault(r.why, r.check) if r.status == "failed" else r.check
+            why = r.why if told_before == r.check else f"for the same cause as {told_before!r}"
+            lines.append(f"  {r.status:7} {r.seconds:5.1f} s  {r.check}" + (f": {why}" if why else ""))
+            if verbose:
+                lines.append(f"          {r.meaning}")
+                if r.trace and told_before == r.check:
+                    lines += [f"          | {line}" for line in r.trace.rstrip().splitlines()]
+        return "\n".join(lines)
 
 
-def run_checks(kind: Kind, name: str, subject: Any, only: Iterable[str] = ()) -> Report:
+def run_checks(
+    kind: Kind, name: str, subject: Any, only: Iterable[str] = (), heard: Callable[[Result], None] = lambda _: None
+) -> Report:
     """The checks of ``kind`` on ``subject``, or those whose names start with one of ``only``.
 
-    An exception that is neither Failed nor Skipped is a failure too.
+    heard: is told of each result as it comes. An exception that is none of Failed, Skipped and NotRun is a failure too.
+    Raises UnknownName for an ``only`` that no check's name starts with.
     """
     starts = tuple(only)
-    results: list[Result] = []
+    names = [c.name for c in CHECKS if c.kind == kind]
+    for start in starts:
+        if not any(n.startswith(start) for n in names):
+            raise UnknownName(f"{kind} check", start, names)
+    results = _Heard(heard)
     for item in CHECKS:
         if item.kind != kind or (starts and not item.name.startswith(starts)):
             continue
         if item.cases is None:
-            results.append(_run(item.name, item.run, subject))
+            results.add(_run(item, item.name, subject))
             continue
         try:
             cases = list(item.cases(subject))
         except Exception as error:
-            results.append(Result(item.name, "failed", told(error), 0.0))
+            results.add(Result(item.name, "failed", told(error), 0.0, item.meaning))
             continue
-        results += [_run(f"{item.name} [{case}]", item.run, subject, case) for case in cases]
-    return Report(kind, name, tuple(results))
+        for case in cases:
+            results.add(_run(item, f"{item.name} [{case}]", subject, case))
+    return Report(kind, name, tuple(results.all))
 
 
-def _run(name: str, function: Callable[..., str | None], *args: Any) -> Result:
+class _Heard:
+    """Results, each told to ``heard`` as it comes."""
+
+    def __init__(self, heard: Callable[[Result], None]) -> None:
+        self.heard, self.all = heard, list[Result]()
+
+    def add(self, result: Result) -> None:
+        self.all.append(result)
+        self.heard(result)
+
+
+def _name(result: Result) -> str:
+    return result.check.partition(" [")[0]
+
+
+def _run(item: Check, name: str, *args: Any) -> Result:
     started = time.perf_counter()
     status: Status = "passed"
-    why = ""
+    why = trace = ""
     try:
-        why = function(*args) or ""
+        why = item.run(*args) or ""
     except Failed as error:
         status, why = "failed", str(error)
+        trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ is not None else ""
     except Skipped as error:
         status, why = "skipped", str(error)
+    except NotRun as error:
+        status, why = "not run", str(error)
     except Exception as error:
-        status, why = "failed", told(error)
-    return Result(name, status, why, time.perf_counter() - started)
+        status, why, trace = "failed", told(error), traceback.format_exc()
+    return Result(name, status, why, time.perf_counter() - started, item.meaning, trace)

@@ -15,25 +15,28 @@ from harness.registry import Registry
 from harness.search.budget import Budget
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
-from harness.testing.conformance.report import Failed, Skipped
+from harness.testing.conformance.report import Failed, NotRun, Skipped
 from harness.testing.conformance.trial import Hung, Trial, run_trial
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
 TOYS: dict[str, type[SearchSpace]] = {"toy-nodes": ToyNodeSpace, "toy-edges": ToyEdgeSpace}
+HUNG = "an earlier search hung"
 PLAIN = Budget(queries=12)
 """The budget of checks that need no other."""
 
 
 @dataclass
 class StrategySubject:
-    """A strategy under check. ``limit``: seconds for one search; after one that hangs, no other is started."""
+    """A strategy under check. ``limit``: seconds for one search. stopped: why no further search is started, such as
+    that one hung, or ended its process.
+    """
 
     cls: type[Strategy]
     params: Any
     registry: Registry | None = None
     limit: float = 30.0
-    hung: bool = False
+    stopped: str = ""
     _spaces: dict[str, SearchSpace] = field(default_factory=dict)
 
     @property
@@ -42,13 +45,13 @@ class StrategySubject:
         return json.loads(msgspec.json.encode(self.params))
 
     def space(self, name: str) -> SearchSpace:
-        """A toy space or a registered one. Raises Skipped where its data or a library is missing."""
+        """A toy space or a registered one. Raises NotRun where its data or a library is missing."""
         if name not in self._spaces:
             try:
                 toy = self.registry is None or name in TOYS
                 self._spaces[name] = TOYS[name]() if toy else _load(self.registry, name)
             except (DataMissing, PluginError) as error:
-                raise Skipped(str(error)) from None
+                raise NotRun(str(error)) from None
         return self._spaces[name]
 
     def space_names(self) -> list[str]:
@@ -63,8 +66,8 @@ class StrategySubject:
         self, evaluator: Evaluator, budget: Budget = PLAIN, *, seed: int = 0, constraints: Sequence[str] = ()
     ) -> Trial:
         """One search. Raises Failed where it fails or hangs, Skipped where it refuses the task with a StudyError."""
-        if self.hung:
-            raise Skipped("not run: an earlier search hung")
+        if self.stopped:
+            raise NotRun(self.stopped)
         if "training" in self.cls.needs:
             raise Skipped("the strategy trains networks itself: it needs a live task")
         try:
@@ -73,7 +76,7 @@ class StrategySubject:
                 constraints=constraints,
             )  # fmt: skip
         except Hung:
-            self.hung = True
+            self.stopped = HUNG
             raise Failed(f"search was still running after {self.limit:g} s with a budget of {_words(budget)}") from None
         except StudyError as error:
             raise Skipped(f"the strategy refuses the task: {error}") from None

@@ -113,7 +113,6 @@ def registered_spaces(subject: StrategySubject, case: str) -> None:
 def learned(subject: StrategySubject) -> None:
     """`ranker.rank` gives one finite number an architecture, the same each time, and pays for nothing."""
     trial = subject.trial(subject.task())
-    msgspec.json.encode(trial.strategy.notes)
     ranker = trial.strategy.ranker
     if ranker is None:
         raise Skipped("it keeps no learned order")

@@ -19,7 +19,7 @@ from harness.errors import StudyError
 from harness.protocol import Evaluator, Fidelity, Floats, Reading, RunContext, Validation, Validator
 from harness.records.identity import stream
 from harness.running.environment import single_thread
-from harness.running.search import Searched, carry_out
+from harness.running.search import Searched, Unusable, carry_out, plain_notes
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
 from harness.search.oracle import Oracle
@@ -120,7 +120,9 @@ class Trial:
     def trajectory(self) -> str:
         """Digest of what a record would hold of this search: queries, answers, calls, result, notes, learned order."""
         h = hashlib.sha256(self.oracle.digest().encode())
-        h.update(msgspec.json.encode([self.oracle.asked, self.oracle.ended_by, self.returned, self.strategy.notes]))
+        h.update(
+            msgspec.json.encode([self.oracle.asked, self.oracle.ended_by, self.returned, plain_notes(self.strategy)])
+        )
         if self.strategy.ranker is not None:
             archs = self.oracle.space.sample(np.random.default_rng(0), 16)
             h.update(np.asarray(self.strategy.ranker.rank(archs), dtype=np.float64).tobytes())
@@ -146,5 +148,9 @@ def run_trial(
     if isinstance(searched.raised, StudyError):
         raise searched.raised
     if searched.raised is not None:
-        raise Failed(str(searched.error))
+        raise Failed(str(searched.error)) from searched.raised
+    try:
+        plain_notes(searched.strategy)
+    except Unusable as error:
+        raise Failed(str(error)) from error
     return Trial(searched, oracle, metered)

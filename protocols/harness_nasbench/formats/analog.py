@@ -44,7 +44,7 @@ class AnalogTable:
 
     `operations`: int8 [15625, 6], in NAS-Bench-201's own operation and edge order.
     `accuracy`: protocol -> float64 [15625], percent, on CIFAR-10's test images.
-    What the file says of drift over time is not read.
+    The file's values of drift over time are not read.
     """
 
     operations: npt.NDArray[np.int8]
@@ -68,7 +68,7 @@ def read(path: Path) -> AnalogTable:
             raise DataError(f"{place}: not six operation indices")
         fields = _fields(entry, "Architecture", place)
         if fields.get("architecture") != key:
-            raise DataError(f"{place}: its entry is of architecture {str(fields.get('architecture'))[:60]}")
+            raise DataError(f"{place}: its entry is about architecture {str(fields.get('architecture'))[:60]}")
         raw[row] = key
         accuracy[row] = [_percent(fields, f"{protocol}_accuracy", place) for protocol in PROTOCOLS]
     operations = _OPERATIONS[raw][:, _EDGES]

@@ -24,7 +24,7 @@ _TABLE = _table()
 
 
 def pure_crc32c(data: bytes) -> int:
-    """CRC-32C of some bytes, about 2 MB/s."""
+    """CRC-32C of some bytes, at about 2 MB/s."""
     crc, table = 0xFFFFFFFF, _TABLE
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
@@ -32,7 +32,7 @@ def pure_crc32c(data: bytes) -> int:
 
 
 def crc32c() -> Callable[[bytes], int]:
-    """The fastest CRC-32C there is here; google_crc32c (an extra) is some hundred times faster than plain Python."""
+    """The fastest CRC-32C installed; google_crc32c (an extra) is some hundred times faster than plain Python."""
     if importlib.util.find_spec("google_crc32c") is None:
         return pure_crc32c
     import google_crc32c

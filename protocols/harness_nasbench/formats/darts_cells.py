@@ -37,8 +37,8 @@ Genotype = Sequence[Sequence[tuple[str, int]]]
 
 
 def check_cells(cells: npt.ArrayLike) -> Cells:
-    """The cells as int8 [n, 2, 4, 2, 2]; ValueError on another shape, an unknown operation, a predecessor that is no
-    earlier vertex or stands twice at one node (the official converter silently drops one of the two)."""
+    """The cells as int8 [n, 2, 4, 2, 2]. Raises ValueError for another shape, an unknown operation, a predecessor that
+    is no earlier vertex or is named twice at one node (the official converter silently drops one of the two)."""
     array = np.asarray(cells)
     if array.ndim != 5 or array.shape[1:] != (2, NODES, 2, 2) or array.dtype.kind not in "iu":
         raise ValueError(f"cells of shape {array.shape} and dtype {array.dtype} instead of integers [n, 2, 4, 2, 2]")
@@ -59,8 +59,8 @@ def categories(cells: npt.ArrayLike) -> tuple[Cells, Cells]:
     """The official categories of each cell.
 
     Returns (edges int8 [n, 2, 14], pairs int8 [n, 2, 3]): the operation on each edge, -1 where there is none, and for
-    the last three nodes the index of their predecessors in `PAIRS`. An edge's number is 0, 2, 5 or 9 by its node plus
-    the predecessor. Raises ValueError as `check_cells` does.
+    the last three nodes the index of their predecessors in `PAIRS`. An edge's number is the predecessor's plus 0, 2, 5
+    or 9, by its node. Raises ValueError as `check_cells` does.
     """
     checked = check_cells(cells)
     operation, predecessor = checked[..., 0], checked[..., 1].astype(np.intp)
@@ -108,7 +108,7 @@ def to_config(cells: npt.ArrayLike) -> dict[str, str]:
 def from_config(config: Mapping[str, str]) -> Cells:
     """One architecture [2, 4, 2, 2], inputs in rising order, from the official dictionary; other keys are ignored.
 
-    Raises ValueError where an edge that the chosen inputs need is absent or of an unknown operation, where an edge is
+    Raises ValueError where an edge that the chosen inputs need is absent or has an unknown operation, where an edge is
     given that they do not use, and for unknown inputs.
     """
     cells = np.zeros((2, NODES, 2, 2), dtype=np.int8)

@@ -3,7 +3,7 @@
 After a header of ``key=value`` lines, each ``Tree=i`` block lists ``split_feature``, ``threshold``, ``decision_type``,
 ``left_child``, ``right_child`` by inner node and ``leaf_value`` by leaf. A negative child c is leaf ``-c - 1``. A row
 goes left where its feature is at most the threshold. `decision_type`: bit 0 categorical, bits 2 and 3 what counts as
-missing (0 nothing, 1 zero, 2 NaN). Read here because LightGBM's own parser trusts the numbers in the text.
+missing (0 nothing, 1 zero, 2 NaN). This module reads it because LightGBM's own parser trusts the numbers in the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MISSING_ZERO = 1 << 2
 
 
 def parse(text: str, *, iterations: int = 0) -> Forest:
-    """The first `iterations` trees of a model, all if not positive. ValueError on another kind of model or damage."""
+    """The first `iterations` trees of a model; all if not positive. ValueError for another kind or damage."""
     head, *blocks = text.split("\nTree=")
     lines = head.split("\n")
     if lines[0] != "tree" or "average_output" in lines:

@@ -1,10 +1,10 @@
 """NAS-Bench-201's official files: the ``.pth``, NATS-Bench's ``.pickle.pbz2``, and its ``-simple`` folder.
 
 All hold, for each architecture and number of training epochs (12 or 200, "less" and "full" in the ``.pth``), the
-trainings by (data set, seed). What each stores: accuracy on the splits at every epoch or at the last one only, and
-seconds. With 200 epochs ``cifar100`` and ``ImageNet16-120`` have x-valid and x-test at the last epoch only, and at all
-epochs ``ori-test``, which is both together: nothing of it stands in for validation here. A training that is not in the
-file is NaN.
+trainings by (data set, seed). Each training stores the accuracy on the splits, at every epoch or at the last one only,
+and seconds. With 200 epochs ``cifar100`` and ``ImageNet16-120`` have x-valid and x-test at the last epoch only. They
+have ``ori-test``, which is both together, at all epochs; it is never used for validation here. A training that is not
+in the file is NaN.
 Source: AutoDL-Projects and NATS-Bench, api_utils.py (ArchResults, ResultsCount).
 """
 
@@ -180,7 +180,7 @@ class _Reader:
             table.train_seconds.setdefault((epochs, dataset, seed), _column())[index] = total
 
     def costs(self, index: int, dataset: str, each: list[tuple[int, float, float, float]]) -> None:
-        """Costs are those of one training; where they differ, the official API trusts seed 888."""
+        """Take the costs of one training; where trainings differ, the official API takes seed 888."""
         chosen = next((costs for costs in each if costs[0] == 888), each[0])
         self.table.params.setdefault(dataset, _column())[index] = chosen[1]
         self.table.flops.setdefault(dataset, _column())[index] = chosen[2]
@@ -207,7 +207,7 @@ class _Reader:
 
 
 def _empty(value: dict[Any, Any]) -> None:
-    """Clear a tree of dictionaries and lists from within."""
+    """Empty a tree of dictionaries and lists, the innermost first."""
     pending: list[dict[Any, Any] | list[Any]] = [value]
     while pending:
         part = pending.pop()

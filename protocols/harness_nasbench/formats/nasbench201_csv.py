@@ -1,4 +1,4 @@
-"""NAS-Bench-201 as one CSV table: accuracies after 12 and 200 epochs, costs, and single runs on CIFAR-10's test set."""
+"""NAS-Bench-201 as a CSV table: accuracies after 12 and 200 epochs, costs, and single CIFAR-10 test scores."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ _CONSTANT = {
     0: 0.586345, 4: 0.166664, 5: 0.31, 14: 0.00315, 21: 0.00075, 24: -3.688879, 25: 0.898876, 26: -8.111728,
     27: 0.00995, 28: 1e-12, 31: 0.705128,
 }  # fmt: skip
-"""The fixed training settings that the official API merges into every query, as ConfigSpace scales them; other columns
-that belong to no edge or input are categories with the index 0."""
+"""The fixed training settings that the official API adds to every query, as ConfigSpace scales them. Other columns that
+belong to no edge or input are categories with the index 0."""
 _TAIL = (10, 11, 12, 13, 2, 3, 4, 5, 6, 7, 8, 9)
 """Edges 2 to 13 in the order of their names, which is the order of their columns."""
 _EDGE_COLUMN = np.empty((2, EDGES), dtype=np.intp)
@@ -53,7 +53,8 @@ _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
 def encode(cells: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The 56 columns [n, 56] of DARTS cells [n, 2, 4, 2, 2] (`darts_cells`), in the order of configspace.json.
 
-    An edge that no node takes is -1, as is NaN in the official code. Raises ValueError on cells that are none.
+    An edge that no node uses is -1, which the official code puts in place of NaN. Raises ValueError for
+    malformed cells.
     """
     edges, pairs = categories(cells)
     rows = np.zeros((len(edges), COLUMNS))

@@ -17,7 +17,10 @@ _CELLS_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """`left`, `right`: int [n], -1 at leaves; `feature` int [n]; `threshold`, `value` float [n]. Node 0 is the root."""
+    """A tree. `left`, `right`: int [n], -1 at leaves; `feature` int [n]; `threshold`, `value` float [n].
+
+    Node 0 is the root.
+    """
 
     left: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
@@ -100,7 +103,7 @@ class Forest:
         return len(self._roots)
 
     def predict(self, rows: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Predictions [n] of rows [n, features]; the same for a row whichever others it comes with. No NaN allowed."""
+        """Predictions [n] of rows [n, features]. A row's does not depend on the other rows. NaN is not allowed."""
         x = np.ascontiguousarray(rows, dtype=self._dtype)
         if x.ndim != 2 or x.shape[1] != self.features or np.isnan(x).any():
             raise ValueError(f"rows {x.shape} are not numbers [n, {self.features}]")
@@ -126,7 +129,7 @@ class Forest:
 
 
 def _depth(tree: Tree, features: int) -> int:
-    """Levels below the root of a tree that is one."""
+    """How many levels a tree has below its root. Raises ValueError where it is no tree."""
     count = len(tree.left)
     if not count:
         raise ValueError("a tree without nodes")

@@ -21,7 +21,7 @@ from harness_nasbench.formats.trees import Forest, Tree
 __all__ = ["OBJECTIVES", "parse", "write"]
 
 OBJECTIVES = ("reg:squarederror", "reg:linear")
-"""Those whose prediction is the sum of the trees itself."""
+"""Objectives whose prediction is the sum of the trees."""
 
 _PREFIX, _MAGIC = b"CONFIG-offset:", b"binf"
 _LEARNER = struct.Struct("<fIiii116x")

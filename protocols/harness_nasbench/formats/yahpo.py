@@ -1,9 +1,9 @@
 """YAHPO Gym's NAS-Bench-301 surrogate: an ONNX file exported with batch size 1, evaluated in batches.
 
 Inputs: 34 categories (28 edges, then 6 pairs of inputs, in numeric order) and the epoch, 1 to 98. Outputs: validation
-accuracy in percent and training seconds. Only the declared shape of inputs and output holds the batch size: the graph
-itself takes it from its input, so that renaming this one dimension in memory is enough. On opening, a batch is compared
-with single evaluations of the file as it is; unless they are equal bit for bit, architectures are evaluated singly.
+accuracy in percent and training seconds. Only the declared shapes of inputs and outputs fix the batch size; the graph
+itself takes it from its input. So it is enough to rename this dimension in memory. On opening, a batch is compared with
+single evaluations of the unchanged file; unless they are equal bit for bit, architectures are evaluated one by one.
 Source: Pfisterer et al., "YAHPO Gym" (2022), scenario nb301.
 """
 
@@ -24,7 +24,7 @@ SHA256 = "3c6a6fb3a70998bf6c55883bdc5cc71cff190e1859468d72cc6960b88f06d280"
 """Of ``surrogate.onnx`` as published with YAHPO Gym v1."""
 MAX_EPOCH = 98
 BATCH = 512
-"""Rows a call: more gain nothing, and the activations of these fit the cache."""
+"""Rows a call. More rows are not faster, and the activations of these fit into the cache."""
 
 _ORDER = (
     "avg_pool_3x3",
@@ -36,7 +36,7 @@ _ORDER = (
     "skip_connect",
 )
 _CATEGORY = np.array([1 + _ORDER.index(name) for name in OPERATIONS] + [0], dtype=np.int32)
-"""Category of each operation; the last, for index -1, is an edge that is not there."""
+"""Category of each operation; the last one, for index -1, is that of an edge that does not exist."""
 _ROWS = (*[len(OPERATIONS) + 1] * 28, *[len(PAIRS[node]) + 1 for _ in range(2) for node in (1, 2, 3)])
 _COLUMNS = len(_ROWS)
 _MAX_BYTES = 64 << 20
@@ -52,7 +52,7 @@ def encode(cells: npt.ArrayLike) -> npt.NDArray[np.int32]:
 
 
 class Surrogate:
-    """The surrogate in memory. A prediction is the same, bit for bit, in whichever batch it is asked for.
+    """The surrogate in memory. A prediction does not depend on its batch, bit for bit.
 
     `batch` is the number of rows evaluated at once: `BATCH`, or 1 where this machine's kernels round batches otherwise.
     """

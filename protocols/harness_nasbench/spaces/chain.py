@@ -77,9 +77,9 @@ class ChainSpace(SearchSpace):
     Eight digits, one per layer: 0 identity, 1 MB3_K3, 2 MB6_K5, as the benchmark writes them.
 
     Layers 0, 2 and 5 open a stage: they halve the map and double the channels (32 to 64, 128, 256), so that even
-    their identity is a 1x1 convolution. Any other identity is nothing at all: moving it within its stage gives the same
-    network. The key therefore keeps a stage's first digit and, after it, the order of those that are not 0: 3,969
-    classes of 6,561 encodings. The benchmark trained each class once, so the row is the key's.
+    their identity is a 1x1 convolution. Any other identity does nothing: moving it within its stage gives the same
+    network. So the key keeps a stage's first digit and the order of its other digits that are not 0: 3,969 classes of
+    6,561 encodings. The benchmark trained each class once, so each key has one row.
 
     The graph is a chain of ten nodes, one position each: the input, which carries the costs of the stem; the layers;
     the output, which carries those of the 1x1 convolution to 1,280 channels and of the dense layer. FLOPs are

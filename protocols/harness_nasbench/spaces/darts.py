@@ -62,7 +62,7 @@ def _relabellings(pairs: tuple[int, int, int]) -> tuple[tuple[tuple[int, int, in
             new_pairs[slot] = PAIRS[slot + 2].index((min(low, high), max(low, high)))
             source[2 * slot : 2 * slot + 2] = (2 * i, 2 * i + 1) if low < high else (2 * i + 1, 2 * i)
         found.append(((new_pairs[1], new_pairs[2], new_pairs[3]), tuple(source)))
-    # Only those with the smallest pairs can give the smallest cell.
+    # Only renumberings with the smallest pairs can give the smallest cell.
     least = min(pairs for pairs, _ in found)
     return tuple(sorted({item for item in found if item[0] == least}))
 
@@ -86,8 +86,8 @@ class DartsSpace(SearchSpace):
 
     The graph of a cell has 15 nodes: both inputs; for each intermediate node its operations, low before high, and the
     addition of the two; the output, which concatenates the four additions, so that nothing is ever pruned. (CTNAS's
-    graph of the inputs and eight operations alone cannot tell which two operations are added in a node that no other
-    reads, and so gives different networks one graph.) Costs are those of the network that NAS-Bench-301
+    graph of the inputs and eight operations alone does not say which two operations are added in a node that no other
+    node reads, and so gives different networks one graph.) Costs are those of the network that NAS-Bench-301
     trains, 8 cells (6 normal, 2 reduction) and 32 initial channels: multiply-adds, and parameters without the
     auxiliary head.
 
@@ -124,7 +124,7 @@ class DartsSpace(SearchSpace):
         return f"Genotype(normal={g.normal}, normal_concat=range(2, 6), reduce={g.reduce}, reduce_concat=range(2, 6))"
 
     def parse(self, text: str) -> Architecture:
-        """Of a genotype as Python would print it. Raises InvalidArchitecture; evaluates nothing."""
+        """The architecture of a genotype as Python prints it. It evaluates nothing. Raises InvalidArchitecture."""
         try:
             call = ast.parse(text.strip(), mode="eval").body
             if not isinstance(call, ast.Call) or call.args or getattr(call.func, "id", None) != "Genotype":
@@ -144,8 +144,8 @@ class DartsSpace(SearchSpace):
     def from_genotype(self, genotype: Mapping[str, Any] | Any) -> Architecture:
         """The encoding of a mapping, or an object with attributes, of a genotype's four fields.
 
-        Raises InvalidArchitecture where a node names one predecessor twice (which the official converter would lose
-        without a word), reads a later node, uses another operation, or where not all four nodes are concatenated.
+        Raises InvalidArchitecture where a node names one predecessor twice (the official converter would silently drop
+        one), reads a later node, uses another operation, or where not all four nodes are concatenated.
         """
         field = genotype.get if isinstance(genotype, Mapping) else partial(getattr, genotype)
         try:
@@ -158,11 +158,11 @@ class DartsSpace(SearchSpace):
             raise InvalidArchitecture(f"not a genotype of {self.name}: {error}") from None
 
     def config(self, arch: Architecture) -> dict[str, str]:
-        """NAS-Bench-301's own configuration: operation of each active edge, inputs of nodes 3 to 5."""
+        """NAS-Bench-301's own configuration: the operation of each active edge, the inputs of nodes 3 to 5."""
         return darts_cells.to_config(self.as_cells([arch])[0])
 
     def from_config(self, config: Mapping[str, Any]) -> Architecture:
-        """The inverse of `config`. Other keys of a full configuration (training settings) are passed over.
+        """The inverse of `config`. Other keys of a full configuration (training settings) are ignored.
 
         Raises InvalidArchitecture where an active edge lacks its operation or an inactive one has one.
         """

@@ -32,8 +32,8 @@ Bools = npt.NDArray[np.bool_]
 
 @cache
 def _renumberings(nodes: int) -> Ints:
-    """For every order of so many intermediate nodes, the place in [predecessor, node] of each edge of the new cell:
-    int64 [nodes!, edges]."""
+    """For every order of the intermediate nodes, the place of each edge of the new cell in [predecessor, node]: int64
+    [nodes!, edges]."""
     found = []
     for order in permutations(range(nodes)):
         old = [0, 1, *(2 + node for node in order)]
@@ -44,17 +44,17 @@ def _renumberings(nodes: int) -> Ints:
 class DenseDartsSpace(SearchSpace):
     """CSNAS's dense cells: two of five nodes, one of eight operations on each of 20 possible edges, all summed.
 
-    A normal and a reduction cell of ``nodes`` intermediate nodes each; with another number than five the name ends so.
+    A normal and a reduction cell of ``nodes`` intermediate nodes each; the space's name ends with this number.
 
     Choices are in the order of DARTS's edges: node by node, the two inputs first; every encoding is valid. A cell of
-    the ``darts`` space, with two inputs a node, is one with ``none`` on all other edges.
+    the ``darts`` space, with two inputs a node, is a cell of this space with ``none`` on all other edges.
 
     The graph of a cell has operations on nodes: both inputs; for each intermediate node the operations on its edges,
     then their sum; the output, which concatenates the sums. Pruned ones lack ``none``, sums that nothing reaches (they
     are zero) and the operations that read these. Costs are those of what stays, in the network of the paper's search:
     8 cells (6 normal, 2 reduction) and 16 initial channels, multiply-adds and parameters, counted as in ``darts``.
 
-    The key numbers the intermediate nodes that something reaches canonically.
+    The key numbers canonically the intermediate nodes that an input reaches.
     """
 
     name = "darts-dense-5"
@@ -79,7 +79,7 @@ class DenseDartsSpace(SearchSpace):
         return "/".join(self._cell_key(arch[c * half : (c + 1) * half]) for c in range(len(CELLS)))
 
     def _cell_key(self, ops: Architecture) -> str:
-        """Number of nodes that something reaches, and the smallest code of their edges under any renumbering."""
+        """Number of nodes that an input reaches, and the smallest code of their edges under any renumbering."""
         matrix = np.zeros((2 + self.nodes, self.nodes), dtype=np.int64)
         live = [0, 1]
         for (p, j), op in zip(self.edges, ops, strict=True):
@@ -193,7 +193,7 @@ class DenseDartsSpace(SearchSpace):
         )
 
     def _reached(self, ops: Ints) -> tuple[Bools, Bools]:
-        """Which edges carry something, bool [n, edges], and which states do, the inputs first: bool [n, N + 2]."""
+        """Which edges carry a value, bool [n, edges], and which states do, the inputs first: bool [n, N + 2]."""
         used = np.zeros(ops.shape, dtype=np.bool_)
         live = np.zeros((len(ops), 2 + self.nodes), dtype=np.bool_)
         live[:, :2] = True

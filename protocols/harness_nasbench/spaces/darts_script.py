@@ -67,7 +67,7 @@ class DartsScript(Script):
     A pointer's options are the numbers of the states before the node: 0 and 1 the inputs, 2 and on the earlier nodes
     (``Decision.option_nodes`` gives the graph nodes that they stand for). ``Decision.node`` is the graph node of the
     operation that reads it, for pointers and operations alike. Masked, the second pointer differs from the first. The
-    order of the two is free and forgotten: the encoding puts the lower predecessor first.
+    order of the two is free and is not kept: the encoding puts the lower predecessor first.
 
     A node that reads one predecessor twice (unmasked only) is one violation; it has no encoding, so its genes are -1.
     """

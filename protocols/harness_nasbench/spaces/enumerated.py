@@ -1,4 +1,4 @@
-"""Spaces small enough to be held whole: every encoding, its class and its row in tables, computed once a process."""
+"""Spaces small enough to be enumerated: every encoding, its class and its row in tables, computed once a process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Enumeration:
 
     @cached_property
     def index(self) -> dict[Architecture, int]:
-        """Position of each encoding: the one look-up of the per-query path."""
+        """Position of each encoding. A query does this look-up alone."""
         return {arch: i for i, arch in enumerate(self.architectures)}
 
     @cached_property
@@ -64,7 +64,7 @@ class EnumeratedSpace(SearchSpace):
 
     @property
     def enumeration(self) -> Enumeration:
-        """The tables; one object a process and space, whatever the number of instances."""
+        """The enumeration. All instances of the space in a process share it."""
         raise NotImplementedError
 
     @property

@@ -29,7 +29,7 @@ from harness_nasbench.spaces.nasbench101_scripts import CTNASScript, VertexScrip
 
 _NAMES = ("input", *OPS, "output")
 _VALID_ENCODINGS = 373_754_169
-"""Of 2^21 x 3^5; counted by `build_index`."""
+"""Valid encodings, of 2^21 x 3^5; `build_index` counted them."""
 _CHUNK = 16_384
 """Cells whose costs are computed at once (80 MB)."""
 
@@ -39,12 +39,12 @@ class NASBench101Space(SearchSpace):
 
     21 edge bits above the diagonal, row by row, and the operations of vertices 1 to 5.
 
-    An encoding is valid where, after pruning, the output is reachable with at most 9 edges. The key is the benchmark's
-    module hash. Pruning comes before everything: key, costs, and by default `graph`.
+    An encoding is valid where, after pruning, the input reaches the output and at most 9 edges are left. The key is the
+    benchmark's module hash. Key, costs and, by default, `graph` are those of the pruned cell.
 
-    ``index`` makes validity and keys table look-ups instead of computations; it changes no answer. ``rows`` are the
-    encodings that a table has a score for (any sequence, may be lazy), and make ``rows`` the default law.
-    Laws: ``encodings`` and ``official`` are one and the same, uniform encodings redrawn until valid, as the benchmark's
+    With ``index`` validity and keys are table look-ups instead of computations; no answer changes. ``rows`` are the
+    encodings for which a table has a score (any sequence, may be lazy); with them ``rows`` is the default law.
+    Laws: ``encodings`` and ``official`` are the same, uniform encodings redrawn until valid, as the benchmark's
     notebook samples; ``classes`` is uniform over the 423,624 cells, ``rows`` over the rows.
 
     The costs belong to the encoding: where the output's channels do not divide evenly, the first vertices take the
@@ -112,7 +112,7 @@ class NASBench101Space(SearchSpace):
         return "".join(str(bit) for row in matrix for bit in row) + "|" + ",".join(ops)
 
     def parse(self, text: str) -> Architecture:
-        """Raises InvalidArchitecture, saying what is wrong, also for cells that the benchmark's limits exclude."""
+        """Raises InvalidArchitecture that says what is wrong, also for cells that the benchmark's limits exclude."""
         text = text.strip()
         if text.startswith("{"):
             try:

@@ -89,8 +89,8 @@ def prune(matrix: Bools) -> tuple[Bools, Bools]:
 def vertex_channels(pruned: Bools, out_channels: int) -> Ints:
     """Channels of each vertex of pruned cells, int64 [n, 7]; 0 for the input and for vertices that are not there.
 
-    The output's channels are shared among the interior vertices that feed it, the first ones taking the remainder;
-    every other vertex has as many as the widest vertex it feeds.
+    The output's channels are divided among the interior vertices that feed it, and the first ones take the remainder;
+    every other vertex has as many as the widest vertex that it feeds.
     """
     channels = np.zeros(pruned.shape[:2], dtype=np.int64)
     feeds = pruned[:, 1:OUTPUT, OUTPUT]

@@ -42,7 +42,7 @@ _ORDERS = np.array(list(permutations(range(_INTERIOR))), dtype=np.int64)
 """[120, 5]: where each interior vertex goes."""
 _ORDER_BITS, _ORDER_MASK = 7, 127
 _PAIRS = [(u, v) for u in range(VERTICES) for v in range(VERTICES) if u != v and v != 0 and u != OUTPUT]
-"""Ordered pairs that a relabelled cell may have an edge on: 31."""
+"""Ordered pairs of vertices between which a relabelled cell may have an edge: 31."""
 _FILES = ("matrices", "labels", "cells", "representatives", "encodings", "hashes")
 
 
@@ -73,7 +73,7 @@ def pack_genes(genes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt
 
 
 class PackedArchitectures(Sequence[Architecture]):
-    """Encodings held as packed ints, unpacked when read; opens in no time from a memory-mapped column."""
+    """Encodings stored as packed ints and unpacked when read; a memory-mapped column opens at once."""
 
     def __init__(self, codes: npt.NDArray[np.uint32]) -> None:
         self.codes = codes
@@ -232,7 +232,7 @@ def _edge_masks() -> npt.NDArray[np.int64]:
 
 
 def prune_matrices(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Each 21-bit adjacency matrix without what lies on no path from input to output: int64 [n], 0 where none does."""
+    """Each 21-bit adjacency matrix without edges that lie on no path from input to output: int64 [n]; 0: no path."""
     bit = {edge: BITS - 1 - k for k, edge in enumerate(EDGES)}
     forward = np.ones_like(codes)
     for v in range(1, VERTICES):
@@ -275,7 +275,7 @@ def _label_tables() -> npt.NDArray[np.uint8]:
 
 
 def build_index(*, hashes: bool = False) -> CellIndex:
-    """The index from nothing: a few seconds, about 14 MB; ``hashes`` adds 7 MB and the MD5 of every cell."""
+    """Compute the index: a few seconds, about 14 MB; ``hashes`` adds 7 MB and the MD5 of every cell."""
     pruned = prune_matrices(np.arange(1 << BITS, dtype=np.int64))
     valid = (pruned != 0) & (np.bitwise_count(pruned) <= MAX_EDGES)
     graphs, graph_of = np.unique(pruned[valid], return_inverse=True)

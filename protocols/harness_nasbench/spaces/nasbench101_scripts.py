@@ -80,7 +80,7 @@ def _checked(decision: Decision | None, actions: npt.ArrayLike) -> tuple[Decisio
 
 
 def violations(edges: Bools, output: Ints) -> Ints:
-    """Faults of cells as written, int64 [n]; 0 where the cell is valid, for what is wrong with it is then pruned away.
+    """Faults of cells as written, int64 [n]; 0 where the cell is valid, since pruning then removes all its faults.
 
     Each interior vertex without predecessor, each interior vertex with no path to the output, more than 9 edges, and
     an output that the input does not reach count one.
@@ -139,7 +139,7 @@ class VertexScript(Script):
         if state.masked:
             loose = ~state.edges[:, source].any(axis=1)
             closing = self._output(state, node) == node
-            # Without an edge, a vertex before the output has nowhere to go, and the last source is the last chance.
+            # A vertex before the output needs an edge, and the last source is the last chance for one.
             fed = state.edges[:, :, node].any(axis=1)
             legal[:, 0] = np.where(closing, ~loose, fed | (source < node - 1))
             legal[:, 1] = loose | (self._committed(state, node) < MAX_EDGES)
@@ -150,7 +150,7 @@ class VertexScript(Script):
         return np.where((state.output == 0) & (node == OUTPUT), OUTPUT, state.output)
 
     def _committed(self, state: CellsSoFar, node: int) -> Ints:
-        """Edges there are, and one for each vertex that still lacks a successor: what the cell will have at least."""
+        """The fewest edges that the cell will have: its edges, and one for each vertex without a successor."""
         vertex = np.arange(VERTICES)
         built = (vertex < node) | ((state.labels >= 0) & (vertex == node))
         loose = built & ~state.edges.any(axis=2)
@@ -184,9 +184,9 @@ class CTNASScript(Script):
     """The decisions of CTNAS's controller (Chen et al., released code ``core/controller/nasbench.py``).
 
     The number n of interior vertices (1 to 5); for each vertex one predecessor among the earlier ones and, but for the
-    output, an operation; then 8 - n extra edges by their two endpoints among all n + 2 vertices, equal endpoints being
-    no edge and duplicates collapsing. Always 18 decisions, always at most 9 edges and input connected to output;
-    vertices left dangling are pruned. Unmasked, an endpoint may name a vertex that the cell has not: no edge either.
+    output, an operation; then 8 - n extra edges by their two endpoints among all n + 2 vertices. Equal endpoints are no
+    edge, and duplicates count once. There are always 18 decisions, at most 9 edges, and a path from input to output;
+    vertices without one are pruned. Unmasked, an endpoint may name a vertex that the cell lacks: no edge either.
 
     Cells of different n differ in which decisions they take, so a batch passes through up to 26 slots and a cell
     is ``done`` at those that it does not take; each cell's own 18 stand in the controller's order. The slot of an

@@ -22,7 +22,7 @@ _ALIGN = 64
 
 
 def write_index(folder: Path, index: CellIndex) -> Table:
-    """Write the index without hashes. It depends on no file."""
+    """Write the index without hashes. It needs no file."""
     parts: list[bytes] = []
     shapes, end = {}, 0
     for name in FORMS:

@@ -21,7 +21,7 @@ from harness_nasbench.spaces.enumerated import EnumeratedSpace, Enumeration, Int
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV1, CONV3, POOL = range(len(OPERATIONS))
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""In the order in which the architecture string writes them."""
+"""(source, target) of the edges, in the order of the architecture string."""
 DATASETS = {"cifar10": (10, 32), "cifar100": (100, 32), "imagenet16-120": (120, 16)}
 """Classes and image size."""
 
@@ -98,9 +98,9 @@ class NASBench201Space(EnumeratedSpace):
 
     Choices: the operation of each edge, in the order of the architecture string.
 
-    ``dataset`` (cifar10, cifar100, imagenet16-120) fixes image size and classes, and so the costs and nothing else.
-    The key is the official string with zero handling (6,466 classes); rows are architectures, since isomorphic cells
-    were trained apart.
+    ``dataset`` (cifar10, cifar100, imagenet16-120) sets image size and classes, and with them only the costs. The key
+    is the official string with zero handling (6,466 classes); rows are architectures, since isomorphic cells were
+    trained apart.
 
     Graphs have operations on nodes: input, the six edges, output. Pruned ones lack ``none`` edges and what lies on no
     input-output path. Their costs, one row per repetition of the cell (15): a convolution has k^2 C^2 + 2 C parameters
@@ -201,7 +201,7 @@ class NASBench201Space(EnumeratedSpace):
     def _operation_costs(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """FLOPs and parameters of each operation of the vocabulary in each of the 15 cells: float64 [8, 15].
 
-        The last row, which -1 refers to, is of nodes without an operation.
+        The last row, to which -1 refers, is for nodes without an operation.
         """
         flops = np.zeros((len(self.operations) + 1, len(CHANNELS)))
         params = np.zeros_like(flops)

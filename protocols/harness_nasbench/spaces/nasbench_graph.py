@@ -33,7 +33,7 @@ NODES = 4
 
 _TWINS = {(0, 0, 0, 0): (0, 1, 2, 3), (0, 0, 0, 1): (1, 2), (0, 0, 1, 1): (2, 3), (0, 1, 1, 1): (1, 2, 3),
           (0, 1, 2, 2): (2, 3)}  # fmt: skip
-"""Nodes that hang on one predecessor and feed nothing: their order means nothing."""
+"""Nodes that have one predecessor and feed nothing: their order has no meaning."""
 _TWO_CHAINS = LINKS.index((0, 0, 1, 2))
 _BASE = len(OPERATIONS) + 1
 _NOTATION = re.compile(r"\[(\d),(\d),(\d),(\d)\]\|(\w+),(\w+),(\w+),(\w+)")
@@ -57,7 +57,7 @@ def relabelled() -> dict[Links, tuple[int, tuple[int, ...]]]:
 
 
 def _hoist(links: Links, order: tuple[int, ...], k: int) -> tuple[Links, tuple[int, ...]]:
-    """Move node k to the front: its successors go to its predecessor, and all that hung on the input to it."""
+    """Move node k to the front: its successors now follow its predecessor, and all that followed the input follow k."""
 
     def renamed(predecessor: int) -> int:
         predecessor = links[k] if predecessor == k + 1 else predecessor
@@ -70,9 +70,9 @@ def _hoist(links: Links, order: tuple[int, ...], k: int) -> tuple[Links, tuple[i
 def _normal_form(links: Links, skips: tuple[bool, ...]) -> tuple[int, tuple[int, ...]]:
     """The listed graph without movable skips, and the order in which it takes the old nodes.
 
-    A ``skip`` computes nothing, so where it stands on a path does not matter: it goes to the front. Only one that is a
-    branch of its own (nothing follows it, something else hangs beside it, and something other than skips precedes it)
-    adds an output of another width and stays.
+    A ``skip`` computes nothing, so its place on a path does not matter: it goes to the front. A skip stays only where
+    it is a branch of its own (nothing follows it, another node has the same predecessor, and a node other than a skip
+    precedes it), since it then adds an output of another width.
     """
     order: tuple[int, ...] = tuple(range(NODES))
     for k in range(NODES):
@@ -93,8 +93,8 @@ def _normal_form(links: Links, skips: tuple[bool, ...]) -> tuple[int, tuple[int,
 def official_hash(encodings: Ints) -> Ints:
     """The package's ``Arch.valid_hash`` of encodings [n, 5]: int64 [n], equal for isomorphic architectures only.
 
-    Where the skips are decides the normal form's graph and order (9 x 16 cases); what is left is to sort the operations
-    of interchangeable nodes.
+    The places of the skips decide the normal form's graph and order (9 x 16 cases). Then the operations of
+    interchangeable nodes are sorted.
     """
     graphs = np.empty((len(LINKS), 2**NODES), dtype=np.int64)
     orders = np.empty((len(LINKS), 2**NODES, NODES), dtype=np.int64)
@@ -155,8 +155,8 @@ class NASBenchGraphSpace(EnumeratedSpace):
     operations = ("input", *OPERATIONS, "output")
     max_nodes = NODES + 2
     key_differs = (
-        "the official hash moves a skip that hangs on the input before all else even where nothing follows it, and so "
-        "merges networks with and without the input among their outputs"
+        "the official hash moves a skip that follows the input before all else, even where nothing follows it, and "
+        "so merges networks with and without the input among their outputs"
     )
     laws = ("encodings", "rows", "classes")
     default_law = "rows"

@@ -14,7 +14,7 @@ _UNDECIDED = -1
 _STEPS: tuple[tuple[str, int], ...] = (
     ("op", 1), ("pointer", 2), ("op", 2), ("pointer", 3), ("op", 3), ("pointer", 4), ("op", 4),
 )  # fmt: skip
-"""What is decided at each step, and for which node; node 1 always hangs on the input."""
+"""What is decided at each step, and for which node; node 1 always follows the input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class _State:
 class LinkScript(Script):
     """Seven decisions. Option p of a ``pointer`` is node p, 0 the input.
 
-    Masked, the links stay a beginning of one of the nine lists, and the last operation is not the fourth ``skip``.
-    Unmasked, any of the 24 lists may come: it is relabelled to the listed one that it is isomorphic to; four skips are
-    the one violation.
+    Masked, the links are always the beginning of one of the nine lists, and the last operation is not the fourth
+    ``skip``. Unmasked, all 24 lists are possible: each is relabelled as the listed one that is isomorphic to it; four
+    skips are the only violation.
     """
 
     slots = max_decisions = len(_STEPS)

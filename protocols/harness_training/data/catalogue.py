@@ -49,7 +49,7 @@ OFFICIAL = {
         ),
         ImageData(
             "mnist", "MNIST: 70,000 grey images of 28 x 28, ten digits", "none stated",
-            "http://yann.lecun.com/exdb/mnist/", "the folder of its four idx files, gzipped or not", 11_594_722,
+            "https://yann.lecun.com/exdb/mnist/", "the folder of its four idx files, gzipped or not", 11_594_722,
         ),
         ImageData(
             "fashion-mnist", "Fashion-MNIST: 70,000 grey images of 28 x 28, ten kinds of clothing", "MIT",
@@ -67,8 +67,12 @@ def folder_of(name: str, where: Path | None = None) -> Path:
 
 def known_names() -> list[str]:
     """Built in, official, and the user's own folders that are imported."""
-    own = sorted(p.name.replace("folder-", FOLDERS) for p in (data_dir() / ROOM).glob("folder-*"))
-    return [*BUILT_IN, *OFFICIAL, *own]
+    return [*BUILT_IN, *OFFICIAL, *folder_names()]
+
+
+def folder_names() -> list[str]:
+    """The user's own folders that are imported, as data sets."""
+    return sorted(p.name.replace("folder-", FOLDERS, 1) for p in (data_dir() / ROOM).glob("folder-*"))
 
 
 def missing(name: str) -> str | None:

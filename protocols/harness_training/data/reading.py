@@ -45,9 +45,11 @@ class TrainingData:
     digest: str
 
 
-def training_data(table: Table, purpose: Purpose, *, train: int | None = None, seed: int = 0) -> TrainingData:
+def training_data(
+    table: Table, purpose: Purpose, *, train: int | None = None, validation: int | None = None, seed: int = 0
+) -> TrainingData:
     """The images of ``purpose``, split as `split` does. Raises HarnessError where the split does not fit."""
-    found = split(table["labels"], table["part"], train=train, seed=seed)
+    found = split(table["labels"], table["part"], train=train, validation=validation, seed=seed)
     learn, held = _rows(found, purpose)
     _, channels, side, _ = table["images"].shape
     return TrainingData(
@@ -56,7 +58,7 @@ def training_data(table: Table, purpose: Purpose, *, train: int | None = None, s
         ImageShape(channels, side, len(table.meta.facts["classes"])),
         _images(table, learn),
         _images(table, held),
-        digest(table.digest, len(found.train), seed),
+        digest(table.digest, len(found.train), len(found.validation), seed),
     )
 
 

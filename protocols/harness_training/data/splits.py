@@ -22,27 +22,36 @@ class Splits(NamedTuple):
     test: Ints
 
 
-def split(labels: npt.NDArray[Any], part: npt.NDArray[Any], *, train: int | None, seed: int = 0) -> Splits:
-    """``train`` images of the pool train. The others validate; where no official test images exist, half of them test.
+def split(
+    labels: npt.NDArray[Any], part: npt.NDArray[Any], *, train: int | None, validation: int | None = None, seed: int = 0
+) -> Splits:
+    """``train`` images of the pool train and ``validation`` validate; what is left tests where no test images are
+    official, and is not used where they are.
 
     Default of ``train``: half of the pool where official test images exist, as NAS-Bench-201 and DARTS have it; else
-    60 %; and all of it where validation images are official too. Raises HarnessError where it does not fit.
+    60 %; and all of it where validation images are official too. Default of ``validation``: all that is left, or half
+    of it where it must test too. Raises HarnessError where it does not fit.
     """
-    pool, validation, test = (np.flatnonzero(part == p) for p in (POOL, VALIDATION, TEST))
-    if len(validation):
-        if train not in (None, len(pool)):
-            raise HarnessError(f"[data] train = {train}: this data set comes with its own split, {len(pool)} train")
-        return Splits(pool, validation, test)
+    pool, held, test = (np.flatnonzero(part == p) for p in (POOL, VALIDATION, TEST))
+    if len(held):
+        for name, given, own in (("train", train, len(pool)), ("validation", validation, len(held))):
+            if given not in (None, own):
+                raise HarnessError(f"[data] {name} = {given}: this data set comes with its own split, {own} {name}")
+        return Splits(pool, held, test)
     if train is None:
         train = len(pool) // 2 if len(test) else len(pool) * 3 // 5
-    held = len(pool) - train
-    if train < 1 or held < (1 if len(test) else 2):
-        raise HarnessError(f"[data] train = {train}: {len(pool)} images are there to train and validate on")
+    left = len(pool) - train
+    if validation is None:
+        validation = max(left if len(test) else left // 2, 1)
+    if train < 1 or left - validation < (0 if len(test) else 1):
+        raise HarnessError(
+            f"[data] train = {train}, validation = {validation}: {len(pool)} images are there to train and validate on"
+            + ("" if len(test) else ", and some of them test")
+        )
     order = pool[stratified_order(labels[pool], seed)]
     if not len(test):
-        middle = train + held // 2
-        test, order = order[middle:], order[:middle]
-    return Splits(np.sort(order[:train]), np.sort(order[train:]), np.sort(test))
+        test = order[train + validation :]
+    return Splits(np.sort(order[:train]), np.sort(order[train : train + validation]), np.sort(test))
 
 
 def stratified_order(labels: npt.NDArray[Any], seed: int) -> Ints:

@@ -43,7 +43,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["check", "toy-sampelr"], "did you mean 'toy-sampler'"),
         (["run", "nowhere.toml"], "nowhere.toml: no such study file"),
         (["run", "--strategy", "toy-sampler"], "give --task, --budget"),
-        (["run", "nowhere.toml", "--seeds", "3"], "--seeds stands beside the study file"),
+        (["run", "nowhere.toml", "--seeds", "3"], "--seeds cannot be given with the study file"),
         (["run", "-s", "toy-sampelr", "-t", "toy/edges", "--budget", "5"], "did you mean 'toy-sampler'"),
         (["run", "-s", "toy-sampler", "-t", "toy/edgse", "--budget", "5"], "did you mean 'toy/edges'"),
         (["run", "-s", "toy-sampler", "-t", "toy/absent", "--budget", "5"], "get it with: toy-download"),
@@ -89,13 +89,13 @@ def test_only_a_near_name_is_offered(name: str, known: list[str], near: list[str
     ("budget", "said"),
     [
         ("many", "'many' is no number"),
-        ("queries=1.5", "a number of queries is whole"),
+        ("queries=1.5", "the number of queries must be whole"),
         ("minutes=3", "limits are queries, epochs, seconds"),
         ("10,queries=20", "each once"),
         ("0", "limits are positive and finite"),
         ("seconds=inf", "limits are positive and finite"),
-        ("queries=inf", "a number of queries is whole"),
-        ("queries=nan", "a number of queries is whole"),
+        ("queries=inf", "the number of queries must be whole"),
+        ("queries=nan", "the number of queries must be whole"),
     ],
 )
 def test_a_budget_that_is_none(toy: Registry, capsys: pytest.CaptureFixture[str], budget: str, said: str) -> None:

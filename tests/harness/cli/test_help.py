@@ -28,6 +28,11 @@ def test_help_has_an_example_and_imports_nothing_heavy(words: list[str]) -> None
     assert f"nas-harness {words[0] if words else 'run'}" in found.stdout
 
 
+def test_a_report_does_not_import_what_takes_longer_than_the_report() -> None:
+    code = "import sys, harness.reading.report.sections; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_first_help_lists_every_command_with_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())

@@ -32,3 +32,12 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jinja2" else known(name))
     assert main(["leaderboard", str(tmp_path), "-o", str(tmp_path / "site")]) == 2
     assert "pip install 'nas-harness[site]'" in capsys.readouterr().err
+
+
+def test_the_committed_results_have_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).resolve().parents[3]
+    assert main(["leaderboard", str(root / "results" / "reference"), "-o", str(tmp_path / "site")]) == 0
+    assert capsys.readouterr().out.endswith("3 boards, 4 strategies\n")
+    overview = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "regularized-evolution" in overview
+    assert "elsewhere.html" in overview

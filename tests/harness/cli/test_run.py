@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from studies import runs_in
@@ -237,13 +238,67 @@ def test_check_prints_how_many_checks_ran_and_exits_by_them(capsys: pytest.Captu
     assert main(["check", "toy-sampler"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("strategy toy-sampler conforms (")
-    assert "passed  the same seed gives the same trajectory" in out
+    assert re.search(r"passed +\d+\.\d s  the same seed gives the same trajectory", out)
     assert main(["check", "toy-raiser", "--kind", "strategy", "--format", "json"]) == 1
     (report,) = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
     assert report["failed"] == sum(r["status"] == "failed" for r in report["results"]) > 0
-    assert report["ran"] + report["skipped"] == report["checks"] == len(report["results"])
+    assert report["ran"] + report["skipped"] + report["not_run"] == report["checks"] == len(report["results"])
     assert all(r["why"] for r in report["results"] if r["status"] != "passed")
+
+
+def test_check_of_a_task_without_its_data_does_not_conform(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "toy/absent"]) == 1
+    assert "protocol toy is not checked: 8 of its checks could not be run" in capsys.readouterr().out
+    assert main(["check", "toy/edgse"]) == 2
+    assert "did you mean 'toy/edges'" in capsys.readouterr().err
+
+
+def test_check_runs_the_checks_named_and_says_what_they_ask_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "toy-sampler", "--only", "a budget", "--only", "another seed", "-v"]) == 0
+    out = capsys.readouterr().out
+    assert "(2 checks, 2 apply and ran: 2 passed" in out
+    assert "On a space of 39 rows, 45 queries: the search returns, or goes on until the oracle ends it." in out
+    assert main(["check", "toy/edges", "--only", "the truth"]) == 0
+    assert main(["check", "toy-edges", "--kind", "space", "--only", "no such"]) == 2
+    assert "unknown space check 'no such'" in capsys.readouterr().err
+
+
+def test_what_a_strategy_prints_does_not_enter_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "toy-talker", "--only", "the same seed", "--format", "json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)[0]["ok"] is True
+    assert "here I am" in shown.err
+
+
+def test_a_rerun_names_what_failed_before_and_how_to_run_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, "toy-raiser", seeds=2)) == 1
+    assert "--retry-failed" not in capsys.readouterr().err
+    assert main(words(tmp_path, "toy-raiser", seeds=2)) == 1
+    said = capsys.readouterr().err
+    assert "4 runs, 4 already there\nnote: 2 of them failed; --retry-failed runs what failed again\n" in said
+
+
+def test_a_search_that_only_repeats_itself_is_warned_of_and_why_runs_ended_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words(tmp_path, "toy-repeater", seeds=2), "-q"]) == 0
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "first"), "--wide"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        "warning: toy-repeater: 2 of 2 runs ended because it only repeated itself: 300 calls for 1 paid queries" in out
+    )
+    (entry,) = (e for s in report_of(tmp_path, capsys)["settings"] for e in s["entries"])
+    assert entry["ended_by"] == {"calls": 2}
+
+
+def report_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert main(["report", str(tmp_path / "first"), "--format", "json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
 
 
 def test_options_make_the_study_that_a_file_would() -> None:

@@ -147,7 +147,7 @@ def test_a_corrupt_file_is_thrown_away_and_never_placed(serve, tmp_path: Path) -
         handler.wfile.write(BODY[:1000] + b"\xff" + BODY[1001:])
 
     file, _ = serve(corrupt)
-    with pytest.raises(DataError, match=r"SHA-256 .* instead of .*thrown away"):
+    with pytest.raises(DataError, match=r"SHA-256 .* instead of .*removed: fetch again"):
         fetch(file, tmp_path, patience=QUICK)
     assert left_in(tmp_path) == []
 

@@ -45,6 +45,16 @@ def test_what_is_written_is_read_back_read_only(tmp_path: Path) -> None:
     table.verify()
 
 
+def test_a_table_of_an_earlier_importer_is_refused_and_the_command_named(tmp_path: Path) -> None:
+    """Scores that an earlier importer did not round would break ties by noise."""
+    write(tmp_path / "t", importer="invented/1")
+    open_table(tmp_path / "t", "invented/1")
+    with pytest.raises(
+        DataError, match=r"importer invented/1; this version's is invented/2.*data import invented PATH"
+    ):
+        open_table(tmp_path / "t", "invented/2")
+
+
 def test_meta_names_the_sha256_of_each_column_file(tmp_path: Path) -> None:
     write(tmp_path / "t")
     meta = json.loads((tmp_path / "t" / "meta.json").read_text())

@@ -264,6 +264,17 @@ def test_protocols_of_one_data_set_with_and_without_tricks() -> None:
     assert why(found, "with-and-without-tricks", True) == "protocols of this data set: no tricks, C+D"
 
 
+def test_a_task_may_say_its_tricks_itself() -> None:
+    told: dict[str, list[str]] = {"toy/a@x+base": [], "toy/a@x+base+C": ["C"]}
+    runs = [
+        r
+        for task, tricks in told.items()
+        for r in entry("alpha", EIGHT, task=task, final_seed=0, provenance={"task": {"tricks": tricks}})
+    ]
+    found = findings(runs, [sampling(t, final_seed=0) for t in told])
+    assert why(found, "with-and-without-tricks", True) == "protocols of this data set: no tricks, C"
+
+
 def test_a_search_on_another_task_is_another_training() -> None:
     found = findings(entry("alpha", EIGHT, search_task="toy/b"))
     assert verdicts(found, "one-training") == {"toy/a searched on toy/b": False}

@@ -140,7 +140,7 @@ def test_the_spread_of_random_architectures_stands_beside_the_tables_own(lower: 
 def test_what_is_not_there_or_not_the_records_own_is_said() -> None:
     other = FiveRows()
     other.data_digest = "d2"
-    assert "not those that the records were made from" in str(correlation(other).note)
+    assert "not those of the records" in str(correlation(other).note)
     trained = correlation(FiveRows(recorded=False))
     assert (trained.missing, trained.agreements) == ("its scores are trained, not recorded", [])
 
@@ -176,7 +176,7 @@ def test_every_format_holds_the_same(toy: Registry, tmp_path: Path) -> None:
     for form in ("text", "markdown"):
         told = " ".join(section(form).split())
         assert f"{taus[0]:.3f}" in told
-        assert "no correlation, since it needs the task's data: toy/absent: its table is not here" in told
+        assert "no correlation: toy/absent: its table is not here" in told
 
 
 def test_on_cora_the_sample_agrees_with_the_tables_own_tau() -> None:

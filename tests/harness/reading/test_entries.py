@@ -200,3 +200,10 @@ def test_regret_of_validation_scores_has_the_sign_of_the_search_task() -> None:
     opposite = sampling(search_score=ERROR, best_valid=12.0)
     found = summary([run("alpha", 0, None), run("alpha", 1, 80.0, valid=14.0, valid_regret=2.0)], opposite).entries[0]
     assert found.valid_regret_mean == pytest.approx((36 + 2) / 2)
+
+
+def test_where_rows_are_not_known_there_is_no_regret_though_all_runs_failed() -> None:
+    """Of draws the best is not the best row."""
+    drawn = sampling(exact=False, n=20, draws=[50.0] * 20, best=60.0)
+    assert summary(entry("alpha", [None] * 3), drawn).entries[0].regret_mean is None
+    assert summary(entry("alpha", [None] * 3)).entries[0].regret_mean == 95 - 50

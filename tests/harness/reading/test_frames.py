@@ -122,7 +122,7 @@ def test_the_figure_of_curves_has_a_panel_a_setting_and_a_line_an_entry(agg: Non
 def test_the_figure_of_scores_has_a_dot_a_run(agg: None, tmp_path: Path) -> None:
     figure = two_settings(tmp_path).figure("scores")
     panel = figure.axes[0]
-    assert [label.get_text() for label in panel.get_yticklabels()] == ["alpha", "beta", MATCHED]
+    assert [label.get_text().replace("\n", "") for label in panel.get_yticklabels()] == ["alpha", "beta", MATCHED]
     dots, mean = panel.get_lines()[:2]
     assert sorted(dots.get_xdata()) == EIGHT
     assert list(mean.get_xdata()) == [83.5, 83.5]

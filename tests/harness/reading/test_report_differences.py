@@ -107,7 +107,7 @@ def test_names_are_checked_and_against_needs_curves(tmp_path: Path) -> None:
         differences(records, "alhpa")
     with pytest.raises(UnknownName, match="unknown cost"):
         differences(records, "alpha", unit="query")
-    with pytest.raises(HarnessError, match="--against belongs to --section curves"):
+    with pytest.raises(HarnessError, match="--against is for --section curves"):
         write_report(tmp_path, Choice(against="alpha"), Console(file=io.StringIO()))
 
 

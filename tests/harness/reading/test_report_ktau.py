@@ -95,7 +95,7 @@ def test_rows_of_one_name_and_one_number_of_labels_are_told_apart_by_study(tmp_p
 
 def test_only_ktau_merges_and_names_are_checked(tmp_path: Path) -> None:
     folders = studies(tmp_path)
-    with pytest.raises(HarnessError, match="beside each other by --section ktau alone"):
+    with pytest.raises(HarnessError, match="only --section ktau shows several studies"):
         write_report(folders[0], Choice(others=(folders[1],)), Console(file=io.StringIO()))
     with pytest.raises(UnknownName, match="unknown entry 'nett'; did you mean 'net'"):
         written(folders, entries=("nett",))

@@ -184,6 +184,26 @@ def test_wide_shows_p_values_before_correction(tmp_path: Path) -> None:
     assert "search" in header
 
 
+def test_both_n_stand_in_the_table(tmp_path: Path) -> None:
+    runs = [*entry("alpha", EIGHT), *reference([60.0 + k for k in range(20)])]
+    lines = written(tmp_path, runs, sections=("table",)).splitlines()
+    ends = {line.split()[0]: line.split()[-1] for line in lines if line.startswith(("alpha", "matched-random-search"))}
+    assert ends == {"alpha": "8", "matched-random-search": "20"}
+
+
+def test_of_draws_the_best_is_not_called_the_best_row(tmp_path: Path) -> None:
+    drawn = sampling(exact=False, n=20, draws=[50.0] * 20, best=95.0, best_validated=None, ktau_valid=None)
+    assert "random sampling 50.00 ± 10.00 (from 20 draws); best of the draws 95.00" in written(
+        tmp_path, entry("alpha", EIGHT), drawn
+    )
+
+
+def test_without_random_sampling_a_failed_run_is_named_and_scores_nothing(tmp_path: Path) -> None:
+    text = written(tmp_path, entry("alpha", [80.0, None]), sampling("toy/other"))
+    assert "alpha: 1 of 2 runs failed: seed 1: failed: ValueError: no" in text
+    assert "score random sampling's mean" not in text
+
+
 def test_markdown_has_a_table_a_task_with_the_same_cells(tmp_path: Path) -> None:
     text = written(tmp_path, study(), form="markdown")
     table = [x for x in text.splitlines() if x.startswith("|")]
@@ -229,7 +249,7 @@ def test_options_of_curves_are_refused_where_no_curve_is_asked_for(tmp_path: Pat
         ("--cost", {"unit": "epochs"}),
         ("--against", {"against": "weak"}),
     ):
-        with pytest.raises(HarnessError, match=f"{option} belongs to --section curves"):
+        with pytest.raises(HarnessError, match=f"{option} is for --section curves"):
             written(tmp_path, study(), **choice)
 
 

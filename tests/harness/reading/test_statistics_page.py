@@ -15,6 +15,7 @@ from harness.reading.report.sections.curves import Curve
 from harness.reading.report.sections.differences import Difference
 from harness.reading.report.sections.improvement import Improvement
 from harness.reading.report.sections.ktau import Order
+from harness.reading.report.sections.ladder import Rung
 from harness.reading.report.sections.metrics import MetricSummary
 from harness.reading.report.sections.profiles import Profile
 from harness.reading.report.sections.ranks import Ranks
@@ -22,7 +23,8 @@ from harness.reading.summary import SettingSummary
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
 DATA = [
-    SettingSummary, Finding, Ranks, Improvement, Profile, Curve, Difference, Order, TaskCorrelation, MetricSummary
+    SettingSummary, Finding, Ranks, Improvement, Profile, Curve, Difference, Order, TaskCorrelation, MetricSummary,
+    Rung,
 ]  # fmt: skip
 
 

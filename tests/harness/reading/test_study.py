@@ -54,7 +54,7 @@ def test_records_that_no_plan_names_are_left_out(tmp_path: Path) -> None:
     folder = write_study(tmp_path, runs, plans=[plan_of(runs[:5], [sampling()])])
     found = read_study(folder)
     assert len(list(found.every_run)) == 5
-    assert found.problems == ["3 records are not of the study as it last ran and left out"]
+    assert found.problems == ["3 records do not belong to the study as it last ran; left out"]
 
 
 def test_a_plan_that_replaces_another_one_stands_alone_and_the_seed_it_gave_up_is_told(tmp_path: Path) -> None:

@@ -115,6 +115,15 @@ def test_a_draw_of_random_sampling_whose_training_failed_stands_at_the_worst_too
     assert honest.p > 0.9 > 0.05 > silent.p
 
 
+def test_failed_draws_are_as_large_a_share_of_the_sample_as_of_all_draws() -> None:
+    """Of 10,500 draws 500 failed; of the 10,000 others 1,000 are stored, so 50 failed ones stand beside them."""
+    drawn = {"exact": False, "n": 10_000, "draws": [50.0, 51.0] * 500}
+    found = told(entry("alpha", HIGH), sampling(failed=500, **drawn))[0].vs_sampling
+    assert found is not None
+    assert found.n == 1050
+    assert found.difference == pytest.approx(np.mean(HIGH) - (1000 * 50.5 + 50 * 20.0) / 1050)
+
+
 def test_verdicts_are_corrected_over_the_whole_study_and_each_mode_for_itself() -> None:
     """Of two settings with two strict entries each there are eight hypotheses, two of each entry."""
     runs = [

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from studies import run, study
 
+from harness.errors import RecordError
 from harness.reading.verify import verify
 from harness.records.lines import OutcomeRecord, SamplingRecord, SearchRecord
 from harness.records.store import FILES
@@ -46,6 +47,12 @@ def test_what_was_not_touched_agrees(toy: Registry, folder: Path) -> None:
     ("kind", "change", "named"),
     [
         (OutcomeRecord, lambda r: msgspec.structs.replace(r, score=99.5), "scores-as-in-the-table: "),
+        (OutcomeRecord, lambda r: msgspec.structs.replace(r, arch=(3, 3, 3, 3)), "scores-as-in-the-table: "),
+        (
+            SearchRecord,
+            lambda r: msgspec.structs.replace(r, paid=msgspec.structs.replace(r.paid, seconds=1.0)),
+            "its queries agree, but not its paid",
+        ),
         (SamplingRecord, lambda r: msgspec.structs.replace(r, mean=r.mean - 5), "is not what the data say: mean"),
         (SearchRecord, lambda r: msgspec.structs.replace(r, returned=r.returned[::-1]), "toy-sampler on toy/edges"),
         (SearchRecord, lambda r: None, "complete: 1 of"),
@@ -62,3 +69,9 @@ def test_a_changed_record_is_named(
     rewrite(folder, kind, change)
     found = said(folder, toy)
     assert any(named in line for line in found), found
+
+
+def test_an_incumbent_that_was_taken_out_is_named(toy: Registry, folder: Path) -> None:
+    rewrite(folder, SearchRecord, lambda r: msgspec.structs.replace(r, incumbents=r.incumbents[1:]))
+    with pytest.raises(RecordError, match=r"search \w+ has \d+ incumbents, its outcome final scores of \d+"):
+        said(folder, toy)

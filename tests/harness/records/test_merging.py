@@ -54,4 +54,4 @@ def test_a_run_is_shown_with_its_outcome(toy: Registry, tmp_path: Path, capsys: 
     assert main(["results", "show", str(tmp_path / "s"), "zz"]) == 2
     assert "no record whose id begins with 'zz'" in capsys.readouterr().err
     assert main(["results", "show", str(tmp_path / "s"), ""]) == 2
-    assert "write more of it" in capsys.readouterr().err
+    assert "give more of the id" in capsys.readouterr().err

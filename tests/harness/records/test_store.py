@@ -8,14 +8,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.records.lines import OutcomeRecord, PlanRecord, SamplingRecord, SearchRecord, TrainingRecord
+from harness.records.lines import (
+    IngestedRecord,
+    OutcomeRecord,
+    PlanRecord,
+    SamplingRecord,
+    SearchRecord,
+    TrainingRecord,
+)
 from harness.records.store import FILES, read_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = {"search": SearchRecord, "outcome": OutcomeRecord, "training": TrainingRecord, "sampling": SamplingRecord}
 
 
-@pytest.mark.parametrize(("name", "kind"), [*PAGES.items(), ("plan", PlanRecord)])
+@pytest.mark.parametrize(("name", "kind"), [*PAGES.items(), ("plan", PlanRecord), ("ingested", IngestedRecord)])
 def test_the_published_schema_is_the_types(name: str, kind: type) -> None:
     """Written by ``msgspec.json.schema``; a change of a record is a change of the page."""
     published = json.loads((ROOT / "docs" / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
@@ -26,7 +33,7 @@ def test_the_reference_records_are_valid_and_whole() -> None:
     folder = ROOT / "results" / "reference" / "quickstart"
     found = read_folder(folder)
     assert found.problems == []
-    assert {f.name for f in folder.iterdir()} >= set(FILES.values()) - {"trainings.jsonl"}
+    assert {f.name for f in folder.iterdir()} >= set(FILES.values()) - {"trainings.jsonl", "ingested.jsonl"}
     planned = {pair for plan in found.heads for c in plan.cells for pair in zip(c.searches, c.outcomes, strict=True)}
     assert {search for search, _ in planned} == set(found.searches)
     assert {outcome for _, outcome in planned} == set(found.outcomes)

@@ -45,7 +45,8 @@ def test_the_log_has_each_event_as_a_line_of_json(toy: Registry, tmp_path: Path)
         with open_progress(True, log) as listener:
             run(toy, tmp_path, study("toy-raiser", seeds=seeds), listener=listener)
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [e["event"] for e in events] == ["stage", *["started", "finished"] * 2] * 2
+    runs = ["started", "finished"] * 2
+    assert [e["event"] for e in events] == ["stage", *runs, "stage", "note", *runs], "the note names --retry-failed"
     assert [(e["what"], e["total"], e["already"]) for e in events if e["event"] == "stage"] == [
         ("run", 2, 0),
         ("run", 4, 2),

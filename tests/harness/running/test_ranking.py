@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from studies import run, study
 
 from harness.protocol import Truth
 from harness.records.identity import stream
 from harness.records.lines import RankQuality
+from harness.registry import Registry
 from harness.running.ranking import Drawn, drawn_rows, enough, learned, rank_points, rank_quality, unseen
 from harness.spaces import Architecture
 from harness.testing.spaces import ToyEdgeSpace
@@ -174,3 +177,21 @@ def test_points_of_predicted_against_true_rank(higher_is_better: bool) -> None:
     inverse = Known({a: -s for a, s in scores.items()}, list)
     turned = rank_points(inverse, truth, rows, higher_is_better=higher_is_better)
     assert turned.sum(axis=1).tolist() == [len(rows) + 1] * len(rows)
+
+
+def test_every_run_of_a_study_is_measured_on_one_order_of_the_rows(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the search seed; another study seed has another order."""
+    orders: dict[int, set[bytes]] = {0: set(), 1: set()}
+    for seed in orders:
+
+        def drawn(*given: Any, seed: int = seed) -> Any:
+            order = drawn_rows(*given)
+            orders[seed].add(order.tobytes())
+            return order
+
+        monkeypatch.setattr("harness.running.scoring.drawn_rows", drawn)
+        run(toy, tmp_path / str(seed), study("toy-returner", seeds=3, seed=seed))
+    assert [len(found) for found in orders.values()] == [1, 1]
+    assert orders[0] != orders[1]

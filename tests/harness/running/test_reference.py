@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from studies import run, study
 from harness import Architecture, Budget, Oracle
 from harness.reading.results import read_results
 from harness.registry import Registry
-from harness.running.reference import MatchedRandomSearch
+from harness.running.reference import MatchedParams, MatchedRandomSearch
 from harness.running.search import carry_out
 from harness.running.study import MATCHED
 from harness.testing.spaces import ToyEdgeSpace
@@ -24,8 +25,7 @@ class Rare:
     def __init__(self) -> None:
         self.space, self.ended_by, self.drawn = self, None, 0
         self.history: list[Architecture] = []
-        self.incumbents: list[int] = []
-        self.ledger: list[Any] = []
+        self.ledger = SimpleNamespace(standings=lambda n: [])
 
     def sample(self, rng: np.random.Generator, n: int, law: str | None = None) -> list[Architecture]:
         self.drawn += n
@@ -39,7 +39,8 @@ class Rare:
     def paid(self) -> tuple[int, float, float]:
         return len(self.history), 0.0, 0.0
 
-    def query(self, arch: Architecture) -> float:
+    def query(self, arch: Architecture, *, repeat: int | None) -> float:
+        assert repeat is None
         assert arch[0] < 2, "a constraint that is known before training was not heeded"
         if arch not in self.history:
             self.history.append(arch)
@@ -80,3 +81,31 @@ def test_it_draws_by_every_law_that_tells_rows_apart(toy: Registry, tmp_path: Pa
     assert queries[MATCHED, 0] != queries[f"{MATCHED} by classes", 0]
     (entry,) = read_results(tmp_path / "s").summaries[0].entries
     assert entry.search_weakest is not None
+
+
+def test_where_epochs_are_counted_another_one_buys_single_repeats(toy: Registry, tmp_path: Path) -> None:
+    """A mean of two repeats costs 72 epochs, one repeat 36: the same epochs buy about twice the architectures."""
+    asked = study("toy-sampler", budget=(Budget(epochs=432), Budget(queries=12)), seeds=5)
+    _, runs = run(toy, tmp_path, asked)
+    single = [r for r in runs if r.entry.params.get("single")]
+    means = [r for r in runs if r.entry.label == MATCHED and r.setting.budget.epochs]
+    assert {r.entry.label for r in single} == {f"{MATCHED} by single repeats"}
+    assert {r.setting.budget for r in single} == {Budget(epochs=432)}, (
+        "by queries a single repeat costs as much as a mean"
+    )
+    assert all(r.search.paid.queries == 12 for r in single)
+    assert all(6 <= r.search.paid.queries < 12 for r in means)
+    assert all(r.search.paid.epochs is not None and r.search.paid.epochs >= 432 for r in [*single, *means])
+
+
+def test_a_single_repeat_that_a_table_lacks_is_not_paid_and_the_next_one_is() -> None:
+    """Of two repeats some rows have only one: every row is paid for once, by the repeat that it has."""
+    validator = SyntheticEvaluator(ToyEdgeSpace(), missing_share=0.5).validator()
+    validator.repeats = (1, 0)
+    oracle = Oracle(validator, Budget(queries=30))
+    carry_out(lambda: MatchedRandomSearch(MatchedParams(single=True)), oracle, np.random.default_rng(0))
+    rows = [q.row for q in oracle.ledger]
+    assert len(set(rows)) == len(rows) == 30
+    assert {q.repeat for q in oracle.ledger} == {0, 1}
+    full = validator.fidelities[-1]
+    assert all(validator.read(q.arch, q.row, full, 1).missing == (q.repeat == 0) for q in oracle.ledger)

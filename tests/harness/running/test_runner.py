@@ -41,3 +41,29 @@ def test_an_unpaid_answer_is_infeasible_where_only_a_training_would_tell(
 
     monkeypatch.setattr(type(validator), "validate", trained)
     assert [feasible_answer(search, oracle, arch) for arch in (unpaid, paid)] == [False, True]
+
+
+class PaysForRepeats(Strategy):
+    """Pays for one repeat of each, or for a low fidelity, and returns what it saw best."""
+
+    name = "pays-for-repeats"
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Any:
+        archs = list(dict.fromkeys(oracle.space.sample(rng, 200)))
+        half = len(archs) // 2
+        oracle.query_many(archs[:half], repeat=0)
+        oracle.query_many(archs[half:], fidelity=oracle.fidelities[0])
+        return archs
+
+
+def test_a_constraint_is_not_escaped_by_measuring_less(toy: Registry) -> None:
+    """Two repeats take 72 to 144 seconds, one half of it, a low fidelity less: all that was measured is below 85."""
+    search = Runner(toy).evaluators("toy/edges")
+    validator = search.validator()
+    limit = Constraint.parse("train_seconds <= 85")
+    oracle = Oracle(validator, Budget(queries=500), constraints=[limit])
+    archs = carry_out(PaysForRepeats, oracle, np.random.default_rng(0), top=1).returned
+    seconds = validator.validate(archs, fidelity=validator.fidelities[-1]).measured["train_seconds"]
+    assert all(oracle.feasible(arch) for arch in archs)
+    assert 0 < (seconds <= 85).sum() < len(archs)
+    assert [feasible_answer(search, oracle, arch) for arch in archs] == (seconds <= 85).tolist()

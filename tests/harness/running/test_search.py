@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from landscapes import Grid, Landscape
 
-from harness import Architecture, Budget, BudgetExhausted, Constraint, Oracle, Strategy
+import harness.search.ledger
+from harness import Architecture, Budget, BudgetExhausted, Constraint, InvalidArchitecture, Oracle, Strategy
 from harness.running.reference import MatchedRandomSearch
 from harness.running.search import Searched, carry_out
+from harness.testing import ToyNodeSpace
 
 INFEASIBLE = (Constraint("params", "<", 0.0),)
 
@@ -87,7 +91,13 @@ def test_a_search_that_runs_into_the_end_returns_its_best() -> None:
         ),
         (oracle(), lambda o: None, "failed", "search returned NoneType, not a sequence of architectures"),
         (oracle(), lambda o: "best", "failed", "search returned str, not a sequence of architectures"),
-        (oracle(), lambda o: [(1,), (9,)], "failed", "search returned (9,), which is not an architecture of grid"),
+        (
+            oracle(),
+            lambda o: [(1,), (9,)],
+            "failed",
+            "search returned what is no architecture: (9,) is not an architecture of grid: "
+            "option 9 of the choice 'c0' is not between 0 and 8",
+        ),
     ],
 )
 def test_nothing_to_report_is_told_with_its_reason(asked: Oracle, do: Any, status: str, error: str) -> None:
@@ -113,7 +123,10 @@ def test_an_error_names_the_innermost_place_in_the_author_s_code() -> None:
     assert found.status == "failed"
     assert isinstance(found.raised, ValueError)
     line = sys._getframe().f_lineno - 3
-    assert found.error == f"InvalidArchitecture: (99,) is not an architecture of grid (test_search.py:{line})"
+    assert found.error == (
+        "InvalidArchitecture: (99,) is not an architecture of grid: option 99 of the choice 'c0' is not between 0 "
+        f"and 8 (test_search.py:{line})"
+    )
     assert [f.partition(":")[0] for f in found.frames] == ["test_search.py"] * 2
     assert found.frames[-1] == f"test_search.py:{line}, in <lambda>: found = search(lambda o: o.query((99,)))"
 
@@ -146,3 +159,62 @@ def test_an_error_under_a_strategy_of_the_harness_itself_names_the_first_code_th
     asked._validator._row_of = {str(i): i for i in range(9)}  # type: ignore[attr-defined]
     found = carry_out(MatchedRandomSearch, asked, np.random.default_rng(0))
     assert str(found.error).startswith("ZeroDivisionError: no such score (landscapes.py:")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ([1], r"\[1\] is not an architecture of grid: it is a list, not a tuple of option indices: write tuple\(...\)"),
+        (np.array([1]), "it is a ndarray, not a tuple of option indices: write tuple"),
+        (3, "it is a int, not a tuple of option indices$"),
+        ((1, 2), "it has 2 options, and the space has 1 choices"),
+        (((1,), (2,)), "it is a tuple of 2 architectures: pass one, or all of them to query_many"),
+        (("x",), "'x' for the choice 'c0' is a str, not the index of an option"),
+        ((0.5,), "0.5 for the choice 'c0' is a float, not the index"),
+        ((np.int64(9),), "option 9 of the choice 'c0' is not between 0 and 8"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_architecture_is_told_why(asked: Any, why: str) -> None:
+    with pytest.raises(InvalidArchitecture, match=why):
+        oracle().query(asked)
+    with pytest.raises(InvalidArchitecture, match=why):
+        Costly(9).check(asked)
+
+
+def test_numpy_integers_are_an_architecture_and_one_row_with_the_plain_ones() -> None:
+    asked = oracle()
+    assert asked.query((np.int64(3),)) == asked.query((3,)) == 3.0
+    assert asked.paid.queries == 1
+
+
+def test_a_valid_encoding_that_the_space_forbids_is_told_so() -> None:
+    space = ToyNodeSpace()
+    forbidden = next(a for a in product(*map(range, space.radices)) if not space.is_valid(a))
+    with pytest.raises(InvalidArchitecture, match="each option exists, but the space does not allow all of them"):
+        space.check(forbidden)
+
+
+def test_the_name_of_a_fidelity_is_no_fidelity() -> None:
+    with pytest.raises(ValueError, match=r"fidelity 'full' is a str, not one of oracle\.fidelities: "):
+        oracle().query((1,), fidelity="full")  # type: ignore[arg-type]
+
+
+def test_one_architecture_is_no_list_of_them() -> None:
+    found = search(lambda o: (3,))
+    assert (found.status, found.error) == (
+        "failed", "search returned one architecture, (3,), not a sequence of them: return [arch]"
+    )  # fmt: skip
+
+
+def test_except_exception_does_not_swallow_the_last_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness.search.ledger, "_CALLS_AFTER_END", 1000)
+
+    def deaf(asked: Oracle) -> Any:
+        while True:
+            with suppress(Exception):
+                asked.query((1,))
+
+    found = search(deaf)
+    assert found.status == "failed"
+    assert str(found.error).startswith("StillAsking: still asking after 1,000 refusals; the search had ended: calls")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import InvalidArchitecture, PluginError, StudyError, UnknownName
+from harness.records.specs import Entry
 from harness.registry import Registry
 from harness.running.plan import make_plan
 from harness.running.study import MATCHED, load_study, located_in, resolve_entries
+from harness.strategy import Params
 
 GOOD = """
 name = "first"
@@ -106,10 +109,10 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ),
         (('"first"', '"../first"'), "names a folder"),
         (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
-        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "study.toml:8: .*stands twice"),
+        (('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"'), "study.toml:8: .*is named twice"),
         (
             ('name = "toy/edges"', 'name = "toy/edges"\n[[tasks]]\nname = "toy/edges"\nlaw = "rows"'),
-            "study.toml:8: .*different final or law",
+            "study.toml:8: .*with different final or law",
         ),
         (
             ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'),
@@ -154,11 +157,11 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
             StudyError,
             "is on the space toy-nodes",
         ),
-        (('name = "toy/edges"', 'name = "toy/final"'), StudyError, "not searched and scored at once"),
+        (('name = "toy/edges"', 'name = "toy/final"'), StudyError, "cannot both search and score it"),
         (
             ('name = "toy/edges"', 'name = "toy/final"\nsearch_task = "toy/final"'),
             StudyError,
-            "not searched and scored at once",
+            "cannot both search and score it",
         ),
         (
             ("tuning_queries = 0", '[[strategies]]\nname = "toy-sampler"\nparams = { size = 5 }'),
@@ -209,6 +212,19 @@ def test_ablations_become_entries_of_their_own(tmp_path: Path, toy: Registry) ->
         ("toy-sampler", None, {"size": 4}),
         ("toy-sampler [single]", "single", {"size": 1}),
     ]
+
+
+def test_parameters_are_as_a_message_has_them(tmp_path: Path, toy: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reply is held against what was asked for, which has been through a message."""
+
+    class WithTuple(Params):
+        size: int = 4
+        start: tuple[str, ...] = ()
+
+    monkeypatch.setattr(toy.load("strategy", "toy-sampler"), "Params", WithTuple)
+    (entry,) = resolve_entries(load_study(write(tmp_path, GOOD)), toy)
+    assert entry.params == {"size": 4, "start": []}
+    assert entry == msgspec.msgpack.decode(msgspec.msgpack.encode(entry), type=Entry)
 
 
 def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> None:

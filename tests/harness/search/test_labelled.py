@@ -106,7 +106,7 @@ def test_evenly_spaced_labels_span_the_costs() -> None:
 def test_even_spacing_needs_a_number_and_a_cost() -> None:
     with pytest.raises(StudyError, match="number of labels"):
         collect(oracle(Budget(epochs=100)), rng(), choose="params")
-    with pytest.raises(StudyError, match="no latency"):
+    with pytest.raises(StudyError, match="does not know the latency"):
         evenly_spaced(oracle(Budget(queries=5)), rng(), 5, "latency")
 
 

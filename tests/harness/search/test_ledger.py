@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from harness.errors import BudgetExhausted
@@ -95,4 +96,65 @@ def test_it_reads_as_a_sequence_of_paid_queries() -> None:
     assert len(ledger) == 3
     assert [q.row for q in ledger] == [q.row for q in ledger[:]] == [3, 1, 2]
     assert ledger[-1].arch == (2,)
-    assert ledger.incumbents == [0]
+    assert [i.place for i in ledger.incumbents] == [0]
+
+
+def bought(*scores: tuple[int, int | None, float]) -> Ledger:
+    """A ledger in which (row, repeat, score) were paid in this order."""
+    ledger = Ledger(Budget(queries=99), FULL)
+    for row, repeat, score in scores:
+        ledger.pay((row,), row, 0, repeat, Reading(score, 60.0), score, 0.0)
+    return ledger
+
+
+def test_a_row_stands_for_the_mean_of_its_repeats_not_for_the_luckiest() -> None:
+    """Row 1 leads with 95, falls to 91 with its next repeat, row 2 leads with the 92 that was paid for it before."""
+    ledger = bought((2, 0, 92.0), (1, 0, 95.0), (1, 1, 87.0), (2, 1, 93.0))
+    assert [(i.place, i.row, i.score) for i in ledger.incumbents] == [
+        (0, 2, 92.0),
+        (1, 1, 95.0),
+        (2, 2, 92.0),
+        (3, 2, 92.5),
+    ]
+    assert ledger.standings(9) == [((2,), 92.5), ((1,), 91.0)]
+
+
+def test_an_incumbent_that_falls_and_still_leads_is_named_with_its_lower_score() -> None:
+    ledger = bought((1, 0, 95.0), (2, 0, 90.0), (1, 1, 93.0))
+    assert [(i.place, i.row, i.score) for i in ledger.incumbents] == [(0, 1, 95.0), (2, 1, 94.0)]
+
+
+def test_the_mean_of_all_repeats_takes_the_place_of_single_ones() -> None:
+    before, after = bought((1, 0, 95.0), (1, None, 90.0)), bought((1, None, 90.0), (1, 0, 95.0))
+    assert before.standings(9) == after.standings(9) == [((1,), 90.0)]
+    assert [i.score for i in before.incumbents] == [95.0, 90.0]
+
+
+def test_single_repeats_tie_with_an_equal_mean_to_the_last_bit() -> None:
+    """A mean of .1, .2 and .3 by addition is .20000000000000004."""
+    ledger = bought((1, None, 0.2), (2, 0, 0.1), (2, 1, 0.2), (2, 2, 0.3))
+    assert [(i.place, i.row) for i in ledger.incumbents] == [(0, 1)]
+    assert ledger.standings(9) == [((1,), 0.2), ((2,), 0.2)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_incumbent_is_the_first_best_mean_after_every_query(seed: int) -> None:
+    """Against the definition, computed anew from all that was paid."""
+    rng = np.random.default_rng(seed)
+    ledger = Ledger(Budget(queries=99), FULL)
+    means: dict[int, float] = {}
+    singles: dict[int, list[float]] = {}
+    for _ in range(60):
+        row, repeat = int(rng.integers(6)), [None, 0, 1, 2][rng.integers(4)]
+        if any((q.row, q.repeat) == (row, repeat) for q in ledger):
+            continue
+        score = float(rng.integers(80, 90))
+        ledger.pay((row,), row, 0, repeat, Reading(score, 60.0), score, 0.0)
+        if repeat is None:
+            means[row] = score
+        else:
+            singles.setdefault(row, []).append(score)
+        standing = {r: means.get(r, round(float(np.mean(singles.get(r, [0.0]))), 9)) for r in {*means, *singles}}
+        lead = ledger.incumbents[-1]
+        assert lead.score == standing[lead.row] == max(standing.values())
+        assert {(r,): s for r, s in standing.items()} == dict(ledger.standings(9))

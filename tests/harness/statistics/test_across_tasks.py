@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.statistics.across_tasks import (
     friedman,
     iqm_over_tasks,
+    mean_over_tasks_interval,
     mean_ranks,
     nemenyi,
     normalised,
@@ -192,3 +193,17 @@ class TestNormalisedScores:
         one = iqm_over_tasks([[0.0], [0.3]], rng=rng())
         assert one is not None
         assert one.interval is None
+
+    def test_the_interval_of_a_mean_over_two_tasks_is_half_of_welchs(self) -> None:
+        # The sum of two means has the variance and the degrees of freedom of their difference.
+        drawn = rng()
+        ours, theirs = drawn.normal(0.4, 0.1, 9), drawn.normal(0.8, 0.3, 5)
+        found = mean_over_tasks_interval([ours, theirs])
+        assert found is not None
+        welch = scipy.stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval()
+        assert found.high - found.low == pytest.approx((welch.high - welch.low) / 2, abs=1e-12)
+        assert (found.low + found.high) / 2 == pytest.approx((ours.mean() + theirs.mean()) / 2, abs=1e-12)
+
+    def test_the_interval_of_a_mean_over_tasks_takes_two_runs_of_each(self) -> None:
+        assert mean_over_tasks_interval([[0.1, 0.2], [0.3]]) is None
+        assert mean_over_tasks_interval([[0.25, 0.25], [0.75, 0.75]]) == (0.5, 0.5)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.errors import DataMissing, PluginError, UnknownArchitecture
+from harness.errors import DataMissing, PluginError, UnknownArchitecture, UnknownName
 from harness.protocol import Fidelity, FinalScores, Task, TrainingProtocol, Truth, Validation
 from harness.testing import ToyEdgeSpace, ToyNodeSpace, assert_conforms, check_protocol
 from harness.testing.conformance import CHECKS
@@ -258,11 +258,34 @@ class Absent(Sound):
         raise DataMissing("sound is not here: pip install sound")
 
 
-def test_missing_data_is_skipped_with_its_reason():
+def test_without_its_data_a_protocol_is_not_checked():
     report = check_protocol(Absent)
-    assert report.ok
+    assert not report.ok
+    assert "protocol sound is not checked: 8 of its checks could not be run on anything (" in report.summary
     assert [r.check for r in report.ran] == ["its tasks are named"]
-    assert {r.why for r in report.skipped} == {"sound is not here: pip install sound"}
+    assert {r.why for r in report.not_run} == {"sound is not here: pip install sound"}
+    with pytest.raises(AssertionError, match="is not checked"):
+        assert_conforms(Absent)
+
+
+class HalfAbsent(Absent):
+    def missing(self, task):
+        return super().missing(task) if task.name == "sound/two" else None
+
+    def open(self, task):
+        return super().open(task) if task.name == "sound/two" else Sound.open(self, task)
+
+
+def test_with_the_data_of_some_tasks_it_conforms_as_far_as_it_could_be_checked():
+    report = check_protocol(HalfAbsent)
+    assert report.ok
+    assert "conforms as far as it could be checked" in report.summary
+    assert len(report.not_run) == 8
+
+
+def test_a_misspelt_task_is_refused():
+    with pytest.raises(UnknownName, match="unknown task 'sound/tow'; did you mean 'sound/two'"):
+        check_protocol(Sound, tasks=["sound/tow"])
 
 
 def test_tasks_can_be_chosen():

@@ -9,7 +9,7 @@ import bad_strategies as bad
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError, StudyError
+from harness.errors import HarnessError, StudyError, UnknownName
 from harness.registry import Registry
 from harness.testing import Report, assert_conforms, check_strategy
 from harness.testing.conformance import CHECKS
@@ -53,7 +53,9 @@ CAUGHT_BY = {
     bad.PaysElsewhere: [SHUFFLED],
     bad.BadRank: [LEARNED],
     bad.PayingRank: [LEARNED],
-    bad.NotesAnObject: [LEARNED],
+    bad.NotesAnObject: [SAME, LEARNED],
+    bad.NotesASet: [SAME, LEARNED],
+    bad.Exits: [FRESH, SAME, BUDGET, END, VALID, SPACE, LEARNED],
     bad.NoSummary: [COMPLETE],
     bad.NoStrictMode: [COMPLETE],
     bad.CheatsInStrict: [COMPLETE],
@@ -93,7 +95,7 @@ def test_stops_what_hangs(cls):
     report = check_strategy(cls, registry=EMPTY, limit=1.0)
     assert not report.ok
     assert [r.why for r in report.failed if "still running after 1 s" in r.why]
-    assert {r.why for r in report.skipped} >= {"not run: an earlier search hung"}
+    assert {r.why for r in report.not_run} >= {"an earlier search hung"}
     assert report.seconds < 40
 
 
@@ -105,9 +107,44 @@ def test_every_check_is_shown_to_fail():
 
 def test_messages_name_the_reason():
     report = check_strategy(bad.ReturnsForeign, registry=EMPTY, only=[BUDGET])
-    assert "search returned (99, 99, 99, 99, 99, 99, 99, 99), which is not an architecture of toy-nodes" in str(report)
+    assert "search returned what is no architecture: (99, 99, 99, 99, 99, 99, 99, 99) is not" in str(report)
     report = check_strategy(bad.Raises, registry=EMPTY, only=[SAME])
     assert "ZeroDivisionError: a plain bug (bad_strategies.py:" in str(report)
+
+
+def test_what_a_record_keeps_as_plain_values_may_stand_in_the_notes():
+    report = check_strategy(bad.NotesNumpy, registry=EMPTY, only=[FRESH, SAME, LEARNED])
+    assert not report.failed, str(report)
+
+
+def test_a_search_that_ends_its_process_ends_no_other_check():
+    report = check_strategy(bad.EndsItsProcess, registry=EMPTY)
+    assert [r.why for r in report.failed if r.check.startswith(FRESH)] == [
+        "in a fresh process: the search ended its process (exit status 0)"
+    ]
+    assert {r.why for r in report.not_run} == {"an earlier search ended its process"}
+
+
+def test_one_cause_is_told_once():
+    report = check_strategy(bad.Raises, registry=EMPTY, only=[SAME, OTHER])
+    first, second = report.text().splitlines()[1:]
+    assert "ZeroDivisionError" in first
+    assert second.endswith("for the same cause as 'the same seed gives the same trajectory'")
+
+
+def test_the_whole_report_says_what_each_check_asks_for_and_where_it_broke():
+    text = check_strategy(bad.Raises, registry=EMPTY, only=[SAME]).text(verbose=True)
+    assert "Two searches in this process agree, the second under other states of the global" in text
+    assert 'raise ZeroDivisionError("a plain bug")' in text
+
+
+def test_results_are_heard_as_they_come_and_a_check_that_is_none_is_refused():
+    heard = []
+    report = check_strategy(bad.Sound, registry=EMPTY, only=[SAME, BUDGET], heard=heard.append)
+    assert heard == list(report.results)
+    assert len(heard) == 5
+    with pytest.raises(UnknownName, match="unknown strategy check 'the sane seed'"):
+        check_strategy(bad.Sound, registry=EMPTY, only=["the sane seed"])
 
 
 def test_a_report_fails_when_nothing_ran():
@@ -154,7 +191,7 @@ def test_a_local_class_skips_fresh_processes():
         ("import harness_no_such", "ModuleNotFoundError: No module named 'harness_no_such'"),
         ("try: 1 / 0\nexcept ZeroDivisionError: raise ValueError('first\\nsecond')", "ValueError: first second"),
         ("import sys; sys.exit('no licence')", "no licence"),
-        ("import sys; sys.exit(3)", "no answer, exit status 3"),
+        ("import sys; print(1, file=sys.stderr); sys.exit(3)", "1"),
     ],
 )
 def test_a_process_that_fails_is_told_by_its_exception(code, said):
@@ -163,7 +200,9 @@ def test_a_process_that_fails_is_told_by_its_exception(code, said):
 
 
 def test_assert_conforms_shows_the_report():
-    with pytest.raises(AssertionError, match=r"(?s)no-summary does not conform.*failed  the class is complete"):
+    with pytest.raises(
+        AssertionError, match=r"(?s)no-summary does not conform.*failed +\d\.\d s  the class is complete"
+    ):
         assert_conforms(bad.NoSummary, registry=EMPTY, only=[COMPLETE])
     with pytest.raises(HarnessError, match="no strategy, search space or training protocol"):
         assert_conforms(3)

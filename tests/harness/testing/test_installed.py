@@ -8,6 +8,8 @@ from harness.registry import default_registry
 from harness.testing.conformance import assert_conforms
 
 REGISTRY = default_registry()
+LIKE_SYNFLOW = {"proxy-grad-norm", "proxy-jacob-cov", "proxy-naswot", "proxy-snip"}
+"""Strategies of the same code as proxy-synflow but for one function: 20 s each, run by hand."""
 
 
 def _usable(kind, name):
@@ -18,7 +20,9 @@ def _usable(kind, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REGISTRY.names("strategy"))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.measure) if n in LIKE_SYNFLOW else n for n in REGISTRY.names("strategy")]
+)
 def test_strategy(name):
     report = assert_conforms(_usable("strategy", name), registry=REGISTRY)
     assert len(report.ran) >= 20
@@ -33,4 +37,9 @@ def test_space(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REGISTRY.names("protocol"))
 def test_protocol(name):
-    assert_conforms(_usable("protocol", name))
+    """Nothing can be checked where a protocol's data are not here; its own tests import small tables of the format."""
+    cls = _usable("protocol", name)
+    missing = [cls().missing(task) for task in cls().tasks()]
+    if missing and all(missing):
+        pytest.skip(missing[0])
+    assert_conforms(cls)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -110,3 +112,87 @@ def test_the_plugin_imports_nothing_heavy() -> None:
     root = Path(__file__).resolve().parents[3]
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert found.stdout == "[]\n"
+
+
+BENCHMARK = """
+from harness import Strategy
+
+clock = [0.0]
+
+
+class Slow(Strategy):
+    \"\"\"Takes two ticks beside the one of each query.\"\"\"
+
+    name = "slow"
+
+    def search(self, oracle, rng):
+        while True:
+            clock[0] += 2.0
+            oracle.query(oracle.space.sample(rng, 1)[0])
+
+
+class Ticking:
+    \"\"\"Its validator's every answer takes one tick.\"\"\"
+
+    def __init__(self, evaluator):
+        self.evaluator = evaluator
+
+    def validator(self, context):
+        found = self.evaluator.validator(context=context)
+        read = type(found).read
+
+        def slowly(*asked):
+            clock[0] += 1.0
+            return read(found, *asked)
+
+        found.read = slowly
+        return found
+
+
+class Broken(Slow):
+    def search(self, oracle, rng):
+        raise ValueError("no")
+
+
+def test_the_ratio(nas_benchmark, toy_space):
+    from harness.testing import SyntheticEvaluator
+
+    nas_benchmark.clock = lambda: clock[0]
+    nas_benchmark.evaluator = Ticking(SyntheticEvaluator(toy_space, rows="architecture"))
+    assert 3.0 <= nas_benchmark(Slow, queries=10, rounds=4) < 4.0
+
+
+def test_real_time(nas_benchmark):
+    from harness.running.reference import MatchedRandomSearch
+
+    assert 0.2 < nas_benchmark(MatchedRandomSearch) < 5
+
+
+def test_what_fails_is_not_timed(nas_benchmark):
+    nas_benchmark(Broken)
+"""
+
+
+def test_a_search_is_timed_as_a_ratio_to_random_search(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_benchmark")
+    (tmp_path / "test_pace.py").write_text(BENCHMARK)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-json", "out.json"]
+    own = {
+        k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")
+    }  # a worker of xdist measures nothing
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, env=own)
+    assert "1 failed, 2 passed" in found.stdout, found.stdout + found.stderr
+    assert "a search to be timed failed: ValueError: no (test_pace.py:" in found.stdout
+    ratio, real = json.loads((tmp_path / "out.json").read_text())["benchmarks"]
+    assert ratio["extra_info"]["unit"] == "seconds a query, as a ratio to random search"
+    assert ratio["group"] == "search per query / random search"
+    assert ratio["stats"]["rounds"] == 4
+    assert 3.0 <= ratio["stats"]["median"] < 4.0
+    assert real["stats"]["rounds"] == 20
+
+
+def test_without_pytest_benchmark_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "test_pace.py").write_text("def test_it(nas_benchmark): pass\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "nas_benchmark needs pytest-benchmark: pip install pytest-benchmark" in found.stdout

@@ -56,5 +56,21 @@ def test_default_sizes() -> None:
 
 @pytest.mark.parametrize("train", [0, 999, 1000, 5000])
 def test_a_split_that_does_not_fit_is_refused(train: int) -> None:
-    with pytest.raises(HarnessError, match=rf"train = {train}: 1000 images are there"):
+    with pytest.raises(HarnessError, match=rf"train = {train}, validation = \d+: 1000 images are there"):
         split(np.repeat(np.arange(10), 100), np.zeros(1000, dtype=np.int8), train=train)
+
+
+def test_fewer_validation_images_leave_more_to_test_with() -> None:
+    y = np.repeat(np.arange(10), 100)
+    part = np.zeros(1000, dtype=np.int8)
+    many, few = (split(y, part, train=200, validation=n) for n in (400, 100))
+    assert [len(rows) for rows in few] == [200, 100, 700]
+    assert np.array_equal(many.train, few.train)
+    assert set(few.validation) < set(many.validation)
+    part[900:] = TEST
+    assert [len(rows) for rows in split(y, part, train=200, validation=100)] == [200, 100, 100]
+    with pytest.raises(HarnessError, match="train = 800, validation = 101: 900 images"):
+        split(y, part, train=800, validation=101)
+    part[800:900] = VALIDATION
+    with pytest.raises(HarnessError, match="own split, 100 validation"):
+        split(y, part, train=None, validation=50)

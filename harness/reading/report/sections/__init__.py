@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from harness.errors import HarnessError, UnknownName
-from harness.reading.report.formats import as_csv, as_html, as_json, latex, markdown
+from harness.reading.ingested import is_ingested, read_ingested
+from harness.reading.report.formats import as_csv, as_json, latex, markdown
 from harness.reading.report.layout import print_table
 from harness.reading.report.section import Choice, Section, Source
 from harness.reading.report.sections import (
@@ -16,8 +20,11 @@ from harness.reading.report.sections import (
     curves,
     headline,
     improvement,
+    ingested,
     ktau,
+    ladder,
     metrics,
+    power,
     profiles,
     ranks,
     spread,
@@ -39,14 +46,14 @@ SECTIONS: dict[str, Section] = {
     "ktau": ktau.SECTION,
     "correlation": correlation.SECTION,
     "spread": spread.SECTION,
+    "power": power.SECTION,
+    "ladder": ladder.SECTION,
     "metrics": metrics.SECTION,
 }
 """Every section by name, in the order of the help."""
 DEFAULT = ("table", "compliance")
-_SET: dict[str, Callable[[Table], str]] = {
-    "markdown": markdown, "latex": latex, "html": as_html
-}  # fmt: skip
-FORMATS = ("text", "json", "csv", *_SET)
+_SET: dict[str, Callable[[Table], str]] = {"markdown": markdown, "latex": latex}
+FORMATS = ("text", "json", "csv", "html", *_SET)
 
 
 def write_report(
@@ -57,31 +64,70 @@ def write_report(
     Raises RecordError where the folder holds no study, UnknownName and HarnessError for a choice that does not exist.
     """
     check_choice(choice)
+    if is_ingested(folder):
+        elsewhere = read_ingested(folder)
+        found, tables = ingested.data_and_tables(elsewhere, choice)
+        if choice.plot is not None:
+            raise HarnessError("results from elsewhere have no --plot; nas-harness leaderboard shows them")
+        if choice.form == "html":
+            console.file.write(_one_file().page(elsewhere.name, tables))
+            return
+        _write(elsewhere.name, [found], elsewhere.problems, lambda: tables, choice, console)
+        return
     study, *others = (read_study(f) for f in (folder, *choice.others))
     check_names((study, *others), choice.tasks, choice.entries)
     source = Source(study, choice, tuple(others), registry)
     sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
-    if choice.form in ("json", "csv"):
-        console.file.write(_data(source, sections))  # as it is: Rich is slow on megabytes
+    if choice.plot is not None:
+        from harness.reading.report.plot import write_plot  # it imports sections itself
+
+        write_plot(source, choice.plot)
+        console.print(str(choice.plot))
         return
-    tables = [table for section in sections for table in section.tables(source)]
-    for position, table in enumerate(tables):
-        if choice.form != "text":
-            console.file.write("\n" * bool(position) + _SET[choice.form](table))
-            continue
-        if position:
-            console.print()
-        print_table(table, console, all_columns=choice.wide)
-
-
-def _data(source: Source, sections: list[Section]) -> str:
-    data = [section.data(source) for section in sections]
-    if source.choice.form == "csv":
-        return as_csv([item for found in data for items in found.values() for item in items])
-    whole = {"study": source.study.study}
-    return as_json(
-        whole | {key: items for found in data for key, items in found.items()} | {"problems": source.study.problems}
+    if choice.form == "html":
+        tables = [table for section in sections for table in section.tables(source)]
+        console.file.write(_one_file().report_page(source, tables))
+        return
+    _write(
+        study.study,
+        (section.data(source) for section in sections),
+        study.problems,
+        lambda: [table for section in sections for table in section.tables(source)],
+        choice,
+        console,
     )
+
+
+def _one_file() -> ModuleType:
+    try:
+        from harness.reading.site import one_file
+    except ImportError:
+        raise HarnessError('--format html takes jinja2: pip install "nas-harness[site]"') from None
+    return one_file
+
+
+def _write(
+    name: str,
+    data: Iterable[Mapping[str, Sequence[msgspec.Struct]]],
+    problems: Sequence[str],
+    tables: Callable[[], Sequence[Table]],
+    choice: Choice,
+    console: Console,
+) -> None:
+    """Data in the forms for programs, tables in those for people; the other is not made."""
+    if choice.form == "csv":
+        console.file.write(as_csv([item for found in data for items in found.values() for item in items]))
+    elif choice.form == "json":  # written as it is: Rich is slow on megabytes
+        items = {key: items for found in data for key, items in found.items()}
+        console.file.write(as_json({"study": name, **items, "problems": problems}))
+    else:
+        for position, table in enumerate(tables()):
+            if choice.form != "text":
+                console.file.write("\n" * bool(position) + _SET[choice.form](table))
+                continue
+            if position:
+                console.print()
+            print_table(table, console, all_columns=choice.wide)
 
 
 def check_choice(choice: Choice) -> None:
@@ -93,11 +139,13 @@ def check_choice(choice: Choice) -> None:
     for name in choice.sections:
         if name not in SECTIONS:
             raise UnknownName("section", name, SECTIONS)
+    if choice.detect and "power" not in choice.sections:
+        raise HarnessError("--detect belongs to --section power")
     if choice.others and set(choice.sections) != {"ktau"}:
-        raise HarnessError("several studies are set beside each other by --section ktau alone; name one folder")
+        raise HarnessError("only --section ktau shows several studies beside each other; name one folder")
     of_curves = {
         "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit is not None
     }  # fmt: skip
     for option, given in of_curves.items():
         if given and "curves" not in choice.sections:
-            raise HarnessError(f"{option} belongs to --section curves")
+            raise HarnessError(f"{option} is for --section curves")

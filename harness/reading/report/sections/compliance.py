@@ -1,4 +1,4 @@
-"""The rules: those that fail first, each with why and where; then those that do not apply; what holds in one line."""
+"""The rules: those that fail, with why and where; then those that do not apply; in one line those that hold."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
 
 
 def _tables(source: Source) -> list[Table]:
-    rows = [Row(("fails", *cells)) for cells in collapsed(source.findings, False)]
-    rows += [Row(("n/a", *cells), "reference") for cells in collapsed(source.findings, None)]
-    rules = held(source.findings)
-    return [Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")]
+    return [compliance_table(source.findings)]
+
+
+def compliance_table(findings: Sequence[Finding]) -> Table:
+    rows = [Row(("fails", *cells)) for cells in collapsed(findings, False)]
+    rows += [Row(("n/a", *cells), "reference") for cells in collapsed(findings, None)]
+    rules = held(findings)
+    return Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")
 
 
 SECTION = Section(_data, _tables)
 
 
 def collapsed(findings: Sequence[Finding], ok: bool | None) -> list[tuple[str, str, str]]:
-    """(rule, why, where) of the findings with this ``ok``, in the order they first occur; equal ones told once."""
+    """(rule, why, where) of the findings with this ``ok``, in the order they first occur; equal ones once."""
     scopes_of_rule = Counter(f.rule for f in findings)
     together: dict[tuple[str, str], list[str]] = {}
     for f in findings:
@@ -45,7 +49,7 @@ def collapsed(findings: Sequence[Finding], ok: bool | None) -> list[tuple[str, s
 
 
 def held(findings: Sequence[Finding]) -> list[str]:
-    """Rules that hold wherever they were asked, by name."""
+    """Rules that hold wherever they were checked, by name."""
     return sorted({f.rule for f in findings} - {f.rule for f in findings if f.ok is not True})
 
 

@@ -1,9 +1,8 @@
-"""How well early and repeated trainings order architectures: the task's own agreement, whatever the strategy.
+"""How well early and repeated trainings order architectures: a property of the task, not of a strategy.
 
 Yang, Esperança and Carlucci (ICLR 2020) on what a task records: Kendall's tau (tau-b) between validation after e
 epochs and the final score (Figure 5; in place of Figure 9's depths), and between two trainings of one architecture
-(Figure 8), each with the changes and rank shifts behind it. With `spread`, a section that takes the tasks' data and not
-records alone.
+(Figure 8), each with its changes and rank shifts. This section and `spread` need the tasks' data, not only records.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ _SHOWN = 12
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """One tau-b. Null where it does not exist (fewer than two rows, a constant side).
 
-    kind: ``fidelity``, validation at it against the final score; ``repeats``, repeat i against repeat j at the
-    fidelity, both of ``column``: validation, and test where the task offers it. n: rows of the sample that have both
-    scores; ktau_best, best_n: on those of them among the best tenth of the sample's final scores. ktau_smoothed: with
-    the mean validation of the last 20 epochs, where each is a fidelity. changes, shifts: of the two scores, and of
-    their ranks among the n rows (`Pairing`); changes are null where the two are not of one unit.
+    kind: ``fidelity``, validation at the fidelity against the final score; ``repeats``, repeat i against repeat j at
+    the fidelity, both of ``column``: validation, and test where the task offers it. n: rows of the sample that have
+    both scores. ktau_best, best_n: on those of the n that are among the best tenth of the sample's final scores.
+    ktau_smoothed: with the mean validation of the last 20 epochs, where each epoch is a fidelity. changes, shifts: of
+    the two scores, and of their ranks among the n rows (`Pairing`); changes are null where the two units differ.
     """
 
     kind: Literal["fidelity", "repeats"]
@@ -59,9 +58,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskCorrelation(msgspec.Struct, frozen=True, kw_only=True):
-    """Every agreement of a task on one sample. missing: why there is none; note: what to know of it; else null.
+    """Every agreement of a task on one sample. missing: why there is none, else null; note: a warning, else null.
 
-    Of several settings that differ in budget or constraints alone, ``setting`` is the first.
+    Of several settings that differ only in budget or constraints, ``setting`` is the first.
     """
 
     title: str
@@ -74,7 +73,8 @@ class TaskCorrelation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def correlations_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[TaskCorrelation]:
-    """Of each chosen task, opened by ``open_task``; what differs in budget or constraints alone is one task.
+    """The agreements of each chosen task, opened by ``open_task``. Settings that differ only in budget or constraints
+    are one task.
 
     Raises DataError for broken data.
     """
@@ -98,7 +98,7 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCo
         return msgspec.structs.replace(found, missing="its scores are trained, not recorded")
     rng = stream(first.search.spec.study_seed, "correlation", runs.setting.task)
     archs = sampled(evaluator, runs.setting.law, runs.setting.final, rng, SAMPLE)
-    differs = "the data here are not those that the records were made from"
+    differs = "the data here are not those of the records"
     return msgspec.structs.replace(
         found,
         sample=len(archs),
@@ -116,7 +116,7 @@ class _Sample:
 
     def agreements(self) -> Iterator[Agreement]:
         finals = self.evaluator.final_scores(self.archs, final=self.final).scores
-        finals = self.evaluator.score.sign * finals  # more is better on either side
+        finals = self.evaluator.score.sign * finals  # higher is better on both sides
         tenth = best(finals)
         one_unit = self.search.score == self.evaluator.score
         validator = self.search.validator()
@@ -140,7 +140,7 @@ class _Sample:
 
 
 def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
-    """Whether they are the epochs of one training, each of them."""
+    """Whether the fidelities are all the epochs of one training."""
     epochs = [f.epochs for f in fidelities]
     steps = {b - a for a, b in pairwise(epochs) if a is not None and b is not None}
     return None not in epochs and steps == {1} and all(f.resumable for f in fidelities)
@@ -148,7 +148,7 @@ def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
 
 @dataclass(frozen=True)
 class _Pair:
-    """What two columns of scores are."""
+    """Which two columns of scores are compared."""
 
     kind: Literal["fidelity", "repeats"]
     column: str
@@ -185,7 +185,7 @@ def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
 
 
 def _tables(source: Source) -> list[Table]:
-    """A table a task; of more than twelve fidelities, twelve spread evenly (JSON and CSV have all)."""
+    """A table for each task; of more than twelve fidelities, twelve spread evenly (JSON and CSV have all)."""
     return [_table(task) for task in correlations_of(source, source.open_task)]
 
 
@@ -194,7 +194,7 @@ SECTION = Section(_data, _tables)
 
 def _table(task: TaskCorrelation) -> Table:
     if task.missing:
-        return Table(task.title, footnotes=(f"no correlation, since it needs the task's data: {task.missing}",))
+        return Table(task.title, footnotes=(f"no correlation: {task.missing}",))
     about = f"{task.sample} rows by law {task.setting.law}, final {task.setting.final} ({task.split})"
     smoothed = any(a.ktau_smoothed is not None for a in task.agreements)
     columns = [

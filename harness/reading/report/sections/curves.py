@@ -22,16 +22,16 @@ from harness.search.budget import Unit
 
 _SPREAD = "± half the width of the 95 % t interval of the mean"
 _DROPPED = (0, 4, 2, 5, 1, 3)
-"""Of six costs, the order in which a narrow terminal does without: the highest first, the last cost never."""
+"""For six costs, the order in which a narrow terminal leaves them out: the highest first, the last cost never."""
 
 
 class Curve(InSetting, frozen=True, kw_only=True):
     """An entry's mean score over what had been paid, with the pointwise 95 % t interval of the mean.
 
-    cost: [points] in ``unit``. score: final score; each list has a value a point, null where not every run had found
-    something, where it is not known, or (intervals) for one run. A run that ended early keeps what it had; a failed run
-    stands at random sampling's mean throughout. searched_on: the column that chose the incumbents; ``valid`` is null
-    where it is test.
+    cost: [points] in ``unit``. score: final score. Each list has a value a point; it is null where not every run had
+    found something, where it is not known, and (intervals) for one run. A run that ended early keeps what it had; a
+    failed run stands at random sampling's mean throughout. searched_on: the column that chose the incumbents; ``valid``
+    is null where that is test.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = (
@@ -54,7 +54,7 @@ class Curve(InSetting, frozen=True, kw_only=True):
 
 
 def curves_of(source: Source) -> list[Curve]:
-    """A curve for each entry and each reference, those of a setting on one grid of costs.
+    """A curve for each entry and each reference. Those of a setting share one grid of costs.
 
     Raises UnknownName, HarnessError where the records do not count the unit and for a cost above the budget.
     """
@@ -109,8 +109,8 @@ def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
 
 
 def _tables(source: Source) -> list[Table]:
-    """For each setting the mean final score of each entry at up to six costs; below it the same of validation scores,
-    where these are others.
+    """For each setting a table of each entry's mean final score at up to six costs; below it one of validation scores,
+    where these differ.
     """
     if source.choice.against is not None:
         return difference_tables(source)

@@ -21,11 +21,11 @@ from harness.statistics.inference import welch_intervals
 class Difference(InSetting, frozen=True, kw_only=True):
     """Mean score of an entry less that of ``against`` over what had been paid, with Welch's pointwise 95 % interval.
 
-    Positive is better: where lower is better the sign is turned. cost: [points] in ``unit``; each other list has a
-    value a point, null where not every run of both had found something, where it is not known, or (intervals) for one
-    run. ahead_from: the first cost from which ``score_low`` stays above 0, of all costs at which a run of either
-    improved and not of the points alone; null where there is none, and where only what was reported has a final score
-    (tasks that train). ahead_from_valid: the same of ``valid_low``.
+    Positive is better: where lower is better the sign is turned. cost: [points] in ``unit``. Each other list has a
+    value a point; it is null where not every run of both had found something, where it is not known, and (intervals)
+    for one run. ahead_from: the first cost from which ``score_low`` stays above 0, of all costs at which a run of
+    either improved, not only of the points; null where there is none, and where incumbents have no final scores (tasks
+    that train). ahead_from_valid: the same of ``valid_low``.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = (
@@ -51,7 +51,7 @@ class Difference(InSetting, frozen=True, kw_only=True):
 def differences_of(source: Source) -> list[Difference]:
     """Every other chosen entry less the one labelled ``against``, of each setting and mode that has it.
 
-    Entries that are scored in different ways are not set against each other.
+    Entries that are scored in different ways are not compared.
 
     Raises UnknownName, HarnessError where the records do not count the unit, for a cost above the budget, and where it
     is not known which way is up.
@@ -105,7 +105,7 @@ _Band = tuple[Floats, Floats, Floats]
 
 def _less(setting: SettingRuns, entry: EntryRuns, other: EntryRuns, grid: Floats, unit: Unit) -> tuple[_Band, _Band]:
     if setting.sampling is None:
-        raise HarnessError(f"{setting.title}: without its random sampling it is not known which way is up")
+        raise HarnessError(f"{setting.title}: without its random sampling it is not known whether higher is better")
     signs = (setting.sampling.score.sign, setting.sampling.search_score.sign)
     ours, theirs = scores_along(setting, entry, grid, unit), scores_along(setting, other, grid, unit)
     score, valid = (welch_intervals(sign * a, sign * b) for sign, a, b in zip(signs, ours, theirs, strict=True))
@@ -125,8 +125,8 @@ def _stays_above(grid: Floats, low: Floats) -> float | None:
 
 
 def difference_tables(source: Source) -> list[Table]:
-    """For each difference its interval at up to six costs, a line a cost: of final scores, and of validation scores
-    beside them where these are others.
+    """For each difference its interval at up to six costs, a line for each cost: of final scores and, beside them, of
+    validation scores where these differ.
     """
     found = [_table(d) for d in differences_of(source)]
     return found or [Table("no other entry was searched and scored in the same way")]

@@ -15,13 +15,14 @@ from harness.reading.summary import Against, EntrySummary, SettingSummary
 from harness.records.specs import STRICT
 
 _LEGEND = (
-    "± standard deviation over runs (ddof 1); RI = 100 (mean - random sampling) / random sampling, with its 95 % t "
-    "interval; vs sampling, vs search: tests against random sampling, and against matched random search both at each "
-    "run's own cost and at the whole budget; p after Holm over all entries, settings and both questions of the study; "
-    "'not shown' is not 'equal'."
+    "± standard deviation over runs (ddof 1), in the line of random sampling over rows or draws; RI = 100 (mean - "
+    "random sampling) / random sampling, of the other sign where lower is better, with its 95 % interval; vs sampling, "
+    "vs search: tests against random sampling, and against matched random search both at each run's own cost and at "
+    "the whole budget; p after Holm over all entries of a mode, settings and both questions of the study; 'not shown' "
+    "is not 'equal'."
 )
 _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epochs", "cost")
-"""Columns that a narrow terminal does without, the last first."""
+"""Columns that a narrow terminal leaves out, the last first."""
 
 
 def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
@@ -39,7 +40,7 @@ SECTION = Section(_data, _tables)
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """A column: its cell for an entry, and where they have one for a reference and for random sampling."""
+    """A column: its cell for an entry and, where they have one, for a reference and for random sampling."""
 
     header: str
     right: bool
@@ -57,6 +58,8 @@ class _Cells:
 def _table(setting: SettingSummary, wide: bool) -> Table:
     """Entries ordered by mean final score, the references at their place among them; other modes in a block below."""
     cells = [*_score_cells(setting, wide), *_verdict_cells(setting, wide), *_cost_cells(setting, wide)]
+    if wide:
+        cells.append(_Cells("ended by", False, _ends, _ends))
     return Table(
         setting.title,
         tuple(c.column for c in cells),
@@ -87,7 +90,8 @@ def _notes(setting: SettingSummary) -> tuple[str, ...]:
         tied = f" (mean of {setting.tied} tied)" if setting.tied and setting.tied > 1 else ""
         parts.append(f"best validated {numbers.number(setting.best_validated, places)}{tied}")
     if setting.best is not None:
-        parts.append(f"best {numbers.number(setting.best, places)}")
+        of = "best" if sampling.exact else "best of the draws"
+        parts.append(f"{of} {numbers.number(setting.best, places)}")
     if setting.ktau_of_validation is not None:
         parts.append(f"KTau of validation and final {numbers.number(setting.ktau_of_validation)}")
     return (about, "; ".join(parts))
@@ -208,24 +212,36 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
         if entry.failed:
             worst, mean = (numbers.number(v, places) for v in (setting.worst, entry.worst_case_mean))
             named = "; ".join(entry.failed_runs[:3]) + ("; ..." if entry.failed > 3 else "")
+            stand = (
+                f" and score random sampling's mean; at {worst}, the worst score known, as verdicts have them, the "
+                f"mean is {mean}"
+            )
+            stand = "" if setting.score is None else stand
+            notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {named}")
+        if ended := entry.ended_by.get("calls"):
+            asked, paid = (numbers.count(v) for v in (entry.total_queries_mean, entry.paid_queries_mean))
             notes.append(
-                f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed and score random sampling's mean; "
-                f"at {worst}, the worst score known, as verdicts have them, the mean is {mean}: {named}"
+                f"warning: {entry.name}: {ended} of {counted(entry.n, 'run')} ended because it only repeated itself: "
+                f"{asked} calls for {paid} paid queries, on average over its runs"
             )
     tied = [e for e in setting.entries if e.interval == "tied"]
     if tied:
         ends = [f"{e.name} {e.most_common_runs} of {e.n} at {numbers.number(e.most_common, places)}" for e in tied]
-        notes.append(f"* many runs end at one value, so that the interval covers less than it says: {', '.join(ends)}")
+        notes.append(f"* many runs end at one value; the interval may cover less than it says: {', '.join(ends)}")
     if tails := [e.interval_coverage or 0.0 for e in setting.entries if e.interval == "tails"]:
         notes.append(
-            f"** random search has rare bad runs here that few runs do not see: a 95 % interval of as many of its runs "
-            f"covers {100 * min(tails):.0f} %"
+            f"** few runs do not show how the scores of random search spread here: a 95 % interval of as many of its "
+            f"runs covers {100 * min(tails):.1f} %"
         )
     return tuple(notes)
 
 
+def _ends(entry: EntrySummary) -> str:
+    return ", ".join(f"{runs} {why}" for why, runs in entry.ended_by.items())
+
+
 def _interval(entry: EntrySummary, places: int) -> str:
-    """With its mark; without width it says nothing and is left out."""
+    """The interval with its mark. One without width says nothing and is left out."""
     if entry.interval == "tied" and entry.ri_low == entry.ri_high:
         return "*"
     mark = {"tied": "*", "tails": "**"}.get(entry.interval or "", "")

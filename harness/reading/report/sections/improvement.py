@@ -27,13 +27,13 @@ class Improvement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def improvements_of(source: Source) -> list[Improvement]:
-    """Of each strict entry that every setting of its budget has, where every setting has its reference."""
+    """The improvement of each strict entry that every setting of its budget has, where each has its reference."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
     return [improvement for blocks in found for improvement in improvements_over(blocks)]
 
 
 def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
-    """Of each competitor but the reference; nothing where there is no reference."""
+    """The improvement of each competitor except the reference; nothing where there is no reference."""
     reference = next((c for c in blocks.competitors if c.is_reference), None)
     if reference is None:
         return
@@ -76,6 +76,6 @@ def _table(budget: Budget, found: Sequence[Improvement]) -> Table:
         f"probability of improvement on {found[0].against} {over(found[0].titles, budget)}",
         (name_column("entry"), Column("P(better)"), Column("95 %")),
         tuple(rows),
-        legend="that a run of the entry ends above a run of the reference, equal ones half, the mean over settings; "
-        "95 % bootstrap of the runs within their setting; .5 is no difference",
+        legend="that a run of the entry ends better than a run of the reference, equal ones half, the mean over "
+        "settings; 95 % bootstrap of the runs within their setting; .5 is no difference",
     )

@@ -35,18 +35,18 @@ _VARIANTS = (
     Column("of validation", dropped=5),
     Column("n"),
 )
-"""Of one study; a narrow console does without the last of those that may be dropped first."""
+"""The columns for one study. A narrow console leaves out columns that may be dropped, the last first."""
 
 
 class Order(InSetting, frozen=True, kw_only=True):
     """An entry that learns an order, on architectures it never queried: means over the n runs that left one.
 
-    paid: queries that a run paid, mean: the labels it learned from, and what it paid for verification. failed: runs
-    that left no order. ktau: tau-b against final scores on unseen keys; ktau_rows: on all unseen rows, twins of paid
-    ones among them (null where each key has one row); ktau_valid: against validation scores, unseen keys; ktau_eq13,
+    paid: mean number of queries that a run paid, for the labels it learned from and for verification. failed: runs that
+    left no order. ktau: tau-b against final scores on unseen keys; ktau_rows: on all unseen rows, twins of paid ones
+    among them (null where each key has one row); ktau_valid: against validation scores, unseen keys; ktau_eq13,
     ktau_ctnas: the variants of ReNAS and CTNAS. Each ``_low``, ``_high``: Student's 95 % interval of the mean, null for
-    one run. ktau_n, ktau_rows_n: fewest architectures measured on. ktau_of_validation: of the task's own validation and
-    final scores, what copying validation scores would reach.
+    one run. ktau_n, ktau_rows_n: the fewest architectures of a run. ktau_of_validation: tau-b of the task's own
+    validation and final scores: an order that copies validation scores would reach it.
     """
 
     study: str
@@ -180,7 +180,7 @@ def _by_labels(orders: Sequence[Order]) -> Iterator[Table]:
 
 
 def _by_task(orders: Sequence[Order]) -> list[list[Order]]:
-    """Orders that differ in study and budget alone stand together."""
+    """Orders that differ only in study and budget are one group."""
     tasks: dict[tuple[object, ...], list[Order]] = {}
     for o in orders:
         s = o.setting
@@ -189,12 +189,12 @@ def _by_task(orders: Sequence[Order]) -> list[list[Order]]:
 
 
 def _labels(order: Order) -> float:
-    """What the column of an order is headed with."""
+    """The header of an order's column."""
     return round(order.paid or 0.0, 1)
 
 
 def _names(orders: Sequence[Order]) -> list[str]:
-    """What each order's line is called: with its study where two of one name would share a cell."""
+    """The name of each order's line, with its study where two of one name would share a cell."""
     seen = Counter((o.name, _labels(o)) for o in orders)
     twice = {name for (name, _), times in seen.items() if times > 1}
     return [f"{o.name}, {o.study}" if o.name in twice else o.name for o in orders]

@@ -23,8 +23,8 @@ _BROKEN = "broken"
 class MetricSummary(InSetting, frozen=True, kw_only=True):
     """One metric of one entry in one setting. values: by search seed, None where a run has none; std with ddof 1.
 
-    error: why there are no numbers, naming the plugin, where the metric does not load, or raises on a run of the entry:
-    a mean over the runs that it managed would not be the entry's.
+    error: the plugin, and why there are no numbers, where the metric does not load or raises on a run of the entry: a
+    mean over the other runs would not be the entry's.
     """
 
     metric: str
@@ -36,7 +36,7 @@ class MetricSummary(InSetting, frozen=True, kw_only=True):
 
 
 def metrics_of(source: Source) -> list[MetricSummary]:
-    """Every metric of every chosen entry; a broken one is an ``error`` in its own place and takes no other down."""
+    """Every metric of every chosen entry. A broken one is an ``error`` in its place and does not stop the others."""
     registry = source.registry()
     items = [registry.find("metric", name) for name in registry.names("metric")]
     return list(_summaries(source, [(item, _loaded(item)) for item in items]))

@@ -16,7 +16,7 @@ from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.samples import SettingSamples
 from harness.search.budget import Budget
-from harness.statistics.across_tasks import normalised, performance_profile
+from harness.statistics.across_tasks import mean_over_tasks_interval, normalised, performance_profile
 
 LEVELS = np.arange(101) / 100
 _SHOWN = (0, 50, 80, 90, 95, 99)
@@ -25,8 +25,9 @@ _SHOWN = (0, 50, 80, 90, 95, 99)
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
-    mean: of its normalised scores over runs, then over settings: 0 is random sampling's mean, 1 the best row. share:
-    [levels] of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the
+    best draw where rows are not known. mean_low, mean_high: its 95 % interval over runs, null for one run. share:
+    [levels], the share of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
@@ -36,6 +37,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     role: Literal["entry", "reference"]
     mean: float
+    mean_low: float | None
+    mean_high: float | None
     tau: list[float]
     share: list[float | None]
     share_low: list[float | None]
@@ -43,17 +46,18 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def profiles_of(source: Source) -> list[Profile]:
-    """Of each strict entry and reference that every setting of its budget has, where the best row is known there."""
+    """The profile of each strict entry and reference that every setting of its budget has, if each has a scale."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
     return [profile for blocks in found for profile in profiles_over(blocks)]
 
 
 def profiles_over(blocks: Blocks) -> Iterator[Profile]:
-    """Of each competitor; nothing where a setting has no scale from random sampling to its best row."""
+    """The profile of each competitor; nothing where a setting has no scale from random sampling to a best score."""
     if not all(_has_scale(s) for s in blocks.settings):
         return
     for c in blocks.competitors:
         scores = _normalised(blocks, c)
+        ends = mean_over_tasks_interval(scores)
         found = performance_profile(scores, LEVELS, rng=blocks.rng(f"profile of {c.name}"))
         yield Profile(
             budget=blocks.budget,
@@ -61,6 +65,8 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
             label=c.name,
             role="reference" if c.is_reference else "entry",
             mean=float(np.mean([s.mean() for s in scores])),
+            mean_low=ends.low if ends else None,
+            mean_high=ends.high if ends else None,
             tau=LEVELS.tolist(),
             share=nullable(found.share),
             share_low=nullable(found.low),
@@ -69,7 +75,7 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
 
 
 def _has_scale(setting: SettingSamples) -> bool:
-    """Whether the best row is known, and is above random sampling's mean."""
+    """Whether the best row, or the best draw, is above random sampling's mean."""
     s = setting.sampling
     return s is not None and s.best is not None and s.score.sign * s.best > s.score.sign * s.mean
 
@@ -93,7 +99,7 @@ def _tables(source: Source) -> list[Table]:
     for profile in profiles_of(source):
         by_budget.setdefault(profile.budget, []).append(profile)
     tables = [_table(budget, found) for budget, found in by_budget.items()]
-    return tables or [Table("normalised scores take random sampling and the best row of every setting")]
+    return tables or [Table("normalised scores take, in every setting, a best row or draw above random sampling")]
 
 
 SECTION = Section(_data, _tables)
@@ -103,15 +109,25 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
     first = profiles[0]
     rows = [
         Row(
-            (p.label, numbers.number(p.mean, 3), *(numbers.number(p.share[k]) for k in _SHOWN)),
+            (
+                p.label,
+                numbers.number(p.mean, 3),
+                numbers.interval(p.mean_low, p.mean_high, 3),
+                *(numbers.number(p.share[k]) for k in _SHOWN),
+            ),
             "plain" if p.role == "entry" else "reference",
         )
         for p in sorted(profiles, key=lambda p: -p.mean)
     ]
     return Table(
         f"normalised scores {over(first.titles, budget)}",
-        (name_column("entry"), Column("mean"), *(Column(f"> {LEVELS[k]:g}", dropped=1) for k in _SHOWN)),
+        (
+            name_column("entry"),
+            Column("mean"),
+            Column("95 %", dropped=2),
+            *(Column(f"> {LEVELS[k]:g}", dropped=1) for k in _SHOWN),
+        ),
         tuple(rows),
-        legend="0 is random sampling's mean, 1 the best row; then the share of runs above each level, the mean over "
-        "settings",
+        legend="0 is random sampling's mean, 1 the best row, or its best draw where rows are not known; then the share "
+        "of runs above each level, the mean over settings",
     )

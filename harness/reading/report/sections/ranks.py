@@ -16,8 +16,8 @@ from harness.statistics.across_tasks import FEWEST_TASKS, friedman, mean_ranks, 
 
 
 class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
-    """mean_rank: over the settings, of the rank of the mean final score, 1 the best; the interval is that of the
-    expected rank in a setting like these. groups: letters; entries that share one are not told apart.
+    """mean_rank: the mean over settings of the rank of the mean final score, 1 the best; the interval is that of the
+    expected rank in a setting like these. groups: letters; entries that share a letter are not told apart.
     """
 
     label: str
@@ -32,7 +32,7 @@ class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
 class Ranks(msgspec.Struct, frozen=True, kw_only=True):
     """The strict entries and the reference over the settings of one budget, best first.
 
-    friedman_statistic, friedman_p: of the test that all rank alike; null below 5 settings. left_out: what some of the
+    friedman_statistic, friedman_p: of the test that all rank alike; null below 5 settings. left_out: entries that some
     settings lack.
     """
 
@@ -45,13 +45,13 @@ class Ranks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ranks_of(source: Source) -> list[Ranks]:
-    """Of each budget that has two entries and two settings."""
+    """The ranks of each budget that has two entries and two settings."""
     found = blocks_of(source.study, source.choice.tasks, source.choice.entries)
     return [ranks_over(b) for b in found if len(b.settings) > 1 and len(b.competitors) > 1]
 
 
 def ranks_over(blocks: Blocks) -> Ranks:
-    """Of two competitors or more on one setting or more."""
+    """The ranks of two or more competitors on one or more settings."""
     ranks = task_ranks([c.scores for c in blocks.competitors])
     means, overall = mean_ranks(ranks), friedman(ranks)
     intervals = rank_intervals(ranks, rng=blocks.rng("ranks"))
@@ -87,7 +87,7 @@ def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
 
 def _tables(source: Source) -> list[Table]:
     found = [_table(ranks) for ranks in ranks_of(source)]
-    return found or [Table("average ranks take two entries on two settings of one budget")]
+    return found or [Table("average ranks need two entries on two settings of one budget")]
 
 
 SECTION = Section(_data, _tables)

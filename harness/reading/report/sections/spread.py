@@ -1,6 +1,6 @@
 """How random architectures spread: Yang, Esperança and Carlucci (ICLR 2020), Figure 4, on what a task records.
 
-A method's gain says little where random architectures of the space differ by no more.
+A method's gain says little where random architectures of the space differ by as much.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from harness.records.specs import Setting
 from harness.running.ranking import sampled
 
 DRAWS = 214
-"""Random architectures that Yang et al. train for the figure."""
+"""The number of random architectures that Yang et al. train for the figure."""
 
 
 class TaskSpread(msgspec.Struct, frozen=True, kw_only=True):
     """Final scores of 214 random architectures of a task, distinct rows by its law.
 
-    missing: why there are none, else null. mean, std: of all rows by the law, the population's, where recorded. Of
-    several settings that differ in budget or constraints alone, ``setting`` is the first.
+    missing: why there are none, else null. mean, std: of all rows by the law (the population's), where recorded. Of
+    several settings that differ only in budget or constraints, ``setting`` is the first.
     """
 
     title: str
@@ -41,7 +41,7 @@ class TaskSpread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spreads_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[TaskSpread]:
-    """Of each chosen task, opened by ``open_task``. Raises DataError for broken data."""
+    """The spread of each chosen task, opened by ``open_task``. Raises DataError for broken data."""
     distinct: dict[tuple[str, ...], SettingRuns] = {}
     for runs, _ in source.shown():
         distinct.setdefault((runs.setting.task, runs.setting.law, runs.setting.final), runs)

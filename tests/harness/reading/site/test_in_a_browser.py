@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,44 @@ def test_light_and_dark_follow_the_system_and_the_button(browser: Any, site: Pat
     page.reload()
     assert paper(page) == "rgb(255, 255, 255)"  # kept
     context.close()
+
+
+@pytest.mark.skipif(find_spec("axe_playwright_python") is None, reason="no axe-core: pip install axe-playwright-python")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_core_finds_nothing_serious(browser: Any, site: Path, scheme: str) -> None:
+    spec = find_spec("axe_playwright_python")
+    assert spec is not None
+    assert spec.origin is not None
+    axe = (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    runs = sorted((site / "runs").glob("*.html"))[0]
+    for path in [site / "index.html", site / "method.html", runs, *site.glob("settings/*"), *site.glob("strategies/*")]:
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")
+        assert found["passes"]
+        wrong = [
+            (v["id"], v["nodes"][0]["html"]) for v in found["violations"] if v["impact"] in ("serious", "critical")
+        ]
+        assert wrong == [], path
+    context.close()
+
+
+def test_a_run_has_an_address_of_its_own(page: Any, site: Path) -> None:
+    page.goto(next(site.glob("settings/*toy-b*")).as_uri())
+    page.locator("tbody tr", has_text="alpha").locator("td a", has_text="8").click()
+    assert page.locator("details.run").count() == 8
+    page.goto(f"{page.url}#seed-3")
+    opened = page.locator("details.run[open]")
+    assert opened.count() == 1
+    assert opened.locator("summary").inner_text().startswith("Seed 3: 81.30")
+    assert "nas-harness results show study " in opened.inner_text()
+    assert "nas-harness replay study " in opened.inner_text()
+
+
+def test_a_point_of_a_figure_says_which_run_it_is(page: Any, site: Path) -> None:
+    page.goto(next(site.glob("settings/*toy-b*")).as_uri())
+    told = page.locator("figure .mark.seed > title").all_text_contents()
+    assert "alpha, seed 3: 81.3" in told

@@ -114,7 +114,7 @@ def test_hostile_names_are_text_and_nothing_else(tmp_path: Path, registry: Regis
     ) if r.entry.role == "entry"]  # fmt: skip
     runs += entry("failing", [None] * 8, task=TASKS[0], search={"error": HOSTILE[0] + "\u202e"})
     pages = site_of(tmp_path, registry, runs)
-    assert len(pages) == 2 + 2 + len(HOSTILE) + 1
+    assert len(pages) == 2 + 2 + len(HOSTILE) + 1 + 2 * len(HOSTILE) + 1  # the last: of runs
     for path, page in pages.items():
         names = [tag for tag, _ in page.tags]
         assert names.count("script") == 1, path

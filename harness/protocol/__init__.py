@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Score(msgspec.Struct, frozen=True):
-    """What a number means, and which way is up: nothing else in the harness asks that.
+    """What a number means, and which way is up. No other place in the harness decides that.
 
     ratio_scale: whether RI, a ratio, makes sense (accuracy: yes; a log loss: no).
     """
@@ -40,7 +40,7 @@ class Score(msgspec.Struct, frozen=True):
 
     @property
     def sign(self) -> float:
-        """Times a score: higher is better. Times such a value: the score again."""
+        """1 or -1. A score times it: higher is better. Such a value times it: the score again."""
         return 1.0 if self.higher_is_better else -1.0
 
     def best(self, scores: npt.ArrayLike) -> float:
@@ -98,8 +98,8 @@ class Validation:
     valid: float64 [n] in the score's unit; NaN is a failed training (paid). seconds: float64 [n], what the trainings
     averaged here took in total, or None where the task records no time (never latency). trainings: int64 [n], how many
     trainings the value averages (None: one each); epochs are charged for each. missing: bool [n], repeats that were
-    never run (answered NaN, unpaid). measured: what is known only after, e.g. ``train_seconds``: float64 [n], at least
-    the quantities of `Validator.known_after`.
+    never run (answered NaN, unpaid). measured: what is known only after training, such as ``train_seconds``: float64
+    [n], at least the quantities of `Validator.known_after`.
     """
 
     valid: Floats
@@ -112,8 +112,8 @@ class Validation:
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One architecture's validation, as plain Python values: the oracle's fast path. NaN where there is no value.
 
-    measured: what is known only after, by quantity; None where it was not looked up. A Struct, since one is made per
-    query: a tenth of a frozen dataclass's cost.
+    measured: what is known only after training, by quantity; None where it was not looked up. It is a Struct, since one
+    is made per query: a Struct costs a tenth of a frozen dataclass.
     """
 
     valid: float
@@ -127,8 +127,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 class RunContext:
     """What a validator that trains may use of the run that it answers; a recorded task needs none of it.
 
-    seed: of everything random in its trainings. It has nothing to do with final scores. scratch: a folder for
-    checkpoints and the like, which exists; None: keep nothing. device: what torch calls it, such as ``cuda:0``.
+    seed: the seed of everything random in its trainings; final scores do not depend on it. scratch: an existing folder
+    for checkpoints and the like; None: keep nothing. device: its name in torch, such as ``cuda:0``.
     """
 
     seed: int = 0
@@ -139,7 +139,7 @@ class RunContext:
 class Validator(ABC):
     """The part of an evaluator that a search may see: validation scores only.
 
-    It takes what it must give back (processes, open files) at the first validation, and gives it back in `close`.
+    At the first validation it opens what it needs (processes, files), and in `close` it ends and closes all of them.
     """
 
     space: SearchSpace
@@ -154,7 +154,7 @@ class Validator(ABC):
 
     @abstractmethod
     def identity(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
-        """Rows, int64 [n]: what budget, memory and rank go by.
+        """The row of each, int64 [n]. Budget, memory and rank go by rows.
 
         Raises UnknownArchitecture where a partial table lacks one of them; the oracle answers NaN then.
         """
@@ -168,11 +168,11 @@ class Validator(ABC):
         return int(self.identity([arch])[0])
 
     def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
-        """`measure`, but `Reading.measured` may be None. It stands on the per-query path, where a look-up will do."""
+        """`measure`, but `Reading.measured` may be None. The oracle calls it for each query, so a look-up is enough."""
         return self.measure(arch, fidelity, repeat)
 
     def measure(self, arch: Architecture, fidelity: Fidelity, repeat: int | None) -> Reading:
-        """`validate` of one. The oracle asks so where a constraint is known only after the training."""
+        """`validate` of one. The oracle calls it where a constraint is known only after the training."""
         found = self.validate([arch], fidelity=fidelity, repeat=repeat)
         return Reading(
             float(found.valid[0]),
@@ -194,13 +194,13 @@ class Validator(ABC):
         """Names in `Validation.measured` that a constraint may use."""
         return ()
 
-    def close(self) -> None:  # noqa: B027 (most have nothing to give back)
-        """Give back what the run took. Called once, when the run has ended, however it ended. By default: nothing."""
+    def close(self) -> None:  # noqa: B027 (most have nothing to close)
+        """End and close what the run opened. Called once, however the run has ended. Default: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinalScores:
-    """Final scores, float64 [n], in the score's unit; NaN: the final training failed. seconds: where it is trained."""
+    """Final scores, float64 [n], in the score's unit; NaN: the final training failed. seconds: on tasks that train."""
 
     scores: Floats
     seconds: Floats | None = None
@@ -241,9 +241,10 @@ class Evaluator(ABC):
     law: str
     """The task's default law."""
     data_digest: str = ""
-    """Digest of the data that the scores come from; empty for live tasks."""
+    """Digest of the data that the scores come from; of a task that trains, of all that decides a training but its seed
+    and the machine."""
     sampling_draws: int | None = None
-    """Draws behind random sampling where there is no truth: 10,000 for surrogates; None: max(8, seeds) trainings."""
+    """Draws of random sampling where there is no `truth`: 10,000 for surrogates; None: max(8, seeds) trainings."""
     columns: tuple[str, ...] = ("validation",)
     """What `validator` can be built over: ``validation`` always, ``test`` where paper mode is possible."""
 
@@ -259,20 +260,35 @@ class Evaluator(ABC):
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         """What a search may see. ``test`` is for paper modes that search on test scores, as some papers did.
 
-        Cheap: it is also called where nothing is searched. A validator that holds anything open belongs to one run.
+        Cheap: it is also called where nothing is searched. A validator that keeps anything open belongs to one run.
         """
 
     @abstractmethod
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
-        """What is reported; ``seed`` only for tasks that train. Read once, after the search."""
+        """The scores that are reported; ``seed`` only for tasks that train. Read once, after the search."""
 
     def truth(self, final: str) -> Truth | None:
-        """All rows' scores where recorded, else None."""
+        """The scores of all rows where they are recorded, else None."""
         return None
 
     def provenance(self) -> dict[str, Any]:
         """What every record of this task must name: data file, digest, version, licence, split names, seeds."""
         return {}
+
+    def measured(self) -> dict[str, Any]:
+        """What has been measured of the task itself, for ``nas-harness describe``; no record has it."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Trainings that a protocol keeps on this machine, of one kind. bytes: of their files. used: when the last was,
+    seconds since 1970."""
+
+    kind: str
+    trainings: int
+    bytes: int
+    used: float
 
 
 class TrainingProtocol(ABC):
@@ -282,7 +298,13 @@ class TrainingProtocol(ABC):
 
     @abstractmethod
     def tasks(self) -> Iterable[Task]:
-        """Every task of this protocol, whether or not its data is present. Cheap."""
+        """Every task of this protocol, whether or not its data is present; of a family without end, those that are
+        asked for most. Cheap."""
+
+    def task(self, name: str) -> Task | None:
+        """The task of that name, listed or not; None where there is none. Raises HarnessError where only a part of the
+        name is wrong, naming it."""
+        return next((t for t in self.tasks() if t.name == name), None)
 
     @abstractmethod
     def open(self, task: Task) -> Evaluator:
@@ -292,6 +314,14 @@ class TrainingProtocol(ABC):
         """What its tables are made from, for ``nas-harness data``. Cheap."""
         return ()
 
+    def stock(self) -> Sequence[Stock]:
+        """The trainings that it keeps, for ``nas-harness data trainings``."""
+        return ()
+
+    def prune(self, most_bytes: int) -> tuple[int, int]:
+        """Remove what was longest unused until at most ``most_bytes`` are taken: files and bytes removed."""
+        return 0, 0
+
     def missing(self, task: Task) -> str | None:
-        """Why the task cannot be opened here (one sentence with the command that mends it), or None. Cheap."""
+        """Why the task cannot be opened here (one sentence with the command that helps), or None. Cheap."""
         return None

@@ -1,0 +1,203 @@
+"""What the training protocol moves beside what the search moves: Yang, Esperança and Carlucci (ICLR 2020), Figure 3.
+
+Settings that share their searches, and so differ in the final protocol alone, are the rungs of a ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from harness.reading import numbers
+from harness.reading.report.section import Section, Source
+from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import EntryRuns
+from harness.reading.summary import SettingSummary
+from harness.records.lines import SamplingRecord
+from harness.records.specs import STRICT, Setting
+from harness.statistics.inference import t_interval, welch_intervals
+
+Scores = Mapping[str, Sequence[float]]
+"""Final scores, by entry."""
+
+
+class Rung(msgspec.Struct, frozen=True, kw_only=True):
+    """One final protocol. mean, std (ddof 1), standard_error, best, n, failed: of random architectures under it.
+
+    moves: their mean less that on the first rung, with a 95 % t interval; of the same architectures where ``paired``,
+    which the draws of tasks that train are. search: the strict entry with the best mean final score here, search_moves:
+    that mean less random sampling's, with Welch's 95 % interval; among ``entries``. A failed run of it is left out.
+    """
+
+    title: str
+    setting: Setting
+    unit: str
+    mean: float
+    std: float
+    standard_error: float | None
+    best: float | None
+    n: int
+    failed: int
+    moves: float | None = None
+    moves_low: float | None = None
+    moves_high: float | None = None
+    paired: bool = False
+    search: str | None = None
+    search_moves: float | None = None
+    search_low: float | None = None
+    search_high: float | None = None
+    entries: int = 0
+
+
+def ladders_of(source: Source) -> list[list[Rung]]:
+    """Each ladder, its rungs in the study's order; settings that share their searches with no other are in none."""
+    found: dict[str, list[tuple[SettingSummary, SamplingRecord, Scores]]] = {}
+    for summary, (setting, entries) in zip(source.settings, source.shown(), strict=True):
+        if setting.sampling is not None:
+            s = setting.setting
+            shared = str((s.search_task, s.law, s.budget, s.constraints))
+            found.setdefault(shared, []).append((summary, setting.sampling, _scores(entries)))
+    return [[_rung(*r, first=rungs[0][1]) for r in rungs] for rungs in found.values() if len(rungs) > 1]
+
+
+def _scores(entries: Sequence[EntryRuns]) -> Scores:
+    """Final scores of each strict entry's runs, where it has any."""
+    strict = [e for e in entries if e.entry.role == "entry" and e.entry.mode == STRICT]
+    known = {e.entry.label: [r.score for r in e.runs if r.score is not None] for e in strict}
+    return {label: of for label, of in known.items() if of}
+
+
+def _rung(summary: SettingSummary, sampling: SamplingRecord, scores: Scores, *, first: SamplingRecord) -> Rung:
+    rung = Rung(
+        title=summary.title,
+        setting=summary.setting,
+        unit=sampling.score.unit,
+        mean=sampling.mean,
+        std=sampling.std,
+        standard_error=None if sampling.exact else sampling.std / sampling.n**0.5,
+        best=sampling.best,
+        n=sampling.n,
+        failed=sampling.failed,
+    )
+    if scores:
+        sign = sampling.score.sign
+        label = max(scores, key=lambda name: sign * float(np.mean(scores[name])))
+        moved, low, high = _apart(scores[label], sampling)
+        rung = msgspec.structs.replace(
+            rung, search=label, search_moves=moved, search_low=low, search_high=high, entries=len(scores)
+        )
+    if sampling is first:
+        return rung
+    pairs = _pairs(sampling, first)
+    if pairs is not None:
+        ends = t_interval(pairs)
+        low, high = (None, None) if ends is None else (ends.low, ends.high)
+    elif sampling.exact and first.exact:
+        low = high = sampling.mean - first.mean
+    else:
+        _, low, high = _apart(sampling.draws, first)
+    return msgspec.structs.replace(
+        rung, moves=sampling.mean - first.mean, moves_low=low, moves_high=high, paired=pairs is not None
+    )
+
+
+def _pairs(sampling: SamplingRecord, first: SamplingRecord) -> list[float] | None:
+    """Differences of the same architectures: tasks that train draw the same ones of a space, in one order."""
+    one, two = sampling.spec, first.spec
+    alike = (one.law, one.constraints, one.study_seed, one.draws) == (
+        two.law,
+        two.constraints,
+        two.study_seed,
+        two.draws,
+    )
+    trained = one.final_seed is not None and two.final_seed is not None
+    if not (alike and trained) or sampling.failed or first.failed or len(sampling.draws) != sampling.n:
+        return None
+    return [a - b for a, b in zip(sampling.draws, first.draws, strict=True)]
+
+
+def _apart(scores: Sequence[float], sampling: SamplingRecord) -> tuple[float, float | None, float | None]:
+    """Mean of ``scores`` less random sampling's, with an interval: of the scores alone where sampling is exact."""
+    moved = float(np.mean(scores)) - sampling.mean
+    if sampling.exact:
+        ends = t_interval(np.asarray(scores) - sampling.mean)
+        return (moved, None, None) if ends is None else (moved, ends.low, ends.high)
+    _, low, high = welch_intervals(np.asarray(scores)[:, None], np.asarray(sampling.draws)[:, None])
+    return (moved, None, None) if np.isnan(low[0]) else (moved, float(low[0]), float(high[0]))
+
+
+def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
+    return {"ladder": [rung for rungs in ladders_of(source) for rung in rungs]}
+
+
+def _tables(source: Source) -> list[Table]:
+    tables = [_table(rungs) for rungs in ladders_of(source)]
+    return tables or [Table("no two settings share their searches, so there is no ladder of final protocols")]
+
+
+SECTION = Section(_data, _tables)
+
+
+def _table(rungs: Sequence[Rung]) -> Table:
+    columns = (
+        name_column("final protocol"), Column("mean±std"), Column("s.e.", dropped=1), Column("best", dropped=2),
+        Column("n"), Column("protocol moves"), Column("search moves"), Column("entry", right=False, dropped=3),
+    )  # fmt: skip
+    of = rungs[0].setting
+    return Table(
+        f"ladder of final protocols, searched on {of.search_task}; law {of.law}; budget {numbers.budget(of.budget)}",
+        columns,
+        tuple(Row(_cells(r, _name(r, rungs))) for r in rungs),
+        notes=(_said(rungs),),
+        legend="mean±std (ddof 1), s.e. of the mean, best, n: of random architectures under each final protocol; "
+        f"protocol moves: their mean less that under {rungs[0].setting.task}, with its 95 % t interval"
+        + (", of the same architectures in pairs" if any(r.paired for r in rungs) else "")
+        + "; search moves: mean final score of the best entry less random sampling, with Welch's 95 % interval",
+    )
+
+
+def _name(rung: Rung, rungs: Sequence[Rung]) -> str:
+    """The task without the data set that all share; the whole title where another rung has the same task."""
+    tasks = [r.setting.task for r in rungs]
+    if tasks.count(rung.setting.task) > 1:
+        return rung.title
+    variant = rung.setting.task.partition("@")[2]
+    return variant if variant and len({task.partition("@")[0] for task in tasks}) == 1 else rung.setting.task
+
+
+def _cells(r: Rung, name: str) -> tuple[str, ...]:
+    places = numbers.decimals(r.unit)
+    named = r.search or numbers.NONE
+    return (
+        name,
+        f"{numbers.number(r.mean, places)}±{numbers.number(r.std, places)}",
+        numbers.number(r.standard_error, places),
+        numbers.number(r.best, places),
+        numbers.runs(r.n, r.failed),
+        _moved(r.moves, r.moves_low, r.moves_high, places),
+        _moved(r.search_moves, r.search_low, r.search_high, places),
+        named if r.entries < 2 else f"{named} (of {r.entries})",
+    )
+
+
+def _moved(value: float | None, low: float | None, high: float | None, places: int) -> str:
+    if value is None:
+        return numbers.NONE
+    return f"{numbers.number(value, places, signed=True)} {numbers.interval(low, high, places, signed=True)}"
+
+
+def _said(rungs: Sequence[Rung]) -> str:
+    """The largest movement of each kind, in a sentence."""
+    unit = rungs[0].unit
+
+    def moved(value: float) -> str:
+        return f"{numbers.number(abs(value), numbers.decimals(unit))} {'points' if unit == '%' else unit}".rstrip()
+
+    high, low = max(rungs, key=lambda r: r.mean), min(rungs, key=lambda r: r.mean)
+    told = f"from {_name(low, rungs)} to {_name(high, rungs)} the mean moves by {moved(high.mean - low.mean)}"
+    most = max(rungs, key=lambda r: abs(r.search_moves or 0.0))
+    if most.search_moves is None:
+        return told
+    return f"{told}; no search moves it by more than {moved(most.search_moves)} ({most.search} on {_name(most, rungs)})"

@@ -1,0 +1,89 @@
+"""A new plugin: a distribution with something that works, its tests and its gate, from templates."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.errors import HarnessError, UnknownName
+from harness.registry import Registry
+
+Kind = Literal["strategy", "protocol", "space", "metric"]
+KINDS: tuple[str, ...] = get_args(Kind)
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PROVIDES: dict[str, tuple[str, ...]] = {"protocol": ("protocol", "space")}
+"""The kinds of what a new plugin provides under its name, where it is not the one asked for alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was written. files: relative to ``folder``, sorted."""
+
+    folder: Path
+    package: str
+    files: tuple[Path, ...]
+
+
+def make_plugin(kind: str, name: str, parent: Path, *, registry: Registry) -> Made:
+    """Write a distribution called ``name`` to ``parent/name``: package, tests, study, workflow and README.
+
+    Raises UnknownName for the kind, and HarnessError for a name that is malformed or taken, and where the folder is
+    there already: nothing is overwritten.
+    """
+    if kind not in KINDS:
+        raise UnknownName("kind", kind, KINDS)
+    package, folder = name.replace("-", "_"), parent / name
+    _check_name(kind, name, package, registry)
+    if folder.exists():
+        raise HarnessError(f"{folder} is there already, and nothing is overwritten: take another name or folder")
+    environment = Environment(
+        loader=PackageLoader("harness.testing.kit"), undefined=StrictUndefined, keep_trailing_newline=True,
+        variable_start_string="[[", variable_end_string="]]", block_start_string="[%", block_end_string="%]",
+        comment_start_string="[#", comment_end_string="#]", trim_blocks=True, autoescape=False,
+    )  # fmt: skip
+    cls = "".join(part.capitalize() for part in name.split("-"))
+    said = {
+        "kind": kind,
+        "name": name,
+        "package": package,
+        "cls": cls,
+        "space": cls if cls.endswith("Space") else f"{cls}Space",
+        "harness": ".".join(version("nas-harness").split(".")[:2]),
+    }
+    written: list[Path] = []
+    for template in sorted(environment.list_templates()):
+        of, _, place = template.removesuffix(".jinja").partition("/")
+        if of not in ("common", kind) and not (kind == "protocol" and place == "package/space.py"):
+            continue
+        path = Path(place.replace("package/", f"{package}/", 1) if place.startswith("package/") else place)
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(environment.get_template(template).render(said), encoding="utf-8")
+        written.append(path)
+    return Made(folder, package, tuple(sorted(written)))
+
+
+def _check_name(kind: str, name: str, package: str, registry: Registry) -> None:
+    if not _NAME.fullmatch(name):
+        raise HarnessError(
+            f"{name!r} is no name: small letters and digits, with single dashes between, such as my-search"
+        )
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names or package == "harness":
+        raise HarnessError(f"{name!r} cannot be the name of a package: {package} is Python's or the harness's own")
+    for provided in _PROVIDES.get(kind, (kind,)):
+        item = next((i for (k, n), i in registry.items.items() if (k, n) == (provided, name)), None)
+        if item is not None:
+            raise HarnessError(f"{item.title} is installed: take another name")
+    if find_spec(package) is not None:
+        raise HarnessError(f"a package {package!r} is installed: take another name")
+
+
+__all__ = ["KINDS", "Made", "make_plugin"]

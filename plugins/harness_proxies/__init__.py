@@ -1,0 +1,1 @@
+"""A first-party strategy plugin."""

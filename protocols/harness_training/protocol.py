@@ -1,0 +1,71 @@
+"""The task family ``train/<data>@<space>+<protocol>``: what a network scores is found out by training it here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness import DataSet, Evaluator, HarnessError, Task, TrainingProtocol
+from harness.protocol import Stock
+from harness.registry import default_registry
+from harness_training.data.catalogue import missing
+from harness_training.data.datasets import image_data_sets
+from harness_training.task_names import FAMILY, TaskName, task_of, usual_tasks
+
+
+class LiveTraining(TrainingProtocol):
+    """Networks trained here: any space that has networks, any image data set, any protocol file.
+
+    A task is called train/<data>@<space>+<protocol>, such as train/digits@darts+C+D. Fidelities are epochs. A search
+    sees accuracy on images held out of the training split; a final score is trained from scratch on all of that split.
+    Budgets are queries or epochs.
+    """
+
+    name = FAMILY
+
+    def tasks(self) -> Iterable[Task]:
+        return usual_tasks()
+
+    def task(self, name: str) -> Task | None:
+        parsed = TaskName.parse(name)
+        if parsed is None:
+            return None
+        missing(parsed.data)  # a data set that is none is named before its protocols are
+        return task_of(parsed)
+
+    def open(self, task: Task) -> Evaluator:
+        from harness_training.live import LiveEvaluator
+        from harness_training.store import Store
+        from harness_training.trainer import open_trainer
+
+        name = TaskName.parse(task.name)
+        if name is None:
+            raise HarnessError(f"{task.name!r} is no live task; want {FAMILY}/<data>@<space>+<protocol>")
+        registry = default_registry()
+        return LiveEvaluator(
+            task,
+            name,
+            lambda purpose: open_trainer(
+                registry, name.data, name.space, name.protocol, purpose=purpose, store=Store(purpose)
+            ),
+        )
+
+    def missing(self, task: Task) -> str | None:
+        name = TaskName.parse(task.name)
+        assert name is not None
+        item = default_registry().items.get(("network", name.space))
+        if item is None:
+            return f"no plugin that is installed here has networks of the space {name.space}"
+        return missing(name.data) if item.status == "ok" else item.status
+
+    def stock(self) -> Sequence[Stock]:
+        from harness_training.store import stock
+
+        return stock()
+
+    def prune(self, most_bytes: int) -> tuple[int, int]:
+        from harness_training.store import prune
+
+        return prune(most_bytes=most_bytes)
+
+    def datasets(self) -> Sequence[DataSet]:
+        return image_data_sets([t.name for t in self.tasks()])

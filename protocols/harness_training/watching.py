@@ -1,0 +1,84 @@
+"""How a training goes on: a line now and then where it takes long, and TensorBoard's scalars where they are wanted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import Architecture, HarnessError
+from harness.running.environment import LOG_DIR
+from harness_training.curve import Curve
+from harness_training.loop import Watch
+from harness_training.trainer import Trainer
+
+EVERY = 30.0
+"""Seconds between two lines; a training that is shorter prints none."""
+
+
+class Lines:
+    """Prints epoch, loss and estimated end, at most one line in `EVERY` seconds."""
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        say: Callable[[str], None] = print,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.title, self.say, self.now = title, say, now
+        self.began = self.said = now()
+        self.first: int | None = None
+
+    def __call__(self, curve: Curve) -> None:
+        now, done = self.now(), len(curve.loss)
+        if self.first is None:
+            self.first = done - 1  # a training that is resumed begins behind its checkpoint
+        if curve.finished or now - self.said < EVERY:
+            return
+        self.said = now
+        left = (now - self.began) / (done - self.first) * (curve.epochs - done)
+        self.say(f"{self.title}: epoch {done} of {curve.epochs}, loss {curve.loss[-1]:.4f}, about {span(left)} left")
+
+
+class Scalars:
+    """Loss and accuracy of each epoch as TensorBoard's scalars. Raises HarnessError where it is not installed."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise HarnessError(f"--log-dir needs TensorBoard: pip install tensorboard ({error})") from error
+        self.writer: Any = SummaryWriter(str(folder))
+
+    def __call__(self, curve: Curve) -> None:
+        epoch = len(curve.loss)
+        self.writer.add_scalar("loss", curve.loss[-1], epoch)
+        if curve.judged and curve.judged[-1].epochs == epoch:
+            self.writer.add_scalar("accuracy", curve.judged[-1].accuracy, epoch)
+        if curve.finished:
+            self.writer.close()
+
+
+def watcher(trainer: Trainer, arch: Architecture, seed: int, epochs: int | None) -> Watch:
+    """Of one training: lines, and scalars where `LOG_DIR` is set."""
+    key = trainer.identity(arch, seed, epochs).key
+    told: list[Watch] = [Lines(f"training {key[:8]} for {trainer.data.purpose}, seed {seed}")]
+    if folder := os.environ.get(LOG_DIR):
+        told.append(Scalars(Path(folder) / f"{trainer.data.name}-{trainer.data.purpose}-{key[:8]}"))
+
+    def watch(curve: Curve) -> None:
+        for tell in told:
+            tell(curve)
+
+    return watch
+
+
+def span(seconds: float) -> str:
+    """In its largest unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

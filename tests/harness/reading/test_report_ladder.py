@@ -1,0 +1,78 @@
+"""The ladder of final protocols: what the protocol moves beside what the search moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scipy import stats
+from written_records import entry, reference, sampling, study
+
+from harness.reading.report.section import Choice, Source
+from harness.reading.report.sections.ladder import SECTION, ladders_of
+from harness.records.runs import Run
+
+BASE, LONG = [90.0, 91.0, 92.0, 89.0], [95.0, 95.0, 98.0, 92.0]
+
+
+def rung(task: str, scores: list[float], **changes: Any) -> Any:
+    """Random sampling of a task that trains, four draws."""
+    mean = sum(scores) / 4
+    std = float(stats.tstd(scores))
+    return sampling(
+        task, search_task="t/base", final_seed=0, final="trained", exact=False, n=4, draws=scores, mean=mean, std=std,
+        best=max(scores), **changes,
+    )  # fmt: skip
+
+
+def searched(task: str, **scores: list[float | None]) -> list[Run]:
+    options: dict[str, Any] = {"task": task, "search_task": "t/base", "final": "trained", "final_seed": 0}
+    found = [r for label, of in scores.items() for r in entry(label, of, **options)]
+    return found + reference([90.0, 91.0], **options)
+
+
+def source(samplings: list[Any], **choice: Any) -> Source:
+    runs = searched("t/base", one=[91.0, 92.0], two=[90.0, 90.0]) + searched(
+        "t/long", one=[95.0, None], two=[96.0, 97.0]
+    )
+    return Source(study(runs, samplings), Choice(**choice))
+
+
+def test_protocols_are_compared_in_pairs_of_one_architecture() -> None:
+    ((base, long),) = ladders_of(source([rung("t/base", BASE), rung("t/long", LONG)]))
+    assert (base.moves, base.paired, base.mean, base.best, base.n) == (None, False, 90.5, 92.0, 4)
+    assert base.standard_error == pytest.approx(stats.sem(BASE))
+    test = stats.ttest_rel(LONG, BASE)
+    ends = test.confidence_interval(0.95)
+    assert (long.moves, long.paired) == (4.5, True)
+    assert (long.moves_low, long.moves_high) == pytest.approx((ends.low, ends.high))
+
+
+def test_the_search_is_the_best_entry_less_random_sampling() -> None:
+    ((base, long),) = ladders_of(source([rung("t/base", BASE), rung("t/long", LONG)]))
+    assert (base.search, base.search_moves, base.entries) == ("one", 1.0, 2)
+    assert (long.search, long.search_moves) == ("two", 1.5)
+    ends = stats.ttest_ind([96.0, 97.0], LONG, equal_var=False).confidence_interval(0.95)
+    assert (long.search_low, long.search_high) == pytest.approx((ends.low, ends.high))
+    (table,) = SECTION.tables(source([rung("t/base", BASE), rung("t/long", LONG)]))
+    (said,) = table.notes
+    assert said.startswith(
+        "from t/base to t/long the mean moves by 4.50 points; no search moves it by more than 1.50 points"
+    )
+    assert [row.cells[0] for row in table.rows] == ["t/base", "t/long"]
+    assert table.rows[1].cells[-1] == "two (of 2)"
+
+
+def test_a_draw_that_failed_leaves_no_pairs() -> None:
+    ((_, long),) = ladders_of(source([rung("t/base", BASE), rung("t/long", LONG, failed=1)]))
+    assert (long.paired, long.failed, long.moves) == (False, 1, 4.5)
+    ends = stats.ttest_ind(LONG, BASE, equal_var=False).confidence_interval(0.95)
+    assert (long.moves_low, long.moves_high) == pytest.approx((ends.low, ends.high))
+
+
+def test_without_shared_searches_there_is_no_ladder() -> None:
+    found = Source(study(entry("one", [80.0, 81.0]) + entry("one", [70.0, 72.0], task="toy/b")))
+    assert ladders_of(found) == []
+    (table,) = SECTION.tables(found)
+    assert "no two settings share their searches" in table.title
+    assert ladders_of(source([rung("t/base", BASE), rung("t/long", LONG)], tasks=("t/long",))) == []

@@ -1,0 +1,58 @@
+"""Power: the seeds that the section names are those of a simulation by scipy, and what it cannot know it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from written_records import DRAWS, entry, reference, study
+
+from harness.errors import HarnessError
+from harness.reading.report.section import Choice, Source
+from harness.reading.report.sections import check_choice
+from harness.reading.report.sections.power import power_of
+
+RUNS = np.random.default_rng(5).normal(70, 2, 30).round(2).tolist()
+
+
+def source(**choice: Any) -> Source:
+    return Source(study([*entry("alpha", [80.0 + s for s in range(8)]), *reference(RUNS)]), Choice(**choice))
+
+
+def test_the_seeds_named_find_the_difference_and_half_of_them_do_not() -> None:
+    (found,) = power_of(source(detect=(4.0,)))
+    # 4 percent of random sampling's mean, 50; one strict entry on one setting, two questions.
+    assert (found.difference, found.hypotheses, found.n) == (2.0, 2, 30)
+    assert found.spread == pytest.approx(np.std(RUNS, ddof=1))
+    assert found.vs_search is not None
+    rng = np.random.default_rng(0)
+
+    def power(n: int) -> float:
+        tests = []
+        for _ in range(300):
+            ours, theirs = rng.choice(RUNS, n) + 2.0, rng.choice(RUNS, 30)
+            mw = scipy.stats.mannwhitneyu(ours, theirs).pvalue
+            tests.append(max(mw, scipy.stats.brunnermunzel(ours, theirs).pvalue) < 0.025)
+        return float(np.mean(tests))
+
+    assert power(found.vs_search) > 0.65
+    assert power(found.vs_search // 2) < 0.8
+
+
+def test_an_ri_is_found_against_random_sampling_with_the_spread_of_random_search() -> None:
+    small, large = power_of(source(detect=(10.0, 30.0)))
+    assert large.vs_sampling is not None
+    assert small.vs_sampling is None or small.vs_sampling > large.vs_sampling
+    assert np.mean(DRAWS) == 50
+
+
+def test_without_a_spread_there_is_nothing_to_say() -> None:
+    flat = study([*entry("alpha", [80.0] * 8), *reference([70.0] * 8)])
+    assert power_of(Source(flat)) == []
+
+
+def test_differences_belong_to_power() -> None:
+    with pytest.raises(HarnessError, match="--detect belongs to --section power"):
+        check_choice(Choice(detect=(1.0,)))

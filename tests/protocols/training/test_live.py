@@ -1,0 +1,286 @@
+"""Live tasks: their names, what a search may see of them, what a training that fails costs, and whole studies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from studies import comparable, run, runs_in, study
+
+from harness import HarnessError, RunContext, UnknownName
+from harness.cli import main
+from harness.reading.report.description import describe_name
+from harness.records.store import read_folder
+from harness.registry import Registry
+from harness.running.study import StrategySpec, TaskSpec
+from harness.search.budget import Budget
+from harness.search.constraints import Constraint
+from harness.search.oracle import Oracle
+from harness.testing import assert_conforms
+from harness_training import figures, loop
+from harness_training.__main__ import main as measure
+from harness_training.live import LiveEvaluator
+from harness_training.protocol import LiveTraining
+from harness_training.store import kept
+from harness_training.task_names import TaskName
+
+TASK = "train/digits@nasbench201+tiny"
+TINY = """
+summary = "a tiny network on 60 digits"
+[network.nasbench201]
+channels = 2
+cells = 1
+stages = 1
+[data]
+train = 60
+validation = 100
+[train]
+epochs = 2
+fidelities = [1]
+batch = 30
+lr = 0.1
+momentum = 0.9
+weight_decay = 0.0
+"""
+
+
+@pytest.fixture
+def tiny(data_folder: Path) -> Path:
+    """The protocol file of `TASK`, in a data folder of the test's own."""
+    file = data_folder / "protocols" / "digits" / "tiny.toml"
+    (file.parent / "tricks").mkdir(parents=True)
+    file.write_text(TINY)
+    return file
+
+
+def opened(registry: Registry, name: str = TASK) -> LiveEvaluator:
+    found = registry.protocol("train").open(registry.task(name))
+    assert isinstance(found, LiveEvaluator)
+    return found
+
+
+def test_names(registry: Registry, tiny: Path) -> None:
+    assert TaskName.parse("train/digits@darts+C+D") == ("digits", "darts", "C+D")
+    assert TaskName("digits", "darts", "C+D").tricks == ("C", "D")
+    assert TaskName("digits", "darts", "base").tricks == ()
+    assert TaskName("digits", "darts", "base+A").tricks == ("A",)
+    assert str(TaskName("images:own", "darts", "C")) == "train/images:own@darts+C"
+    for wrong in ("train/digits", "train/digits@darts", "toy/digits@darts+C", "train/@darts+C"):
+        assert TaskName.parse(wrong) is None
+    listed = {t.name for t in LiveTraining().tasks()}
+    assert {TASK, "train/digits@darts+base", "train/digits@darts+C", "train/cifar10@darts+base"} <= listed
+    assert registry.task("train/digits@darts+C+D+A").summary.endswith("; with C, D, A")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("train/digit@darts+base", "unknown image data set 'digit'; did you mean 'digits'?"),
+        ("train/digits@darts+bse", "unknown protocol 'bse'; did you mean 'base'?"),
+        ("train/digits@darts+C+X", "unknown trick 'X'"),
+        ("train/digits@darts", "unknown task 'train/digits@darts'; did you mean 'train/digits@darts"),
+    ],
+)
+def test_unknown_names_are_told_apart(registry: Registry, tiny: Path, name: str, what: str) -> None:
+    with pytest.raises(UnknownName) as error:
+        registry.task(name)
+    assert what in str(error.value)
+
+
+def test_a_space_without_networks_or_settings_is_refused(registry: Registry, tiny: Path) -> None:
+    with pytest.raises(UnknownName, match="unknown network 'dart'; did you mean 'darts'"):
+        opened(registry, "train/digits@dart+base")
+    with pytest.raises(HarnessError, match=r"'tiny' says nothing of the networks of darts: want \[network.darts\]"):
+        opened(registry, "train/digits@darts+tiny")
+    task = registry.task("train/cifar10@darts+base")
+    assert "nas-harness data import cifar10 PATH" in (registry.protocol("train").missing(task) or "")
+
+
+def test_it_conforms(registry: Registry, tiny: Path) -> None:
+    assert_conforms(LiveTraining, tasks=[TASK, "train/digits@darts+C+D", "train/cifar10@darts+base"])
+
+
+def test_fidelities_are_trainings_of_their_own_and_charged_as_such(registry: Registry, tiny: Path) -> None:
+    validator = opened(registry).validator(context=RunContext(seed=3))
+    oracle = Oracle(validator, Budget(epochs=5))
+    half, full = oracle.fidelities
+    assert (half.epochs, full.epochs, half.resumable, full.resumable) == (1, 2, False, False)
+    one, twin = (1, 0, 0, 0, 3, 0), (1, 0, 0, 3, 0, 0)
+    scores = [oracle.query(one, fidelity=half), oracle.query(one), oracle.query(twin)]
+    assert scores[1] == scores[2]
+    assert (oracle.paid.queries, oracle.paid.epochs) == (2, 3)
+    assert opened(registry).validator(context=RunContext(seed=4)).row(one) == validator.row(twin)
+    with pytest.raises(ValueError, match="unknown repeat 7"):
+        validator.validate([one], fidelity=full, repeat=7)
+
+
+def test_a_search_has_no_test_image_and_the_final_training_is_stored_apart(registry: Registry, tiny: Path) -> None:
+    evaluator = opened(registry)
+    validator = evaluator.validator()
+    arch = (3,) * 6
+    validator.validate([arch], fidelity=validator.fidelities[-1])
+    assert {f.purpose for f in kept()} == {"validation"}
+    searching = evaluator._search.data
+    assert (len(searching.train), len(searching.held)) == (60, 100)
+    first, again, other = (evaluator.final_scores([arch], final="trained", seed=s).scores[0] for s in (0, 0, 1))
+    assert first == again
+    final = evaluator._final.data
+    assert (len(final.train), len(final.held)) == (160, 1797 - 160)
+    assert sorted(f.purpose for f in kept()) == ["final", "final", "validation"]
+    seen = {image.numpy().tobytes() for part in (searching.train, searching.held) for image in part.pixels}
+    learned = {image.numpy().tobytes() for image in final.train.pixels}
+    assert seen == learned
+    assert first != other or np.isclose(first, other)
+    with pytest.raises(HarnessError, match="has no final 'mean'; it has trained"):
+        evaluator.final_scores([arch], final="mean")
+
+
+def test_costs_are_those_of_the_network_that_is_trained(registry: Registry, tiny: Path) -> None:
+    evaluator = opened(registry)
+    validator = evaluator.validator()
+    arch = (3, 1, 2, 4, 3, 3)
+    network = evaluator._search.networks.build(arch, evaluator._search.data.shape)
+    costs = validator.costs([arch, (0,) * 6])
+    assert costs["params"][0] == sum(p.numel() for p in network.parameters())
+    assert costs["flops"][0] > costs["flops"][1] > 0
+    assert {name: values.shape for name, values in validator.costs([]).items()} == {"params": (0,), "flops": (0,)}
+    oracle = Oracle(validator, Budget(queries=2), constraints=(Constraint("params", "<", float(costs["params"][0])),))
+    assert np.isnan(oracle.query(arch))
+    assert oracle.paid.queries == 0
+    with pytest.raises(HarnessError, match="does not record 'train_seconds'"):
+        Oracle(validator, Budget(queries=2), constraints=(Constraint("train_seconds", "<", 1.0),))
+    with pytest.raises(HarnessError, match="seconds"):
+        Oracle(validator, Budget(seconds=2.0))
+
+
+def test_a_training_that_diverges_is_paid(registry: Registry, tiny: Path) -> None:
+    tiny.write_text(TINY.replace("lr = 0.1", "lr = 1e30"))
+    oracle = Oracle(opened(registry).validator(), Budget(queries=1))
+    assert np.isnan(oracle.query((3,) * 6))
+    assert (oracle.paid.queries, oracle.paid.epochs, oracle.ended_by) == (1, 2, "queries")
+
+
+def test_figures_are_shown_of_the_very_recipe_and_images_that_were_measured(
+    registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured by the command of the page, on three architectures and two seeds."""
+    measure([TASK, "--architectures", "3", "--seeds", "2"])
+    measured = tmp_path / "measured.toml"
+    measured.write_text(capsys.readouterr().out)
+    monkeypatch.setattr(figures, "MEASURED", measured)
+    found = opened(registry).measured()
+    assert (found["n"], found["repeats"], found["failed"]) == (3, 2, 0)
+    assert set(found["every"]) == {"architectures", "seeds", "snr", "snr_interval", "tau", "tau_interval"}
+    assert "every" in describe_name(registry, TASK)["measured"]
+    tiny.write_text(TINY.replace("lr = 0.1", "lr = 0.2"))
+    assert opened(registry).measured() == {}
+    with pytest.raises(HarnessError, match="'digits' is no live task"):
+        measure(["digits"])
+
+
+def live_study(*strategies: str, queries: int = 3, **more: Any) -> Any:
+    return study(*strategies, tasks=(TASK,), queries=queries, **more)
+
+
+def test_out_of_memory_fails_the_run_alone_and_is_named(
+    registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary = loop._Training.run
+
+    def run_out(self: Any, *args: Any) -> Any:
+        if self.job.seed == 1 and len(self.images) == 60:
+            raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+        return ordinary(self, *args)
+
+    monkeypatch.setattr(loop._Training, "run", run_out)
+    _, runs = run(registry, tmp_path, live_study("random-search"))
+    assert {(r.entry.strategy, r.seed) for r in runs if r.failed} == {
+        ("random-search", 1), ("matched-random-search", 1)
+    }  # fmt: skip
+    assert all("out of memory on cpu with batches of 30" in str(r.error) for r in runs if r.failed)
+
+
+def test_a_warm_store_gives_the_same_records_at_the_same_price(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    given = live_study("random-search", "regularized-evolution", seeds=2)
+    cold, runs = run(registry, tmp_path / "cold", given)
+    trained = len(kept())
+    assert trained
+    warm, again = run(registry, tmp_path / "warm", given)
+    assert len(kept()) == trained
+    assert comparable(runs) == comparable(again)
+    assert all(r.paid is not None and (r.paid.queries, r.paid.epochs, r.paid.seconds) == (3, 6, None) for r in again)
+    one, two = (read_folder(s.folder) for s in (cold, warm))
+    assert {i: t.score for i, t in one.trainings.items()} == {i: t.score for i, t in two.trainings.items()}
+    (sampling,) = one.samplings.values()
+    assert (sampling.exact, sampling.n) == (False, 8)
+    assert all(0 <= x <= 100 for x in sampling.draws)
+
+
+def test_the_store_is_listed_and_pruned(registry: Registry, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluator = opened(registry)
+    assert main(["data", "trainings"]) == 0
+    assert "no trainings are kept here" in capsys.readouterr().out
+    validator = evaluator.validator()
+    for fidelity in validator.fidelities:
+        validator.validate([(3,) * 6, (1,) * 6], fidelity=fidelity)
+    evaluator.final_scores([(3,) * 6], final="trained", seed=0)
+    assert main(["data", "trainings", "--format", "json"]) == 0
+    found = {s["kind"]: s["trainings"] for s in json.loads(capsys.readouterr().out)}
+    names = ("final, nasbench201, 2 epochs", "validation, nasbench201, 1 epochs", "validation, nasbench201, 2 epochs")
+    assert found == dict(zip(names, (1, 2, 2), strict=True))
+    assert main(["data", "prune", "--most", "0B"]) == 0
+    assert "removed 5 files" in capsys.readouterr().out
+    assert kept() == []
+    assert main(["data", "prune", "--most", "much"]) == 2
+    assert "--most 'much': write bytes" in capsys.readouterr().err
+
+
+def test_one_search_is_scored_under_several_final_protocols(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    (tiny.parent / "tricks" / "L.toml").write_text("[train]\nepochs = 3\n")
+    longer = f"{TASK}+L"
+    given = live_study("random-search")
+    given = type(given)(
+        name="s", budget=given.budget, seeds=2, reference_seeds=2, strategies=(StrategySpec(name="random-search"),),
+        tasks=(TaskSpec(name=TASK), TaskSpec(name=longer, search_task=TASK)),
+    )  # fmt: skip
+    summary, runs = run(registry, tmp_path, given)
+    found = read_folder(summary.folder)
+    assert len(found.searches) == 4
+    assert len(runs) == 8
+    one, two = (s for s in found.samplings.values())
+    archs = {task: [t.spec.arch for t in found.trainings.values() if t.spec.task == task] for task in (TASK, longer)}
+    assert sorted(archs[TASK]) == sorted(archs[longer])
+    assert {one.spec.task, two.spec.task} == {TASK, longer}
+    assert {tuple(r.outcome.provenance["task"]["tricks"]) for r in runs if r.outcome} == {(), ("L",)}
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+    """Two worker processes, killed with their coordinator among the searches and among the final trainings."""
+    file = tmp_path / "s.toml"
+    file.write_text(
+        f'name = "s"\nseeds = 2\nbudget = {{ queries = 4 }}\n[[tasks]]\nname = "{TASK}"\n'
+        '[[strategies]]\nname = "regularized-evolution"\n'
+    )
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "run", str(file), "--jobs", "2", "-q"]
+    for records, lines in (("searches.jsonl", 1), ("trainings.jsonl", 3)):
+        process = subprocess.Popen([*command, "--results", str(resumed)])
+        written = resumed / "s" / records
+        while process.poll() is None:
+            if written.is_file() and written.read_bytes().count(b"\n") >= lines:
+                process.kill()
+                break
+            time.sleep(0.05)
+        process.wait()
+    for folder in (resumed, whole):
+        subprocess.run([*command, "--results", str(folder)], check=True)
+    assert comparable(runs_in(resumed / "s")) == comparable(runs_in(whole / "s"))
+    assert len(runs_in(whole / "s")) == 4

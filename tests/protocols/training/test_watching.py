@@ -1,0 +1,86 @@
+"""Progress of a training, and TensorBoard's scalars where they are wanted."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import HarnessError
+from harness.cli import main
+from harness_training.curve import Curve, Judged
+from harness_training.watching import Lines, Scalars
+
+
+def curve(done: int, epochs: int = 10) -> Curve:
+    judged = (Judged(epochs, 87.5),) if done == epochs else ()
+    return Curve(epochs=epochs, loss=tuple(1 / (i + 1) for i in range(done)), judged=judged)
+
+
+def test_a_long_training_says_epoch_loss_and_what_is_left() -> None:
+    said: list[str] = []
+    clock: Iterator[float] = iter([0.0, 20.0, 40.0, 60.0, 80.0, 7280.0])
+    lines = Lines("training", say=said.append, now=lambda: next(clock))
+    for done in (1, 2, 3, 4, 5):
+        lines(curve(done, 50 if done == 5 else 10))
+    assert said == [
+        "training: epoch 2 of 10, loss 0.5000, about 3 min left",
+        "training: epoch 4 of 10, loss 0.2500, about 2 min left",
+        "training: epoch 5 of 50, loss 0.2000, about 18 h left",
+    ]
+
+
+def test_a_resumed_training_is_not_taken_for_a_fast_one() -> None:
+    said: list[str] = []
+    clock = iter([0.0, 10.0, 40.0])
+    lines = Lines("training", say=said.append, now=lambda: next(clock))
+    lines(curve(7))  # six epochs stood in the checkpoint
+    lines(curve(8))
+    assert said == ["training: epoch 8 of 10, loss 0.1250, about 40 s left"]
+
+
+def test_the_end_and_a_short_training_say_nothing() -> None:
+    said: list[str] = []
+    clock = iter([0.0, 1.0, 100.0])
+    lines = Lines("training", say=said.append, now=lambda: next(clock))
+    lines(curve(1))
+    lines(curve(10))
+    assert said == []
+
+
+def test_scalars_are_loss_and_accuracy_by_epoch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    written: list[Any] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            written.append(folder)
+
+        def add_scalar(self, *what: Any) -> None:
+            written.append(what)
+
+        def close(self) -> None:
+            written.append("closed")
+
+    fake = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    scalars = Scalars(tmp_path)
+    scalars(curve(9))
+    scalars(curve(10))
+    assert written == [str(tmp_path), ("loss", 1 / 9, 9), ("loss", 0.1, 10), ("accuracy", 87.5, 10), "closed"]
+
+
+def test_without_tensorboard_it_is_said_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(HarnessError, match="pip install tensorboard"):
+        Scalars(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    status = main(["run", "no.toml", "--log-dir", str(tmp_path)])
+    assert status == 2
+    assert "pip install tensorboard" in capsys.readouterr().err
