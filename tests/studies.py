@@ -12,7 +12,8 @@ from harness.errors import RecordError
 from harness.reading.results import read_results
 from harness.records.runs import Run
 from harness.registry import Registry
-from harness.running.campaign import Settings, Summary, carry_out_study
+from harness.running.campaign import Summary, carry_out_study
+from harness.running.settings import Settings
 from harness.running.study import StrategySpec, Study, TaskSpec
 from harness.search.budget import Budget
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -23,23 +22,12 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 import harness
+from harness.cli.study_options import parameter
 from harness.registry import default_registry
 
 ORDER_SEED = 0
 DRAWS = 1000
 BLOCK = 20
-
-
-def params_of(pairs: list[str]) -> dict[str, Any]:
-    """``key=value`` pairs, values as JSON or else as text."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, _, value = pair.partition("=")
-        try:
-            found[key] = json.loads(value)
-        except json.JSONDecodeError:
-            found[key] = value
-    return found
 
 
 def known(out: Path) -> list[tuple[int, float]]:
@@ -84,7 +72,7 @@ def main() -> None:
     truth = evaluator.truth("mean")
     assert truth is not None, f"{options.task} records no scores"
     cls = default_registry().load("strategy", options.proxy)
-    strategy: Any = cls(msgspec.convert(params_of(options.param), cls.Params))
+    strategy: Any = cls(msgspec.convert(dict(map(parameter, options.param)), cls.Params))
     oracle = harness.Oracle(evaluator.validator(), harness.Budget(queries=1))
     proxy = strategy.proxy(oracle, np.random.default_rng(options.seed))
 

@@ -14,12 +14,12 @@ the whole study; and of each ``--pair`` the mean difference over common search s
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 import pandas as pd
 
 import harness
+from harness.cli.study_options import parameter
 
 REFERENCE_SEEDS = 100
 VERIFIED = 10
@@ -32,14 +32,7 @@ SHOWN = {
 def entry_of(text: str) -> dict[str, Any]:
     """``name key=value ...`` as an entry of a study, labelled by the text."""
     name, *pairs = text.split()
-    params: dict[str, Any] = {}
-    for pair in pairs:
-        key, _, value = pair.partition("=")
-        try:
-            params[key] = json.loads(value)
-        except json.JSONDecodeError:
-            params[key] = value
-    return {"name": name, "label": text, "params": params, "tuning_queries": 0}
+    return {"name": name, "label": text, "params": dict(map(parameter, pairs)), "tuning_queries": 0}
 
 
 def spread(values: pd.Series, digits: int) -> str:

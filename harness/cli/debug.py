@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli import completion
-from harness.cli.settings import open_registry
+from harness.cli.settings import StudyFolder, open_registry
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -16,14 +14,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def debug(
     ctx: typer.Context,
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            help="The study's folder, such as results/quickstart.",
-            metavar="DIR",
-            autocompletion=completion.study_folders,
-        ),
-    ],
+    folder: StudyFolder,
     identity: Annotated[
         str, typer.Argument(help="A search, by how its id begins; default: the first that failed.", metavar="[ID]")
     ] = "",

@@ -63,8 +63,8 @@ def gate(
 
         start_single_threaded()
     from harness.reading.gate import steps
-    from harness.running.campaign import Settings
     from harness.running.progress import open_progress
+    from harness.running.settings import Settings
 
     if reason and not update:
         raise HarnessError("--reason belongs to --update")

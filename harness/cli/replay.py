@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import completion
-from harness.cli.settings import open_registry
+from harness.cli.settings import StudyFolder, open_registry
 
 if TYPE_CHECKING:
     from harness.reading.replay import Replayed
@@ -20,14 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def replay(
     ctx: typer.Context,
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            help="The study's folder, such as results/quickstart.",
-            metavar="DIR",
-            autocompletion=completion.study_folders,
-        ),
-    ],
+    folder: StudyFolder,
     ids: Annotated[
         list[str] | None,
         typer.Argument(help="Ids of searches, or how they begin; default: a sample.", metavar="[ID]..."),
@@ -46,7 +37,7 @@ def replay(
     Exit status: 0 all agree; 1 some differ; 2 bad input.
     """
     from harness.reading.replay import replay as again
-    from harness.running.campaign import Settings
+    from harness.running.settings import Settings
 
     registry = open_registry(ctx)
     if say(again(folder, ids or (), registry=registry, sample=sample, seed=seed, settings=Settings(jobs=jobs))):

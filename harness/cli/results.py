@@ -76,7 +76,7 @@ def verify(
     Exit status: 0 all agrees; 1 something differs; 2 bad input.
     """
     from harness.reading.verify import verify as check
-    from harness.running.campaign import Settings
+    from harness.running.settings import Settings
 
     wrong = 0
     for said in check(folder, registry=open_registry(ctx), sample=sample, seed=seed, settings=Settings(jobs=jobs)):

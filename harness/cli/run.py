@@ -92,8 +92,9 @@ def run(
         _log_scalars(log_dir)
     from harness.cli.study_options import parse_memory, study_of
     from harness.errors import counted
-    from harness.running.campaign import Settings, carry_out_study
+    from harness.running.campaign import carry_out_study
     from harness.running.progress import open_progress
+    from harness.running.settings import Settings
     from harness.running.study import load_study, located_in
 
     if file is not None:

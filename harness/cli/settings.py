@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from harness.cli.completion import study_folders
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.registry import Registry
+
+
+StudyFolder = Annotated[
+    Path,
+    typer.Argument(help="The study's folder, such as results/quickstart.", metavar="DIR", autocompletion=study_folders),
+]
 
 
 class TextOrJson(StrEnum):

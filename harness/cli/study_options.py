@@ -33,7 +33,7 @@ def study_of(
         raise StudyError(f"name a study file, or give {missing} (nas-harness run --help)")
     if params and len(set(strategies)) > 1:
         raise StudyError("--param needs exactly one --strategy; a study file gives each its own")
-    given: dict[str, Any] = {"params": dict(_param(p) for p in params)}
+    given: dict[str, Any] = {"params": dict(parameter(p) for p in params)}
     if mode is not None:
         given["mode"] = mode
     if tuning_queries is not None:
@@ -89,7 +89,7 @@ def default_name(strategies: Sequence[str], tasks: Sequence[str]) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{short(strategies)}-on-{short(tasks)}").strip("-.")
 
 
-def _param(text: str) -> tuple[str, Any]:
+def parameter(text: str) -> tuple[str, Any]:
     """``key=value``; the value as TOML reads it, else as a string."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():

@@ -9,10 +9,11 @@ from typing import Any
 from harness.protocol import Evaluator
 from harness.reading.results import Results, read_results
 from harness.registry import Registry, default_registry
-from harness.running.campaign import Settings, carry_out_study
+from harness.running.campaign import carry_out_study
 from harness.running.execution import Stopped
 from harness.running.plan import Evaluators
 from harness.running.progress import open_progress
+from harness.running.settings import Settings
 from harness.running.study import Study, load_study, study_from
 
 

@@ -16,13 +16,13 @@ from harness.errors import HarnessError, RecordError
 from harness.records.lines import OutcomeRecord, SearchRecord
 from harness.records.store import Folder, read_folder
 from harness.registry import Registry
-from harness.running.campaign import Settings
 from harness.running.execution import Lost, Stopped, Work
 from harness.running.folder import queries_file
 from harness.running.items import Product, SearchItem
 from harness.running.plan import Evaluators, code_of
 from harness.running.scoring import Scorer
 from harness.running.seal import Closed
+from harness.running.settings import Settings
 from harness.running.worker import preparation_of
 
 _UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}

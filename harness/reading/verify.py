@@ -14,9 +14,9 @@ from harness.reading.study import read_study
 from harness.records.lines import PlannedSetting, SamplingRecord
 from harness.records.store import Folder, read_folder
 from harness.registry import Registry
-from harness.running.campaign import Settings
 from harness.running.plan import Evaluators, OpenTask
 from harness.running.sampling import drawn_sampling, draws_of, exact_sampling
+from harness.running.settings import Settings
 from harness.running.study import TaskSpec
 
 RULES = ("complete", "runs-differ", "scores-as-in-the-table", "seeds-in-order", "one-study-seed")

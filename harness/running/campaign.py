@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.errors import HarnessError, StudyError, counted
+from harness.errors import HarnessError, RecordError, StudyError, counted
 from harness.records.lines import SamplingRecord, SearchRecord, TrainingRecord
 from harness.records.runs import Run
 from harness.records.specs import OutcomeSpec, TrainingSpec
@@ -27,32 +27,13 @@ from harness.running.runner import lost_search
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
 from harness.running.scoring import Scorer, candidates, outcome_of
 from harness.running.seal import Closed
+from harness.running.settings import Settings
 from harness.running.study import MATCHED, Study
 from harness.running.worker import preparation_of
 
-_LONGEST_RUN = 366 * 86400.0
 _MOST_LOSSES = 3
 """So often an item may be lost; the last time it is carried out alone."""
 _BATCH = 25
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a study is carried out; none of it changes a record.
-
-    jobs: default one a core. run_timeout, final_timeout: seconds a search, and a final training, may take.
-    run_memory: bytes that one of them may hold, default a fair share of the machine. retry_failed: runs that failed
-    before are run again; the first records stay in the file.
-    """
-
-    executor: str = "process"
-    cluster: str | None = None
-    jobs: int | None = None
-    run_timeout: float = 3600.0
-    final_timeout: float = 86400.0
-    run_memory: int | None = None
-    keep_queries: bool = False
-    retry_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +71,7 @@ def carry_out_study(
     SIGTERM end the workers and leave only whole records; the summary says so.
     """
     settings = settings or Settings()
-    _check(settings)
+    settings.check()
     engine = registry.load("executor", settings.executor)()
     scorer = Scorer(Evaluators(registry))
     plan = make_plan(study, registry, scorer.evaluators)
@@ -127,18 +108,6 @@ def carry_out_study(
         if not summary.interrupted and summary.already + summary.finished == summary.total:
             campaign.hooks.call("nas_harness_study_finished", study=study.name, folder=str(folder))
     return summary
-
-
-def _check(settings: Settings) -> None:
-    if settings.jobs is not None and settings.jobs < 1:
-        raise HarnessError(f"--jobs {settings.jobs}: at least 1")
-    for option, seconds in (("--run-timeout", settings.run_timeout), ("--final-timeout", settings.final_timeout)):
-        if not 0 < seconds <= _LONGEST_RUN:
-            raise HarnessError(f"{option} {seconds:g}: more than 0 seconds, at most {_LONGEST_RUN:g} (a year)")
-    if settings.cluster is not None and settings.executor in ("serial", "process"):
-        raise HarnessError(
-            f"--cluster {settings.cluster} is not for the executor {settings.executor!r}; add --executor dask"
-        )
 
 
 # -- the campaign ---------------------------------------------------------------------------------------------------

@@ -217,7 +217,7 @@ class Pool:
         said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with other:
             process = subprocess.Popen(
-                [sys.executable, "-m", "harness.running.template", str(other.fileno())],
+                [sys.executable, "-P", "-m", "harness.running.template", str(other.fileno())],
                 stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, pass_fds=[other.fileno()],
                 env={**os.environ, **WORKER_VARIABLES}, start_new_session=True,
             )  # fmt: skip

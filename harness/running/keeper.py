@@ -209,7 +209,7 @@ class _Run:
             handed = (task, reply, k.trace_descriptor)
             for descriptor in handed:
                 os.set_inheritable(descriptor, True)
-            os.execv(sys.executable, [sys.executable, "-m", "harness.running.child", *(str(d) for d in handed)])
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "harness.running.child", *(str(d) for d in handed)])
         except BaseException:  # in the child, where nobody above would understand it
             traceback.print_exc()
         finally:

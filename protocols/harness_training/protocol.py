@@ -20,7 +20,7 @@ class LiveTraining(TrainingProtocol):
     Budgets are queries or epochs.
     """
 
-    name = FAMILY
+    name = "train"
 
     def tasks(self) -> Iterable[Task]:
         return usual_tasks()

@@ -14,10 +14,11 @@ from harness.reading.gate.reference import check_replaceable, write_reference
 from harness.reading.gate.rows import Gate, GateRow, judge
 from harness.records.specs import Setting
 from harness.registry import Registry
-from harness.running.campaign import Settings, carry_out_study
+from harness.running.campaign import carry_out_study
 from harness.running.execution import Stopped
 from harness.running.listening import Listener
 from harness.running.plan import make_plan
+from harness.running.settings import Settings
 from harness.running.study import GateSpec, Study, load_study, located_in
 from harness.statistics.gate import looks
 

@@ -15,7 +15,7 @@ from harness.reading.replay import Replayed, replay
 from harness.records.lines import Incumbent, SearchRecord
 from harness.records.store import read_folder
 from harness.registry import Registry, default_registry
-from harness.running.campaign import Settings
+from harness.running.settings import Settings
 
 SERIAL = Settings(executor="serial")
 

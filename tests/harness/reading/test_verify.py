@@ -15,7 +15,7 @@ from harness.reading.verify import verify
 from harness.records.lines import OutcomeRecord, SamplingRecord, SearchRecord
 from harness.records.store import FILES
 from harness.registry import Registry
-from harness.running.campaign import Settings
+from harness.running.settings import Settings
 
 SERIAL = Settings(executor="serial")
 

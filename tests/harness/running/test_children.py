@@ -47,6 +47,18 @@ def processes_of(pool: Pool) -> Iterator[psutil.Process]:
     return iter(psutil.Process(pool._template.process.pid).children(recursive=True))
 
 
+@pytest.mark.parametrize("spawn", [False, True])
+def test_a_folder_called_harness_where_it_is_started_is_not_what_it_runs(
+    spawn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a clone of the project, beside which another version is installed."""
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").write_text("raise ImportError('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    with corpus(spawn=spawn) as pool:
+        assert one(pool, b"probe").kind == "done"
+
+
 # -- the corpus --------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.registry import default_registry
+from harness.registry.source import read
 from harness.testing.conformance import assert_conforms
 
 REGISTRY = default_registry()
@@ -32,6 +33,12 @@ def test_strategy(name):
 def test_space(name):
     report = assert_conforms(_usable("space", name)())
     assert len(report.ran) >= 10
+
+
+def test_every_name_is_known_without_an_import():
+    """Where an extra is not installed, the plugin is listed with what it needs, and nobody is warned of it."""
+    provided = [item.provides for item in REGISTRY.items.values()]
+    assert [p.load for p in provided if not (p.name or read(p.load).name)] == []
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 from harness.reading.gate.steps import update
 from harness.registry import Registry
-from harness.running.campaign import Settings
+from harness.running.settings import Settings
 from harness.search.oracle import Oracle
 from harness.testing import SyntheticEvaluator, ToyEdgeSpace
 
