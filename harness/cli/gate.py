@@ -35,7 +35,7 @@ def gate(
     against: Annotated[Path, typer.Option("--against", help="The folder of reference records.")],
     until_decided: Annotated[
         int | None,
-        typer.Option("--until-decided", help="While a row is undecided, run more seeds, up to this number."),
+        typer.Option("--until-decided", help="While a line is undecided, run more seeds, up to this number."),
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Write the reference records anew.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why they are written anew; kept in them.")] = "",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from harness.errors import HarnessError, RecordError, StudyError, counted
+from harness.errors import StudyError, counted
 from harness.records.lines import SamplingRecord, SearchRecord, TrainingRecord
 from harness.records.runs import Run
 from harness.records.specs import OutcomeSpec, TrainingSpec

@@ -1,4 +1,4 @@
-"""Cells as tensors: values of nodes on the adjacency matrix, and ReNAS's published tensor to the letter.
+"""Cells as tensors: values of nodes on the adjacency matrix, and ReNAS's tensor as it is published.
 
 Source: Xu, Wang, Han, Tang, Xu and Xu, "ReNAS: Relativistic Evaluation of Neural Architecture Search" (CVPR 2021),
 section 2.2 and Figure 1; the numbers of the operations and the form for NAS-Bench-201: the public re-implementation

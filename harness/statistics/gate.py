@@ -28,7 +28,8 @@ MOST_SEEDS = 100_000
 
 
 class GateTest(NamedTuple):
-    """One row of a gate. Each p is one-sided: small where the candidate is better, not worse by the margin, or worse.
+    """One line of a gate: an entry in a setting. Each p is one-sided: small where the candidate is better, not worse by
+    the margin, or worse.
 
     `mean`, `std` (ddof 1; 0 for one seed) of the n differences.
     """
@@ -80,11 +81,11 @@ def paired_test(differences: ArrayLike, margin: float, *, rng: np.random.Generat
 
 
 def gate_verdicts(tests: Sequence[GateTest], *, alpha: float = ALPHA) -> list[GateVerdict]:
-    """The verdict of each row, Holm's correction over the rows for each of the three questions.
+    """The verdict of each line, Holm's correction over the lines for each of the three questions.
 
     `better`: p_better below alpha. `not worse`: p_not_worse below alpha. `worse`: p_worse below alpha, and not shown to
-    be within the margin. Else `undecided`. Each kind of statement is false of some row with probability at most alpha.
-    Of a sequence of looks, `alpha` is that of one look and `tests` are the rows not yet decided; see `looks`.
+    be within the margin. Else `undecided`. Each kind of statement is false of some line with probability at most alpha.
+    Of a sequence of looks, `alpha` is that of one look and `tests` are the lines not yet decided; see `looks`.
     """
     questions = ([t.p_better for t in tests], [t.p_not_worse for t in tests], [t.p_worse for t in tests])
     found: list[GateVerdict] = []
@@ -101,9 +102,9 @@ def gate_verdicts(tests: Sequence[GateTest], *, alpha: float = ALPHA) -> list[Ga
 
 
 def more_seeds(test: GateTest, margin: float, *, alpha: float = ALPHA, wanted: float = 0.8) -> int | None:
-    """How many more seeds would decide an undecided row with probability `wanted`, if mean and spread stay as seen.
+    """How many more seeds would decide an undecided line with probability `wanted`, if mean and spread stay as seen.
 
-    For a level `alpha` (after correction: divided by the rows and the looks), by the normal approximation
+    For a level `alpha` (after correction: divided by the lines and the looks), by the normal approximation
     `n = ((z_alpha + z_wanted) * std / distance)^2`; distance is the larger of `mean + margin` and `abs(mean)`. At least
     1. None where the differences have no spread, and above 100,000 seeds.
     """
@@ -119,7 +120,7 @@ def more_seeds(test: GateTest, margin: float, *, alpha: float = ALPHA, wanted: f
 def looks(first: int, most: int) -> tuple[int, ...]:
     """Numbers of seeds at which a sequential gate looks: `first`, doubled until `most`, which is the last.
 
-    At each look `gate_verdicts` judges the rows that are still undecided, on all their seeds, at `alpha / len(looks)`;
+    At each look `gate_verdicts` judges the lines that are still undecided, on all their seeds, at `alpha / len(looks)`;
     what is decided stays. By Bonferroni's inequality the whole sequence then makes a false statement of each kind with
     probability at most alpha, whatever the data. Raises ValueError unless 1 <= first <= most.
     """

@@ -21,7 +21,7 @@ Step = tuple[Tensor, Tensor, Tensor | None]
 
 
 class NAC(nn.Module):
-    """p = sigmoid([Z_a ; Z_a'] W_FC + c) (poster, Eq. 3; c, the released code's, is 0 with Eq. 4 to the letter).
+    """p = sigmoid([Z_a ; Z_a'] W_FC + c) (poster, Eq. 3; c, the released code's, is 0 with Eq. 4 as printed).
 
     The logit is a sum, u(a) + v(a') + c with [u ; v] = W_FC. So u alone orders architectures, whatever they are
     compared with.

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from harness.errors import counted
 from harness.reading import numbers
-from harness.reading.gate.rows import Gate, GateRow
+from harness.reading.gate.lines import Gate, GateLine
 from harness.reading.report.layout import print_table
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.running.study import GateMetric
@@ -25,7 +25,7 @@ _PASSES = ("unchanged", "better", "not worse")
 
 def table(gate: Gate, *, failing: bool = False) -> Table:
     """A line for each entry in each setting; of those alone that do not pass where ``failing``."""
-    rows = [row for row in gate.rows if not failing or row.verdict not in _PASSES]
+    rows = [row for row in gate.lines if not failing or row.verdict not in _PASSES]
     columns = (
         name_column("entry"),
         Column("on", right=False, wraps=True),
@@ -61,23 +61,23 @@ def as_text(gate: Gate, *, failing: bool = False) -> str:
 
 def said(gate: Gate) -> str:
     """The verdicts in a line: ``2 unchanged, 1 worse``."""
-    found = Counter(row.verdict for row in gate.rows)
+    found = Counter(row.verdict for row in gate.lines)
     return ", ".join(f"{n} {verdict}" for verdict, n in found.items())
 
 
 def reproduce(gate: Gate) -> str:
-    """The command that carries one search out again: of the rows that do not pass, the run that lost most."""
-    row = next(r for r in gate.rows if r.verdict not in _PASSES)
+    """The command that carries one search out again: of the lines that do not pass, the run that lost most."""
+    row = next(r for r in gate.lines if r.verdict not in _PASSES)
     return f"nas-harness replay {gate.folder} {row.lost_most}"
 
 
 def junit(gate: Gate) -> str:
-    """JUnit XML: a test case for each row, a failure where the verdict is worse or undecided."""
-    failing = [row for row in gate.rows if row.verdict not in _PASSES]
+    """JUnit XML: a test case for each line, a failure where the verdict is worse or undecided."""
+    failing = [row for row in gate.lines if row.verdict not in _PASSES]
     suite = ElementTree.Element(
-        "testsuite", name=f"gate of {gate.study}", tests=str(len(gate.rows)), failures=str(len(failing)), errors="0"
+        "testsuite", name=f"gate of {gate.study}", tests=str(len(gate.lines)), failures=str(len(failing)), errors="0"
     )
-    for row in gate.rows:
+    for row in gate.lines:
         case = ElementTree.SubElement(suite, "testcase", classname=row.title, name=_entry(row))
         if row in failing:
             message = f"{row.verdict}: {gate.metric} {_difference(row)} over {counted(row.n, 'seed')}"
@@ -89,11 +89,11 @@ def junit(gate: Gate) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _entry(row: GateRow) -> str:
+def _entry(row: GateLine) -> str:
     return row.label if row.mode == "strict" else f"{row.label} ({row.mode})"
 
 
-def _cells(row: GateRow) -> tuple[str, ...]:
+def _cells(row: GateLine) -> tuple[str, ...]:
     failed = row.failed or row.reference_failed
     return (
         _entry(row),
@@ -109,7 +109,7 @@ def _cells(row: GateRow) -> tuple[str, ...]:
     )
 
 
-def _difference(row: GateRow) -> str:
+def _difference(row: GateLine) -> str:
     return numbers.number(row.difference, 4, signed=True)
 
 
@@ -119,7 +119,7 @@ def _looks(gate: Gate) -> str:
     return f"; looks at {', '.join(map(str, gate.looks))} seeds, each at alpha / {len(gate.looks)}"
 
 
-def _footnote(row: GateRow) -> str:
+def _footnote(row: GateLine) -> str:
     if row.verdict != "undecided":
         return ""
     if row.more_seeds is None:

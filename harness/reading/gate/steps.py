@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import GateError, RecordError, StudyError
+from harness.reading.gate.lines import Gate, GateLine, judge
 from harness.reading.gate.pairs import Side, cells_of, check_cells, pair_up, planned_cells, read_side
 from harness.reading.gate.reference import check_replaceable, write_reference
-from harness.reading.gate.rows import Gate, GateRow, judge
 from harness.records.specs import Setting
 from harness.registry import Registry
 from harness.running.campaign import carry_out_study
@@ -36,7 +36,8 @@ def gate(
     """Compare a study with the reference records in ``against``. given: its file, of which what is missing is run into
     ``results``, or its folder.
 
-    until_decided: look at the study's seeds, then at twice as many, and so on to this number, while a row is undecided.
+    until_decided: look at the study's seeds, then at twice as many, and so on to this number, while a line is
+    undecided.
     Raises GateError for what cannot be compared, HarnessError for what is wrong with the study or a folder, before
     anything is run where that can be told; KeyboardInterrupt where it was interrupted, Stopped where the machine or the
     cluster could not carry out the rest.
@@ -55,7 +56,7 @@ def gate(
     steps = _looks(study, reference, until_decided)
     running = _Running(given, study, registry, results, settings, listener)
     running.check(reference)
-    decided: dict[tuple[Setting, str, str], GateRow] = {}
+    decided: dict[tuple[Setting, str, str], GateLine] = {}
     for seeds in steps:
         side = read_side(running.to(seeds))
         rows = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
@@ -105,7 +106,7 @@ class _Running:
         return self.file.read_text(encoding="utf-8")
 
     def check(self, reference: Side) -> None:
-        """Raises what is wrong with the study, and GateError where the two sides do not have the same rows."""
+        """Raises what is wrong with the study, and GateError where the two sides do not have the same lines."""
         with located_in(self.file, self.text):
             plan = make_plan(self.study, self.registry)
         check_cells(planned_cells(plan.record), cells_of(reference[1]), reference[0].path)
@@ -151,7 +152,7 @@ def _looks(study: Study, reference: Side, most: int | None) -> tuple[int, ...]:
     return looks(study.seeds, most)
 
 
-def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], rows: list[GateRow]) -> Gate:
+def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], rows: list[GateLine]) -> Gate:
     return Gate(
         study=side[1].study,
         folder=str(side[0].path),
@@ -160,5 +161,5 @@ def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], rows: l
         margin=spec.margin,
         alpha=spec.alpha,
         looks=steps,
-        rows=rows,
+        lines=rows,
     )

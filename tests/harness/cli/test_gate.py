@@ -84,7 +84,7 @@ def test_a_weaker_strategy_fails_in_every_format(capsys: pytest.CaptureFixture[s
     weaker = WEAKER.replace("seeds = 8", "seeds = 30", 1)
     assert gate(weaker, "--format", "json", "--junit", "gate.xml") == 1
     found = json.loads(capsys.readouterr().out)
-    (row,) = found["rows"]
+    (row,) = found["lines"]
     assert (row["verdict"], row["n"], found["metric"]) == ("worse", 30, "valid_regret")
     ours, theirs = (read_study(Path(f)).settings[0].entries[0].runs for f in ("results/mine", "ref"))
     regrets = [[r.outcome.valid_regret for r in runs if r.outcome is not None] for runs in (ours, theirs)]
@@ -111,7 +111,7 @@ def test_undecided_has_a_status_of_its_own_and_more_seeds_decide(capsys: pytest.
     assert gate(few, "--until-decided", "64", "--format", "json") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["looks"] == [3, 6, 12, 24, 48, 64]
-    (row,) = found["rows"]
+    (row,) = found["lines"]
     assert row["verdict"] == "worse"
     assert row["n"] in found["looks"]
     assert row["p_worse"] < 0.05 / 6

@@ -16,10 +16,10 @@ from written_records import ERROR, entry, reference, run, sampling, write_study
 from harness.errors import GateError, RecordError
 from harness.protocol import Score
 from harness.reading.gate import show
+from harness.reading.gate.lines import Gate, GateLine, judge
 from harness.reading.gate.metrics import measure
 from harness.reading.gate.pairs import Pair, pair_up, read_side
 from harness.reading.gate.reference import write_reference
-from harness.reading.gate.rows import Gate, GateRow, judge
 from harness.reading.study import read_study
 from harness.records.lines import Paid, RankQuality
 from harness.records.runs import Run
@@ -58,7 +58,7 @@ def pairs(
     return pair_up(read_side(folders[0]), read_side(folders[1], whole=True))
 
 
-def rows(tmp_path: Path, candidate: Sequence[Run], against: Sequence[Run], spec: GateSpec = SPEC) -> list[GateRow]:
+def lines(tmp_path: Path, candidate: Sequence[Run], against: Sequence[Run], spec: GateSpec = SPEC) -> list[GateLine]:
     return judge(pairs(tmp_path, candidate, against), spec)
 
 
@@ -66,22 +66,22 @@ def plus(values: Sequence[float], more: float | Sequence[float]) -> list[float]:
     return (np.array(values) + more).tolist()
 
 
-def gate_of(found: list[GateRow], **changes: Any) -> Gate:
+def gate_of(found: list[GateLine], **changes: Any) -> Gate:
     fields: dict[str, Any] = {
         "study": "mine", "folder": "results/mine", "against": "reference", "metric": "valid_regret", "margin": 1.0,
-        "alpha": 0.05, "looks": [8], "rows": found,
+        "alpha": 0.05, "looks": [8], "lines": found,
     }  # fmt: skip
     return Gate(**(fields | changes))
 
 
 class TestVerdicts:
     def test_equal_digests_and_answers_are_unchanged_and_not_tested(self, tmp_path: Path) -> None:
-        (row,) = rows(tmp_path, side("a", REGRETS, **NEW), side("a", REGRETS))
+        (row,) = lines(tmp_path, side("a", REGRETS, **NEW), side("a", REGRETS))
         assert (row.verdict, row.n, row.p_worse, row.difference) == ("unchanged", 8, None, None)
 
     def test_one_other_query_is_a_change(self, tmp_path: Path) -> None:
         changed = side("a", REGRETS[:-1], **NEW) + side("a", REGRETS, "new", **NEW)[-1:]
-        (row,) = rows(tmp_path, changed, side("a", REGRETS))
+        (row,) = lines(tmp_path, changed, side("a", REGRETS))
         assert (row.verdict, row.difference, row.p_worse) == ("not worse", 0.0, 1.0)
 
     def test_an_order_that_changed_is_a_change_though_no_query_did(self, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ class TestVerdicts:
             quality = RankQuality(tau, tau, tau, tau, 100)
             return [run("a", seed, 80.0, ktau=quality, **options) for seed in range(8)]
 
-        (row,) = rows(tmp_path, ordered(0.4, **NEW), ordered(0.6), GateSpec(margin=0.05, metric="ktau"))
+        (row,) = lines(tmp_path, ordered(0.4, **NEW), ordered(0.6), GateSpec(margin=0.05, metric="ktau"))
         assert row.verdict == "worse"
         assert row.difference == pytest.approx(-0.2)
 
@@ -102,7 +102,7 @@ class TestVerdicts:
             *side("same", plus(REGRETS, small), "new", **NEW),
         ]
         against = [*side("lost", REGRETS), *side("won", REGRETS), *side("same", REGRETS)]
-        found = {row.label: row for row in rows(tmp_path, candidate, against)}
+        found = {row.label: row for row in lines(tmp_path, candidate, against)}
         assert {label: row.verdict for label, row in found.items()} == {
             "lost": "worse", "won": "better", "same": "not worse"
         }  # fmt: skip
@@ -113,7 +113,7 @@ class TestVerdicts:
 
     def test_undecided_says_how_many_more_seeds(self, tmp_path: Path) -> None:
         changed = plus(REGRETS, [-3, 3, -2.5, 2, -2, 3, -3, 2])
-        (row,) = rows(tmp_path, side("a", changed, "new", **NEW), side("a", REGRETS))
+        (row,) = lines(tmp_path, side("a", changed, "new", **NEW), side("a", REGRETS))
         assert row.verdict == "undecided"
         # n = ((1.645 + .842) s / (margin + mean d))^2
         assert row.std is not None
@@ -194,10 +194,10 @@ class TestMetrics:
             return [run("a", seed, 80.0, search=search, **options) for seed in range(8)]
 
         spec = GateSpec(margin=0.1, metric="seconds_ratio")
-        (slower,) = rows(tmp_path, timed(3.0, **NEW), timed(2.0), spec)
+        (slower,) = lines(tmp_path, timed(3.0, **NEW), timed(2.0), spec)
         assert (slower.verdict, slower.candidate, slower.reference) == ("worse", 3.0, 2.0)
         assert slower.difference == pytest.approx(math.log(2 / 3))
-        (within,) = rows(tmp_path, timed(2.1, **NEW), timed(2.0), spec)
+        (within,) = lines(tmp_path, timed(2.1, **NEW), timed(2.0), spec)
         assert within.verdict == "not worse"
 
     @pytest.mark.parametrize("metric", ["ktau", "valid_regret", "queries_to_median"])
@@ -336,7 +336,7 @@ class TestShown:
             *side("kept", REGRETS, **NEW),
         ]
         against = [r for label in labels for r in side(label, REGRETS)]
-        return gate_of(rows(tmp_path, candidate, against))
+        return gate_of(lines(tmp_path, candidate, against))
 
     def test_a_line_for_each_row(self, found: Gate) -> None:
         table = show.table(found)
@@ -363,8 +363,8 @@ class TestShown:
 
     def test_worse_goes_before_undecided(self, found: Gate) -> None:
         assert found.status == 1
-        assert msgspec.structs.replace(found, rows=found.rows[1:]).status == 4
-        assert msgspec.structs.replace(found, rows=found.rows[2:]).status == 0
+        assert msgspec.structs.replace(found, lines=found.lines[1:]).status == 4
+        assert msgspec.structs.replace(found, lines=found.lines[2:]).status == 0
 
 
 def test_a_killed_run_is_never_unchanged(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ PASSED, WORSE, UNDECIDED = 0, 1, 4
 """Exit statuses."""
 
 
-class GateRow(msgspec.Struct, frozen=True, kw_only=True):
+class GateLine(msgspec.Struct, frozen=True, kw_only=True):
     """One entry in one setting. candidate, reference: mean values over the n common seeds, failed runs at the worst
     value known. difference, std (ddof 1): of the paired differences, positive where the candidate is better.
 
@@ -55,7 +55,7 @@ class GateRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What a gate says. folder: the candidate's; against: the reference's. looks: seeds at which it looks, of which
-    the rows are those of the last one that was needed; one where it is not sequential. alpha: of the whole gate.
+    the lines are those of the last one that was needed; one where it is not sequential. alpha: of the whole gate.
     """
 
     study: str
@@ -65,12 +65,12 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     margin: float
     alpha: float
     looks: list[int]
-    rows: list[GateRow]
+    lines: list[GateLine]
 
     @property
     def status(self) -> int:
         """Exit status: the worst verdict's."""
-        verdicts = {row.verdict for row in self.rows}
+        verdicts = {row.verdict for row in self.lines}
         return WORSE if "worse" in verdicts else UNDECIDED if "undecided" in verdicts else PASSED
 
 
@@ -80,9 +80,9 @@ def judge(
     *,
     seeds: int | None = None,
     looks: int = 1,
-    decided: Mapping[tuple[Setting, str, str], GateRow] | None = None,
-) -> list[GateRow]:
-    """A row for each pair, on its first ``seeds`` common seeds; what was ``decided`` at an earlier look stays.
+    decided: Mapping[tuple[Setting, str, str], GateLine] | None = None,
+) -> list[GateLine]:
+    """A line for each pair, on its first ``seeds`` common seeds; what was ``decided`` at an earlier look stays.
 
     Where time is what counts, runs that are unchanged are tested too. Raises GateError where the runs do not have the
     metric.
@@ -113,8 +113,8 @@ def judge(
     return rows
 
 
-def _blank(pair: Pair) -> GateRow:
-    return GateRow(
+def _blank(pair: Pair) -> GateLine:
+    return GateLine(
         setting=pair.setting,
         title=pair.title,
         label=pair.entry.label,
@@ -126,6 +126,6 @@ def _blank(pair: Pair) -> GateRow:
     )
 
 
-def _test(row: GateRow, of: Measured, spec: GateSpec) -> GateTest:
+def _test(row: GateLine, of: Measured, spec: GateSpec) -> GateTest:
     rng = stream(0, "gate", row.title, row.label, row.mode)
     return paired_test(of.differences, margin_of(spec), rng=rng)
