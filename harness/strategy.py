@@ -106,6 +106,8 @@ class Strategy(ABC, Generic[P_co]):
     """
 
     name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    """Where the method is published: authors, title, venue and year. Shown beside its results."""
     Params: ClassVar[type[Params]] = Params
     """The class between the brackets of ``Strategy[...]``. The harness finds it; do not set it."""
     modes: ClassVar[dict[str, Mode]] = {"strict": STRICT}

@@ -189,7 +189,12 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         ordered=strategy.ranker is not None,
         queries_sha256=oracle.digest(),
         notes=notes,
-        provenance={"search_task": search.provenance(), "data_digest": search.data_digest, "code": spec.code},
+        provenance={
+            "search_task": search.provenance(),
+            "data_digest": search.data_digest,
+            "code": spec.code,
+            **({"paper": str(strategy.paper)} if strategy.paper else {}),
+        },
         timing={
             "search_seconds": found.seconds,
             "cpu_seconds": found.cpu_seconds,

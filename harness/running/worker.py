@@ -59,7 +59,6 @@ def prepare(told: bytes) -> None:
     registry = Registry(only=wanted.plugins)
     for strategy, code in wanted.strategies.items():
         _same(f"the strategy {strategy!r}", code_of(strategy, registry), code)
-    sealed = seals(registry, {*wanted.tasks, *wanted.finals}, wanted.closed)
 
     def seal(spec: SearchSpec) -> None:
         package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
@@ -71,6 +70,7 @@ def prepare(told: bytes) -> None:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
     for search in wanted.warmed:
         runner.warm(search)
+    sealed = seals(registry, {*wanted.tasks, *wanted.finals}, wanted.closed)  # last: it allows what is there by now
     runner.seal = seal
     _runner = runner
 

@@ -43,6 +43,9 @@ class LocalSearch(Strategy[LocalSearchParams]):
     """
 
     name: ClassVar[str] = "local-search"
+    paper: ClassVar[str] = (
+        "White, Nolen and Savani, Exploring the Loss Landscape in Neural Architecture Search (UAI 2021)"
+    )
     ablations: ClassVar[dict[str, dict[str, bool]]] = {"full-neighbourhood": {"full_neighbourhood": True}}
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:

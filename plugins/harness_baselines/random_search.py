@@ -21,6 +21,7 @@ class RandomSearch(Strategy):
     """
 
     name: ClassVar[str] = "random-search"
+    paper: ClassVar[str] = "Bergstra and Bengio, Random Search for Hyper-Parameter Optimization (JMLR 2012)"
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         query = oracle.query

@@ -57,6 +57,9 @@ class RegularizedEvolution(Strategy[RegularizedEvolutionParams]):
     """
 
     name: ClassVar[str] = "regularized-evolution"
+    paper: ClassVar[str] = (
+        "Real, Aggarwal, Huang and Le, Regularized Evolution for Image Classifier Architecture Search (AAAI 2019)"
+    )
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         space, query, mutate = oracle.space, oracle.query, oracle.space.mutate

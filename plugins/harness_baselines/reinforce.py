@@ -60,6 +60,10 @@ class Reinforce(Strategy[ReinforceParams]):
     """
 
     name: ClassVar[str] = "reinforce"
+    paper: ClassVar[str] = (
+        "Williams, Simple Statistical Gradient-Following Algorithms for Connectionist "
+        "Reinforcement Learning (Machine Learning, 1992)"
+    )
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         params = self.params

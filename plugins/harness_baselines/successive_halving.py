@@ -84,6 +84,7 @@ class Hyperband(Halving[HyperbandParams]):
     """
 
     name: ClassVar[str] = "hyperband"
+    paper: ClassVar[str] = "Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, Hyperband (JMLR 2018)"
 
     def brackets(self, top: int) -> Iterator[tuple[int, int]]:
         eta = self.params.eta
@@ -99,6 +100,9 @@ class SuccessiveHalving(Halving[SuccessiveHalvingParams]):
     """
 
     name: ClassVar[str] = "successive-halving"
+    paper: ClassVar[str] = (
+        "Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization (AISTATS 2016)"
+    )
 
     def brackets(self, top: int) -> Iterator[tuple[int, int]]:
         return repeat((self.params.initial or self.params.eta**top, 0))

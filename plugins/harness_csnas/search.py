@@ -252,6 +252,10 @@ class CSNAS(_ByTPE[CSNASParams]):
     """
 
     name = "csnas"
+    paper = (
+        "Nguyen and Chang, CSNAS: Contrastive Self-supervised Learning Neural Architecture Search via Sequential "
+        "Model-Based Optimization (2021)"
+    )
     modes = {
         "strict": Mode(),
         "paper": Mode(
@@ -275,6 +279,7 @@ class TPE(_ByTPE[TPEParams]):
     """
 
     name = "tpe"
+    paper = "Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimization (NeurIPS 2011)"
 
     def _sampler(self, seed: int) -> tuple[optuna.samplers.BaseSampler, int]:
         return optuna.samplers.TPESampler(seed=seed), tpe_starts()

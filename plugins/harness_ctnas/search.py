@@ -99,6 +99,9 @@ class CTNAS(_LabelledSearch[CTNASParams]):
     """
 
     name: ClassVar[str] = "ctnas"
+    paper: ClassVar[str] = (
+        "Chen et al., Contrastive Neural Architecture Search with Neural Architecture Comparators (CVPR 2021)"
+    )
     modes: ClassVar[dict[str, Mode]] = {
         "strict": Mode(),
         "paper": Mode(
@@ -186,6 +189,9 @@ class RegressionNAS(_LabelledSearch[RegressionNASParams]):
     """
 
     name: ClassVar[str] = "regression-nas"
+    paper: ClassVar[str] = (
+        "Chen et al., Contrastive Neural Architecture Search with Neural Architecture Comparators (CVPR 2021)"
+    )
     modes: ClassVar[dict[str, Mode]] = {
         "strict": Mode(),
         "paper": Mode(

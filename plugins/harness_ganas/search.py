@@ -41,6 +41,7 @@ class GANAS(Strategy[GANASParams]):
     """
 
     name: ClassVar[str] = "ga-nas"
+    paper: ClassVar[str] = "Rezaei et al., Generative Adversarial Neural Architecture Search (IJCAI 2021)"
     modes: ClassVar[dict[str, Mode]] = {
         "strict": STRICT,
         "paper": Mode(

@@ -108,6 +108,9 @@ class Synflow(InitialStrategy[NetworkParams]):
     """Most synaptic flow at initialisation first, the best of these by validation (no data)."""
 
     name: ClassVar[str] = "proxy-synflow"
+    paper: ClassVar[str] = (
+        "Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS (ICLR 2021); Tanaka et al. (NeurIPS 2020)"
+    )
 
     def measure(self, images: ImageShape, rng: np.random.Generator) -> Callable[[nn.Module], float]:
         from harness_proxies.measures import synflow
@@ -131,6 +134,7 @@ class JacobCov(_OfABatch):
     """Least correlated Jacobians of a batch first, the best of these by validation."""
 
     name: ClassVar[str] = "proxy-jacob-cov"
+    paper: ClassVar[str] = "Mellor et al., Neural Architecture Search without Training (arXiv:2006.04647v1, 2020)"
 
     def of_batch(self, network: nn.Module, images: Tensor, labels: Tensor) -> float:
         from harness_proxies.measures import jacob_cov
@@ -142,6 +146,7 @@ class GradNorm(_OfABatch):
     """Largest gradients of a batch's loss first, the best of these by validation."""
 
     name: ClassVar[str] = "proxy-grad-norm"
+    paper: ClassVar[str] = "Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS (ICLR 2021)"
 
     def of_batch(self, network: nn.Module, images: Tensor, labels: Tensor) -> float:
         from harness_proxies.measures import grad_norm
@@ -153,6 +158,9 @@ class Snip(_OfABatch):
     """Most sensitive weights at initialisation first (SNIP), the best of these by validation."""
 
     name: ClassVar[str] = "proxy-snip"
+    paper: ClassVar[str] = (
+        "Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS (ICLR 2021); Lee et al. (ICLR 2019)"
+    )
 
     def of_batch(self, network: nn.Module, images: Tensor, labels: Tensor) -> float:
         from harness_proxies.measures import snip
@@ -164,6 +172,7 @@ class Naswot(_OfABatch):
     """Most different ReLU patterns in a batch first (NASWOT), the best of these by validation."""
 
     name: ClassVar[str] = "proxy-naswot"
+    paper: ClassVar[str] = "Mellor et al., Neural Architecture Search without Training (ICML 2021)"
 
     def of_batch(self, network: nn.Module, images: Tensor, labels: Tensor) -> float:
         from harness_proxies.measures import naswot

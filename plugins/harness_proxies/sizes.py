@@ -44,6 +44,9 @@ class MostParameters(_Largest):
     """The most parameters first, the best of these by validation."""
 
     name: ClassVar[str] = "proxy-params"
+    paper: ClassVar[str] = (
+        "White et al., A Deeper Look at Zero-Cost Proxies for Lightweight NAS (ICLR blog track, 2022)"
+    )
     cost = "params"
 
 
@@ -51,4 +54,7 @@ class MostFlops(_Largest):
     """The most FLOPs first, the best of these by validation."""
 
     name: ClassVar[str] = "proxy-flops"
+    paper: ClassVar[str] = (
+        "White et al., A Deeper Look at Zero-Cost Proxies for Lightweight NAS (ICLR blog track, 2022)"
+    )
     cost = "flops"

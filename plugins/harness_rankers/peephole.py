@@ -39,6 +39,9 @@ class Peephole(RankingStrategy[PeepholeParams]):
     """
 
     name: ClassVar[str] = "peephole"
+    paper: ClassVar[str] = (
+        "Deng, Yan and Lin, Peephole: Predicting Network Performance Before Training (arXiv:1712.03351, 2017)"
+    )
 
     def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
         from harness_rankers.layers import fit

@@ -67,7 +67,7 @@ class RankingParams(Params):
         return cls(verify=3, population=8, generations=3)
 
 
-def paper(params: dict[str, Any]) -> dict[str, Mode]:
+def with_paper(params: dict[str, Any]) -> dict[str, Mode]:
     """The modes of a ranker: ``paper`` sets `PUBLISHED` and these parameters."""
     note = "the best by test score of the ten best predicted of all, as ReNAS's paper reports"
     mode = Mode(report="best_of_returned", top=10, note=note, params={**PUBLISHED, **params})
@@ -80,7 +80,7 @@ P_co = TypeVar("P_co", bound=RankingParams, covariant=True)
 class RankingStrategy(Strategy[P_co]):
     """Subclasses define how an order is learned (`learn`). With ``verify = 0`` the best are returned unpaid."""
 
-    modes: ClassVar[dict[str, Mode]] = paper({})
+    modes: ClassVar[dict[str, Mode]] = with_paper({})
     ablations: ClassVar[dict[str, dict[str, Any]]] = {"no verification": {"verify": 0}}
 
     @abstractmethod

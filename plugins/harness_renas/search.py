@@ -40,6 +40,7 @@ class ReNAS(Strategy[ReNASParams]):
     """
 
     name: ClassVar[str] = "renas"
+    paper: ClassVar[str] = "Xu et al., ReNAS: Relativistic Evaluation of Neural Architecture Search (CVPR 2021)"
     modes: ClassVar[dict[str, Mode]] = {
         "strict": Mode(),
         "paper": Mode(

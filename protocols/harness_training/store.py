@@ -78,6 +78,7 @@ class Store:
         self.root = data_dir() / ROOM if root is None else root
         self.folder, self.limit = self.root / purpose, limit
         self._written = 0
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from learned_orders import quality
 from scipy.stats import spearmanr
 
 from harness import Budget, ImageShape, Oracle, Provides, Strategy, StudyError
 from harness.registry.source import Said, read
-from harness.running.ranking import rank_quality
 from harness.statistics.metrics import ktau
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
@@ -128,7 +128,7 @@ def test_ktau_of_a_proxy_is_that_of_its_numbers() -> None:
     assert truth is not None
     assert strategy.ranker is not None
     paid = [o.arch for o in oracle.history]
-    found = rank_quality(strategy.ranker, evaluator, truth, "encodings", np.random.default_rng(2), paid, 1000)
+    found = quality(evaluator, paid, strategy.ranker)
     bought = set(evaluator.validator().identity(paid).tolist())
     rest = [i for i in range(len(truth.final)) if i not in bought]
     sizes = evaluator.space.costs([truth.architectures[i] for i in rest])["params"]

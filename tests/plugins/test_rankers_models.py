@@ -13,6 +13,7 @@ from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_rankers.encodings import cell_vectors, one_hot_choices
+from harness_rankers.forest import E2EPP, E2EPPParams, ForestRanker
 from harness_rankers.gin import GINParams
 from harness_rankers.layers import LayerLSTM, kernels, layer_codes
 from harness_rankers.layers import fit as fit_layers
@@ -33,6 +34,16 @@ def test_one_hot_choices() -> None:
     x = one_hot_choices(NB201, [(0, 1, 2, 3, 4, 0)])
     assert x.shape == (1, 30)
     assert np.flatnonzero(x[0]).tolist() == [0, 6, 12, 18, 24, 25]
+
+
+def test_a_forest_predicts_what_scikit_learn_says_to_the_bit() -> None:
+    rng = np.random.default_rng(0)
+    archs = NB201.sample(rng, 120)
+    known = Labelled(archs[:60], rng.random(60))
+    ranker = E2EPP(E2EPPParams(trees=40)).learn(NB201, known, np.random.default_rng(1))
+    assert isinstance(ranker, ForestRanker)
+    assert ranker.rank(archs).tolist() == ranker.forest.predict(one_hot_choices(NB201, archs)).tolist()
+    assert ranker.rank([]).shape == (0,)
 
 
 def test_cell_vectors_count_operations_and_edges() -> None:

@@ -52,6 +52,12 @@ class StrategyPage:
         return list(found.values())
 
     @property
+    def papers(self) -> list[str]:
+        """Where its code says that it is published."""
+        found = (r.search.provenance.get("paper") for _, e in self.lines for r in e.runs.runs)
+        return list(dict.fromkeys(str(paper) for paper in found if paper))
+
+    @property
     def failures(self) -> Iterator[tuple[Board, Line, Run]]:
         return ((board, line, run) for board, line in self.lines for run in line.runs.failed)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from learned_orders import quality
 from studies import run, study
 
 from harness.protocol import Truth
 from harness.records.identity import stream
-from harness.records.lines import RankQuality
 from harness.registry import Registry
-from harness.running.ranking import Drawn, drawn_rows, enough, learned, rank_points, rank_quality, unseen
+from harness.running.ranking import drawn_rows, rank_points, unseen
 from harness.spaces import Architecture
 from harness.testing.spaces import ToyEdgeSpace
 from harness.testing.synthetic import SyntheticEvaluator
@@ -36,14 +36,6 @@ class Known:
     def rank(self, archs: list[Architecture]) -> Any:
         self.asked.append(len(archs))
         return np.array([self.scores.get(key, 0.0) for key in self.by(archs)])
-
-
-def quality(e: SyntheticEvaluator, paid: list[Architecture], ranker: Any, n: int = 1000) -> RankQuality:
-    truth = truth_of(e)
-    order = drawn_rows(stream(0, "ktau", "toy"), truth, "encodings")
-    archs = tuple(enough(truth, order, SPACE, n, len(paid)))
-    drawn = Drawn(task="toy", final="single", law="encodings", study_seed=0, n=n, archs=archs)
-    return rank_quality(learned(ranker, drawn, "outcome", e.validator(), paid), order, truth)
 
 
 def places(e: SyntheticEvaluator, order: Any, paid: list[Architecture], n: int) -> tuple[list[int], list[int] | None]:

@@ -110,6 +110,7 @@ def test_every_link_leads_somewhere_and_nothing_comes_from_elsewhere(tmp_path: P
 def test_hostile_names_are_text_and_nothing_else(tmp_path: Path, registry: Registry) -> None:
     runs = [r for k, label in enumerate(HOSTILE) for r in runs_on(
         TASKS[:2], [label], strategy=f"{label}{k}", params={label: label}, provenance={label: {label: label}},
+        search={"provenance": {"paper": f"{label} (ICLR 2020)"}},
         outcome={"reported": label},
     ) if r.entry.role == "entry"]  # fmt: skip
     runs += entry("failing", [None] * 8, task=TASKS[0], search={"error": HOSTILE[0] + "\u202e"})
@@ -124,6 +125,8 @@ def test_hostile_names_are_text_and_nothing_else(tmp_path: Path, registry: Regis
         raw = page.path.read_text(encoding="utf-8")
         assert not [sign for sign in "\u202e\x1b\x07" if sign in raw], path
         assert "x" * 2500 not in raw
+    of_strategies = [page.text for path, page in pages.items() if path.startswith("strategies/")]
+    assert sum("(ICLR 2020)" in text for text in of_strategies) == len(HOSTILE) - 1  # the longest is cut
     told = pages["index.html"].text
     assert "<script>alert(1)</script>" in told  # as a reader sees it
     assert "\\u202egnp.exe" in told
