@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from harness.errors import InvalidArchitecture
 from harness.spaces import Architecture
-from harness.testing.conformance import assert_conforms
 from harness_nasbench.spaces.darts import CELL_GENES, NODES, DartsSpace, canonical_cell
 from harness_nasbench.spaces.darts_costs import OPS
 from harness_nasbench.spaces.darts_script import state_node
@@ -356,7 +355,3 @@ def test_unmasked_duplicates_are_violations_and_no_architecture() -> None:
     (arch,), violations = script.finish(state)
     assert violations.tolist() == [8]
     assert not SPACE.is_valid(arch)
-
-
-def test_conformance() -> None:
-    assert_conforms(SPACE)

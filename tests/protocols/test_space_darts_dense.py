@@ -10,7 +10,6 @@ import pytest
 
 from harness.errors import InvalidArchitecture
 from harness.spaces import Architecture
-from harness.testing.conformance import assert_conforms
 from harness_nasbench.spaces.darts_dense import NONE, OPERATIONS, DenseDartsSpace
 
 SPACE = DenseDartsSpace()
@@ -97,7 +96,3 @@ def test_partial_graphs_show_what_is_decided() -> None:
     ]  # fmt: skip
     assert (decision.cell, decision.node) == (0, 5)
     assert (reduce.ops[0] == -1).sum() == 20
-
-
-def test_conformance() -> None:
-    assert_conforms(SPACE)

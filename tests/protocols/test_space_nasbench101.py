@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError, HarnessError, InvalidArchitecture
 from harness.spaces import Architecture, CellGraph, Script
-from harness.testing.conformance import assert_conforms
 from harness_nasbench.spaces import nasbench101_costs as costs
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench101_hash import EDGES, OPS, is_valid, module_hash, pack, unpack
@@ -650,7 +649,3 @@ def test_look_up_costs_a_tenth_of_the_official_hash(index: CellIndex) -> None:
 
 def test_a_single_graph_is_a_cell_graph() -> None:
     assert isinstance(SPACE.graph(RECORD)[0], CellGraph)
-
-
-def test_conformance() -> None:
-    assert_conforms(SPACE)
