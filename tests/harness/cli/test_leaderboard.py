@@ -9,6 +9,13 @@ import pytest
 from written_records import entry, reference, write_study
 
 from harness.cli import main
+from harness.reading.verify import verify
+from harness.records.store import read_folder
+from harness.registry import Registry
+from harness.running.settings import Settings
+
+REFERENCE = Path(__file__).resolve().parents[3] / "results" / "reference"
+COMMITTED = [file.parent for file in sorted(REFERENCE.glob("*/searches.jsonl"))]
 
 
 def test_it_says_where_the_site_is_and_what_is_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,9 +41,19 @@ def test_without_the_extra_it_says_what_to_install(
     assert "pip install 'nas-harness[site]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
+def test_committed_results_are_what_their_code_and_data_say(folder: Path) -> None:
+    """What a pull request that adds results to `results/reference` is held to."""
+    registry = Registry()
+    for task in {about.setting.task for plan in read_folder(folder).heads for about in plan.settings}:
+        known = registry.task(task)
+        if missing := registry.protocol(known.protocol).missing(known):
+            pytest.skip(missing)
+    assert list(verify(folder, registry=registry, sample=2, settings=Settings(executor="serial"))) == []
+
+
 def test_the_committed_results_have_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = Path(__file__).resolve().parents[3]
-    assert main(["leaderboard", str(root / "results" / "reference"), "-o", str(tmp_path / "site")]) == 0
+    assert main(["leaderboard", str(REFERENCE), "-o", str(tmp_path / "site")]) == 0
     assert capsys.readouterr().out.endswith("3 boards, 4 strategies\n")
     overview = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "regularized-evolution" in overview

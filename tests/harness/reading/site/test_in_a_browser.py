@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from written_records import TEST_ORACLE, entry, reference, write_study
 
+from harness.cli import main
 from harness.reading.site.write import write_site
 from harness.records.lines import Paid
 from harness.registry import Registry
@@ -22,6 +24,7 @@ CHROMIUM = next(
 )
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
+REFERENCE = Path(__file__).resolve().parents[4] / "results" / "reference"
 HOSTILE = "<script>document.title = 'taken'</script>"
 
 
@@ -40,7 +43,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs += entry("alpha", [82.5 + s / 10 for s in range(8)], **larger)
     runs += reference([65.0 + s / 10 for s in range(8)], **larger)
     registry = Registry()
-    write_site([write_study(folder / "study", runs)], folder / "site", lambda: registry)
+    results = folder / "results"
+    study = write_study(results / "study", runs)
+    shutil.copy(REFERENCE / "published.toml", results)
+    write_site([results], folder / "site", lambda: registry)
+    main(["report", str(study), "--format", "html", "--output", str(folder / "report.html")])
     return folder / "site"
 
 
@@ -163,8 +170,8 @@ def test_axe_core_finds_nothing_serious(browser: Any, site: Path, scheme: str) -
     axe = (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    runs = sorted((site / "runs").glob("*.html"))[0]
-    for path in [site / "index.html", site / "method.html", runs, *site.glob("settings/*"), *site.glob("strategies/*")]:
+    by_template = [sorted((site / kind).glob("*.html"))[:1] for kind in ("runs", "settings", "strategies")]
+    for path in [site.parent / "report.html", *site.glob("*.html"), *chain.from_iterable(by_template)]:
         page.goto(path.as_uri())
         page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
         page.evaluate(axe)
