@@ -1,6 +1,8 @@
-"""Thousands of simulated gates at once: `harness.statistics.gate` for one row, on whole matrices. A line is a gate."""
+"""Thousands of simulated gates at once: `harness.statistics.gate` on whole matrices. A row of a matrix is a gate."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,6 +24,26 @@ def verdicts(differences: np.ndarray, margin: float, rng: np.random.Generator, *
     better, worse = flipped(differences, signs) < alpha, flipped(-differences, signs) < alpha
     not_worse = flipped(differences + margin, signs) < alpha
     found: np.ndarray = VERDICTS[np.select([better, not_worse, worse], [3, 2, 1], default=0)]
+    return found
+
+
+def worse_lines(differences: Sequence[np.ndarray], margin: float, rng: np.random.Generator) -> np.ndarray:
+    """Gates of several lines, one [gates, n] each: what is `worse` after Holm's correction, [lines, gates]."""
+    signs = 1.0 - 2.0 * rng.integers(2, size=(FLIPS, differences[0].shape[1]))
+    better, not_worse, worse = (
+        corrected(np.array([flipped(sign * line + shift, signs) for line in differences])) < 0.05
+        for sign, shift in ((1, 0.0), (1, margin), (-1, 0.0))
+    )
+    found: np.ndarray = worse & ~not_worse & ~better
+    return found
+
+
+def corrected(p: np.ndarray) -> np.ndarray:
+    """Holm's correction over the first axis of p, [lines, gates]."""
+    order = np.argsort(p, axis=0)
+    steps = np.take_along_axis(p, order, axis=0) * np.arange(len(p), 0, -1)[:, None]
+    found = np.empty_like(p)
+    np.put_along_axis(found, order, np.minimum(np.maximum.accumulate(steps, axis=0), 1.0), axis=0)
     return found
 
 
