@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness.data.reading import read_file
 from harness.errors import EarlierRecords, RecordError
 from harness.records.lines import (
     SCHEMA,
@@ -155,7 +156,7 @@ def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tup
     """The whole lines of one file with their numbers; others go to ``problems``. Raises RecordError."""
     file = path / FILES[kind]
     try:
-        data = file.read_bytes()
+        data = read_file(file)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
