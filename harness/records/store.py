@@ -232,8 +232,14 @@ class Store:
         return descriptor
 
     def sync(self) -> None:
-        for descriptor in self._files.values():
+        """Raises RecordError where a file was removed meanwhile: what is written then is lost."""
+        for name, descriptor in self._files.items():
             os.fsync(descriptor)
+            if not os.fstat(descriptor).st_nlink:
+                raise RecordError(
+                    f"{self.folder / name} was removed while the study ran, and what was written since is lost; "
+                    "the same command runs again what is missing"
+                )
         self._synced = time.monotonic()
 
     def close(self) -> None:

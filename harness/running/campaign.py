@@ -87,6 +87,8 @@ def carry_out_study(
         if campaign.misses_something(sampled):
             stack.callback(engine.close)
             engine.open(campaign.work, jobs=settings.jobs)
+            if engine.note is not None:
+                listener.note(engine.note)
         campaign.store = store = stack.enter_context(Store.open(folder))
         for problem in found.problems:
             listener.note(str(problem))

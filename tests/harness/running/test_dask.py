@@ -97,15 +97,17 @@ def wait_until_gone() -> None:
 def test_interruption_ends_every_process(toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_RUN", str(os.getpid()))
 
+    notes = Notes(stop_after=1)
     summary, records = run(
         toy,
         tmp_path,
         study("toy-sampler", "toy-hanger", seeds=1),
         executor="dask",
         jobs=2,
-        listener=Notes(stop_after=1),
+        listener=notes,
     )
     assert summary.interrupted
+    assert notes.notes[0].startswith("Dask's dashboard is at http://")
     assert len(records) == 1
     wait_until_gone()
 
@@ -116,6 +118,7 @@ def test_an_address_without_a_cluster_and_a_cluster_for_another_executor_are_ref
     monkeypatch.setattr("harness.running.dask._SECONDS_TO_CONNECT", 1)
     with pytest.raises(HarnessError, match="no Dask cluster with workers at tcp://127.0.0.1:1"):
         run(toy, tmp_path, study("toy-sampler", seeds=1), executor="dask", cluster="tcp://127.0.0.1:1")
+    assert not (tmp_path / "s").exists()
     with pytest.raises(HarnessError, match="add --executor dask"):
         run(toy, tmp_path, study("toy-sampler", seeds=1), executor="process", cluster="tcp://127.0.0.1:1")
 
