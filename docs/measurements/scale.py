@@ -1,6 +1,7 @@
-"""What a study of many tiny runs costs: `python docs/measurements/scale.py RUNS [JOBS]`, in a clone of the project.
+"""What a study of many tiny runs costs: `python docs/measurements/scale.py RUNS [copied]`, in a clone of the project.
 
-Each run is one query of a made-up task, in a process of its own. Prints one line of JSON: how long the study, a second
+Each run is one query of a made-up task, in a process of its own, two at a time. ``copied``: only 20 runs are carried
+out, and their records are written under the ids of the others. Prints one line of JSON: how long the study, a second
 call that finds everything there, and the report took; their CPU seconds; the coordinator's memory; the disk used.
 Figures and machine: docs/scale.md.
 """
@@ -56,24 +57,48 @@ def watch(words: list[str], folder: Path) -> dict[str, Any]:
     }
 
 
-def measure(runs: int, jobs: int) -> dict[str, Any]:
+def copy(folder: Path, runs: int) -> None:
+    """Write what 20 runs of ``study.toml`` said as the records of so many runs."""
+    sys.path.insert(0, str(ROOT / "tests" / "toy"))
+    import msgspec
+
+    from harness.records.store import Store, read_folder
+    from harness.registry import Registry
+    from harness.running.plan import make_plan
+    from harness.running.study import load_study
+
+    registry, results = Registry(), folder / "results" / "scale"
+    found = read_folder(results)
+    (folder / "study.toml").write_text(STUDY.format(runs=runs))
+    plan = make_plan(load_study(folder / "study.toml"), registry)
+    searches = {r.spec.strategy: r for r in found.searches.values()}
+    (outcome, *_) = found.outcomes.values()
+    with Store.open(results) as store:
+        for identity, spec in plan.searches.items():
+            if identity not in found.searches:
+                store.append(msgspec.structs.replace(searches[spec.strategy], id=identity, spec=spec))
+                for scored in plan.outcomes[identity]:
+                    store.append(msgspec.structs.replace(outcome, id=scored.id, spec=scored))
+
+
+def measure(runs: int, *, copied: bool) -> dict[str, Any]:
     path = os.pathsep.join([str(ROOT / "tests" / "toy"), str(ROOT), os.environ.get("PYTHONPATH", "")])
     os.environ.update(PYTHONPATH=path, NAS_HARNESS_PLUGINS="toy")
     load = os.getloadavg()[0]
     with TemporaryDirectory(prefix="scale-") as scratch:
         folder = Path(scratch)
-        (folder / "study.toml").write_text(STUDY.format(runs=runs))
-        words = ["run", "study.toml", "--results", "results", "--jobs", str(jobs), "--quiet"]
+        (folder / "study.toml").write_text(STUDY.format(runs=20 if copied else runs))
+        words = ["run", "study.toml", "--results", "results", "--jobs", "2", "--quiet"]
         ran = watch(words, folder)
+        if copied:
+            copy(folder, runs)
         again = watch(words, folder)
         report = watch(["report", "results/scale"], folder)
         size = sum(f.stat().st_size for f in (folder / "results").rglob("*") if f.is_file())
     return {
         "runs": runs,
-        "jobs": jobs,
         "load_before": round(load, 1),
-        "runs_a_second": round(runs / ran["seconds"]),
-        "run": ran,
+        **({} if copied else {"runs_a_second": round(runs / ran["seconds"]), "run": ran}),
         "again": again,
         "report": report,
         "bytes_a_run": round(size / runs),
@@ -81,5 +106,4 @@ def measure(runs: int, jobs: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    count, *rest = map(int, sys.argv[1:])
-    print(json.dumps(measure(count, *(rest or [2]))))
+    print(json.dumps(measure(int(sys.argv[1]), copied=sys.argv[2:] == ["copied"])))

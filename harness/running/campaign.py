@@ -360,7 +360,7 @@ class _Campaign:
     def _store(self, record: Any, kept: dict[str, Any]) -> None:
         """Store a record once, for the same item may have been carried out twice."""
         if record is not None and record.id not in kept:
-            kept[record.id] = record
+            kept[record.id] = self.found.sharing(record)
             self.store.append(record)
 
     def _finish_outcomes(self) -> None:
