@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TypeVar
 
 import msgspec
 
 _PARTS = ("provenance", "environment")
-_OF_SPECS = ("code", "budget", "params")
+_OF_SPECS = (
+    "code",
+    "budget",
+    "params",
+    "search_task",
+    "task",
+    "law",
+    "strategy",
+    "oracle",
+    "final",
+    "report",
+    "data_digest",
+)
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
@@ -31,4 +44,6 @@ class Sharing:
         return {name: self._one(getattr(of, name)) for name in names if hasattr(of, name)}
 
     def _one(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return sys.intern(value)
         return self._known.setdefault(self._encode((type(value).__name__, value)), value)
