@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.data.fetch import fetch
+from harness.data.reading import check_file_or_folder, memory_in_proportion
 from harness.data.tables import Answer, DataSet, Progress, Table, data_dir, open_table, remove_table, table_exists
 from harness.errors import DataError, DataMissing, HarnessError, UnknownName
 
@@ -66,9 +67,15 @@ def import_dataset(data: DataSet, path: Path, progress: Progress | None = None) 
     """Make the table from a file or folder of the user's. Raises DataError; an earlier table then stays."""
     if data.make is None:
         raise HarnessError(f"{data.name} is made from an installed package, not from a file: {data.install}")
-    if not path.exists():
-        raise DataError(f"{path}: no such file; {data.name} is imported from {data.accepts or data.source}")
-    return data.make(path, data_dir(), progress)
+    accepts = f"{data.name} is imported from {data.accepts or data.source}"
+    try:
+        check_file_or_folder(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; {accepts}") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; {accepts}") from error
+    with memory_in_proportion(path):
+        return data.make(path, data_dir(), progress)
 
 
 def fetch_dataset(data: DataSet, which: str | None = None, progress: Progress | None = None) -> tuple[Path, str]:

@@ -18,12 +18,13 @@ from typing import IO, Any
 
 from harness.data.pickle_globals import STANDARD, Stub
 from harness.data.pickle_machine import Globals, Machine, OnEntry
+from harness.data.reading import open_file
 from harness.errors import DataError
 
 __all__ = ["GIB", "MIB", "Stub", "load_bytes", "load_path", "load_stream"]
 
 MIB, GIB = 1 << 20, 1 << 30
-_MALFORMED = (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError, struct.error)
+_MALFORMED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 
 
 def load_path(
@@ -35,9 +36,9 @@ def load_path(
     max_objects: int = 20_000_000,
 ) -> Any:
     """The object in a pickle file, ``.pbz2`` and ``.bz2`` decompressed; `max_bytes` counts what comes out."""
-    opened = bz2.open if path.suffix in (".pbz2", ".bz2") else open
     try:
-        with opened(path, "rb") as stream:
+        with open_file(path) as file:
+            stream = bz2.BZ2File(file) if path.suffix in (".pbz2", ".bz2") else file
             return load_stream(
                 stream, name=str(path), max_bytes=max_bytes, allow=allow, on_entry=on_entry, max_objects=max_objects
             )

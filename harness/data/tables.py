@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from harness.data.reading import open_file, read_file
 from harness.errors import DataError, DataMissing
 
 SCHEMA = 1
@@ -185,7 +186,7 @@ def data_dir(explicit: Path | str | None = None) -> Path:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -222,7 +223,7 @@ def _whole(folder: Path) -> Table:
 def _open(folder: Path) -> Table:
     path = folder / _META
     try:
-        meta = msgspec.json.decode(path.read_bytes(), type=TableMeta)
+        meta = msgspec.json.decode(read_file(path), type=TableMeta)
     except FileNotFoundError:
         if folder.is_dir():
             raise DataError(f"{folder}: a folder without {_META} is no table; remove it") from None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.data.reading import read_file
 from harness.errors import RecordError
 from harness.records.lines import IngestedRecord, IngestedSpec
 from harness.records.store import SEARCHES, Folder, Store, read_folder
@@ -58,7 +59,7 @@ def _said(record: IngestedRecord) -> tuple[Any, ...]:
 def rows_of(file: Path) -> list[tuple[int, IngestedRecord]]:
     """Each row with its line. Raises RecordError."""
     try:
-        data = file.read_bytes()
+        data = read_file(file)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise RecordError(f"{file} cannot be read: {error.strerror}") from error

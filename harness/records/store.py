@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness.data.reading import open_file
 from harness.errors import EarlierRecords, RecordError
 from harness.records.lines import (
     SCHEMA,
@@ -24,6 +25,7 @@ from harness.records.lines import (
     SearchRecord,
     TrainingRecord,
 )
+from harness.records.sharing import Sharing
 
 FILES: dict[type[Any], str] = {
     SearchRecord: "searches.jsonl",
@@ -81,6 +83,7 @@ class Folder:
     ingested: dict[str, IngestedRecord] = field(default_factory=dict)
     plans: list[PlanRecord] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    sharing: Sharing = field(default_factory=Sharing)
 
     @property
     def heads(self) -> list[PlanRecord]:
@@ -102,11 +105,11 @@ def read_folder(path: Path) -> Folder:
             f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
         )
     found = Folder(path)
-    found.searches = _read(path, SearchRecord, found.problems)
-    found.outcomes = _read(path, OutcomeRecord, found.problems)
-    found.trainings = _read(path, TrainingRecord, found.problems)
+    found.searches = _read(path, SearchRecord, found.problems, found.sharing)
+    found.outcomes = _read(path, OutcomeRecord, found.problems, found.sharing)
+    found.trainings = _read(path, TrainingRecord, found.problems, found.sharing)
     found.samplings = read_samplings(path, found.problems)
-    found.ingested = _read(path, IngestedRecord, found.problems)
+    found.ingested = _read(path, IngestedRecord, found.problems, found.sharing)
     seen: set[str] = set()
     for _, plan in _lines(path, PlanRecord, found.problems):
         if plan.id not in seen:
@@ -117,10 +120,10 @@ def read_folder(path: Path) -> Folder:
 
 def read_samplings(path: Path, problems: list[Problem]) -> dict[str, SamplingRecord]:
     """Random sampling by id, of a study's folder or of the folder of all studies."""
-    return _read(path, SamplingRecord, problems)
+    return _read(path, SamplingRecord, problems, Sharing())
 
 
-def _read(path: Path, kind: type[_Kind], problems: list[Problem]) -> dict[str, _Kind]:
+def _read(path: Path, kind: type[_Kind], problems: list[Problem], sharing: Sharing) -> dict[str, _Kind]:
     found: dict[str, _Kind] = {}
     place: dict[str, int] = {}
     for number, record in _lines(path, kind, problems):
@@ -130,7 +133,7 @@ def _read(path: Path, kind: type[_Kind], problems: list[Problem]) -> dict[str, _
             continue
         earlier = found.get(record.id)
         if earlier is None or (_failed(earlier) and not _failed(record)):
-            found[record.id], place[record.id] = record, number
+            found[record.id], place[record.id] = sharing(record), number
         elif _failed(record) or _says(earlier) == _says(record):
             continue
         else:
@@ -155,13 +158,18 @@ def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tup
     """The whole lines of one file with their numbers; others go to ``problems``. Raises RecordError."""
     file = path / FILES[kind]
     try:
-        data = file.read_bytes()
+        with open_file(file) as stream:
+            yield from _records(file, stream, kind, problems)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise RecordError(f"{file} cannot be read: {error.strerror}") from error
-    lines = data.split(b"\n")
-    for number, line in enumerate(lines, 1):
+
+
+def _records(
+    file: Path, stream: Iterable[bytes], kind: type[Any], problems: list[Problem]
+) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
         try:
@@ -170,11 +178,12 @@ def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tup
                 why = f"schema {schema}, this version reads {SCHEMA}; left out"
                 problems.append(Problem(str(file), number, why, other_schema=True))
                 continue
-            yield number, _decoders[kind].decode(line)
+            record = _decoders[kind].decode(line)
         except _NO_RECORD as error:
-            torn = number == len(lines)
-            why = "torn last line, left out" if torn else f"not a record ({error}), left out"
+            why = f"not a record ({error}), left out" if line.endswith(b"\n") else "torn last line, left out"
             problems.append(Problem(str(file), number, why))
+            continue
+        yield number, record
 
 
 class Store:
@@ -231,8 +240,14 @@ class Store:
         return descriptor
 
     def sync(self) -> None:
-        for descriptor in self._files.values():
+        """Raises RecordError where a file was removed meanwhile: what is written then is lost."""
+        for name, descriptor in self._files.items():
             os.fsync(descriptor)
+            if not os.fstat(descriptor).st_nlink:
+                raise RecordError(
+                    f"{self.folder / name} was removed while the study ran, and what was written since is lost; "
+                    "the same command runs again what is missing"
+                )
         self._synced = time.monotonic()
 
     def close(self) -> None:

@@ -87,6 +87,8 @@ def carry_out_study(
         if campaign.misses_something(sampled):
             stack.callback(engine.close)
             engine.open(campaign.work, jobs=settings.jobs)
+            if engine.note is not None:
+                listener.note(engine.note)
         campaign.store = store = stack.enter_context(Store.open(folder))
         for problem in found.problems:
             listener.note(str(problem))
@@ -358,7 +360,7 @@ class _Campaign:
     def _store(self, record: Any, kept: dict[str, Any]) -> None:
         """Store a record once, for the same item may have been carried out twice."""
         if record is not None and record.id not in kept:
-            kept[record.id] = record
+            kept[record.id] = self.found.sharing(record)
             self.store.append(record)
 
     def _finish_outcomes(self) -> None:

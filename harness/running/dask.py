@@ -77,6 +77,8 @@ class DaskCluster(Executor):
         except BaseException:
             self.close()
             raise
+        with suppress(KeyError):  # a scheduler without a dashboard
+            self.note = f"Dask's dashboard is at {self._client.dashboard_link}"
 
     def _refuse_others(self, workers: list[str]) -> None:
         """Raises HarnessError naming the workers that cannot carry out the study. A busy worker answers later."""

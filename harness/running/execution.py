@@ -85,6 +85,8 @@ class Executor(ABC):
     twice."""
 
     name: str
+    note: str | None = None
+    """What a user should know once it is open, such as where to watch it."""
 
     def open(self, work: Work, *, jobs: int | None) -> None:
         """Called once, before anything is written. Raises HarnessError where no item can be carried out."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from harness.data.reading import read_file
 from harness.errors import GateError, HarnessError, StudyError, UnknownName, nearest
 from harness.records.specs import Entry
 from harness.registry import Registry
@@ -103,7 +104,7 @@ _LOOKS_LIKE = {
 def load_study(path: Path) -> Study:
     """Read and check the shape of a study file. Raises StudyError naming file and line or field."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode("utf-8")
     except FileNotFoundError:
         raise StudyError(f"{path}: no such study file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness import Architecture, DataError, Fidelity
+from harness.data.reading import open_file
 from harness.data.tables import Progress, Table, sha256, write_table
 from harness.protocol import Floats
 from harness_nasbench.datasets import NASBENCH301
@@ -32,7 +33,9 @@ RUNTIME = tuple(kind for kind, predicts in official.KINDS.items() if predicts ==
 _MODEL, _CONFIG = "surrogate_model.model", "model_config.json"
 _VERSION = re.compile(r"_v(\d+\.\d+)")
 _MOST_BYTES = {_MODEL: 256 << 20, _CONFIG: 1 << 20}
-_MOST_MEMBERS, _MOST_UNPACKED = 200, 8 << 30
+_MOST_MEMBERS = 200
+_MOST_UNFOLDED, _ROOM = 16, 16 << 20
+"""What is unpacked takes at most so many times the zip file, and so many bytes beside."""
 _COLUMNS = ("left", "right", "feature", "threshold", "value", "root")
 
 
@@ -104,11 +107,11 @@ def _write(folder: Path, kind: str, forests: dict[str, list[Forest]], source: st
 def _unpack(source: Path, scratch: Path, report: Progress) -> None:
     """Unpack only the models and configurations of a zip file, each no larger than a model can be."""
     try:
-        with zipfile.ZipFile(source) as archive:
+        with open_file(source) as file, zipfile.ZipFile(file) as archive:
             wanted = [i for i in archive.infolist() if Path(i.filename).name in _MOST_BYTES and not i.is_dir()]
             if len(wanted) > len(_MOST_BYTES) * _MOST_MEMBERS:
                 raise DataError(f"{source}: {len(wanted)} models, where an official file has some dozens")
-            left = _MOST_UNPACKED
+            left = _MOST_UNFOLDED * source.stat().st_size + _ROOM
             for n, item in enumerate(wanted):
                 report(f"unpacking {source.name}", n / len(wanted))
                 path = Path(item.filename)

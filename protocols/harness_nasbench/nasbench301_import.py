@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import DataError, DataMissing
+from harness.data.reading import open_file
 from harness.data.tables import Progress, write_table
 from harness_nasbench.datasets import NASBENCH301
 from harness_nasbench.formats import darts_cells, yahpo
@@ -73,7 +74,7 @@ def _check_encoding(path: Path) -> None:
         for node, pairs in enumerate(darts_cells.PAIRS[1:], start=3):
             names[f"inputs_node_{kind}_{node}"] = ("#na#", *(f"{low}_{high}" for low, high in pairs))
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             found = json.loads(stream.read(_MAX_JSON))
         for name, texts in names.items():
             numbers = found[(darts_cells.PREFIX + name).replace(":", "_COLON_")]

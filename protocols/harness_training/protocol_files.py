@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from harness import HarnessError, Networks, UnknownName
+from harness.data.reading import read_file
 from harness.data.tables import data_dir
 from harness.errors import nearest
 from harness_training.recipe import PARTS, Recipe
@@ -82,7 +83,7 @@ def _files(data: str, pattern: str) -> dict[str, Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         if len(data) > _MOST:
             raise HarnessError(f"{path}: has {len(data)} bytes, which is no protocol file")
         return tomllib.loads(data.decode("utf-8"))

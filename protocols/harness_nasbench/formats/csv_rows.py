@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.data.reading import open_file
 from harness.errors import DataError
 
 __all__ = ["decimal", "integer", "rows"]
@@ -23,7 +25,7 @@ def rows(path: Path, header: Sequence[str], *, max_rows: int) -> Iterator[tuple[
     """
     line = 1
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with open_file(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
             reader = csv.reader(_bounded(stream, path), strict=True)
             _check_header(next(reader, []), header, path)
             for count, cells in enumerate(reader, 1):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data.reading import open_file
 from harness.errors import DataError
 from harness_nasbench.formats.csv_rows import decimal, integer, rows
 
@@ -68,7 +69,7 @@ def read_json(path: Path) -> MacroTable:
     `mean_acc` that is not the mean of the three runs.
     """
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             raw = stream.read(_MAX_JSON_BYTES + 1)
         if len(raw) > _MAX_JSON_BYTES:
             raise DataError(f"{path}: more than {_MAX_JSON_BYTES:,} bytes, which is no NAS-Bench-Macro file")

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data import safe_pickle
+from harness.data.reading import open_file
 from harness.errors import DataError
 from harness_nasbench.formats import lightgbm_text, xgboost_binary
 from harness_nasbench.formats.darts_cells import EDGES, categories
@@ -136,7 +137,7 @@ def _known(file: Path) -> str:
 def kind_of(file: Path) -> str:
     """The kind of model that a ``model_config.json`` names, whether or not it is of `KINDS`. Raises DataError."""
     try:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             raw = stream.read(_MAX_CONFIG)
         config = json.loads(raw)
     except OSError as error:

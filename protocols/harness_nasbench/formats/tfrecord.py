@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from harness.data.reading import open_file
 from harness.errors import DataError
 from harness_nasbench.formats.crc32c import crc32c, masked
 
@@ -29,7 +30,7 @@ def read_records(
     """
     checksum = crc32c()
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             offset = 0
             number = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.data import safe_pickle
+from harness.data.reading import open_file
 from harness.errors import DataError
 
 __all__ = ["load_torch"]
@@ -38,7 +39,7 @@ def load_torch(
     """The saved object. Raises `DataError` naming the file, the place and the reason; see `safe_pickle.load_stream`."""
     options: dict[str, Any] = {"max_bytes": max_bytes, "max_objects": max_objects, "on_entry": on_entry}
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             if stream.read(2) == b"PK":
                 return _zipped(stream, path, options)
             stream.seek(0)

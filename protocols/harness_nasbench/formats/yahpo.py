@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.data.reading import open_file
 from harness.errors import DataError
 from harness_nasbench.formats.darts_cells import OPERATIONS, PAIRS, categories
 
@@ -113,7 +114,7 @@ class Surrogate:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             raw = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness import DataError
+from harness.data.reading import open_file, read_file
 
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
 
@@ -34,12 +35,12 @@ def _of_folder(source: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
 def _bounded(path: Path, most: int) -> bytes:
     if path.stat().st_size > most:
         raise DataError(f"{path}: has {path.stat().st_size} bytes, at most {most} are expected")
-    return path.read_bytes()
+    return read_file(path)
 
 
 def _of_archive(source: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with tarfile.open(source, "r:*") as archive:
+    with open_file(source) as file, tarfile.open(fileobj=file, mode="r:*") as archive:
         for member in archive:
             name = Path(member.name).name
             if name in sizes and member.isfile():
@@ -54,8 +55,8 @@ def _of_archive(source: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
 def read_plain(path: Path, most: int) -> bytes:
     """A file, decompressed where its name ends in ``.gz``; at most ``most`` bytes. Raises DataError."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
-            data = stream.read(most + 1)
+        with open_file(path) as file:
+            data = (gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file).read(most + 1)
     except _BROKEN as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     if len(data) > most:

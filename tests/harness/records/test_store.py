@@ -43,3 +43,13 @@ def test_the_reference_records_are_valid_and_whole() -> None:
 def test_a_folder_without_records_is_empty(tmp_path: Path) -> None:
     found = read_folder(tmp_path)
     assert (found.searches, found.plans, found.heads, found.problems) == ({}, [], [], [])
+
+
+def test_what_records_have_in_common_is_in_memory_once_and_no_record_changes() -> None:
+    folder = ROOT / "results" / "reference" / "quickstart"
+    lines = [json.loads(line) for line in (folder / "searches.jsonl").read_text().splitlines()]
+    found = read_folder(folder).searches
+    assert json.loads(msgspec.json.encode(list(found.values()))) == lines
+    for part in ("environment", "provenance"):
+        said = {json.dumps(line[part], sort_keys=True) for line in lines}
+        assert len({id(getattr(r, part)) for r in found.values()}) == len(said) < len(lines)

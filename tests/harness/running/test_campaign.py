@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -491,6 +493,55 @@ def test_two_coordinators_do_not_write_one_folder(toy: Registry, tmp_path: Path)
 
     with Store.open(tmp_path / "s"), pytest.raises(RecordError, match="another process is writing"):
         run(toy, tmp_path, study("toy-sampler"))
+
+
+@pytest.mark.parametrize("room", [0, 100, 5000])
+def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(
+    toy: Registry, tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk takes ``room`` bytes more of records, and so a part of a line."""
+    _, expected = run(toy, tmp_path / "a", study("toy-sampler"))
+    write, left = os.write, room
+
+    def until_full(descriptor: int, data: Any) -> int:
+        nonlocal left
+        written = write(descriptor, bytes(data[:left])) if left else 0
+        left -= written
+        if not written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.records.store.os.write", until_full)
+        with pytest.raises(RecordError, match=r"jsonl cannot be written: No space left on device"):
+            run(toy, tmp_path / "b", study("toy-sampler"))
+    _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
+    assert comparable(runs) == comparable(expected)
+
+
+def test_a_folder_that_vanishes_ends_the_study_and_the_next_call_makes_it_anew(toy: Registry, tmp_path: Path) -> None:
+    _, expected = run(toy, tmp_path / "a", study("toy-sampler"))
+
+    class Remover(Notes):
+        def finished(self, title: str, said: str, failed: bool) -> None:
+            shutil.rmtree(tmp_path / "b", ignore_errors=True)
+
+    with pytest.raises(RecordError, match=r"jsonl was removed while the study ran.*the same command runs again"):
+        run(toy, tmp_path / "b", study("toy-sampler"), listener=Remover())
+    _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
+    assert comparable(runs) == comparable(expected)
+
+
+def test_a_clock_that_is_set_back_changes_no_record_and_ends_no_run(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, expected = run(toy, tmp_path / "a", study("toy-sampler"))
+    now = iter(range(10**9, 0, -3600))
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: float(next(now)))
+        summary, runs = run(toy, tmp_path / "b", study("toy-sampler"), run_timeout=20.0)
+    assert summary.failed == []
+    assert comparable(runs) == comparable(expected)
 
 
 def test_a_hook_that_raises_is_told_once_and_fails_nothing(

@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from studies import Notes, comparable, run, study
@@ -18,6 +20,7 @@ from studies import Notes, comparable, run, study
 from harness.errors import HarnessError
 from harness.registry import Registry
 from harness.running.study import MATCHED
+from harness.running.worker import preparation_of
 
 distributed = pytest.importorskip("distributed")
 
@@ -94,15 +97,17 @@ def wait_until_gone() -> None:
 def test_interruption_ends_every_process(toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_RUN", str(os.getpid()))
 
+    notes = Notes(stop_after=1)
     summary, records = run(
         toy,
         tmp_path,
         study("toy-sampler", "toy-hanger", seeds=1),
         executor="dask",
         jobs=2,
-        listener=Notes(stop_after=1),
+        listener=notes,
     )
     assert summary.interrupted
+    assert notes.notes[0].startswith("Dask's dashboard is at http://")
     assert len(records) == 1
     wait_until_gone()
 
@@ -113,6 +118,7 @@ def test_an_address_without_a_cluster_and_a_cluster_for_another_executor_are_ref
     monkeypatch.setattr("harness.running.dask._SECONDS_TO_CONNECT", 1)
     with pytest.raises(HarnessError, match="no Dask cluster with workers at tcp://127.0.0.1:1"):
         run(toy, tmp_path, study("toy-sampler", seeds=1), executor="dask", cluster="tcp://127.0.0.1:1")
+    assert not (tmp_path / "s").exists()
     with pytest.raises(HarnessError, match="add --executor dask"):
         run(toy, tmp_path, study("toy-sampler", seeds=1), executor="process", cluster="tcp://127.0.0.1:1")
 
@@ -120,3 +126,31 @@ def test_an_address_without_a_cluster_and_a_cluster_for_another_executor_are_ref
 def test_dask_is_imported_only_where_it_is_asked_for() -> None:
     code = "import harness.running.campaign, sys; assert not {'dask', 'distributed'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"harness": {"version": "0.0.9"}}, r"nas-harness is .*, and the study's is 0\.0\.9; install the same"),
+        (
+            {"strategies": {"toy-sampler": {"version": "7"}}},
+            r"the strategy 'toy-sampler' is .*, and the study's is 7; install the same",
+        ),
+        ({"strategies": {"toy-absent": {"version": "7"}}}, "unknown strategy 'toy-absent'"),
+        ({"tasks": {"toy/edges": "0" * 64}}, "the data of 'toy/edges' is other than the study's; import the same file"),
+        ({"tasks": {"toy/absent": "0" * 64}}, "toy/absent: its table is not here"),
+    ],
+    ids=["harness", "strategy", "plugin", "data", "no-data"],
+)
+def test_workers_that_have_something_else_are_refused_by_name_before_anything_is_written(
+    other: dict[str, Any], told: str, toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator says that it has something else than the worker."""
+
+    def preparation(*given: Any) -> Any:
+        return msgspec.structs.replace(preparation_of(*given), **other)
+
+    monkeypatch.setattr("harness.running.campaign.preparation_of", preparation)
+    with pytest.raises(HarnessError, match=f"(?s)cannot carry out this study.*worker inproc://.*{told}"):
+        run(toy, tmp_path, study("toy-sampler", seeds=1), executor="dask", jobs=1)
+    assert not (tmp_path / "s").exists()
