@@ -252,6 +252,7 @@ def study(
         {r.outcome.id: r.outcome for r in runs if r.outcome is not None},
         samplings={s.id: s for s in known},
         plans=[plan_of([*runs, *missing], known, **plan)],
+        replays={r.search.id: r.replay for r in runs if r.replay is not None},
     )
     return study_of(folder)
 

@@ -29,6 +29,8 @@ def replay(
 ) -> None:
     """Carry searches out again, with the code and the data that they were made with, and compare all that they say.
 
+    The folder notes it (replays.jsonl); a search that differs breaks the compliance rule "deterministic".
+
     \b
     Examples:
       nas-harness replay results/quickstart
@@ -40,7 +42,8 @@ def replay(
     from harness.running.settings import Settings
 
     registry = open_registry(ctx)
-    if say(again(folder, ids or (), registry=registry, sample=sample, seed=seed, settings=Settings(jobs=jobs))):
+    settings = Settings(jobs=jobs)
+    if say(again(folder, ids or (), registry=registry, sample=sample, seed=seed, settings=settings, keep=True)):
         raise typer.Exit(1)
 
 

@@ -160,6 +160,13 @@ def run(
             err=True,
         )
         raise typer.Exit(INTERRUPTED if summary.stopped is None else STOPPED)
+    differ = False
+    if verify:
+        from harness.cli.replay import say
+        from harness.reading.replay import replay
+
+        found = replay(summary.folder, registry=registry, sample=verify, settings=settings, keep=True)
+        differ = say(found, quiet=quiet)
     if not quiet:
         from harness.reading.report import print_report
 
@@ -169,12 +176,6 @@ def run(
         typer.echo(why, err=True)
     if summary.failed_id is not None:
         typer.echo(f"to look into it: nas-harness debug {summary.folder} {summary.failed_id[:12]}", err=True)
-    differ = False
-    if verify:
-        from harness.cli.replay import say
-        from harness.reading.replay import replay
-
-        differ = say(replay(summary.folder, registry=registry, sample=verify, settings=settings), quiet=quiet)
     if summary.failed or differ:
         raise typer.Exit(1)
 

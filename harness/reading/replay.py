@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 
 from harness.errors import HarnessError, RecordError
-from harness.records.lines import OutcomeRecord, SearchRecord
-from harness.records.store import Folder, read_folder
+from harness.records.lines import OutcomeRecord, ReplayRecord, SearchRecord
+from harness.records.store import Folder, Store, read_folder
 from harness.registry import Registry
+from harness.running.environment import describe_environment
 from harness.running.execution import Lost, Stopped, Work
 from harness.running.folder import queries_file
 from harness.running.items import Product, SearchItem
@@ -45,9 +46,10 @@ def replay(
     sample: int = 5,
     seed: int = 0,
     settings: Settings | None = None,
+    keep: bool = False,
 ) -> Iterator[Replayed]:
     """Carry out again the searches whose ids begin with one of ``ids``; by default ``sample`` finished ones, drawn with
-    ``seed``. Their records stay as they are.
+    ``seed``. Their records stay as they are. keep: note in the folder what was carried out, for its compliance list.
 
     Raises RecordError where there is no such search, and HarnessError where none can be carried out.
     """
@@ -64,8 +66,13 @@ def replay(
         else:
             outcomes = tuple(o.spec for o in _outcomes(found, search))
             items.append(SearchItem(spec=search.spec, outcomes=outcomes, title=title))
-    if items:
-        yield from _replayed(found, items, Scorer(evaluators), settings)
+    if not items:
+        return
+    with Store.open(folder) if keep else nullcontext() as store:
+        for done in _replayed(found, items, Scorer(evaluators), settings):
+            if store is not None:
+                store.append(ReplayRecord(search=done.id, differs=done.differs, environment=describe_environment()))
+            yield done
 
 
 def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settings: Settings) -> Iterator[Replayed]:

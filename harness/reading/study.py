@@ -219,7 +219,7 @@ def _setting_runs(about: PlannedSetting, title: str, entries: _Entries, folder: 
 
 def _runs(entry: Entry, setting: Setting, ids: _Ids, folder: Folder) -> tuple[Run, ...]:
     runs = [
-        Run(entry, setting, folder.searches[search], folder.outcomes.get(outcome))
+        Run(entry, setting, folder.searches[search], folder.outcomes.get(outcome), folder.replays.get(search))
         for search, outcome in ids
         if _whole(search, outcome, folder)
     ]

@@ -256,4 +256,16 @@ class IngestedRecord(msgspec.Struct, frozen=True, kw_only=True):
     file_sha256: str = ""
 
 
-Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord | IngestedRecord
+class ReplayRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A search that was carried out again, by the code and on the data of its record.
+
+    differs: in words, where the two first differ; null where they agree.
+    """
+
+    schema: int = SCHEMA
+    search: str
+    differs: str | None
+    environment: dict[str, Any] = {}
+
+
+Line = SearchRecord | OutcomeRecord | TrainingRecord | SamplingRecord | PlanRecord | IngestedRecord | ReplayRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import RecordError
-from harness.records.lines import Asked, Incumbent, OutcomeRecord, Paid, RankQuality, SearchRecord, Status
+from harness.records.lines import Asked, Incumbent, OutcomeRecord, Paid, RankQuality, ReplayRecord, SearchRecord, Status
 from harness.records.specs import Entry, Setting
 
 
@@ -13,13 +13,15 @@ from harness.records.specs import Entry, Setting
 class Run:
     """One entry in one setting with one search seed.
 
-    outcome: None where the search left nothing to score, or its answer has not been scored yet.
+    outcome: None where the search left nothing to score, or its answer has not been scored yet. replay: None where the
+    search was not carried out again.
     """
 
     entry: Entry
     setting: Setting
     search: SearchRecord
     outcome: OutcomeRecord | None
+    replay: ReplayRecord | None = None
 
     @property
     def seed(self) -> int:

@@ -21,6 +21,7 @@ from harness.records.lines import (
     Line,
     OutcomeRecord,
     PlanRecord,
+    ReplayRecord,
     SamplingRecord,
     SearchRecord,
     TrainingRecord,
@@ -34,6 +35,7 @@ FILES: dict[type[Any], str] = {
     SamplingRecord: "samplings.jsonl",
     PlanRecord: "plans.jsonl",
     IngestedRecord: "ingested.jsonl",
+    ReplayRecord: "replays.jsonl",
 }
 """The file of each kind of line. To merge folders, join each of these files."""
 SEARCHES = FILES[SearchRecord]
@@ -82,6 +84,8 @@ class Folder:
     samplings: dict[str, SamplingRecord] = field(default_factory=dict)
     ingested: dict[str, IngestedRecord] = field(default_factory=dict)
     plans: list[PlanRecord] = field(default_factory=list)
+    replays: dict[str, ReplayRecord] = field(default_factory=dict)
+    """By search; where one of several differs, that one."""
     problems: list[Problem] = field(default_factory=list)
     sharing: Sharing = field(default_factory=Sharing)
 
@@ -115,6 +119,10 @@ def read_folder(path: Path) -> Folder:
         if plan.id not in seen:
             seen.add(plan.id)
             found.plans.append(plan)
+    for _, replay in _lines(path, ReplayRecord, found.problems):
+        known = found.replays.get(replay.search)
+        if known is None or known.differs is None:
+            found.replays[replay.search] = replay
     return found
 
 

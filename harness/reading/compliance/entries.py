@@ -189,6 +189,16 @@ def _architectures(_: SettingRuns, entry: EntryRuns) -> Ruling:
     return True, "the reported architecture of every run that has a final score"
 
 
+def _deterministic(_: SettingRuns, entry: EntryRuns) -> Ruling:
+    again = [(r.seed, r.replay) for r in entry.runs if r.replay is not None]
+    if not again:
+        return None, "no run was carried out again"
+    for seed, replay in again:
+        if replay.differs is not None:
+            return False, f"not deterministic: seed {seed} was carried out again, and {replay.differs}"
+    return True, f"{len(again)} of {counted(len(entry.runs), 'run')} carried out again, all the same"
+
+
 def _tau_stated(_: SettingRuns, entry: EntryRuns) -> Ruling:
     """Without a tau, nobody knows how good a learned order is."""
     measured = [r.ktau for r in entry.runs if r.ktau is not None]
@@ -216,6 +226,7 @@ ENTRY_RULES: dict[str, Callable[[SettingRuns, EntryRuns], Ruling]] = {
     "search-cost": _search_cost,
     "spread": _spread,
     "code-version": _code,
+    "deterministic": _deterministic,
     "architectures": _architectures,
     "ktau-variant": _tau_stated,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from harness import Evaluator, FinalScores, RunContext, Task, Truth
 from harness.errors import DataMissing, InvalidArchitecture
 from harness.reading.compliance import Finding, check_compliance
 from harness.reading.study import StudyRuns, read_study
-from harness.records.lines import Asked, Paid, RankQuality
+from harness.records.lines import Asked, Paid, RankQuality, ReplayRecord
 from harness.records.runs import Run
 from harness.search.budget import Budget
 
@@ -50,6 +51,12 @@ def with_seed(seed: int, **changes: Any) -> list[Run]:
     """The sound runs, with one run of alpha on toy/a changed."""
     changed = run("alpha", seed, **({"ktau": TAU, "provenance": LAST_EPOCH} | changes))
     return [changed if _is(r, "alpha", seed) else r for r in sound()]
+
+
+def again(seed: int) -> list[Run]:
+    """The sound runs, of which one run of alpha on toy/a was carried out again, otherwise than before."""
+    differs = ReplayRecord(search="", differs="its queries differ")
+    return [replace(r, replay=differs) if _is(r, "alpha", seed) else r for r in sound()]
 
 
 def without(label: str, seed: int | None = None) -> list[Run]:
@@ -114,7 +121,7 @@ def test_a_sound_study_breaks_no_rule() -> None:
     found = findings(sound())
     assert [f for f in found if f.ok is False] == []
     assert {f.rule for f in found if f.ok is None} == {
-        "with-and-without-tricks", "scores-as-in-the-table", "ablations"
+        "with-and-without-tricks", "scores-as-in-the-table", "ablations", "deterministic"
     }  # fmt: skip
 
 
@@ -214,6 +221,7 @@ CASES = [
         "accounting", "more distinct architectures than paid",
         lambda: (with_seed(2, asked=Asked(120, 20, 0, keys=101)),),
     ),
+    Case("deterministic", "not deterministic: seed 3 was carried out again, and", lambda: (again(3),)),
     Case("code-version", "seed 3 names neither", lambda: (with_seed(3, code={"distribution": "toy", "version": ""}),)),
     Case("architectures", "seed 5: the reported architecture is not", lambda: (with_seed(5, arch=None),)),
     Case(
