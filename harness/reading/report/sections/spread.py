@@ -51,14 +51,14 @@ def spreads_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[Ta
 
 def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSpread:
     s, found = runs.setting, TaskSpread(title=runs.setting.title, setting=runs.setting)
-    if not runs.about.recorded:
-        if runs.sampling is None:
-            return msgspec.structs.replace(found, missing="random sampling is not in the folder")
-        return msgspec.structs.replace(found, unit=runs.sampling.score.unit, drawn=spread(runs.sampling.draws))
     try:
         evaluator = open_task(s.task)
     except (DataMissing, PluginError, UnknownName) as error:
         return msgspec.structs.replace(found, missing=f"it needs the task's data: {error}")
+    if not evaluator.task.recorded:
+        draws = [] if runs.sampling is None else runs.sampling.draws
+        why = None if draws else "random sampling has no score yet"
+        return msgspec.structs.replace(found, unit=evaluator.score.unit, drawn=spread(draws), missing=why)
     rng = stream(next(runs.runs).search.spec.study_seed, "spread", s.task)
     archs = sampled(evaluator, s.law, s.final, rng, DRAWS)
     truth = evaluator.truth(s.final)
