@@ -299,6 +299,9 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
         final = spec.final or task.finals[0]
         if final not in task.finals:
             raise StudyError(f"task {spec.name!r} has no final {final!r}; it has {', '.join(task.finals)}")
+    with of_field(f"{place}.final_seed"):
+        if spec.final_seed is not None and task.recorded:
+            raise StudyError(f"task {spec.name!r} is recorded, so no final training could take a final_seed")
     with of_field(f"{place}.law"):
         law = spec.law or evaluator.law
         for of in (evaluator, search):

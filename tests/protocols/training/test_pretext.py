@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 import torch
 from small_trainings import AUGMENT, SHAPE, random_data, small_job, weights
+from studies import run
 from torch import Generator, nn
 from torch.nn.functional import normalize
 
 from harness import HarnessError, RunContext
+from harness.records.store import read_folder
 from harness.registry import Registry
 from harness.running.plan import make_plan
-from harness.running.study import load_study
+from harness.running.study import StrategySpec, Study, TaskSpec, load_study
+from harness.search.budget import Budget
 from harness_training.augment import Pipeline
 from harness_training.checkpoint import Checkpoint
 from harness_training.contrastive import contrastive_loss
@@ -149,6 +152,31 @@ def test_a_search_by_the_loss_and_final_scores_by_accuracy(registry: Registry, d
     arch = searched.space.sample(np.random.default_rng(0), 1)
     supervised = plan.tasks[1].search.validator().costs(arch)
     assert dict(validator.costs(arch)) == supervised, "a constraint means the same in both"
+
+
+def test_csnas_searches_by_the_loss_and_reports_accuracy(registry: Registry, data_folder: Path, tmp_path: Path) -> None:
+    """The record says whose result it is; the answer has the lowest loss of what was paid."""
+    pytest.importorskip("optuna")
+    folder = data_folder / "protocols" / "digits"
+    folder.mkdir(parents=True)
+    text = "[network.nasbench201]\nchannels = 2\ncells = 1\nstages = 1\n[data]\ntrain = 60\nvalidation = 60\n"
+    text += "[train]\nepochs = 1\nbatch = 30\nlr = 0.1\nmomentum = 0.9\nweight_decay = 0.0\n"
+    (folder / "tiny.toml").write_text(text)
+    (folder / "blind.toml").write_text(text + "[contrastive]\nviews = 2\ndimensions = 8\n")
+    given = Study(
+        name="s", budget=Budget(queries=4), seeds=1, reference_seeds=1, draws=2,
+        tasks=(TaskSpec(name="train/digits@nasbench201+tiny", search_task="train/digits@nasbench201+blind"),),
+        strategies=(StrategySpec(name="csnas", params={"n_startup_trials": 2, "n_ei_candidates": 24}),),
+    )  # fmt: skip
+    summary, runs = run(registry, tmp_path / "results", given)
+    (search,) = (s for s in read_folder(summary.folder).searches.values() if s.spec.strategy == "csnas")
+    assert search.notes["result_of"] == "the search task's objective, contrastive loss"
+    found = next(r for r in runs if r.entry.strategy == "csnas")
+    assert found.score is not None
+    assert 0 <= found.score <= 100
+    losses = [i.valid for i in search.incumbents]
+    assert losses == sorted(losses, reverse=True)
+    assert len(losses) >= 1
 
 
 def test_a_trainer_gives_features_in_place_of_logits(registry: Registry, data_folder: Path) -> None:
