@@ -128,7 +128,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_passed_over(
         path.write_bytes(b"no zip at all")
     if damage == "network":
         state = torch.load(path, weights_only=True)
-        del state["network"]["stem.0.weight"]
+        del state["network"]["network.stem.0.weight"]
         torch.save(state, path)
     found, network = train(one, checkpoint=Checkpoint(path, "key", say=said.append))
     assert len(said) == 1
