@@ -267,6 +267,13 @@ class Evaluator(ABC):
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         """The scores that are reported; ``seed`` only for tasks that train. Read once, after the search."""
 
+    def learning_curves(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Floats | None:
+        """Scores after every epoch of final trainings that were carried out and kept, float64 [epochs, n].
+
+        NaN throughout where a training is not kept here; None where the task keeps none. Trains nothing.
+        """
+        return None
+
     def truth(self, final: str) -> Truth | None:
         """The scores of all rows where they are recorded, else None."""
         return None

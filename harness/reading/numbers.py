@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from harness.reading.agreement import Spread
 from harness.search.budget import UNITS, Budget, Unit
 from harness.statistics.inference import Verdict
 
@@ -28,6 +29,10 @@ def interval(low: float | None, high: float | None, places: int = 2, *, signed: 
     if low is None or high is None:
         return NONE
     return f"[{number(low, places, signed=signed)}, {number(high, places, signed=signed)}]"
+
+
+def mean_and_largest(spread: Spread | None, places: int = 2) -> str:
+    return NONE if spread is None else f"{number(spread.mean, places)} ({number(spread.high, places)})"
 
 
 def p_value(p: float | None) -> str:

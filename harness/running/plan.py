@@ -252,7 +252,7 @@ def _planned(t: OpenTask, budget: Budget, sampling: SamplingSpec, study: Study) 
         search_task=t.search_name,
         law=t.law,
         final=t.final,
-        final_seed=study.final_seed if t.trains else None,
+        final_seed=_final_seed(t, study),
         budget=budget,
         constraints=t.constraints,
     )
@@ -274,13 +274,18 @@ def _sampling_spec(t: OpenTask, study: Study) -> SamplingSpec:
         search_task=t.search_name,
         law=t.law,
         final=t.final,
-        final_seed=study.final_seed if t.trains else None,
+        final_seed=_final_seed(t, study),
         constraints=t.constraints,
         study_seed=study.seed,
-        draws=None if exact else (t.evaluator.sampling_draws or max(FEWEST_DRAWS, study.seeds)),
+        draws=None if exact else (t.evaluator.sampling_draws or study.draws or max(FEWEST_DRAWS, study.seeds)),
         data_digest=t.evaluator.data_digest,
         search_data_digest=t.search.data_digest,
     )
+
+
+def _final_seed(t: OpenTask, study: Study) -> int | None:
+    own = t.spec.final_seed
+    return (study.final_seed if own is None else own) if t.trains else None
 
 
 def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
@@ -294,6 +299,9 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
         final = spec.final or task.finals[0]
         if final not in task.finals:
             raise StudyError(f"task {spec.name!r} has no final {final!r}; it has {', '.join(task.finals)}")
+    with of_field(f"{place}.final_seed"):
+        if spec.final_seed is not None and task.recorded:
+            raise StudyError(f"task {spec.name!r} is recorded, so no final training could take a final_seed")
     with of_field(f"{place}.law"):
         law = spec.law or evaluator.law
         for of in (evaluator, search):

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.errors import HarnessError, counted
 from harness.running.listening import Listener, Silent
+from harness.running.under_way import lines, watched
 
 _FEW = 50
 """Up to so many items, each gets a line of its own."""
@@ -119,7 +120,7 @@ def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listene
     with ExitStack() as stack:
         shown: Listener = Silent() if quiet else Lines()
         if not quiet and sys.stderr.isatty():
-            shown = Bar(stack.enter_context(_rich()))
+            shown = Bar(stack.enter_context(_rich(stack.enter_context(watched()))))
         if log_file is not None:
             try:
                 file = stack.enter_context(log_file.open("a", encoding="utf-8"))
@@ -129,9 +130,16 @@ def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listene
         yield shown
 
 
-def _rich() -> Any:
-    from rich.console import Console
+def _rich(trainings: Path) -> Any:
+    """A bar, and under it how the trainings go on that tell of themselves in the folder ``trainings``."""
+    from rich.console import Console, Group
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class WithTrainings(Progress):
+        def get_renderable(self) -> Group:
+            under_way = [Text(f"  {line}", overflow="ellipsis", no_wrap=True) for line in lines(trainings)]
+            return Group(super().get_renderable(), *under_way)
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     columns = (
@@ -141,7 +149,7 @@ def _rich() -> Any:
         TextColumn("{task.fields[failed]}", style="red", markup=False),
         TextColumn("{task.description}", markup=False),
     )
-    return Progress(*columns, console=console)
+    return WithTrainings(*columns, console=console, refresh_per_second=4)
 
 
 def _duration(seconds: float) -> str:

@@ -36,6 +36,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search_task: str | None = None
     constraints: tuple[str, ...] = ()
     as_small_as: str | None = None
+    final_seed: int | None = None
+    """Training seed of this task's final scores, in place of the study's."""
 
 
 class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,6 +76,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reference_seeds: int | None = None
     """Runs of matched random search; default 200 where the task is recorded, as many as ``seeds`` where it trains."""
     final_seed: int = 0
+    draws: int | None = None
+    """Architectures of random sampling on a task that trains; default as many as ``seeds``, and at least 8."""
     score_incumbents: bool = False
     """On a task that trains: whether each incumbent gets a final training too, for curves of final scores."""
     ktau_sample: int | None = None
@@ -219,6 +223,8 @@ def check_shape(study: Study) -> None:
         raise refuse("budget", "budget = []: name at least one budget")
     if len(set(study.budgets)) < len(study.budgets):
         raise refuse("budget", "two budgets are equal")
+    if study.draws is not None and study.draws < 2:
+        raise refuse("draws", f"draws = {study.draws}: at least 2")
     for name in ("seed", "final_seed"):
         if getattr(study, name) < 0:
             raise refuse(name, f"{name} = {getattr(study, name)}: not negative")
@@ -235,6 +241,8 @@ def check_shape(study: Study) -> None:
             raise refuse(f"strategies[{position}].tuning_queries", why)
     seen: list[TaskSpec] = []
     for position, t in enumerate(study.tasks):
+        if t.final_seed is not None and t.final_seed < 0:
+            raise refuse(f"tasks[{position}].final_seed", f"final_seed = {t.final_seed}: not negative")
         for text in t.constraints:
             with of_field(f"tasks[{position}].constraints"):
                 Constraint.parse(text)
@@ -242,10 +250,11 @@ def check_shape(study: Study) -> None:
             if (other.final, other.law) != (t.final, t.law):
                 why = f"task {t.name!r} is named twice with different final or law; it has one of each in a study"
                 raise refuse(f"tasks[{position}]", why)
-            if (other.search_task, other.constraints, other.as_small_as) == (
+            if (other.search_task, other.constraints, other.as_small_as, other.final_seed) == (
                 t.search_task,
                 t.constraints,
                 t.as_small_as,
+                t.final_seed,
             ):
                 why = f"task {t.name!r} is named twice; a task has one final in a study"
                 raise refuse(f"tasks[{position}]", why)

@@ -46,7 +46,8 @@ class Networks(ABC):
     def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
         """The network of ``arch`` as it is written, weights drawn from torch's global generator, in training mode.
 
-        It maps float32 [n, channels, side, side] to logits [n, classes]. Built with ``auxiliary``, it gives the pair
+        It maps float32 [n, channels, side, side] to logits [n, classes]; a training without labels asks for features of
+        another length in their place. Built with ``auxiliary``, it gives the pair
         (logits, logits of the auxiliary head) while in training mode. One that knows ``drop_path`` has a float
         attribute of that name, the probability that a path is dropped in training mode; the training sets it.
         Raises HarnessError where the network cannot read such images.

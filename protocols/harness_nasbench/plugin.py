@@ -22,6 +22,7 @@ def nas_harness_spaces() -> list[Provides]:
         Provides("harness_nasbench.spaces.nasbench101:NASBench101Space"),
         Provides("harness_nasbench.spaces.nasbench201:NASBench201Space"),
         Provides("harness_nasbench.spaces.darts:DartsSpace"),
+        Provides("harness_nasbench.spaces.darts_few:FewDartsSpace"),
         Provides("harness_nasbench.spaces.darts_dense:DenseDartsSpace"),
         Provides("harness_nasbench.spaces.chain:ChainSpace"),
     ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 Denominator = Literal["own", "common"]
@@ -84,18 +84,21 @@ def contrastive_loss(
     return weight * loss(of_all) + (1.0 - weight) * torch.stack([loss(one) for one in own]).mean()
 
 
-class MemoryBank:
+class MemoryBank(nn.Module):
     """One feature of length 1 for every image of the training split, moving with the network."""
+
+    entries: Tensor
 
     def __init__(self, features: Tensor) -> None:
         """features: [images, d], of one pass of the network as it was initialised."""
-        self._entries = normalize(features.detach(), dim=1)
+        super().__init__()
+        self.register_buffer("entries", normalize(features.detach(), dim=1))
 
     def __getitem__(self, images: Tensor) -> Tensor:
         """r of these images, [n, d], without gradient."""
-        return self._entries[images]
+        return self.entries[images]
 
     def update(self, images: Tensor, features: Tensor, momentum: float = MOMENTUM) -> None:
         """r <- normalise(momentum r + (1 - momentum) z), z the features [n, d] at length 1."""
-        moved = momentum * self._entries[images] + (1.0 - momentum) * normalize(features.detach(), dim=1)
-        self._entries[images] = normalize(moved, dim=1)
+        moved = momentum * self.entries[images] + (1.0 - momentum) * normalize(features.detach(), dim=1)
+        self.entries[images] = normalize(moved, dim=1)

@@ -8,10 +8,10 @@ import msgspec
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """Top-1 accuracy in percent on the images that judge, after so many epochs."""
+    """The score on the images that judge, after so many epochs: top-1 accuracy in percent, or a contrastive loss."""
 
     epochs: int
-    accuracy: float
+    score: float
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def score(self) -> float:
-        """Accuracy in percent after the last epoch; NaN where the training diverged or is not finished."""
+        """On the images that judge, after the last epoch; NaN where the training diverged or is not finished."""
         if self.diverged is not None or not self.judged or self.judged[-1].epochs != self.epochs:
             return math.nan
-        return self.judged[-1].accuracy
+        return self.judged[-1].score

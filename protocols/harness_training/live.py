@@ -20,7 +20,6 @@ from harness import (
     FinalScores,
     HarnessError,
     RunContext,
-    Score,
     Task,
     Validation,
     Validator,
@@ -38,14 +37,14 @@ OpenTrainer = Callable[[Purpose], Trainer]
 
 
 class LiveValidator(Validator):
-    """Accuracy on the images that validate, after a training on the training images.
+    """The score on the images that validate, after a training on the training images: accuracy, or a contrastive loss.
 
     A row is a class of isomorphic architectures, trained as its canonical encoding. Each fidelity is a training of its
     own, with a schedule of its own. Seconds are not recorded: no budget may hang on the speed of a machine.
     """
 
     def __init__(self, trainer: Trainer, seed: int) -> None:
-        self.space, self.score = trainer.networks.space, Score()
+        self.space, self.score = trainer.networks.space, trainer.score
         part = trainer.recipe.train
         levels = sorted({*part.fidelities, part.epochs})
         self.fidelities = tuple(Fidelity(f"{epochs} epochs", epochs) for epochs in levels)
@@ -84,7 +83,7 @@ class LiveEvaluator(Evaluator):
         """``open_trainer``: the task's trainer for a purpose, on the CPU."""
         self.task, self.name, self._open = task, name, open_trainer
         self._search = open_trainer("validation")
-        self.space, self.score = self._search.networks.space, Score()
+        self.space, self.score = self._search.networks.space, self._search.score
         self.law = self.space.default_law
         of = self._search
         self.data_digest = digest(
@@ -105,6 +104,17 @@ class LiveEvaluator(Evaluator):
             raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
         trainer = _on(self._final, "cpu")
         return FinalScores(np.array([_score(trainer, a, seed or 0, None) for a in archs], dtype=float))
+
+    def learning_curves(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Floats | None:
+        if self._final.recipe.train.judge != "each":
+            return None
+        trainer = _on(self._final, "cpu")
+        curves = np.full((trainer.recipe.train.epochs, len(archs)), np.nan)
+        for column, arch in enumerate(archs):
+            found = None if trainer.store is None else trainer.store.find(trainer.identity(arch, seed or 0))
+            if found is not None and len(found.curve.judged) == len(curves):
+                curves[:, column] = [j.score for j in found.curve.judged]
+        return curves
 
     @cached_property
     def _final(self) -> Trainer:

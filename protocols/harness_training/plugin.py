@@ -18,6 +18,8 @@ def nas_harness_networks() -> list[Provides]:
     classes = (
         "nasbench201:NASBench201Networks",
         "darts:DartsNetworks",
+        "darts:FewDartsNetworks",
+        "darts:DenseDartsNetworks",
         "nasbench101:NASBench101Networks",
         "chain:ChainNetworks",
         "toy:ToyNodeNetworks",

@@ -16,7 +16,8 @@ class LiveTraining(TrainingProtocol):
     """Networks trained here: any space that has networks, any image data set, any protocol file.
 
     A task is called train/<data>@<space>+<protocol>, such as train/digits@darts+C+D. Fidelities are epochs. A search
-    sees accuracy on images held out of the training split; a final score is trained from scratch on all of that split.
+    sees accuracy, or a contrastive loss without labels, on images held out of the training split; a final score is
+    trained from scratch on all of that split.
     Budgets are queries or epochs.
     """
 

@@ -117,6 +117,8 @@ def _checked(table: dict[str, Any], files: str) -> Recipe:
         raise HarnessError(f"{files}: fidelities are to be fewer epochs than the {recipe.train.epochs} of [train]")
     if recipe.train.nesterov and not recipe.train.momentum:
         raise HarnessError(f"{files}: nesterov needs a momentum")
+    if recipe.contrastive is not None and recipe.train.auxiliary:
+        raise HarnessError(f"{files}: an auxiliary head wants labels, which [contrastive] does not read")
     return recipe
 
 

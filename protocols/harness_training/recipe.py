@@ -61,6 +61,25 @@ class AugmentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cutout: Whole = 0
 
 
+class ContrastivePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[contrastive]``: train without labels, by CSNAS's objective (`harness_training.contrastive`), in place of
+    cross-entropy; the score is the loss on the images that judge.
+
+    views: of each image, itself and others augmented by ``[augment]``. vertical: others are flipped upside down half of
+    the time. grey: share of the others that lose their colour. dimensions: of a feature. weight, temperature: of Eqs. 1
+    to 3. momentum: of the memory bank. denominator: of a negative, ``own`` as Eq. 1 is written, or ``common``.
+    """
+
+    views: Annotated[int, msgspec.Meta(ge=2)]
+    vertical: bool = False
+    grey: Rate = 0.0
+    dimensions: Count = 128
+    weight: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    temperature: Positive = 0.07
+    momentum: Rate = 0.5
+    denominator: Literal["own", "common"] = "own"
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole protocol file. network: settings of the networks, by space."""
 
@@ -69,13 +88,22 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     train: TrainPart
     data: DataPart = DataPart()
     augment: AugmentPart = AugmentPart()
+    contrastive: ContrastivePart | None = None
     network: dict[str, dict[str, Any]]
 
     def digest(self, space: str) -> str:
         """Of all that decides a training on ``space``: not of the words, nor of other spaces' networks, nor of which
         fidelities are offered, nor of the split, which the data's digest holds."""
         train = {k: v for k, v in msgspec.to_builtins(self.train).items() if k not in ("fidelities", "epochs")}
-        return digest(train, msgspec.to_builtins(self.augment), self.network[space])
+        pretext = [] if self.contrastive is None else [msgspec.to_builtins(self.contrastive)]
+        return digest(train, msgspec.to_builtins(self.augment), self.network[space], *pretext)
 
 
-PARTS: dict[str, type[msgspec.Struct]] = {"": Recipe, "train": TrainPart, "data": DataPart, "augment": AugmentPart}
+PARTS: dict[str, type[msgspec.Struct]] = {
+    "": Recipe,
+    "train": TrainPart,
+    "data": DataPart,
+    "augment": AugmentPart,
+    "contrastive": ContrastivePart,
+}
+"""Each table of a protocol file."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness import Architecture, HarnessError, Networks
+from harness import Architecture, HarnessError, ImageShape, Networks, Score
 from harness.records.identity import code_version
 from harness.registry import Registry
 from harness_training.checkpoint import Checkpoint
@@ -33,6 +33,19 @@ class Trainer:
     code: dict[str, Any]
     device: torch.device
     store: Store | None = None
+
+    @property
+    def score(self) -> Score:
+        """What a training gives."""
+        if self.recipe.contrastive is None:
+            return Score()
+        return Score("contrastive loss", "", higher_is_better=False, ratio_scale=False)
+
+    @property
+    def trained_on(self) -> ImageShape:
+        """The images as the network that is trained sees them: without labels, its outputs are features."""
+        pretext = self.recipe.contrastive
+        return self.data.shape if pretext is None else self.data.shape._replace(classes=pretext.dimensions)
 
     def identity(self, arch: Architecture, seed: int, epochs: int | None = None) -> Identity:
         """Of the training of ``arch``'s canonical encoding."""
@@ -60,7 +73,7 @@ class Trainer:
         identity = self.identity(arch, seed, epochs)
 
         def build(auxiliary: bool) -> torch.nn.Module:
-            return self.networks.build(identity.arch, self.data.shape, auxiliary=auxiliary)
+            return self.networks.build(identity.arch, self.trained_on, auxiliary=auxiliary)
 
         def run(checkpoint: Checkpoint | None) -> Curve:
             job = Job(build, self.data, self.recipe, seed, identity.epochs)
@@ -72,7 +85,7 @@ class Trainer:
         return found.curve
 
     def costs(self, arch: Architecture) -> Costs:
-        """Of the network that is trained."""
+        """Of the network that classifies, so that a constraint means the same in a search without labels."""
         return measure(self.networks, self.networks.space.canonical(arch), self.data.shape)
 
 

@@ -1,4 +1,5 @@
-"""How a training goes on: a line now and then where it takes long, and TensorBoard's scalars where they are wanted."""
+"""How a training goes on: a line now and then where it takes long, the line under a study's progress, and TensorBoard's
+scalars where they are wanted."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Architecture, HarnessError
+from harness.running import under_way
 from harness.running.environment import LOG_DIR
 from harness_training.curve import Curve
 from harness_training.loop import Watch
@@ -16,10 +18,12 @@ from harness_training.trainer import Trainer
 
 EVERY = 30.0
 """Seconds between two lines; a training that is shorter prints none."""
+SHOWN_EVERY = 0.5
+"""The same of the line under a study's progress, which replaces the one before."""
 
 
 class Lines:
-    """Prints epoch, loss and estimated end, at most one line in `EVERY` seconds."""
+    """Says epoch, loss and estimated end, at most one line in ``every`` seconds."""
 
     def __init__(
         self,
@@ -27,8 +31,9 @@ class Lines:
         *,
         say: Callable[[str], None] = print,
         now: Callable[[], float] = time.monotonic,
+        every: float = EVERY,
     ) -> None:
-        self.title, self.say, self.now = title, say, now
+        self.title, self.say, self.now, self.every = title, say, now, every
         self.began = self.said = now()
         self.first: int | None = None
 
@@ -36,7 +41,7 @@ class Lines:
         now, done = self.now(), len(curve.loss)
         if self.first is None:
             self.first = done - 1  # a training that is resumed begins behind its checkpoint
-        if curve.finished or now - self.said < EVERY:
+        if curve.finished or now - self.said < self.every:
             return
         self.said = now
         left = (now - self.began) / (done - self.first) * (curve.epochs - done)
@@ -44,34 +49,44 @@ class Lines:
 
 
 class Scalars:
-    """Loss and accuracy of each epoch as TensorBoard's scalars. Raises HarnessError where it is not installed."""
+    """Loss and score of each epoch as TensorBoard's scalars. score: its name.
 
-    def __init__(self, folder: Path) -> None:
+    Raises HarnessError where TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, score: str = "accuracy") -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise HarnessError(f"--log-dir needs TensorBoard: pip install tensorboard ({error})") from error
         self.writer: Any = SummaryWriter(str(folder))
+        self.score = score
 
     def __call__(self, curve: Curve) -> None:
         epoch = len(curve.loss)
         self.writer.add_scalar("loss", curve.loss[-1], epoch)
         if curve.judged and curve.judged[-1].epochs == epoch:
-            self.writer.add_scalar("accuracy", curve.judged[-1].accuracy, epoch)
+            self.writer.add_scalar(self.score, curve.judged[-1].score, epoch)
         if curve.finished:
             self.writer.close()
 
 
 def watcher(trainer: Trainer, arch: Architecture, seed: int, epochs: int | None) -> Watch:
-    """Of one training: lines, and scalars where `LOG_DIR` is set."""
+    """Of one training: lines, under a study's progress too where that is shown, and scalars where `LOG_DIR` is set."""
     key = trainer.identity(arch, seed, epochs).key
-    told: list[Watch] = [Lines(f"training {key[:8]} for {trainer.data.purpose}, seed {seed}")]
+    title = f"training {key[:8]} for {trainer.data.purpose}, seed {seed}"
+    told: list[Watch] = [Lines(title)]
+    if os.environ.get(under_way.FOLDER):
+        told.append(Lines(title, say=under_way.tell, every=SHOWN_EVERY))
     if folder := os.environ.get(LOG_DIR):
-        told.append(Scalars(Path(folder) / f"{trainer.data.name}-{trainer.data.purpose}-{key[:8]}"))
+        room = Path(folder) / f"{trainer.data.name}-{trainer.data.purpose}-{key[:8]}"
+        told.append(Scalars(room, trainer.score.name))
 
     def watch(curve: Curve) -> None:
         for tell in told:
             tell(curve)
+        if curve.finished:
+            under_way.tell(None)
 
     return watch
 

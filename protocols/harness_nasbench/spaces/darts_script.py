@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
@@ -69,10 +70,15 @@ class DartsScript(Script):
     operation that reads it, for pointers and operations alike. Masked, the second pointer differs from the first. The
     order of the two is free and is not kept: the encoding puts the lower predecessor first.
 
-    A node that reads one predecessor twice (unmasked only) is one violation; it has no encoding, so its genes are -1.
+    A node that reads one predecessor twice, or has an operation that is not allowed (unmasked only), is one violation;
+    the first has no encoding, so its genes are -1.
     """
 
     slots = max_decisions = 2 * _NODES * 4
+
+    def __init__(self, kept: Iterable[int] = range(len(OPS))) -> None:
+        """kept: the operations that are allowed."""
+        self._kept = np.isin(np.arange(len(OPS)), list(kept))
 
     def start(self, n: int, *, masked: bool = True) -> CellsSoFar:
         empty = np.full((n, 2, _NODES, 2), -1, dtype=np.int64)
@@ -92,7 +98,7 @@ class DartsScript(Script):
         cell, node, is_op, which = self._place(state.slot)
         graph_node, done = 2 + 3 * node + which, np.zeros(n, dtype=np.bool_)
         if is_op:
-            legal = np.ones((n, len(OPS)), dtype=np.bool_)
+            legal = np.tile(self._kept | (not state.masked), (n, 1))
             return Decision(
                 "op", cell, graph_node, len(OPS), state.slot, legal, done, option_ops=np.arange(2, 2 + len(OPS))
             )
@@ -137,5 +143,5 @@ class DartsScript(Script):
                         option[a, b] = i
                     columns.append(option[preds[:, cell, node, 0], preds[:, cell, node, 1]])
                 columns += [ops[:, cell, node, 0], ops[:, cell, node, 1]]
-        found: Ints = twice.sum(axis=(1, 2)).astype(np.int64)
+        found: Ints = (twice | ~self._kept[ops].all(axis=3)).sum(axis=(1, 2)).astype(np.int64)
         return [tuple(row) for row in np.stack(columns, axis=1).tolist()], found

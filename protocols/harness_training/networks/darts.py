@@ -20,6 +20,8 @@ from harness_training.networks.sizes import check_halves
 
 _STEM_WIDTH = 3
 _NODES = 4
+"""Intermediate nodes of DARTS's cells."""
+_DENSE_NODES = 5
 
 
 class DartsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +46,35 @@ class DartsNetworks(Networks):
         assert isinstance(size, DartsSettings)
         check_halves(images, len(_reductions(size.layers)), self.name)
         return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary)
+
+
+class FewDartsNetworks(DartsNetworks):
+    """DARTS's networks, of its cells with fewer operations."""
+
+    name = "darts-few"
+
+
+class DenseSettings(DartsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The defaults are those of CSNAS's search, at which the space's costs count."""
+
+    channels: Annotated[int, msgspec.Meta(ge=2)] = 16
+
+
+class DenseDartsNetworks(Networks):
+    """CSNAS's dense cells in DARTS's network: the sums of up to twenty operations, concatenated.
+
+    The network of what an input reaches; a sum that nothing reaches is zero. As in DARTS otherwise.
+    """
+
+    name = "darts-dense-5"
+    Settings = DenseSettings
+    tricks = frozenset({"auxiliary", "drop_path"})
+
+    def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
+        size = self.settings
+        assert isinstance(size, DenseSettings)
+        check_halves(images, len(_reductions(size.layers)), self.name)
+        return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary, _DENSE_NODES)
 
 
 def _reductions(layers: int) -> set[int]:
@@ -72,6 +103,7 @@ class DartsNetwork(nn.Module):
         size: DartsSettings,
         images: ImageShape,
         auxiliary: bool,
+        nodes: int = _NODES,
     ) -> None:
         super().__init__()
         c, wide = size.channels, _STEM_WIDTH * size.channels
@@ -84,8 +116,8 @@ class DartsNetwork(nn.Module):
             reduction = layer in reductions
             c *= 1 + reduction
             names = [operations[op] for op in cells[reduction].ops]
-            layers.append(_Cell(cells[reduction], names, before_last, last, c, reduction, after_reduction))
-            before_last, last, after_reduction = last, _NODES * c, reduction
+            layers.append(_Cell(cells[reduction], names, before_last, last, c, reduction, after_reduction, nodes * c))
+            before_last, last, after_reduction = last, nodes * c, reduction
             if layer == self.tap:
                 self.auxiliary = _AuxiliaryHead(last, images.classes)
         self.cells = nn.ModuleList(layers)
@@ -113,6 +145,8 @@ class DartsNetwork(nn.Module):
 
 
 class _Cell(nn.Module):
+    """width: channels of its output, of all intermediate nodes together."""
+
     def __init__(
         self,
         graph: CellGraph,
@@ -122,8 +156,10 @@ class _Cell(nn.Module):
         channels: int,
         reduction: bool,
         after_reduction: bool,
+        width: int,
     ) -> None:
         super().__init__()
+        self.width, self.stride = width, 1 + reduction
         self.first: nn.Module = (
             FactorizedReduce(before_last, channels) if after_reduction else ReLUConvBN(before_last, channels, 1)
         )
@@ -133,8 +169,13 @@ class _Cell(nn.Module):
         self.graph = GraphCell(graph, operations, 2, "concat")
 
     def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
-        found: Tensor = self.graph(self.first(before_last), self.second(last))
-        return found
+        inputs = self.first(before_last), self.second(last)
+        if not self.graph.sources[self.graph.last]:
+            side = -(-last.shape[-1] // self.stride)
+            return torch.zeros(len(last), self.width, side, side, dtype=inputs[1].dtype, device=last.device)
+        found: Tensor = self.graph(*inputs)
+        missing = self.width - found.shape[1]  # intermediate nodes that nothing reaches are zero
+        return functional.pad(found, (0, 0, 0, 0, 0, missing)) if missing else found
 
 
 class FactorizedReduce(nn.Module):

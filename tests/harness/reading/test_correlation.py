@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from written_records import run, study, write_study
+from written_records import run, sampling, study, write_study
 
 from harness import Evaluator, Fidelity, FinalScores, RunContext, Score, Task, Truth, Validation, Validator
 from harness.errors import DataMissing
@@ -133,8 +133,17 @@ def test_the_spread_of_random_architectures_stands_beside_the_tables_own(lower: 
     assert sorted([sign * found.drawn.low, sign * found.drawn.high]) == [1.0, 4.0]
     assert found.drawn.std == pytest.approx(np.sqrt(5 / 3))
     assert (found.mean, found.std) == (sign * 2.5, pytest.approx(np.sqrt(5 / 4)))
-    (trained,) = spreads_of(runs, lambda _: FiveRows(recorded=False))
-    assert (trained.missing, trained.drawn) == ("its scores are trained, not recorded", None)
+
+
+def test_the_spread_of_a_task_that_trains_is_that_of_random_sampling() -> None:
+    of_draws = sampling("toy/a", draws=[1.0, 2.0, 6.0])
+    (trained,) = spreads_of(Source(study([run("alpha", 0)], [of_draws])), lambda _: FiveRows(recorded=False))
+    assert trained.drawn is not None
+    assert (trained.drawn.n, trained.drawn.mean, trained.drawn.low, trained.drawn.high) == (3, 3.0, 1.0, 6.0)
+    assert (trained.mean, trained.std) == (None, None), "nobody knows all rows"
+    absent = Source(study([run("alpha", 0)], [sampling("toy/a", draws=[])]))
+    (none,) = spreads_of(absent, lambda _: FiveRows(recorded=False))
+    assert (none.drawn, none.missing) == (None, "random sampling has no score yet")
 
 
 def test_what_is_not_there_or_not_the_records_own_is_said() -> None:
@@ -142,7 +151,7 @@ def test_what_is_not_there_or_not_the_records_own_is_said() -> None:
     other.data_digest = "d2"
     assert "not those of the records" in str(correlation(other).note)
     trained = correlation(FiveRows(recorded=False))
-    assert (trained.missing, trained.agreements) == ("its scores are trained, not recorded", [])
+    assert (trained.missing, trained.agreements) == ("its trainings keep no score of every epoch", [])
 
     def absent(_: str) -> Evaluator:
         raise DataMissing("toy/a: no table; get it with: toy-download")

@@ -48,6 +48,21 @@ def test_protocols_are_compared_in_pairs_of_one_architecture() -> None:
     assert (long.moves_low, long.moves_high) == pytest.approx((ends.low, ends.high))
 
 
+def test_the_order_of_the_same_architectures_on_two_rungs() -> None:
+    """Figures 8 and 9. Ranks 3, 2, 1, 4 become 2, 2, 1, 4: one of four shifts, by one."""
+    found = source([rung("t/base", BASE), rung("t/long", LONG)])
+    ((base, long),) = ladders_of(found)
+    assert base.ktau is None
+    assert long.ktau == pytest.approx(stats.kendalltau(BASE, LONG).statistic)
+    assert long.shifts is not None
+    assert (long.shifts.mean, long.shifts.high, long.shifts.n) == (0.25, 1.0, 4)
+    (table,) = SECTION.tables(found)
+    assert [c.header for c in table.columns][6:8] == ["tau-b", "rank shift"]
+    assert table.rows[1].cells[6:8] == ("0.91", "0 (1)")
+    ((_, failed),) = ladders_of(source([rung("t/base", BASE), rung("t/long", LONG, failed=1)]))
+    assert (failed.ktau, failed.shifts) == (None, None)
+
+
 def test_the_search_is_the_best_entry_less_random_sampling() -> None:
     ((base, long),) = ladders_of(source([rung("t/base", BASE), rung("t/long", LONG)]))
     assert (base.search, base.search_moves, base.entries) == ("one", 1.0, 2)

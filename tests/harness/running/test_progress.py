@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,8 @@ from studies import run, study
 from harness.cli.study_options import parse_memory
 from harness.errors import HarnessError
 from harness.registry import Registry
-from harness.running import progress
-from harness.running.progress import Lines, open_progress
+from harness.running import progress, under_way
+from harness.running.progress import Bar, Lines, open_progress
 
 
 def test_few_runs_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +60,31 @@ def test_the_log_has_each_event_as_a_line_of_json(toy: Registry, tmp_path: Path)
     assert [e["time"] for e in events] == sorted(e["time"] for e in events)
     with pytest.raises(HarnessError, match="--log-file .* cannot be written"), open_progress(True, tmp_path):
         pass
+
+
+def test_trainings_under_way_stand_under_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of each process that trains; of one that was killed none, and none where nobody watches."""
+    from rich.console import Console
+
+    monkeypatch.delenv(under_way.FOLDER, raising=False)
+    under_way.tell("nobody reads this")
+    shown = io.StringIO()
+    with under_way.watched() as folder:
+        bar = progress._rich(folder)
+        Bar(bar).stage("run", 10, 0)
+        under_way.tell("epoch 2 of 12, loss 1.5000, about 9 s left")
+        child = multiprocessing.get_context("fork").Process(target=under_way.tell, args=("of one that has ended",))
+        child.start()
+        child.join()
+        assert len(list(folder.iterdir())) == 2
+        Console(file=shown, width=100).print(bar.get_renderable())
+        under_way.tell(None)
+        assert [p.name for p in folder.iterdir()] == [str(child.pid)]
+    assert not folder.exists()
+    assert under_way.FOLDER not in os.environ
+    first, second = shown.getvalue().rstrip().splitlines()
+    assert "0/10" in first
+    assert second.strip() == "epoch 2 of 12, loss 1.5000, about 9 s left"
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,8 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
             r"study.toml:1[34]: .*field strategies\[1\]",
         ),
         (("queries = 10", "queries = 0"), "positive"),
+        (("seeds = 2", "seeds = 2\ndraws = 1"), r"study.toml:4: draws = 1: at least 2 \(field draws\)"),
+        (('"toy/edges"', '"toy/edges"\nfinal_seed = -1'), "study.toml:8: final_seed = -1: not negative"),
         (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
         (("seeds = 2", "seeds = 0"), "at least 1"),
         (
@@ -146,6 +148,7 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
         (("tuning_queries = 0", 'ablations = ["none"]'), StudyError, "no ablation 'none'; it declares: single"),
         (('name = "toy/edges"', 'name = "toy/edges"\nfinal = "mean"'), StudyError, "no final 'mean'; it has single"),
         (('name = "toy/edges"', 'name = "toy/edges"\nlaw = "rows"'), StudyError, "no law 'rows'"),
+        (('name = "toy/edges"', 'name = "toy/edges"\nfinal_seed = 1'), StudyError, "recorded, so no final training"),
         (("{ queries = 10 }", "{ seconds = 10 }"), StudyError, "toy/timeless: the budget limits seconds, but"),
         (
             ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["weight < 3"]'),

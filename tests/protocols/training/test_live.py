@@ -12,14 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kendalltau
 from studies import comparable, run, runs_in, study
 
 from harness import HarnessError, RunContext, UnknownName
 from harness.cli import main
 from harness.reading.report.description import describe_name
+from harness.reading.report.section import Source
+from harness.reading.report.sections.correlation import correlations_of
+from harness.reading.report.sections.ladder import ladders_of
+from harness.reading.report.sections.spread import spreads_of
+from harness.reading.study import read_study
 from harness.records.store import read_folder
 from harness.registry import Registry
-from harness.running.study import StrategySpec, TaskSpec
+from harness.running.study import StrategySpec, Study, TaskSpec
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
 from harness.search.oracle import Oracle
@@ -195,7 +201,7 @@ def test_out_of_memory_fails_the_run_alone_and_is_named(
     ordinary = loop._Training.run
 
     def run_out(self: Any, *args: Any) -> Any:
-        if self.job.seed == 1 and len(self.images) == 60:
+        if self.job.seed == 1 and len(self.objective.images) == 60:
             raise torch.OutOfMemoryError("tried to allocate 80 GiB")
         return ordinary(self, *args)
 
@@ -259,6 +265,41 @@ def test_one_search_is_scored_under_several_final_protocols(registry: Registry, 
     assert sorted(archs[TASK]) == sorted(archs[longer])
     assert {one.spec.task, two.spec.task} == {TASK, longer}
     assert {tuple(r.outcome.provenance["task"]["tricks"]) for r in runs if r.outcome} == {(), ("L",)}
+
+
+def test_figures_about_the_task_come_from_random_sampling(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    """Yang et al.: the same architectures with two final seeds (Figure 8), their spread (4), their curves (5)."""
+    (tiny.parent / "tricks" / "each.toml").write_text('[train]\njudge = "each"\nepochs = 4\n')
+    each = f"{TASK}+each"
+    given = Study(
+        name="s", budget=Budget(queries=1), seeds=1, reference_seeds=1, draws=5,
+        strategies=(StrategySpec(name="random-search"),),
+        tasks=(TaskSpec(name=TASK), TaskSpec(name=TASK, final_seed=1), TaskSpec(name=each, search_task=TASK)),
+    )  # fmt: skip
+    summary, _ = run(registry, tmp_path, given)
+    found = read_folder(summary.folder)
+    source = Source(read_study(summary.folder), registry=lambda: registry)
+    assert len(found.searches) == 2, "one search and its reference are scored under all three"
+    ((first, other, _),) = ladders_of(source)
+    assert (first.n, other.setting.final_seed, other.paired) == (5, 1, True)
+    by_seed = [[t for t in found.trainings.values() if t.spec.final_seed == s and t.spec.task == TASK] for s in (0, 1)]
+    assert {t.spec.arch for t in by_seed[0]} == {t.spec.arch for t in by_seed[1]}
+    drawn = next(s.drawn for s in spreads_of(source, source.open_task) if s.setting.task == TASK)
+    assert drawn is not None
+    assert (drawn.n, drawn.mean) == (5, pytest.approx(first.mean))
+    plain, again, curves = correlations_of(source, source.open_task)
+    assert plain.missing == again.missing == "its trainings keep no score of every epoch"
+    assert [(a.kind, a.epochs, a.n) for a in curves.agreements] == [("epochs", e, curves.sample) for e in (1, 2, 3)]
+    archs = [t.spec.arch for t in found.trainings.values() if t.spec.task == each]
+    kept_curves = opened(registry, each).learning_curves(archs, final="trained", seed=0)
+    assert kept_curves is not None
+    finals = opened(registry, each).final_scores(archs, final="trained", seed=0).scores
+    assert kept_curves[-1].tolist() == finals.tolist()
+    want = kendalltau(kept_curves[:3].mean(axis=0), finals).statistic
+    assert curves.agreements[2].ktau_smoothed == pytest.approx(want, nan_ok=True)
+    assert main(["data", "prune", "--most", "0B"]) == 0
+    (emptied,) = (c for c in correlations_of(source, source.open_task) if c.setting.task == each)
+    assert emptied.missing == "none of its trainings is in the store of trainings here"
 
 
 @pytest.mark.slow

@@ -22,7 +22,8 @@ from harness.registry import Registry
 from harness_training.augment import Pipeline
 from harness_training.checkpoint import Checkpoint
 from harness_training.curve import Curve
-from harness_training.loop import Job, evaluate, train
+from harness_training.loop import Job, train
+from harness_training.objective import evaluate
 from harness_training.recipe import AugmentPart
 
 
@@ -36,7 +37,7 @@ def test_same_seed_same_bits_and_another_seed_others(registry: Registry) -> None
     assert weights(one) != weights(three)
     assert other.loss != first.loss
     assert [j.epochs for j in first.judged] == [1, 2, 3]
-    assert first.score == first.judged[-1].accuracy
+    assert first.score == first.judged[-1].score
 
 
 def test_global_random_state_is_left_as_found(registry: Registry) -> None:
@@ -127,7 +128,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_passed_over(
         path.write_bytes(b"no zip at all")
     if damage == "network":
         state = torch.load(path, weights_only=True)
-        del state["network"]["stem.0.weight"]
+        del state["network"]["network.stem.0.weight"]
         torch.save(state, path)
     found, network = train(one, checkpoint=Checkpoint(path, "key", say=said.append))
     assert len(said) == 1

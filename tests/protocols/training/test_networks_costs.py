@@ -65,6 +65,19 @@ def test_darts() -> None:
     assert [f.macs for f in found] == costs["flops"].tolist()
 
 
+def test_csnas_dense_cells() -> None:
+    """Sums that nothing reaches cost nothing, and are zero channels of the concatenation. Half of the cells are as
+    sparse as a search may draw them: nine edges in ten ``none``."""
+    networks = opened("darts-dense-5")
+    rng = np.random.default_rng(5)
+    archs = networks.space.sample(rng, 3)
+    archs += [tuple(np.where(rng.random(len(a)) < 0.9, 0, a).tolist()) for a in networks.space.sample(rng, 12)]
+    found = [measure(networks, a, CIFAR) for a in archs]
+    costs = networks.space.costs(archs)
+    assert [f.params for f in found] == costs["params"].tolist()
+    assert [f.macs for f in found] == costs["flops"].tolist()
+
+
 def test_darts_at_the_evaluation_size_of_its_paper() -> None:
     """20 cells and 36 channels: DARTS's second-order genotype has 3.35 M parameters without its auxiliary head, which
     its paper gives as 3.3 M."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -12,7 +13,10 @@ import pytest
 
 from harness import HarnessError
 from harness.cli import main
+from harness.registry import Registry
+from harness_training import watching
 from harness_training.curve import Curve, Judged
+from harness_training.trainer import open_trainer
 from harness_training.watching import Lines, Scalars
 
 
@@ -72,6 +76,40 @@ def test_scalars_are_loss_and_accuracy_by_epoch(monkeypatch: pytest.MonkeyPatch,
     scalars(curve(9))
     scalars(curve(10))
     assert written == [str(tmp_path), ("loss", 1 / 9, 9), ("loss", 0.1, 10), ("accuracy", 87.5, 10), "closed"]
+
+
+def test_tensorboard_itself_reads_what_was_written(tmp_path: Path) -> None:
+    """Its step counts from 1, as epochs do."""
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed: pip install tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    scalars = Scalars(tmp_path, "contrastive loss")
+    for done in (1, 9, 10):
+        scalars(curve(done))
+    found = EventAccumulator(str(tmp_path)).Reload()
+    assert found.Tags()["scalars"] == ["loss", "contrastive loss"]
+    assert [(e.step, round(e.value, 3)) for e in found.Scalars("loss")] == [(1, 1.0), (9, 0.111), (10, 0.1)]
+    assert [(e.step, e.value) for e in found.Scalars("contrastive loss")] == [(10, 87.5)]
+
+
+def test_a_training_tells_of_itself_where_a_study_shows_its_progress(
+    registry: Registry, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the folder alone: the same score as unwatched, and no line is left at its end."""
+    trainer = open_trainer(registry, "digits", "nasbench201", "smoke")
+    shown: list[str] = []
+    tell = watching.under_way.tell
+    monkeypatch.setattr(watching, "SHOWN_EVERY", 0.0)
+    monkeypatch.setattr(watching.under_way, "tell", lambda line: (shown.append(str(line)), tell(line)))
+    arch = (1, 0, 0, 0, 0, 0)
+    with watching.under_way.watched() as folder:
+        watch = watching.watcher(trainer, arch, 0, 2)
+        watched = trainer.train(arch, 0, 2, watch=watch)
+        assert list(folder.iterdir()) == []
+    line = r"training \w{8} for validation, seed 0: epoch 1 of 2, loss \d\.\d{4}, about \d+ s left"
+    assert re.fullmatch(line, shown[0])
+    assert shown[1:] == ["None"]
+    assert trainer.train(arch, 0, 2) == watched
 
 
 def test_without_tensorboard_it_is_said_before_anything_runs(

@@ -2,7 +2,9 @@
 
 Yang, Esperança and Carlucci (ICLR 2020) on what a task records: Kendall's tau (tau-b) between validation after e
 epochs and the final score (Figure 5; in place of Figure 9's depths), and between two trainings of one architecture
-(Figure 8), each with its changes and rank shifts. This section and `spread` need the tasks' data, not only records.
+(Figure 8), each with its changes and rank shifts. On a task that trains: between the final score and the same training
+after e epochs (Figure 5), where its protocol judges each epoch and this machine has the trainings. This section and
+`spread` need the tasks' data, not only records.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.identity import stream
 from harness.records.specs import Setting
+from harness.records.store import read_folder
 from harness.running.ranking import sampled
 from harness.spaces import Architecture
 
@@ -36,14 +39,15 @@ _SHOWN = 12
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """One tau-b. Null where it does not exist (fewer than two rows, a constant side).
 
-    kind: ``fidelity``, validation at the fidelity against the final score; ``repeats``, repeat i against repeat j at
-    the fidelity, both of ``column``: validation, and test where the task offers it. n: rows of the sample that have
-    both scores. ktau_best, best_n: on those of the n that are among the best tenth of the sample's final scores.
-    ktau_smoothed: with the mean validation of the last 20 epochs, where each epoch is a fidelity. changes, shifts: of
-    the two scores, and of their ranks among the n rows (`Pairing`); changes are null where the two units differ.
+    kind: ``epochs``, a final training after so many epochs against its own end; ``fidelity``, validation at the
+    fidelity against the final score; ``repeats``, repeat i against repeat j at the fidelity, both of ``column``:
+    validation, and test where the task offers it. n: rows of the sample that have both scores. ktau_best, best_n: on
+    those of the n that are among the best tenth of the sample's final scores. ktau_smoothed: with the mean score of the
+    last 20 epochs, where each epoch is there. changes, shifts: of the two scores, and of their ranks among the n rows
+    (`Pairing`); changes are null where the two units differ.
     """
 
-    kind: Literal["fidelity", "repeats"]
+    kind: Literal["epochs", "fidelity", "repeats"]
     column: str
     fidelity: str
     epochs: int | None
@@ -78,14 +82,14 @@ def correlations_of(source: Source, open_task: Callable[[str], Evaluator]) -> li
 
     Raises DataError for broken data.
     """
-    distinct: dict[tuple[str, ...], SettingRuns] = {}
+    distinct: dict[tuple[str | int | None, ...], SettingRuns] = {}
     for runs, _ in source.shown():
         s = runs.setting
-        distinct.setdefault((s.task, s.search_task, s.law, s.final), runs)
-    return [_of_task(runs, open_task) for runs in distinct.values()]
+        distinct.setdefault((s.task, s.search_task, s.law, s.final, s.final_seed), runs)
+    return [_of_task(runs, open_task, source) for runs in distinct.values()]
 
 
-def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCorrelation:
+def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: Source) -> TaskCorrelation:
     first = next(runs.runs)
     outcomes = [r.outcome for r in runs.runs if r.outcome is not None]
     split = outcomes[0].split if outcomes else None
@@ -94,8 +98,10 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCo
         evaluator, search = open_task(runs.setting.task), open_task(runs.setting.search_task)
     except (DataMissing, PluginError, UnknownName) as error:
         return msgspec.structs.replace(found, missing=str(error))
-    if not (evaluator.task.recorded and search.task.recorded):
-        return msgspec.structs.replace(found, missing="its scores are trained, not recorded")
+    if not evaluator.task.recorded:
+        return _of_curves(found, evaluator, source)
+    if not search.task.recorded:
+        return msgspec.structs.replace(found, missing="its validation scores are trained, not recorded")
     rng = stream(first.search.spec.study_seed, "correlation", runs.setting.task)
     archs = sampled(evaluator, runs.setting.law, runs.setting.final, rng, SAMPLE)
     differs = "the data here are not those of the records"
@@ -105,6 +111,23 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskCo
         note=None if evaluator.data_digest in {o.spec.data_digest for o in outcomes} else differs,
         agreements=list(_Sample(evaluator, search, runs.setting.final, archs).agreements()),
     )
+
+
+def _of_curves(found: TaskCorrelation, evaluator: Evaluator, source: Source) -> TaskCorrelation:
+    """Of the final trainings of the study: those of random sampling and of what searches returned."""
+    s = found.setting
+    specs = [t.spec for t in read_folder(source.study.folder).trainings.values()]
+    archs = [t.arch for t in specs if (t.task, t.final, t.final_seed) == (s.task, s.final, s.final_seed)]
+    curves = evaluator.learning_curves(archs, final=s.final, seed=s.final_seed) if archs else None
+    if curves is None:
+        return msgspec.structs.replace(found, missing="its trainings keep no score of every epoch")
+    curves = evaluator.score.sign * curves
+    if np.isnan(curves).all():
+        return msgspec.structs.replace(found, missing="none of its trainings is in the store of trainings here")
+    tenth, smooth = best(curves[-1]), moving_average(curves)
+    pairs = (_Pair("epochs", "final", Fidelity(f"{e} epochs", e), None, True) for e in range(1, len(curves) + 1))
+    lines = [p.agreement(curve, curves[-1], tenth, s) for p, curve, s in zip(pairs, curves, smooth, strict=True)]
+    return msgspec.structs.replace(found, sample=len(archs), agreements=lines[:-1])
 
 
 @dataclass(frozen=True)
@@ -150,7 +173,7 @@ def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
 class _Pair:
     """Which two columns of scores are compared."""
 
-    kind: Literal["fidelity", "repeats"]
+    kind: Literal["epochs", "fidelity", "repeats"]
     column: str
     fidelity: Fidelity
     repeats: tuple[int, int] | None
@@ -195,14 +218,18 @@ SECTION = Section(_data, _tables)
 def _table(task: TaskCorrelation) -> Table:
     if task.missing:
         return Table(task.title, footnotes=(f"no correlation: {task.missing}",))
-    about = f"{task.sample} rows by law {task.setting.law}, final {task.setting.final} ({task.split})"
+    trained = all(a.kind == "epochs" for a in task.agreements)
+    what = "final trainings of the study" if trained else f"rows by law {task.setting.law}"
+    about = f"{task.sample} {what}, final {task.setting.final} ({task.split})"
     smoothed = any(a.ktau_smoothed is not None for a in task.agreements)
     columns = [
         name_column("scores"), name_column("against"), Column("rows"), Column("tau-b"),
         Column("of best tenth", dropped=1), Column("rank shift", dropped=3), Column("change", dropped=2),
         *[Column(f"{SMOOTHED_OVER}-epoch mean", dropped=4)] * smoothed,
     ]  # fmt: skip
-    shown = [a for kind in ("fidelity", "repeats") for a in _spread([a for a in task.agreements if a.kind == kind])]
+    shown = [
+        a for kind in ("epochs", "fidelity", "repeats") for a in _spread([a for a in task.agreements if a.kind == kind])
+    ]
     return Table(
         task.title,
         tuple(columns),
@@ -219,13 +246,9 @@ def _cells(a: Agreement, task: TaskCorrelation) -> tuple[str, ...]:
     else:
         left, right = f"{a.column}, {a.fidelity}, repeat {a.repeats[0]}", f"repeat {a.repeats[1]}"
     best_of = f"{numbers.number(a.ktau_best, 3)} (n {a.best_n})"
-    shifts, changes = _mean_and_largest(a.shifts, 0), _mean_and_largest(a.changes, 2)
+    shifts, changes = numbers.mean_and_largest(a.shifts, 0), numbers.mean_and_largest(a.changes, 2)
     tau, smoothed = numbers.number(a.ktau, 3), numbers.number(a.ktau_smoothed, 3)
     return left, right, str(a.n), tau, best_of, shifts, changes, smoothed
-
-
-def _mean_and_largest(s: Spread | None, places: int) -> str:
-    return numbers.NONE if s is None else f"{numbers.number(s.mean, places)} ({numbers.number(s.high, places)})"
 
 
 def _spread(agreements: Sequence[Agreement]) -> list[Agreement]:

@@ -1,6 +1,8 @@
 """What the training protocol moves beside what the search moves: Yang, Esperança and Carlucci (ICLR 2020), Figure 3.
 
-Settings that share their searches, and so differ in the final protocol alone, are the rungs of a ladder.
+Settings that share their searches, and so differ in the final protocol alone, are the rungs of a ladder. Where rungs
+differ in the number of cells, this is Figure 7, and the order of the same architectures on two rungs is Figure 9; where
+they differ in the final seed, Figure 8.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import msgspec
 import numpy as np
 
 from harness.reading import numbers
+from harness.reading.agreement import Spread, pairing
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import EntryRuns
@@ -27,8 +30,9 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     """One final protocol. mean, std (ddof 1), standard_error, best, n, failed: of random architectures under it.
 
     moves: their mean less that on the first rung, with a 95 % t interval; of the same architectures where ``paired``,
-    which the draws of tasks that train are. search: the strict entry with the best mean final score here, search_moves:
-    that mean less random sampling's, with Welch's 95 % interval; among ``entries``. A failed run of it is left out.
+    which the draws of tasks that train are. ktau, shifts: tau-b of these architectures on the two rungs, and how far
+    their ranks shift. search: the strict entry with the best mean final score here, search_moves: that mean less random
+    sampling's, with Welch's 95 % interval; among ``entries``. A failed run of it is left out.
     """
 
     title: str
@@ -44,6 +48,8 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     moves_low: float | None = None
     moves_high: float | None = None
     paired: bool = False
+    ktau: float | None = None
+    shifts: Spread | None = None
     search: str | None = None
     search_moves: float | None = None
     search_low: float | None = None
@@ -90,21 +96,25 @@ def _rung(summary: SettingSummary, sampling: SamplingRecord, scores: Scores, *, 
         )
     if sampling is first:
         return rung
-    pairs = _pairs(sampling, first)
-    if pairs is not None:
-        ends = t_interval(pairs)
+    paired = _paired(sampling, first)
+    if paired:
+        ends = t_interval(np.subtract(sampling.draws, first.draws))
         low, high = (None, None) if ends is None else (ends.low, ends.high)
     elif sampling.exact and first.exact:
         low = high = sampling.mean - first.mean
     else:
         _, low, high = _apart(sampling.draws, first)
-    return msgspec.structs.replace(
-        rung, moves=sampling.mean - first.mean, moves_low=low, moves_high=high, paired=pairs is not None
+    rung = msgspec.structs.replace(
+        rung, moves=sampling.mean - first.mean, moves_low=low, moves_high=high, paired=paired
     )
+    if not paired:
+        return rung
+    order = pairing(sampling.score.sign * np.array(sampling.draws), first.score.sign * np.array(first.draws))
+    return msgspec.structs.replace(rung, ktau=order.ktau, shifts=order.shifts)
 
 
-def _pairs(sampling: SamplingRecord, first: SamplingRecord) -> list[float] | None:
-    """Differences of the same architectures: tasks that train draw the same ones of a space, in one order."""
+def _paired(sampling: SamplingRecord, first: SamplingRecord) -> bool:
+    """Whether they are of the same architectures: tasks that train draw the same ones of a space, in one order."""
     one, two = sampling.spec, first.spec
     alike = (one.law, one.constraints, one.study_seed, one.draws) == (
         two.law,
@@ -113,9 +123,7 @@ def _pairs(sampling: SamplingRecord, first: SamplingRecord) -> list[float] | Non
         two.draws,
     )
     trained = one.final_seed is not None and two.final_seed is not None
-    if not (alike and trained) or sampling.failed or first.failed or len(sampling.draws) != sampling.n:
-        return None
-    return [a - b for a, b in zip(sampling.draws, first.draws, strict=True)]
+    return alike and trained and not (sampling.failed or first.failed) and len(sampling.draws) == sampling.n
 
 
 def _apart(scores: Sequence[float], sampling: SamplingRecord) -> tuple[float, float | None, float | None]:
@@ -141,19 +149,21 @@ SECTION = Section(_data, _tables)
 
 
 def _table(rungs: Sequence[Rung]) -> Table:
+    paired = any(r.paired for r in rungs)
     columns = (
         name_column("final protocol"), Column("mean±std"), Column("s.e.", dropped=1), Column("best", dropped=2),
-        Column("n"), Column("protocol moves"), Column("search moves"), Column("entry", right=False, dropped=3),
+        Column("n"), Column("protocol moves"), *[Column("tau-b", dropped=5)] * paired,
+        *[Column("rank shift", dropped=4)] * paired, Column("search moves"), Column("entry", right=False, dropped=3),
     )  # fmt: skip
     of = rungs[0].setting
     return Table(
         f"ladder of final protocols, searched on {of.search_task}; law {of.law}; budget {numbers.budget(of.budget)}",
         columns,
-        tuple(Row(_cells(r, _name(r, rungs))) for r in rungs),
+        tuple(Row(_cells(r, _name(r, rungs), paired=paired)) for r in rungs),
         notes=(_said(rungs),),
         legend="mean±std (ddof 1), s.e. of the mean, best, n: of random architectures under each final protocol; "
         f"protocol moves: their mean less that under {rungs[0].setting.task}, with its 95 % t interval"
-        + (", of the same architectures in pairs" if any(r.paired for r in rungs) else "")
+        + (", of the same architectures in pairs; tau-b, rank shift: mean (largest), of their order there" * paired)
         + "; search moves: mean final score of the best entry less random sampling, with Welch's 95 % interval",
     )
 
@@ -167,7 +177,7 @@ def _name(rung: Rung, rungs: Sequence[Rung]) -> str:
     return variant if variant and len({task.partition("@")[0] for task in tasks}) == 1 else rung.setting.task
 
 
-def _cells(r: Rung, name: str) -> tuple[str, ...]:
+def _cells(r: Rung, name: str, *, paired: bool) -> tuple[str, ...]:
     places = numbers.decimals(r.unit)
     named = r.search or numbers.NONE
     return (
@@ -177,6 +187,7 @@ def _cells(r: Rung, name: str) -> tuple[str, ...]:
         numbers.number(r.best, places),
         numbers.runs(r.n, r.failed),
         _moved(r.moves, r.moves_low, r.moves_high, places),
+        *((numbers.number(r.ktau), numbers.mean_and_largest(r.shifts, 0)) if paired else ()),
         _moved(r.search_moves, r.search_low, r.search_high, places),
         named if r.entries < 2 else f"{named} (of {r.entries})",
     )

@@ -1,4 +1,4 @@
-"""How random architectures spread: Yang, Esperança and Carlucci (ICLR 2020), Figure 4, on what a task records.
+"""How random architectures spread: Yang, Esperança and Carlucci (ICLR 2020), Figure 4; of two spaces, Figure 6.
 
 A method's gain says little where random architectures of the space differ by as much.
 """
@@ -25,7 +25,7 @@ DRAWS = 214
 
 
 class TaskSpread(msgspec.Struct, frozen=True, kw_only=True):
-    """Final scores of 214 random architectures of a task, distinct rows by its law.
+    """Final scores of 214 random architectures of a task, distinct rows by its law; of one that trains, of its draws.
 
     missing: why there are none, else null. mean, std: of all rows by the law (the population's), where recorded. Of
     several settings that differ only in budget or constraints, ``setting`` is the first.
@@ -42,9 +42,10 @@ class TaskSpread(msgspec.Struct, frozen=True, kw_only=True):
 
 def spreads_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[TaskSpread]:
     """The spread of each chosen task, opened by ``open_task``. Raises DataError for broken data."""
-    distinct: dict[tuple[str, ...], SettingRuns] = {}
+    distinct: dict[tuple[str | int | None, ...], SettingRuns] = {}
     for runs, _ in source.shown():
-        distinct.setdefault((runs.setting.task, runs.setting.law, runs.setting.final), runs)
+        s = runs.setting
+        distinct.setdefault((s.task, s.law, s.final, s.final_seed), runs)
     return [_of_task(runs, open_task) for runs in distinct.values()]
 
 
@@ -55,7 +56,9 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSp
     except (DataMissing, PluginError, UnknownName) as error:
         return msgspec.structs.replace(found, missing=f"it needs the task's data: {error}")
     if not evaluator.task.recorded:
-        return msgspec.structs.replace(found, missing="its scores are trained, not recorded")
+        draws = [] if runs.sampling is None else runs.sampling.draws
+        why = None if draws else "random sampling has no score yet"
+        return msgspec.structs.replace(found, unit=evaluator.score.unit, drawn=spread(draws), missing=why)
     rng = stream(next(runs.runs).search.spec.study_seed, "spread", s.task)
     archs = sampled(evaluator, s.law, s.final, rng, DRAWS)
     truth = evaluator.truth(s.final)
