@@ -61,6 +61,13 @@ class AugmentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cutout: Whole = 0
 
 
+class SupernetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[supernet]``: a search asks one network that all architectures share, trained on one path, drawn uniformly, a
+    batch. epochs: of that training, which is otherwise as ``[train]`` says."""
+
+    epochs: Count
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole protocol file. network: settings of the networks, by space."""
 
@@ -69,13 +76,20 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     train: TrainPart
     data: DataPart = DataPart()
     augment: AugmentPart = AugmentPart()
+    supernet: SupernetPart | None = None
     network: dict[str, dict[str, Any]]
 
     def digest(self, space: str) -> str:
         """Of all that decides a training on ``space``: not of the words, nor of other spaces' networks, nor of which
-        fidelities are offered, nor of the split, which the data's digest holds."""
+        fidelities are offered, nor of the split, which the data's digest holds, nor of a supernet."""
         train = {k: v for k, v in msgspec.to_builtins(self.train).items() if k not in ("fidelities", "epochs")}
         return digest(train, msgspec.to_builtins(self.augment), self.network[space])
 
 
-PARTS: dict[str, type[msgspec.Struct]] = {"": Recipe, "train": TrainPart, "data": DataPart, "augment": AugmentPart}
+PARTS: dict[str, type[msgspec.Struct]] = {
+    "": Recipe,
+    "train": TrainPart,
+    "data": DataPart,
+    "augment": AugmentPart,
+    "supernet": SupernetPart,
+}
