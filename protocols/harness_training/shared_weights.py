@@ -91,7 +91,8 @@ class SharedWeights(Training):
         if not paths >= 1:
             raise ValueError(f"a pass evaluates at least one path, not {paths}")
         cost = Fraction(paths) * Fraction(len(batch), self.sizes["train"])
-        self._charge(epochs=cost if torch.is_grad_enabled() else cost * GRADIENT_FREE)
+        with_gradients = torch.is_grad_enabled()
+        self._charge(epochs=cost if with_gradients else cost * GRADIENT_FREE)
         pixels = self._images[batch.split].pixels[batch.rows]
         with own_randomness(self._trainer.device):
             torch.manual_seed(batch.seed)
@@ -101,7 +102,7 @@ class SharedWeights(Training):
                 images = self._pipeline.plain(pixels)
             given: tuple[Any, ...] = (images,) if path is None else (images, path)
             logits: Tensor = network(*given)
-        return logits
+        return logits if with_gradients else logits.detach()
 
     def descent(self, network: nn.Module | Supernet) -> RecipeDescent:
         return RecipeDescent(network.parameters(), self._trainer.recipe.train)
