@@ -42,7 +42,10 @@ class Descent(Protocol):
     """The task's own optimiser on the weights of one network."""
 
     def step(self, loss: Tensor, done: float) -> None:
-        """One step down the gradient of ``loss``. done: share of the training that is over, for the learning rate."""
+        """One step down the gradient of ``loss``. done: share of the training that is over, for the learning rate.
+
+        Raises HarnessError where the loss is no finite number.
+        """
 
 
 class Training(ABC):

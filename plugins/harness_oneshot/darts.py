@@ -27,7 +27,7 @@ class DartsParams(Params):
 
 
 class DifferentiableSearch(Strategy[DartsParams]):
-    """DARTS, first order: alphas by gradient on validation batches, in turn with shared weights on training batches.
+    """DARTS, first order: alphas by gradient on validation batches, in turn with shared weights (Liu et al. 2019).
 
     Eq. 2: each choice's options are mixed by the softmax of its alphas. Algorithm 1 with xi = 0 (Section 2.3,
     first-order approximation): a step of the alphas on a validation batch, then one of the weights on a training batch.

@@ -31,7 +31,7 @@ class EnasParams(Params):
 
 
 class EfficientSearch(Strategy[EnasParams]):
-    """ENAS: an LSTM controller by REINFORCE on validation batches, in turn with shared weights on training batches.
+    """ENAS: an LSTM controller by REINFORCE on validation batches, in turn with shared weights (Pham et al. 2018).
 
     Section 2.2. In turn: a pass over the training images, one path from the policy for each batch (M = 1), and steps of
     the controller, each by the accuracy of one drawn path on one validation batch, less a moving average, plus the

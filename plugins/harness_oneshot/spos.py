@@ -35,7 +35,7 @@ class SposParams(Params):
 
 
 class SinglePathOneShot(Strategy[SposParams]):
-    """SPOS: a supernet trained on one uniform path a batch, then evolution on its validation accuracies.
+    """SPOS: a supernet trained on one uniform path a batch, then evolution on its accuracies (Guo et al. 2020).
 
     Training: Section 3.2, Eq. 7, one path drawn uniformly for each batch. Search: Section 3.4, Algorithm 1, half of a
     generation by crossover and half by mutation of the best so far, each judged by the supernet on all validation

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from harness import HarnessError
 from harness_training.recipe import TrainPart
 
 
@@ -21,6 +22,8 @@ class RecipeDescent:
         )
 
     def step(self, loss: Tensor, done: float) -> None:
+        if not bool(torch.isfinite(loss)):
+            raise HarnessError("shared weights diverged: the loss is no finite number; lower lr of the protocol file")
         self._optimiser.param_groups[0]["lr"] = self._part.lr * 0.5 * (1 + math.cos(math.pi * done))
         self._optimiser.zero_grad()
         torch.autograd.backward(loss, inputs=self._parameters)

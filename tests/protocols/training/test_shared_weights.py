@@ -17,7 +17,7 @@ from small_trainings import random_data
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from harness import Budget, BudgetExhausted, Oracle, StudyError, Training
+from harness import Budget, BudgetExhausted, HarnessError, Oracle, StudyError, Training
 from harness.registry import Registry
 from harness.testing import SyntheticEvaluator, ToyEdgeSpace
 from harness_nasbench.spaces.darts import DartsSpace
@@ -219,6 +219,13 @@ def test_weights_learn_by_the_recipe_and_only_on_the_path() -> None:
     still = {n: p.clone() for n, p in supernet.named_parameters()}  # type: ignore[attr-defined]
     descent.step(cross_entropy(training.forward(supernet, batch, CONV3), batch.labels), 1.0)
     assert all(torch.equal(p, still[n]) for n, p in supernet.named_parameters()), "the cosine ends at 0"  # type: ignore[attr-defined]
+
+
+def test_weights_that_diverge_end_the_search() -> None:
+    training = validator().training(lambda **_: None)
+    assert training is not None
+    with pytest.raises(HarnessError, match="shared weights diverged"):
+        training.descent(training.supernet(rng())).step(torch.tensor(float("nan"), requires_grad=True), 0.0)
 
 
 def test_initial_weights_hang_on_the_generator_alone_and_torch_is_left_as_found() -> None:
