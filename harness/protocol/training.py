@@ -17,7 +17,7 @@ from harness.spaces import Architecture, ImageShape, SearchSpace, Supernet
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Split = Literal["train", "validation"]
+Split = Literal["training", "validation"]
 GRADIENT_FREE = Fraction(1, 3)
 """What a pass without gradients costs of one with them: a backward pass is held to cost two forward ones."""
 
@@ -52,8 +52,8 @@ class Training(ABC):
     """Networks, batches and passes of one search. It has the training and the validation images, and no others.
 
     sizes: images of each split. batch: images in a batch of the task's own trainings. epochs: what a query of full
-    fidelity costs. A pass with gradients over b images costs b / sizes["train"] epochs for each path that the network
-    evaluates, whatever split they are of; one without gradients a third of that.
+    fidelity costs. A pass with gradients over b images costs b / sizes["training"] epochs for each path that the
+    network evaluates, whatever split they are of; one without gradients a third of that.
     """
 
     space: SearchSpace

@@ -59,7 +59,7 @@ class DifferentiableSearch(Strategy[DartsParams]):
         descent = training.descent(supernet)
         supernet.train()
         steps = 0
-        batches = zip(endless(training, "validation", held), endless(training, "train", order), strict=False)
+        batches = zip(endless(training, "validation", held), endless(training, "training", order), strict=False)
         try:
             for validation, train in batches:
                 adam.zero_grad()

@@ -61,11 +61,11 @@ class EfficientSearch(Strategy[EnasParams]):
         adam = torch.optim.Adam(controller.parameters(), p.lr)
         descent = training.descent(supernet)
         validation = endless(training, "validation", held)
-        end = limit_of(oracle) - float(p.derived * training.batch * GRADIENT_FREE) / training.sizes["train"]
+        end = limit_of(oracle) - float(p.derived * training.batch * GRADIENT_FREE) / training.sizes["training"]
         cycles, baseline = 0, 0.0
         try:
             while oracle.paid.epochs < end:
-                for batch in training.batches("train", order):
+                for batch in training.batches("training", order):
                     if oracle.paid.epochs >= end:
                         break
                     with torch.no_grad():

@@ -124,7 +124,7 @@ def train_uniformly(
     """Train on one path a batch, drawn uniformly, until ``until`` epochs are paid. Raises BudgetExhausted."""
     descent = training.descent(supernet)
     supernet.train()
-    for batch in endless(training, "train", order):
+    for batch in endless(training, "training", order):
         done = oracle.paid.epochs / until
         if done >= 1.0:
             return
@@ -142,7 +142,7 @@ def accuracy(
             module.reset_running_stats()
             module.momentum = None  # the plain mean over batches
     supernet.train()
-    for _, batch in zip(range(statistics), endless(training, "train", order), strict=False):
+    for _, batch in zip(range(statistics), endless(training, "training", order), strict=False):
         right_of(training, supernet, batch, arch)
     supernet.eval()
     counts = [(right_of(training, supernet, b, arch), len(b)) for b in training.batches("validation", order, size=size)]

@@ -44,17 +44,17 @@ class SharedWeights(Training):
         assert trainer.data.purpose == "validation"
         self._trainer, self._charge = trainer, charge
         self.space, self.images = trainer.networks.space, trainer.data.shape
-        self.sizes = {"train": len(trainer.data.train), "validation": len(trainer.data.held)}
+        self.sizes = {"training": len(trainer.data.train), "validation": len(trainer.data.held)}
         self.batch, self.epochs = trainer.recipe.train.batch, trainer.recipe.train.epochs
 
     @cached_property
     def _images(self) -> dict[Split, Images]:
         data, device = self._trainer.data, self._trainer.device
-        return {"train": data.train.to(device), "validation": data.held.to(device)}
+        return {"training": data.train.to(device), "validation": data.held.to(device)}
 
     @cached_property
     def _pipeline(self) -> Pipeline:
-        return Pipeline(self._trainer.recipe.augment, self._images["train"].pixels)
+        return Pipeline(self._trainer.recipe.augment, self._images["training"].pixels)
 
     def build(self, arch: Architecture, rng: np.random.Generator) -> nn.Module:
         networks = self._trainer.networks
@@ -90,13 +90,13 @@ class SharedWeights(Training):
         paths = network.paths(path) if hasattr(network, "paths") else 1  # type: ignore[operator, arg-type]
         if not paths >= 1:
             raise ValueError(f"a pass evaluates at least one path, not {paths}")
-        cost = Fraction(paths) * Fraction(len(batch), self.sizes["train"])
+        cost = Fraction(paths) * Fraction(len(batch), self.sizes["training"])
         with_gradients = torch.is_grad_enabled()
         self._charge(epochs=cost if with_gradients else cost * GRADIENT_FREE)
         pixels = self._images[batch.split].pixels[batch.rows]
         with own_randomness(self._trainer.device):
             torch.manual_seed(batch.seed)
-            if batch.split == "train":
+            if batch.split == "training":
                 images = self._pipeline.augmented(pixels, Generator().manual_seed(batch.seed))
             else:
                 images = self._pipeline.plain(pixels)

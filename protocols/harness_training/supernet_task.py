@@ -64,9 +64,9 @@ class SharedPaths:
         training, descent, paths = self._training, self._training.descent(network), self._rng("paths")
         order = self._rng("order")
         network.train()
-        seen, of = 0, self._part.epochs * training.sizes["train"]
+        seen, of = 0, self._part.epochs * training.sizes["training"]
         for _ in range(self._part.epochs):
-            for batch in training.batches("train", order):
+            for batch in training.batches("training", order):
                 path = tuple(int(paths.integers(radix)) for radix in training.space.radices)
                 loss = cross_entropy(training.forward(network, batch, path), batch.labels)
                 descent.step(loss, seen / of)
@@ -82,7 +82,7 @@ class SharedPaths:
         order, right = self._rng("judging"), 0
         with torch.no_grad():
             network.train()
-            for batch in training.batches("train", order):
+            for batch in training.batches("training", order):
                 training.forward(network, batch, arch)
             network.eval()
             for batch in training.batches("validation", order, size=_JUDGE_BATCH):

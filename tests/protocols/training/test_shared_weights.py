@@ -46,13 +46,13 @@ def flat() -> nn.Module:
 
 def test_300_images_in_20_epochs_are_6000_images() -> None:
     oracle, training = metered()
-    assert training.sizes == {"train": 300, "validation": 60}
+    assert training.sizes == {"training": 300, "validation": 60}
     passes = images = 0
 
     def train() -> None:
         nonlocal passes, images
         while True:
-            for batch in training.batches("train", rng()):
+            for batch in training.batches("training", rng()):
                 training.forward(flat(), batch)
                 passes, images = passes + 1, images + len(batch)
 
@@ -64,7 +64,7 @@ def test_300_images_in_20_epochs_are_6000_images() -> None:
 def test_what_a_pass_costs() -> None:
     oracle, training = metered()
     supernet = training.supernet(rng())
-    batch = next(training.batches("train", rng()))
+    batch = next(training.batches("training", rng()))
     held = next(training.batches("validation", rng()))
     half = [torch.full((5,), 0.2)] * 6
     one = [torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0])] * 6
@@ -89,7 +89,7 @@ def test_what_a_pass_costs() -> None:
 
 def test_the_pass_that_crosses_the_limit_is_the_last() -> None:
     oracle, training = metered(epochs=0.5)
-    batches = training.batches("train", rng())
+    batches = training.batches("training", rng())
     batch = next(batches)
     for _ in range(3):
         assert training.forward(flat(), batch).shape == (64, 64)
@@ -105,7 +105,7 @@ def test_queries_and_passes_spend_one_budget() -> None:
     oracle = Oracle(task, Budget(epochs=4))
     training = oracle.training
     assert training is not None
-    for batch in training.batches("train", rng()):
+    for batch in training.batches("training", rng()):
         training.forward(flat(), batch)
     assert (oracle.paid.epochs, training.epochs) == (1.0, 3)
     oracle.query(CONV3)
@@ -115,7 +115,7 @@ def test_queries_and_passes_spend_one_budget() -> None:
 
 def test_a_pass_is_of_a_batch_of_images_and_of_one_path_at_least() -> None:
     oracle, training = metered()
-    batch = next(training.batches("train", rng()))
+    batch = next(training.batches("training", rng()))
     with pytest.raises(TypeError, match="want a batch of Training.batches, not Tensor"):
         training.forward(flat(), torch.zeros(64, 1, 8, 8))  # type: ignore[arg-type]
     modest: Any = flat()
@@ -139,7 +139,7 @@ def test_a_network_that_turns_gradients_on_has_none_for_a_third_of_the_price() -
 
     _, training = metered()
     with torch.no_grad():
-        assert not training.forward(Sly(), next(training.batches("train", rng()))).requires_grad
+        assert not training.forward(Sly(), next(training.batches("training", rng()))).requires_grad
 
 
 def test_every_image_comes_once_a_pass_but_for_a_last_one_alone() -> None:
@@ -148,11 +148,11 @@ def test_every_image_comes_once_a_pass_but_for_a_last_one_alone() -> None:
     whole: Any = list(training.batches("validation", rng(), size=100))
     assert [len(b) for b in whole] == [20]
     assert sorted(whole[0].rows.tolist()) == list(range(20))
-    batches: Any = list(training.batches("train", rng()))
+    batches: Any = list(training.batches("training", rng()))
     assert [len(b) for b in batches] == [8] * 5
     assert len({i for b in batches for i in b.rows.tolist()}) == 40
-    assert torch.equal(batches[0].rows, next(training.batches("train", rng())).rows)  # type: ignore[attr-defined]
-    assert not torch.equal(batches[0].rows, next(training.batches("train", rng(1))).rows)  # type: ignore[attr-defined]
+    assert torch.equal(batches[0].rows, next(training.batches("training", rng())).rows)  # type: ignore[attr-defined]
+    assert not torch.equal(batches[0].rows, next(training.batches("training", rng(1))).rows)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("arch", [CONV3, (0,) * 6, (1, 2, 0, 4, 3, 2)], ids=str)
@@ -206,7 +206,7 @@ def test_weights_learn_by_the_recipe_and_only_on_the_path() -> None:
     assert training is not None
     supernet = training.supernet(rng())
     descent = training.descent(supernet)
-    batch = next(training.batches("train", rng()))
+    batch = next(training.batches("training", rng()))
     before = {name: p.clone() for name, p in supernet.named_parameters()}  # type: ignore[attr-defined]
     losses = []
     for step in range(20):
@@ -233,7 +233,7 @@ def test_initial_weights_hang_on_the_generator_alone_and_torch_is_left_as_found(
     assert training is not None
     before = torch.random.get_rng_state()
     first, again, other = (training.build(CONV3, rng(s)) for s in (1, 1, 2))
-    batch = next(training.batches("train", rng()))
+    batch = next(training.batches("training", rng()))
     one, two, three = (training.forward(n, batch) for n in (first, again, other))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(one, two)
