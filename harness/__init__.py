@@ -22,9 +22,15 @@ _WHERE = {
     "RestrictedSpace": "harness.spaces",
     "Script": "harness.spaces",
     "SearchSpace": "harness.spaces",
+    "Supernet": "harness.spaces",
     "on_path": "harness.spaces",
     "pad": "harness.spaces",
     "scalar_rng": "harness.spaces",
+    "Batch": "harness.protocol.training",
+    "Charge": "harness.protocol.training",
+    "Descent": "harness.protocol.training",
+    "Split": "harness.protocol.training",
+    "Training": "harness.protocol.training",
     "Evaluator": "harness.protocol",
     "Fidelity": "harness.protocol",
     "FinalScores": "harness.protocol",
@@ -134,6 +140,11 @@ if TYPE_CHECKING:
     from harness.protocol import Validation as Validation
     from harness.protocol import Validator as Validator
     from harness.protocol.table_evaluator import TableEvaluator as TableEvaluator
+    from harness.protocol.training import Batch as Batch
+    from harness.protocol.training import Charge as Charge
+    from harness.protocol.training import Descent as Descent
+    from harness.protocol.training import Split as Split
+    from harness.protocol.training import Training as Training
     from harness.reading.notebook import open_task as open_task
     from harness.reading.notebook import run_study as run_study
     from harness.reading.results import Results as Results
@@ -165,6 +176,7 @@ if TYPE_CHECKING:
     from harness.spaces import RestrictedSpace as RestrictedSpace
     from harness.spaces import Script as Script
     from harness.spaces import SearchSpace as SearchSpace
+    from harness.spaces import Supernet as Supernet
     from harness.spaces import on_path as on_path
     from harness.spaces import pad as pad
     from harness.spaces import scalar_rng as scalar_rng

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import PluginError
+from harness.protocol.training import Charge, Training
 from harness.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -193,6 +194,13 @@ class Validator(ABC):
     def known_after(self) -> tuple[str, ...]:
         """Names in `Validation.measured` that a constraint may use."""
         return ()
+
+    def training(self, charge: Charge) -> Training | None:
+        """What a strategy trains shared weights with, `Oracle.training`; None where nothing is trained (default).
+
+        charge: pays for a pass beforehand, and raises BudgetExhausted once the search has ended.
+        """
+        return None
 
     def close(self) -> None:  # noqa: B027 (most have nothing to close)
         """End and close what the run opened. Called once, however the run has ended. Default: nothing."""

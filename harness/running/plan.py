@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +94,7 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
             with of_field(f"tasks[{position}].constraints"):
                 _check_limits(t, budget, t.constraints)
         for entry in own:
-            _check_mode(t, entry, registry)
+            _check_mode(t, entry, registry, study.budgets)
     samplings = tuple(_sampling_spec(t, study) for t in tasks)
     declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
     laws = [_other_laws(t) for t in tasks]
@@ -344,10 +345,17 @@ def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
     return tuple(Constraint(name, "<=", float(values[0])) for name, values in sorted(costs.items()))
 
 
-def _check_mode(t: OpenTask, entry: Entry, registry: Registry) -> None:
+def _check_mode(t: OpenTask, entry: Entry, registry: Registry, budgets: Iterable[Budget]) -> None:
     if entry.scoring.oracle not in t.search.columns:
         raise StudyError(
             f"{entry.label} in mode {entry.mode!r} searches on test scores, which {t.search_name!r} does not offer"
         )
-    if "training" in registry.load("strategy", entry.strategy).needs and t.search.task.recorded:
-        raise StudyError(f"{entry.label} trains networks itself, but the scores of {t.search_name!r} are recorded")
+    if "training" in registry.load("strategy", entry.strategy).needs:
+        for budget in budgets:
+            with of_field("budget"):
+                trains = Oracle(t.search.validator(), budget).training is not None
+            if not trains:
+                raise StudyError(
+                    f"{entry.label} trains networks itself, for which {t.search_name!r} offers no images: its scores "
+                    "are recorded, or a supernet's"
+                )

@@ -10,6 +10,7 @@ import hashlib
 import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple, overload
 
 import msgspec
@@ -112,6 +113,9 @@ class Ledger(Sequence[PaidQuery]):
         self._level = -1
         self._standings: dict[int, _Standing] = {}
         self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
+        self._asked_epochs = 0.0
+        self._worked_epochs = Fraction()
+        """Epochs of what is no query. A fraction, so that many small charges add up exactly."""
         self._refused = 0
         self._queries, self._epochs, self._seconds = (
             math.inf if limit is None else limit for limit in (budget.queries, budget.epochs, budget.seconds)
@@ -142,6 +146,7 @@ class Ledger(Sequence[PaidQuery]):
             reached = max(epochs, before[0]), max(seconds, before[1])
             self._spent[row, repeat] = reached
             epochs, seconds = reached[0] - before[0], reached[1] - before[1]
+        self._asked_epochs += epochs
         self.epochs += epochs
         self.seconds += seconds
         self._paid.append(
@@ -184,8 +189,8 @@ class Ledger(Sequence[PaidQuery]):
         best = heapq.nlargest(n, self._standings.values(), key=lambda standing: standing.score)
         return [(standing.arch, standing.score) for standing in best]
 
-    def charge(self, *, epochs: float = 0.0, seconds: float = 0.0) -> None:
-        """Pay beforehand for work that is no query, such as a pass over training images.
+    def charge(self, *, epochs: float | Fraction = 0.0, seconds: float = 0.0) -> None:
+        """Pay beforehand for work that is no query, such as a pass over training images. Epochs add up exactly.
 
         Raises BudgetExhausted once the search has ended: the charge that crossed a limit was the last.
         """
@@ -193,7 +198,8 @@ class Ledger(Sequence[PaidQuery]):
             raise self.refuse()
         if not (0.0 <= epochs < math.inf and 0.0 <= seconds < math.inf):
             raise ValueError(f"a charge is finite and not negative: {epochs} epochs, {seconds} seconds")
-        self.epochs += epochs
+        self._worked_epochs += Fraction(epochs)
+        self.epochs = self._asked_epochs + float(self._worked_epochs)
         self.seconds += seconds
         self._check_limits()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import BudgetExhausted, InvalidArchitecture, StudyError, UnknownArchitecture
 from harness.protocol import Fidelity, Reading, Score, Validator
+from harness.protocol.training import Training
 from harness.search.budget import Budget, Remaining, Totals
 from harness.search.constraints import Constraint, total_excess
 from harness.search.ledger import History, Incumbent, Ledger
@@ -29,9 +31,6 @@ class Oracle:
     after every row is known, or after too many calls (`Ledger`). A strategy that still goes on asking gets a
     `StillAsking`, which is no `Exception`, after a million refusals.
     """
-
-    training: None = None
-    """Reserved for strategies that share weights: no task trains here yet."""
 
     def __init__(
         self,
@@ -119,6 +118,22 @@ class Oracle:
             end.scores = scores
             raise
         return np.array(scores, dtype=np.float64)
+
+    @cached_property
+    def training(self) -> Training | None:
+        """What strategies that share weights train with; None where the task does not train networks that share.
+
+        Each pass of a network over images is paid for in epochs, from the same ledger as queries. The weights are the
+        search's alone: the final score comes from a training from scratch. Raises StudyError where the budget has no
+        limit of epochs.
+        """
+        found = self._validator.training(self.ledger.charge)
+        if found is not None and self.budget.epochs is None:
+            raise StudyError(
+                f"shared weights are paid for in epochs, which the budget does not limit: set epochs in it; a query of "
+                f"full fidelity costs {found.epochs}"
+            )
+        return found
 
     def _level(self, fidelity: Fidelity) -> int:
         try:

@@ -2,7 +2,7 @@
 
 from harness.spaces.base import LAWS, Choice, SearchSpace, scalar_rng
 from harness.spaces.graphs import PAD, CellBatch, CellGraph, on_path, pad
-from harness.spaces.networks import ImageShape, Networks
+from harness.spaces.networks import ImageShape, Networks, Supernet
 from harness.spaces.restricted import RestrictedSpace
 from harness.spaces.script import Architecture, ChoiceScript, Decision, Script
 
@@ -20,6 +20,7 @@ __all__ = [
     "RestrictedSpace",
     "Script",
     "SearchSpace",
+    "Supernet",
     "on_path",
     "pad",
     "scalar_rng",

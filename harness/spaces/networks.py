@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -11,7 +13,7 @@ from harness.spaces.base import SearchSpace
 from harness.spaces.script import Architecture
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Trick = Literal["auxiliary", "drop_path"]
 
@@ -22,6 +24,28 @@ class ImageShape(NamedTuple):
     channels: int
     side: int
     classes: int
+
+
+class Supernet(Protocol):
+    """A network with weights for every option of every choice: a module of torch that is told which to use.
+
+    options: for each choice, for each of its options, whether it carries anything. ``none`` does not.
+    """
+
+    options: tuple[tuple[bool, ...], ...]
+
+    def __call__(self, images: Tensor, path: Architecture | Sequence[Tensor]) -> Tensor:
+        """Logits, float32 [n, classes], of an architecture, or of the sum of each choice's options times their weights,
+        float32 [options] for each choice. An option of weight 0 is not evaluated."""
+
+    def paths(self, path: Architecture | Sequence[Tensor]) -> Fraction:
+        """How many paths such a pass evaluates: 1 for an architecture; for weights the mean over choices of how many
+        options that carry something have a weight other than 0, and at least 1."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+    def train(self, mode: bool = True) -> nn.Module: ...
+    def eval(self) -> nn.Module: ...
 
 
 class Networks(ABC):
@@ -52,3 +76,8 @@ class Networks(ABC):
         attribute of that name, the probability that a path is dropped in training mode; the training sets it.
         Raises HarnessError where the network cannot read such images.
         """
+
+    def supernet(self, images: ImageShape) -> Supernet | None:
+        """Weights for all architectures at once, in training mode, initialised as `build` does; None (default): there
+        is no such network. Every combination of options must be an architecture of the space."""
+        return None

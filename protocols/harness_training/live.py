@@ -15,6 +15,7 @@ import torch._dynamo  # noqa: F401 (the first optimiser imports it, two seconds 
 
 from harness import (
     Architecture,
+    Charge,
     Evaluator,
     Fidelity,
     FinalScores,
@@ -29,6 +30,7 @@ from harness.records.identity import digest
 from harness_training.data.reading import Purpose
 from harness_training.device import DEVICE, open_device
 from harness_training.figures import figures_of
+from harness_training.shared_weights import SharedWeights
 from harness_training.task_names import TaskName
 from harness_training.trainer import Trainer
 from harness_training.watching import watcher
@@ -60,12 +62,15 @@ class LiveValidator(Validator):
 
     def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
         """NaN where the training diverged. Raises HarnessError where memory runs out."""
+        self._check(fidelity, repeat)
+        return Validation(np.array([_score(self._trainer, a, self._seed, fidelity.epochs) for a in archs], dtype=float))
+
+    def _check(self, fidelity: Fidelity, repeat: int | None) -> None:
         if repeat is not None:
             raise ValueError(f"unknown repeat {repeat!r}; a live task has one answer a run")
         if fidelity not in self.fidelities:
             names = ", ".join(f.name for f in self.fidelities)
             raise ValueError(f"unknown fidelity {fidelity!r}; the task has {names}")
-        return Validation(np.array([_score(self._trainer, a, self._seed, fidelity.epochs) for a in archs], dtype=float))
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
         """Of the networks that are trained: ``params``, and ``flops`` as multiply-accumulates for one image."""
@@ -74,6 +79,10 @@ class LiveValidator(Validator):
                 self._costs[arch] = tuple(map(float, self._trainer.costs(arch)))  # type: ignore[assignment]
         found = np.array([self._costs[a] for a in archs], dtype=np.float64).reshape(-1, 2)
         return {"params": found[:, 0], "flops": found[:, 1]}
+
+    def training(self, charge: Charge) -> SharedWeights | None:
+        """None where labels are not to be read."""
+        return None if self._trainer.recipe.contrastive is not None else SharedWeights(self._trainer, charge)
 
 
 class LiveEvaluator(Evaluator):
@@ -91,9 +100,12 @@ class LiveEvaluator(Evaluator):
         )
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> LiveValidator:
+        self._check_column(column)
+        return LiveValidator(on_device(self._search, context.device), context.seed)
+
+    def _check_column(self, column: str) -> None:
         if column != "validation":
             raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has validation alone")
-        return LiveValidator(_on(self._search, context.device), context.seed)
 
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         """Trained from scratch on training and validation images, judged once by the test images after the last epoch.
@@ -102,13 +114,13 @@ class LiveEvaluator(Evaluator):
         """
         if final not in self.task.finals:
             raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
-        trainer = _on(self._final, "cpu")
+        trainer = on_device(self._final, "cpu")
         return FinalScores(np.array([_score(trainer, a, seed or 0, None) for a in archs], dtype=float))
 
     def learning_curves(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> Floats | None:
         if self._final.recipe.train.judge != "each":
             return None
-        trainer = _on(self._final, "cpu")
+        trainer = on_device(self._final, "cpu")
         curves = np.full((trainer.recipe.train.epochs, len(archs)), np.nan)
         for column, arch in enumerate(archs):
             found = None if trainer.store is None else trainer.store.find(trainer.identity(arch, seed or 0))
@@ -135,7 +147,7 @@ class LiveEvaluator(Evaluator):
         return figures_of(self.task.name, of.recipe.digest(self.name.space), of.data.digest)
 
 
-def _on(trainer: Trainer, device: str) -> Trainer:
+def on_device(trainer: Trainer, device: str) -> Trainer:
     """On the run's device; `DEVICE` in the environment stands before it."""
     return replace(trainer, device=open_device(os.environ.get(DEVICE, device)))
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from harness import DataSet, Evaluator, HarnessError, Task, TrainingProtocol
 from harness.protocol import Stock
 from harness.registry import default_registry
 from harness_training.data.catalogue import missing
 from harness_training.data.datasets import image_data_sets
+from harness_training.protocol_files import load_recipe
 from harness_training.task_names import FAMILY, TaskName, task_of, usual_tasks
+
+if TYPE_CHECKING:
+    from harness_training.data.reading import Purpose
+    from harness_training.trainer import Trainer
 
 
 class LiveTraining(TrainingProtocol):
@@ -36,19 +42,21 @@ class LiveTraining(TrainingProtocol):
     def open(self, task: Task) -> Evaluator:
         from harness_training.live import LiveEvaluator
         from harness_training.store import Store
+        from harness_training.supernet_task import SupernetEvaluator
         from harness_training.trainer import open_trainer
 
         name = TaskName.parse(task.name)
         if name is None:
             raise HarnessError(f"{task.name!r} is no live task; want {FAMILY}/<data>@<space>+<protocol>")
         registry = default_registry()
-        return LiveEvaluator(
-            task,
-            name,
-            lambda purpose: open_trainer(
-                registry, name.data, name.space, name.protocol, purpose=purpose, store=Store(purpose)
-            ),
-        )
+
+        def opened(purpose: Purpose) -> Trainer:
+            return open_trainer(registry, name.data, name.space, name.protocol, purpose=purpose, store=Store(purpose))
+
+        supernet = load_recipe(name.data, name.protocol).supernet
+        if supernet is None:
+            return LiveEvaluator(task, name, opened)
+        return SupernetEvaluator(task, name, opened, supernet)
 
     def missing(self, task: Task) -> str | None:
         name = TaskName.parse(task.name)

@@ -119,6 +119,8 @@ def _checked(table: dict[str, Any], files: str) -> Recipe:
         raise HarnessError(f"{files}: nesterov needs a momentum")
     if recipe.contrastive is not None and recipe.train.auxiliary:
         raise HarnessError(f"{files}: an auxiliary head wants labels, which [contrastive] does not read")
+    if recipe.contrastive is not None and recipe.supernet is not None:
+        raise HarnessError(f"{files}: a supernet is judged by labels, which [contrastive] does not read")
     return recipe
 
 

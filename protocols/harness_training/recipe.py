@@ -80,6 +80,13 @@ class ContrastivePart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     denominator: Literal["own", "common"] = "own"
 
 
+class SupernetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[supernet]``: a search asks one network that all architectures share, trained on one path, drawn uniformly, a
+    batch. epochs: of that training, which is otherwise as ``[train]`` says."""
+
+    epochs: Count
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole protocol file. network: settings of the networks, by space."""
 
@@ -89,11 +96,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: DataPart = DataPart()
     augment: AugmentPart = AugmentPart()
     contrastive: ContrastivePart | None = None
+    supernet: SupernetPart | None = None
     network: dict[str, dict[str, Any]]
 
     def digest(self, space: str) -> str:
         """Of all that decides a training on ``space``: not of the words, nor of other spaces' networks, nor of which
-        fidelities are offered, nor of the split, which the data's digest holds."""
+        fidelities are offered, nor of the split, which the data's digest holds, nor of a supernet."""
         train = {k: v for k, v in msgspec.to_builtins(self.train).items() if k not in ("fidelities", "epochs")}
         pretext = [] if self.contrastive is None else [msgspec.to_builtins(self.contrastive)]
         return digest(train, msgspec.to_builtins(self.augment), self.network[space], *pretext)
@@ -105,5 +113,6 @@ PARTS: dict[str, type[msgspec.Struct]] = {
     "data": DataPart,
     "augment": AugmentPart,
     "contrastive": ContrastivePart,
+    "supernet": SupernetPart,
 }
 """Each table of a protocol file."""

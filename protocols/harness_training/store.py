@@ -26,10 +26,13 @@ from harness_training.curve import Curve
 from harness_training.data.reading import Purpose
 
 ROOM = "trainings"
+WEIGHTS = ".weights"
+"""How files end that hold weights of networks, for good."""
 LIMIT = 4 << 30
 """Bytes that the store may take: two million results, or some hundred checkpoints of a full-size network."""
 _SWEEP_AFTER = 256
 """Results that one process writes between two looks at the store's size."""
+_KINDS = {".pt": "checkpoints", WEIGHTS: "supernets"}
 _STALE = 24 * 3600.0
 
 
@@ -104,7 +107,7 @@ class Store:
         if found is not None:
             return found
         key = identity.key
-        with self._alone(key):
+        with self.alone(key):
             found = self.find(identity)
             if found is not None:
                 return found
@@ -112,14 +115,15 @@ class Store:
             checkpoint = Checkpoint(self.path(key).with_suffix(".pt"), key, say=say)
             curve = train(checkpoint)
             found = Stored(identity=identity, curve=curve, seconds=time.perf_counter() - start, made=time.time())
-            self._write(self.path(key), msgspec.json.encode(found))
+            self.write(self.path(key), lambda partial: partial.write_bytes(msgspec.json.encode(found)))
             checkpoint.remove()
         return found
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path, put: Callable[[Path], Any]) -> None:
+        """A whole file or none: what ``put`` writes to a path of its own is then renamed."""
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
-            partial.write_bytes(data)
+            put(partial)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -128,7 +132,7 @@ class Store:
             prune(self.root, self.limit)
 
     @contextlib.contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
+    def alone(self, key: str) -> Iterator[None]:
         """One process at a time holds a key. The lock goes with the process, and its file with the last holder."""
         path = self.path(key).with_suffix(".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,13 +159,13 @@ class Store:
 
 
 def kept(root: Path | None = None) -> list[Kept]:
-    """Every result and checkpoint of the store, the longest unused first."""
+    """Every result, network and checkpoint of the store, the longest unused first."""
     root = data_dir() / ROOM if root is None else root
     purposes: tuple[Purpose, ...] = ("validation", "final")
     found = []
     for purpose in purposes:
         for path in (root / purpose).glob("??/*"):
-            if path.suffix in (".json", ".pt"):
+            if path.suffix in (".json", ".pt", WEIGHTS):
                 with contextlib.suppress(FileNotFoundError):
                     stat = path.stat()
                     found.append(Kept(path, purpose, stat.st_size, stat.st_mtime))
@@ -177,14 +181,15 @@ def stored_trainings(root: Path | None = None) -> Iterator[tuple[Kept, Stored]]:
 
 
 def stock(root: Path | None = None) -> list[Stock]:
-    """What the store holds, by purpose, space and epochs; checkpoints of trainings that go on or were interrupted."""
+    """What the store holds, by purpose, space and epochs; supernets; checkpoints of trainings that go on or were
+    interrupted."""
     found: dict[str, list[Kept]] = {}
     for file, stored in stored_trainings(root):
         of = stored.identity
         found.setdefault(f"{file.purpose}, {of.space}, {of.epochs} epochs", []).append(file)
     for file in kept(root):
-        if file.path.suffix == ".pt":
-            found.setdefault(f"{file.purpose}, checkpoints", []).append(file)
+        if file.path.suffix in _KINDS:
+            found.setdefault(f"{file.purpose}, {_KINDS[file.path.suffix]}", []).append(file)
     return [
         Stock(kind, len(files), sum(f.bytes for f in files), max(f.used for f in files))
         for kind, files in sorted(found.items())
@@ -204,7 +209,7 @@ def prune(root: Path | None = None, most_bytes: int = LIMIT) -> tuple[int, int]:
                     path.unlink()
     total = sum(f.bytes for f in files)
     removed = freed = 0
-    for file in sorted(files, key=lambda f: f.path.suffix == ".json"):
+    for file in sorted(files, key=lambda f: f.path.suffix != ".pt"):
         left = file.path.suffix == ".pt" and now - file.used > _STALE
         running = file.path.suffix == ".pt" and not left
         if left or (total - freed > most_bytes and not running):

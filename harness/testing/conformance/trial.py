@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from harness.errors import StudyError
 from harness.protocol import Evaluator, Fidelity, Floats, Reading, RunContext, Validation, Validator
+from harness.protocol.training import Charge, Training
 from harness.records.identity import stream
 from harness.running.environment import single_thread
 from harness.running.search import Searched, Unusable, carry_out, plain_notes
@@ -89,6 +90,9 @@ class MeteredValidator(Validator):
         if not found.missing:
             self.answered.add((row, self.fidelities.index(fidelity), repeat))
         return found
+
+    def training(self, charge: Charge) -> Training | None:
+        return self._inner.training(charge)
 
     def close(self) -> None:
         self._inner.close()

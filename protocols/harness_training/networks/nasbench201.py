@@ -6,14 +6,16 @@ norm and ReLU, global average pooling, a dense layer. One stage alone has no res
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
 from torch import Tensor, nn
 
-from harness import Architecture, CellGraph, ImageShape, Networks
+from harness import Architecture, ImageShape, Networks
 from harness_training.networks.cell import GraphCell, ReLUConvBN
 from harness_training.networks.sizes import check_halves
+from harness_training.networks.supernet import MixedOperation, SharedNetwork
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -36,16 +38,31 @@ class NASBench201Networks(Networks):
     Settings = NASBench201Settings
 
     def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
+        names = [self.space.operations[op] for op in self.space.graph(arch, pruned=False)[0].ops]
+        return self._network(lambda channels: [_operation(name, channels) for name in names], images)
+
+    def supernet(self, images: ImageShape) -> SharedNetwork:
+        """Every operation on every edge. A path has the operations of `build` on the same graph."""
+
+        def operations(channels: int) -> list[nn.Module | None]:
+            edges: list[nn.Module | None] = [
+                MixedOperation(place, [_operation(name, channels) for name in choice.options])
+                for place, choice in enumerate(self.space.choices)
+            ]
+            return [None, *edges, None]
+
+        return SharedNetwork(self._network(operations, images))
+
+    def _network(self, operations: Callable[[int], list[nn.Module | None]], images: ImageShape) -> nn.Module:
         size = self.settings
         assert isinstance(size, NASBench201Settings)
         check_halves(images, size.stages - 1, self.name)
-        (graph,) = self.space.graph(arch, pruned=False)
-        names = [self.space.operations[op] for op in graph.ops]
-        return _Network(graph, names, size, images)
+        (graph,) = self.space.graph((0,) * len(self.space.choices), pruned=False)  # as written, all have one graph
+        return _Network(lambda channels: GraphCell(graph, operations(channels), 1, "sum"), size, images)
 
 
 class _Network(nn.Module):
-    def __init__(self, graph: CellGraph, names: list[str], size: NASBench201Settings, images: ImageShape) -> None:
+    def __init__(self, cell: Callable[[int], nn.Module], size: NASBench201Settings, images: ImageShape) -> None:
         super().__init__()
         c = size.channels
         self.stem = nn.Sequential(nn.Conv2d(images.channels, c, 3, padding=1, bias=False), nn.BatchNorm2d(c))
@@ -54,7 +71,7 @@ class _Network(nn.Module):
             if stage:
                 body.append(_Residual(c, 2 * c))
                 c *= 2
-            body += [GraphCell(graph, [_operation(n, c) for n in names], 1, "sum") for _ in range(size.cells)]
+            body += [cell(c) for _ in range(size.cells)]
         self.body = nn.Sequential(*body)
         self.head = nn.Sequential(nn.BatchNorm2d(c), nn.ReLU())
         self.classifier = nn.Linear(c, images.classes)

@@ -33,7 +33,11 @@ def test_the_reference_records_are_valid_and_whole() -> None:
     folder = ROOT / "results" / "reference" / "quickstart"
     found = read_folder(folder)
     assert found.problems == []
-    assert {f.name for f in folder.iterdir()} >= set(FILES.values()) - {"trainings.jsonl", "ingested.jsonl", "replays.jsonl"}
+    assert {f.name for f in folder.iterdir()} >= set(FILES.values()) - {
+        "trainings.jsonl",
+        "ingested.jsonl",
+        "replays.jsonl",
+    }
     planned = {pair for plan in found.heads for c in plan.cells for pair in zip(c.searches, c.outcomes, strict=True)}
     assert {search for search, _ in planned} == set(found.searches)
     assert {outcome for _, outcome in planned} == set(found.outcomes)

@@ -382,7 +382,7 @@ def test_a_process_for_each_request_costs_milliseconds(imports: list[str], limit
 
 @pytest.mark.timing
 def test_two_workers_do_nearly_twice_as_much_as_one() -> None:
-    """200 runs of half a second each. By turns, so that what else the machine does falls on both; of five, the median."""
+    """200 runs of half a second. By turns, so that what else the machine does falls on both; the median of five."""
     with pool("spin", jobs=1) as one, pool("spin", jobs=2) as two:
         for p in (one, two):
             seconds_for(p, 4, b"0.1")

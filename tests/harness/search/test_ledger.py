@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ def test_the_charge_that_crosses_a_limit_is_the_last(budget: Budget, reason: str
     assert ledger.paid == (0, 12.0, 6.0)
     assert ledger.beyond == ((0, 2.0, 0.0) if reason == "epochs" else (0, 0.0, 1.0))
     assert ledger.remaining[1:] == ((0.0, None) if reason == "epochs" else (None, 0.0))
+
+
+def test_many_small_charges_add_up_exactly() -> None:
+    """300 images in batches of 64, 20 times: 6,000 images are 20 epochs, and the last batch is the one that ends it."""
+    ledger = Ledger(Budget(epochs=50), FULL)
+    pay(ledger, 1)
+    batches = 20 * [64, 64, 64, 64, 44]
+    for images in batches[:-1]:
+        ledger.charge(epochs=Fraction(images, 300))
+    assert ledger.ended_by is None
+    ledger.charge(epochs=Fraction(batches[-1], 300))
+    assert (ledger.paid.epochs, ledger.ended_by) == (50.0, "epochs")
 
 
 def test_a_training_that_ends_the_budget_ends_the_oracle_too() -> None:

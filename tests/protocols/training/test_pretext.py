@@ -139,6 +139,9 @@ def test_what_does_not_go_together_is_named(data_folder: Path) -> None:
     file.write_text(text + "auxiliary = 0.4\n[contrastive]\nviews = 2\n")
     with pytest.raises(HarnessError, match="auxiliary head wants labels"):
         load_recipe("digits", "mixed")
+    file.write_text(text + "[contrastive]\nviews = 2\n[supernet]\nepochs = 1\n")
+    with pytest.raises(HarnessError, match="a supernet is judged by labels"):
+        load_recipe("digits", "mixed")
 
 
 def test_a_search_by_the_loss_and_final_scores_by_accuracy(registry: Registry, data_folder: Path) -> None:

@@ -1,0 +1,58 @@
+"""What the strategies have in common: what they train with, how far the budget is spent, and passes of a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from harness import Architecture, Batch, Oracle, Split, StudyError, Supernet, Training
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def said(text: str, **limits: Any) -> Any:
+    """Documentation and limits of a parameter."""
+    return msgspec.Meta(description=text, **limits)
+
+
+def training_of(oracle: Oracle) -> Training:
+    """Raises StudyError where the task trains nothing, or the budget has no limit of epochs."""
+    if oracle.training is None:
+        raise StudyError("weights are shared only where networks are trained: search a live task, train/...")
+    return oracle.training
+
+
+def limit_of(oracle: Oracle) -> float:
+    """The epochs that the budget allows."""
+    assert oracle.budget.epochs is not None, "Oracle.training has refused such a budget"
+    return oracle.budget.epochs
+
+
+def endless(training: Training, split: Split, rng: np.random.Generator) -> Iterator[Batch]:
+    """Batches of one pass after another, until the search ends."""
+    while True:
+        yield from training.batches(split, rng)
+
+
+def uniform_path(training: Training, rng: np.random.Generator) -> Architecture:
+    """Each choice's option drawn uniformly."""
+    return tuple(int(rng.integers(radix)) for radix in training.space.radices)
+
+
+def loss_of(training: Training, supernet: Supernet, batch: Batch, path: Any) -> Tensor:
+    """Cross-entropy of one pass."""
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(training.forward(supernet, batch, path), batch.labels)
+
+
+def right_of(training: Training, supernet: Supernet, batch: Batch, path: Architecture) -> int:
+    """How many images of the batch are classified right; without gradients."""
+    import torch
+
+    with torch.no_grad():
+        return int((training.forward(supernet, batch, path).argmax(1) == batch.labels).sum())

@@ -1,0 +1,149 @@
+"""Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling" (ECCV 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+
+from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
+from harness_oneshot.sharing import endless, limit_of, loss_of, right_of, said, training_of, uniform_path
+
+if TYPE_CHECKING:
+    from harness import Oracle
+
+_TRIES = 1000
+"""Draws of a child that is new and feasible before a generation is filled with what there is."""
+
+
+class SposParams(Params):
+    share: Annotated[
+        float, said("share of the budget that trains the supernet; evolution has the rest", gt=0.0, lt=1.0)
+    ] = 0.5
+    population: Annotated[int, said("architectures of a generation (paper: 50)", ge=2)] = 50
+    generations: Annotated[int, said("generations at most (paper: 20); the budget may end them earlier", ge=1)] = 20
+    parents: Annotated[int, said("best so far, of which children are made (paper: 10)", ge=1)] = 10
+    mutation: Annotated[
+        float, said("probability that a choice of a mutant is drawn anew (paper: .1)", gt=0.0, le=1.0)
+    ] = 0.1
+    statistics: Annotated[
+        int, said("training batches that batch norm's statistics of a path are computed on (paper: of a subset)", ge=1)
+    ] = 4
+    judging: Annotated[int, said("images in a batch of validation", ge=1)] = 512
+    top: Annotated[int, said("how many architectures are returned", ge=1)] = 10
+
+
+class SinglePathOneShot(Strategy[SposParams]):
+    """SPOS: a supernet trained on one uniform path a batch, then evolution on its accuracies (Guo et al. 2020).
+
+    Training: Section 3.2, Eq. 7, one path drawn uniformly for each batch. Search: Section 3.4, Algorithm 1, half of a
+    generation by crossover and half by mutation of the best so far, each judged by the supernet on all validation
+    images after batch norm's statistics were recomputed for it on training images.
+
+    Deviations: the weights' optimiser and batches are those of the task's own trainings, in place of 150,000 steps on
+    batches of 1,024; the supernet's training ends with a share of the budget; generations end with the budget;
+    statistics come from a few batches; there is no search over channels.
+    """
+
+    name: ClassVar[str] = "spos"
+    needs: ClassVar[frozenset[str]] = frozenset({"training"})
+
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        """The best by the supernet's validation accuracy; a random architecture where the budget ends before any."""
+        weights, order, paths, evolution = rng.spawn(4)
+        training = training_of(oracle)
+        supernet = training.supernet(weights)
+        self.accuracies: dict[Architecture, float] = {}
+        try:
+            train_uniformly(oracle, training, supernet, self.params.share * limit_of(oracle), order, paths)
+            self.notes["train_epochs"] = oracle.paid.epochs
+            self._evolve(oracle, training, supernet, order, evolution)
+        except BudgetExhausted:
+            pass
+        best = sorted(self.accuracies, key=lambda arch: -self.accuracies[arch])[: self.params.top]
+        self.notes |= {"judged": len(self.accuracies), "supernet_accuracy": self.accuracies[best[0]] if best else None}
+        return best or oracle.space.sample(paths, 1)
+
+    def _evolve(
+        self,
+        oracle: Oracle,
+        training: Training,
+        supernet: Supernet,
+        order: np.random.Generator,
+        rng: np.random.Generator,
+    ) -> None:
+        p = self.params
+        for generation in range(p.generations):
+            best = sorted(self.accuracies, key=lambda arch: -self.accuracies[arch])[: p.parents]
+            for arch in self._children(oracle, training, best if generation else [], rng):
+                self.accuracies[arch] = accuracy(training, supernet, arch, order, p.statistics, p.judging)
+
+    def _children(
+        self, oracle: Oracle, training: Training, parents: list[Architecture], rng: np.random.Generator
+    ) -> list[Architecture]:
+        """New feasible architectures: drawn uniformly without parents, else half crossover and half mutation."""
+        p = self.params
+        found: dict[Architecture, None] = {}
+        for _ in range(_TRIES):
+            if len(found) == p.population:
+                break
+            if not parents:
+                child = uniform_path(training, rng)
+            elif len(found) < p.population // 2:
+                mother, father = (parents[i] for i in rng.integers(len(parents), size=2).tolist())
+                child = crossed(mother, father, rng)
+            else:
+                child = mutated(parents[int(rng.integers(len(parents)))], training.space.radices, p.mutation, rng)
+            new = child not in self.accuracies and oracle.space.is_valid(child)
+            if new and oracle.feasible(child) is not False:
+                found[child] = None
+        return list(found)
+
+
+def crossed(a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
+    """Each choice from one of the two, at even odds."""
+    return tuple(x if rng.random() < 0.5 else y for x, y in zip(a, b, strict=True))
+
+
+def mutated(arch: Architecture, radices: Sequence[int], rate: float, rng: np.random.Generator) -> Architecture:
+    """Each choice drawn anew with probability ``rate``, which may draw the same option."""
+    return tuple(
+        int(rng.integers(radix)) if rng.random() < rate else option for option, radix in zip(arch, radices, strict=True)
+    )
+
+
+def train_uniformly(
+    oracle: Oracle,
+    training: Training,
+    supernet: Supernet,
+    until: float,
+    order: np.random.Generator,
+    paths: np.random.Generator,
+) -> None:
+    """Train on one path a batch, drawn uniformly, until ``until`` epochs are paid. Raises BudgetExhausted."""
+    descent = training.descent(supernet)
+    supernet.train()
+    for batch in endless(training, "training", order):
+        done = oracle.paid.epochs / until
+        if done >= 1.0:
+            return
+        descent.step(loss_of(training, supernet, batch, uniform_path(training, paths)), done)
+
+
+def accuracy(
+    training: Training, supernet: Supernet, arch: Architecture, order: np.random.Generator, statistics: int, size: int
+) -> float:
+    """Of the path on the validation images, in %, with batch norm's statistics from ``statistics`` training batches."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in supernet.modules():
+        if isinstance(module, _BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean over batches
+    supernet.train()
+    for _, batch in zip(range(statistics), endless(training, "training", order), strict=False):
+        right_of(training, supernet, batch, arch)
+    supernet.eval()
+    counts = [(right_of(training, supernet, b, arch), len(b)) for b in training.batches("validation", order, size=size)]
+    return 100 * sum(right for right, _ in counts) / sum(n for _, n in counts)

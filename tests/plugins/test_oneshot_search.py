@@ -1,0 +1,186 @@
+"""SPOS, DARTS and ENAS: on a task whose best architecture is known, and as runs of a study."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from shared_trainings import BEST, GAINS, PLAIN, SHARED, known_task, validator, write_small
+from studies import comparable, run, study
+
+from harness import Budget, Constraint, Oracle, Provides, Strategy, StudyError
+from harness.records.store import read_folder
+from harness.registry import Registry
+from harness.registry.source import Said, read
+from harness.testing import SyntheticEvaluator, ToyEdgeSpace, assert_conforms
+from harness_oneshot.darts import DifferentiableSearch, strongest
+from harness_oneshot.enas import EfficientSearch
+from harness_oneshot.plugin import nas_harness_strategies
+from harness_oneshot.spos import SinglePathOneShot, accuracy, crossed, mutated
+
+STRATEGIES: list[type[Strategy]] = [SinglePathOneShot, DifferentiableSearch, EfficientSearch]
+NAMES = [cls.name for cls in STRATEGIES]
+QUICK: dict[str, dict[str, Any]] = {
+    "spos": {"population": 16, "statistics": 1},
+    "darts": {"lr": 0.05},
+    "enas": {"lr": 0.01, "steps": 10, "entropy": 0.0, "decay": 0.9},
+}
+
+
+def search(cls: type[Strategy], oracle: Oracle, seed: int = 0, **params: Any) -> tuple[Strategy, list[Any]]:
+    strategy = cls(cls.Params(**params))
+    return strategy, list(strategy.search(oracle, np.random.default_rng(seed)))
+
+
+def load(provides: Provides) -> type[Strategy]:
+    module, _, attribute = provides.load.partition(":")
+    found: type[Strategy] = getattr(import_module(module), attribute)
+    return found
+
+
+@pytest.mark.parametrize("provides", nas_harness_strategies(), ids=lambda p: p.load)
+def test_the_source_says_what_the_class_says(provides: Provides) -> None:
+    cls = load(provides)
+    assert read(provides.load) == Said(cls.name, str(inspect.getdoc(cls)).splitlines()[0].removesuffix("."))
+    assert_conforms(cls)
+
+
+def test_all_that_the_plugin_provides_is_tested_here() -> None:
+    assert [load(p) for p in nas_harness_strategies()] == STRATEGIES
+
+
+def test_naming_and_describing_them_imports_no_torch() -> None:
+    code = "import harness_oneshot.spos, harness_oneshot.darts, harness_oneshot.enas, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" not in loaded
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=NAMES)
+def test_the_budget_is_spent_the_seed_decides_and_torch_is_left_as_found(cls: type[Strategy]) -> None:
+    before = torch.random.get_rng_state()
+    oracle, again, other = (Oracle(validator(), Budget(epochs=6)) for _ in range(3))
+    quick = QUICK[cls.name]
+    first, found = search(cls, oracle, **quick)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.rand(1)
+    second, found_again = search(cls, again, **quick)
+    third, others = search(cls, other, seed=1, **quick)
+    assert (found, first.notes) == (found_again, second.notes)
+    assert (found, first.notes) != (others, third.notes)
+    assert all(oracle.space.is_valid(arch) for arch in found)
+    assert len(oracle.history) == 0
+    assert 6.0 - 0.1 < oracle.paid.epochs < 6.0 + 4 * 8 / 40
+    assert oracle.paid.epochs == again.paid.epochs
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=NAMES)
+def test_a_budget_that_ends_at_once_still_has_an_answer(cls: type[Strategy]) -> None:
+    oracle = Oracle(validator(), Budget(epochs=0.01))
+    _, found = search(cls, oracle)
+    assert oracle.ended_by == "epochs"
+    assert oracle.space.is_valid(found[0])
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=NAMES)
+def test_it_is_refused_where_nothing_is_trained(cls: type[Strategy]) -> None:
+    with pytest.raises(StudyError, match="weights are shared only where networks are trained"):
+        search(cls, Oracle(SyntheticEvaluator(ToyEdgeSpace()).validator(), Budget(queries=3)))
+    with pytest.raises(StudyError, match="set epochs in it"):
+        search(cls, Oracle(validator(), Budget(queries=3)))
+
+
+def test_darts_finds_the_best_options_where_they_are_known() -> None:
+    for seed in range(2):
+        _, found = search(DifferentiableSearch, Oracle(known_task(), Budget(epochs=150)), seed, **QUICK["darts"])
+        assert found == [BEST]
+
+
+def test_enas_learns_to_draw_what_classifies_right() -> None:
+    """Uniform options add up to more than nothing in some 55 of 100 architectures; only these are right."""
+    strategy, found = search(EfficientSearch, Oracle(known_task(), Budget(epochs=100)), **QUICK["enas"])
+    assert strategy.notes["baseline"] > 0.85
+    assert sum(GAINS[option] or 0.0 for option in found[0]) > 0
+
+
+def test_spos_returns_the_best_of_what_it_judged() -> None:
+    strategy, found = search(SinglePathOneShot, Oracle(known_task(), Budget(epochs=60)), **QUICK["spos"])
+    assert isinstance(strategy, SinglePathOneShot)
+    assert strategy.notes["train_epochs"] == 30.0
+    judged = strategy.accuracies
+    assert judged[found[0]] == max(judged.values()) == strategy.notes["supernet_accuracy"] > 95
+    assert [judged[a] for a in found] == sorted(judged.values(), reverse=True)[:10]
+
+
+def test_spos_keeps_known_constraints() -> None:
+    costs = validator().costs([(3,) * 6, (2,) * 6])["params"]
+    oracle = Oracle(validator(), Budget(epochs=6), constraints=[Constraint("params", "<=", float(costs[1]))])
+    strategy, found = search(SinglePathOneShot, oracle, **QUICK["spos"])
+    assert isinstance(strategy, SinglePathOneShot)
+    assert strategy.accuracies
+    assert all(oracle.feasible(arch) for arch in (*strategy.accuracies, *found))
+
+
+def test_spos_children_come_from_their_parents() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (0, 0, 0, 0, 0, 0), (1, 2, 3, 4, 1, 2)
+    children = {crossed(a, b, rng) for _ in range(200)}
+    assert all(x in (p, q) for child in children for x, p, q in zip(child, a, b, strict=True))
+    assert len(children) > 40
+    changed = [sum(x != y for x, y in zip(b, mutated(b, (5,) * 6, 0.1, rng), strict=True)) for _ in range(2000)]
+    assert np.mean(changed) == pytest.approx(6 * 0.1 * 4 / 5, abs=0.05)
+
+
+def test_spos_judges_a_path_by_its_own_statistics() -> None:
+    """So that what was judged before has no part in it."""
+    training = validator().training(lambda **_: None)
+    assert training is not None
+    supernet = training.supernet(np.random.default_rng(0))
+    one, two = (3,) * 6, (1, 2, 3, 4, 1, 2)
+
+    def judged(arch: tuple[int, ...]) -> float:
+        return accuracy(training, supernet, arch, np.random.default_rng(1), 4, 20)
+
+    first = judged(one)
+    judged(two)
+    assert judged(one) == first
+
+
+def test_darts_takes_the_strongest_option_that_carries_anything() -> None:
+    alphas = [
+        np.array(row) for row in ([9.0, 0.1, 0.2, 0.3, 0.1], [0.0, -1.0, -0.5, -2.0, -0.6], [1.0, 5.0, 2.0, 0.0, 0.0])
+    ]
+    assert strongest(alphas, [(False, True, True, True, True)] * 3) == (3, 2, 1)
+    assert strongest(alphas, [(True,) * 5] * 3) == (0, 0, 1)
+    assert strongest([np.array([1.0, 2.0])], [(False, False)]) == (1,)
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
+    write_small(tmp_path / "data")
+    return Registry()
+
+
+def test_records_are_the_same_in_this_process_and_in_others(small: Registry, tmp_path: Path) -> None:
+    given = study(*NAMES, tasks=(PLAIN,), budget=Budget(epochs=6))
+    summary, here = run(small, tmp_path / "here", given)
+    assert not [r.error for r in here if r.failed]
+    _, others = run(small, tmp_path / "others", given, executor="process", jobs=2)
+    assert comparable(here) == comparable(others)
+    own = [r for r in read_folder(summary.folder).searches.values() if r.spec.strategy in NAMES]
+    assert len(own) == 6
+    assert all(r.ended_by == "epochs" and r.paid.queries == 0 and 6 <= r.paid.epochs < 7 for r in own)
+
+
+def test_a_study_with_another_budget_or_task_is_refused_before_it_starts(small: Registry, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="shared weights are paid for in epochs"):
+        run(small, tmp_path, study("spos", tasks=(PLAIN,), queries=3))
+    with pytest.raises(StudyError, match="spos trains networks itself, for which .*shared' offers no images"):
+        run(small, tmp_path, study("spos", tasks=(SHARED,), queries=3))
