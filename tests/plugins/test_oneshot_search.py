@@ -104,7 +104,7 @@ def test_darts_finds_the_best_options_where_they_are_known() -> None:
 
 def test_enas_learns_to_draw_what_classifies_right() -> None:
     """Uniform options add up to more than nothing in some 55 of 100 architectures; only these are right."""
-    strategy, found = search(EfficientSearch, Oracle(known_task(), Budget(epochs=100)), **QUICK["enas"])
+    strategy, found = search(EfficientSearch, Oracle(known_task(), Budget(epochs=80)), **QUICK["enas"])
     assert strategy.notes["baseline"] > 0.85
     assert sum(GAINS[option] or 0.0 for option in found[0]) > 0
 
@@ -169,14 +169,14 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 
 def test_records_are_the_same_in_this_process_and_in_others(small: Registry, tmp_path: Path) -> None:
-    given = study(*NAMES, tasks=(PLAIN,), budget=Budget(epochs=6))
+    given = study(*NAMES, tasks=(PLAIN,), seeds=1, budget=Budget(epochs=3))
     summary, here = run(small, tmp_path / "here", given)
     assert not [r.error for r in here if r.failed]
     _, others = run(small, tmp_path / "others", given, executor="process", jobs=2)
     assert comparable(here) == comparable(others)
     own = [r for r in read_folder(summary.folder).searches.values() if r.spec.strategy in NAMES]
-    assert len(own) == 6
-    assert all(r.ended_by == "epochs" and r.paid.queries == 0 and 6 <= r.paid.epochs < 7 for r in own)
+    assert len(own) == 3
+    assert all(r.ended_by == "epochs" and r.paid.queries == 0 and 3 <= r.paid.epochs < 5 for r in own)
 
 
 def test_a_study_with_another_budget_or_task_is_refused_before_it_starts(small: Registry, tmp_path: Path) -> None:
