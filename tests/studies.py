@@ -36,6 +36,9 @@ class Notes:
     def started(self, title: str) -> None:
         pass
 
+    def ended(self, title: str, queries: int) -> None:
+        pass
+
     def finished(self, title: str, said: str, failed: bool) -> None:
         self.said.append(f"{title}: {said}")
         if len(self.said) == self.stop_after:

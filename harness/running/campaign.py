@@ -310,6 +310,8 @@ class _Campaign:
         stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
+                queries = outcome.product.queries_paid if isinstance(outcome, Done) else 0
+                self.listener.ended(outcome.item.title, queries)
                 if isinstance(outcome, Lost) and outcome.reason == "lost":
                     lost.append(outcome)
                 else:

@@ -60,6 +60,12 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     queries: bytes | None = None
     parts: tuple[Product, ...] = ()
 
+    @property
+    def queries_paid(self) -> int:
+        """By its searches, as far as is known."""
+        paid = None if self.search is None else self.search.paid
+        return (0 if paid is None else paid.queries) + sum(part.queries_paid for part in self.parts)
+
     def answers(self, item: Item) -> bool:
         """Whether it is a result of this item. A process that ran a strategy's code may send anything."""
         if isinstance(item, BatchItem):

@@ -15,8 +15,15 @@ class Listener(Protocol):
     def stage(self, what: str, total: int, already: int) -> None:
         """A stage begins: ``total`` items, such as runs, of which ``already`` are there."""
 
-    def started(self, title: str) -> None: ...
-    def finished(self, title: str, said: str, failed: bool) -> None: ...
+    def started(self, title: str) -> None:
+        """An item is handed to a worker."""
+
+    def ended(self, title: str, queries: int) -> None:
+        """An item's worker has done with it, or lost it. queries: paid by its searches."""
+
+    def finished(self, title: str, said: str, failed: bool) -> None:
+        """What came of a run or a final training."""
+
     def note(self, message: str) -> None: ...
 
 
@@ -27,6 +34,9 @@ class Silent:
         return
 
     def started(self, title: str) -> None:
+        return
+
+    def ended(self, title: str, queries: int) -> None:
         return
 
     def finished(self, title: str, said: str, failed: bool) -> None:

@@ -27,15 +27,21 @@ class Lines:
     def __init__(self) -> None:
         self.what = ""
         self.total = self.already = self.done = self.failed = 0
+        self.running, self.queries = 0, 0
         self.began = self.said = time.monotonic()
 
     def stage(self, what: str, total: int, already: int) -> None:
         self.what, self.total, self.already, self.done, self.failed = what, total, already, already, 0
-        self.began = self.said = time.monotonic()
+        self.queries, self.began = 0, time.monotonic()
+        self.said = self.began
         print(f"{counted(total, what)}, {already} already there", file=sys.stderr)
 
     def started(self, title: str) -> None:
-        return
+        self.running += 1
+
+    def ended(self, title: str, queries: int) -> None:
+        self.running -= 1
+        self.queries += queries
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         self.done += 1
@@ -49,10 +55,15 @@ class Lines:
             print(self._line(now), file=sys.stderr, flush=True)
 
     def _line(self, now: float) -> str:
-        rate = (self.done - self.already) / max(now - self.began, 1e-9)
+        past = max(now - self.began, 1e-9)
+        rate = (self.done - self.already) / past
         left = (self.total - self.done) / rate
-        end = "" if self.done == self.total else f", about {_duration(left)} left"
-        return f"{self.done}/{self.total} {self.what}s, {self.failed} failed, {rate:.3g} a second{end}"
+        said = [f"{self.done}/{self.total} {self.what}s"]
+        said += [f"{self.running} under way"] if self.running else []
+        said += [f"{self.failed} failed", f"{rate:.3g} a second"]
+        said += [_per_second(self.queries, past)] if self.queries else []
+        said += [f"about {_duration(left)} left"] if self.done < self.total else []
+        return ", ".join(said)
 
     def note(self, message: str) -> None:
         print(f"note: {message}", file=sys.stderr)
@@ -64,17 +75,29 @@ class Bar:
     def __init__(self, progress: Any) -> None:
         self.progress = progress
         self.task: Any = None
-        self.failed = 0
+        self.failed = self.running = self.queries = 0
+        self.began = time.monotonic()
 
     def stage(self, what: str, total: int, already: int) -> None:
         if self.task is not None:
             self.progress.update(self.task, description="done")
-        self.task, self.failed = self.progress.add_task(f"{what}s", total=total - already, failed=""), 0
+        self.task = self.progress.add_task(f"{what}s", total=total - already, failed="", going="")
+        self.failed, self.queries, self.began = 0, 0, time.monotonic()
         if already:
             self.progress.console.print(f"{already} of {counted(total, what)} already there")
 
     def started(self, title: str) -> None:
-        self.progress.update(self.task, description=title)
+        self.running += 1
+        self.progress.update(self.task, description=title, going=self._going())
+
+    def ended(self, title: str, queries: int) -> None:
+        self.running -= 1
+        self.queries += queries
+        self.progress.update(self.task, going=self._going())
+
+    def _going(self) -> str:
+        told = _per_second(self.queries, time.monotonic() - self.began)
+        return f"{self.running} under way" + (f", {told}" if self.queries else "")
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         if failed:
@@ -104,6 +127,9 @@ class LogFile:
     def started(self, title: str) -> None:
         self._write("started", title=title)
         self.beside.started(title)
+
+    def ended(self, title: str, queries: int) -> None:
+        self.beside.ended(title, queries)
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         self._write("finished", title=title, said=said, failed=failed)
@@ -147,9 +173,15 @@ def _rich(trainings: Path) -> Any:
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[failed]}", style="red", markup=False),
+        TextColumn("{task.fields[going]}", markup=False),
         TextColumn("{task.description}", markup=False),
     )
     return WithTrainings(*columns, console=console, refresh_per_second=4)
+
+
+def _per_second(queries: int, seconds: float) -> str:
+    rate = queries / max(seconds, 1e-9)
+    return f"{rate:,.0f} queries a second" if rate >= 10 else f"{rate:.2g} queries a second"
 
 
 def _duration(seconds: float) -> str:

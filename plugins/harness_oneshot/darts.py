@@ -40,6 +40,7 @@ class DifferentiableSearch(Strategy[DartsParams]):
     """
 
     name: ClassVar[str] = "darts"
+    paper: ClassVar[str] = "Liu, Simonyan and Yang, DARTS: Differentiable Architecture Search (ICLR 2019)"
     needs: ClassVar[frozenset[str]] = frozenset({"training"})
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:

@@ -44,6 +44,7 @@ class EfficientSearch(Strategy[EnasParams]):
     """
 
     name: ClassVar[str] = "enas"
+    paper: ClassVar[str] = "Pham et al., Efficient Neural Architecture Search via Parameter Sharing (ICML 2018)"
     needs: ClassVar[frozenset[str]] = frozenset({"training"})
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:

@@ -47,6 +47,7 @@ class SinglePathOneShot(Strategy[SposParams]):
     """
 
     name: ClassVar[str] = "spos"
+    paper: ClassVar[str] = "Guo et al., Single Path One-Shot Neural Architecture Search (ECCV 2020)"
     needs: ClassVar[frozenset[str]] = frozenset({"training"})
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:

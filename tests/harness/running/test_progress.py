@@ -31,14 +31,19 @@ def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     lines = Lines()
     lines.stage("run", 100, 10)
+    lines.started("the last")
     for i in range(90):
         now[0] += 2
-        lines.finished(f"run {i}", "said", i % 10 == 9)
+        title = f"run {i}" if i < 89 else "the last"
+        if i < 89:
+            lines.started(title)
+        lines.ended(title, 40)
+        lines.finished(title, "said", i % 10 == 9)
     assert capsys.readouterr().err.splitlines() == [
         "100 runs, 10 already there",
-        "40/100 runs, 3 failed, 0.5 a second, about 2 minutes left",
-        "70/100 runs, 6 failed, 0.5 a second, about 1 minute left",
-        "100/100 runs, 9 failed, 0.5 a second",
+        "40/100 runs, 1 under way, 3 failed, 0.5 a second, 20 queries a second, about 2 minutes left",
+        "70/100 runs, 1 under way, 6 failed, 0.5 a second, 20 queries a second, about 1 minute left",
+        "100/100 runs, 9 failed, 0.5 a second, 20 queries a second",
     ]
 
 
@@ -85,6 +90,22 @@ def test_trainings_under_way_stand_under_the_bar(monkeypatch: pytest.MonkeyPatch
     first, second = shown.getvalue().rstrip().splitlines()
     assert "0/10" in first
     assert second.strip() == "epoch 2 of 12, loss 1.5000, about 9 s left"
+
+
+def test_a_bar_counts_what_is_under_way_and_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    shown = progress._rich(tmp_path)
+    bar = Bar(shown)
+    bar.stage("run", 10, 0)
+    bar.started("one")
+    bar.started("two")
+    assert shown.tasks[0].fields["going"] == "2 under way"
+    now[0] = 4.0
+    bar.ended("one", 10)
+    assert shown.tasks[0].fields["going"] == "1 under way, 2.5 queries a second"
+    bar.finished("one", "failed: by itself", True)
+    assert shown.tasks[0].fields["failed"] == "1 failed"
 
 
 @pytest.mark.parametrize(
