@@ -65,6 +65,7 @@ def test_an_equal_candidate_is_rarely_worse_and_a_lost_population_is_caught(tmp_
 
 
 @pytest.mark.measure
+@pytest.mark.timeout(3600)
 def test_ga_nas_without_its_discriminator_is_caught(tmp_path: Path) -> None:
     """60 runs of each on NAS-Bench-201, ImageNet16-120, with the paper's 445 queries; gates of one line, margin .1."""
     name, registry = "nasbench201/imagenet16-120", Registry()
