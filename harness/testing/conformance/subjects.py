@@ -65,11 +65,13 @@ class StrategySubject:
     def trial(
         self, evaluator: Evaluator, budget: Budget = PLAIN, *, seed: int = 0, constraints: Sequence[str] = ()
     ) -> Trial:
-        """One search. Raises Failed where it fails or hangs, Skipped where it refuses the task with a StudyError."""
+        """One search. Raises Failed where it fails or hangs, Skipped where it refuses the task with a StudyError, and
+        NotRun where only a task that trains could show it.
+        """
         if self.stopped:
             raise NotRun(self.stopped)
         if "training" in self.cls.needs:
-            raise Skipped("the strategy trains networks itself: it needs a live task")
+            raise NotRun("the strategy trains networks itself: it needs a live task")
         try:
             return run_trial(
                 self.cls, evaluator, budget, params=self.params, seed=seed, limit=self.limit,

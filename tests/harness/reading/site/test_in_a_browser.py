@@ -171,6 +171,8 @@ def test_axe_core_finds_nothing_serious(browser: Any, site: Path, scheme: str) -
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     by_template = [sorted((site / kind).glob("*.html"))[:1] for kind in ("runs", "settings", "strategies")]
+    if scheme == "dark":  # what may differ is colours, and these two have all of them
+        by_template = [sorted(site.glob("settings/*.html"))[:1]]
     for path in [site.parent / "report.html", *site.glob("*.html"), *chain.from_iterable(by_template)]:
         page.goto(path.as_uri())
         page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
