@@ -199,6 +199,7 @@ def test_what_does_not_suit_is_refused(cls: type[Strategy], space: Any, params: 
         run(cls, space=space, **params)
 
 
+@pytest.mark.measure
 @pytest.mark.slow
 def test_synflow_on_real_cells_is_near_the_published_correlation(shared_data: Path) -> None:
     """Abdelfattah et al. (ICLR 2021), table 1: .737 on all cells; a sample of 200 has a standard error of .04.

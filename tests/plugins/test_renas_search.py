@@ -80,6 +80,7 @@ def test_every_variant_runs_as_published(variant: str) -> None:
     assert strategy.ranker is not None
 
 
+@pytest.mark.measure
 def test_variants_differ() -> None:
     archs = NASBench201Space().sample(np.random.default_rng(1), 50)
     orders = set()

@@ -10,10 +10,10 @@ from harness.testing.conformance import assert_conforms
 
 REGISTRY = default_registry()
 LIKE_ANOTHER = {
-    "proxy-grad-norm", "proxy-jacob-cov", "proxy-naswot", "proxy-snip",  # like proxy-synflow
+    "proxy-grad-norm", "proxy-jacob-cov", "proxy-naswot", "proxy-snip", "proxy-synflow",  # like proxy-params
     "regression-nas",  # like ctnas
-    "peephole",  # like gin-ranker
-    "darts-few",  # like darts
+    "e2epp", "peephole", "ridge",  # like gin-ranker
+    "darts-few", "darts-dense-5",  # like darts
 }  # fmt: skip
 """Of the same code as another one but for one function: 10 to 20 s each, run by hand (``-m measure``)."""
 

@@ -302,6 +302,7 @@ def test_figures_about_the_task_come_from_random_sampling(registry: Registry, ti
     assert emptied.missing == "none of its trainings is in the store of trainings here"
 
 
+@pytest.mark.measure
 @pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
     """Two worker processes, killed with their coordinator among the searches and among the final trainings."""
