@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from small_trainings import random_data, small_recipe
+from small_trainings import TINY, random_data, small_recipe, write_protocol
 from torch import Tensor, nn
 
 from harness import Architecture, ImageShape, Networks
@@ -21,30 +21,12 @@ from harness_training.networks.supernet import MixedOperation, SharedNetwork
 from harness_training.trainer import Trainer
 
 PLAIN, SHARED = "train/digits@nasbench201+small", "train/digits@nasbench201+shared"
-_SMALL = """
-summary = "a small network on 60 digits"
-[network.nasbench201]
-channels = 2
-cells = 1
-stages = 1
-[data]
-train = 60
-validation = 100
-[train]
-epochs = 2
-batch = 30
-lr = 0.1
-momentum = 0.9
-weight_decay = 0.0
-"""
 
 
 def write_small(data_folder: Path) -> None:
     """The protocol files of `PLAIN` and of `SHARED`."""
-    folder = data_folder / "protocols" / "digits"
-    folder.mkdir(parents=True)
-    (folder / "small.toml").write_text(_SMALL)
-    (folder / "shared.toml").write_text(_SMALL + "[supernet]\nepochs = 3\n")
+    write_protocol(data_folder, "small")
+    write_protocol(data_folder, "shared", TINY + "[supernet]\nepochs = 3\n")
 
 
 def trainer_on(data: TrainingData, networks: Networks | None = None, **train: Any) -> Trainer:

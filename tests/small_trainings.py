@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,34 @@ from harness_training.loop import Job
 from harness_training.protocol_files import network_settings
 from harness_training.recipe import AugmentPart, DataPart, Recipe, TrainPart
 
+TINY = """
+summary = "a tiny network on 60 digits"
+[network.nasbench201]
+channels = 2
+cells = 1
+stages = 1
+[data]
+train = 60
+validation = 100
+[train]
+epochs = 2
+batch = 30
+lr = 0.1
+momentum = 0.9
+weight_decay = 0.0
+"""
+"""A protocol file; more fields of ``[train]``, and more tables, can be put behind it."""
 SHAPE = ImageShape(1, 8, 3)
 TRICKS = {"auxiliary": 0.4, "drop_path": 0.3}
 AUGMENT = AugmentPart(crop=1, flip=True, cutout=4)
+
+
+def write_protocol(data_folder: Path, name: str, text: str = TINY) -> Path:
+    """A protocol file for digits."""
+    file = data_folder / "protocols" / "digits" / f"{name}.toml"
+    (file.parent / "tricks").mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
 
 
 def random_data(n: int = 40, held: int = 20, shape: ImageShape = SHAPE) -> TrainingData:

@@ -90,5 +90,21 @@ class Training(ABC):
         """
 
     @abstractmethod
+    def accuracy(
+        self,
+        network: Supernet,
+        path: Architecture,
+        rng: np.random.Generator,
+        *,
+        statistics: int | None = None,
+        size: int | None = None,
+    ) -> float:
+        """Of a path on the validation images, in %, after batch norm's statistics were computed for it.
+
+        statistics: on so many training batches; None: on one pass over the training images. size: images in a batch of
+        validation. Each of these passes is charged, without gradients.
+        """
+
+    @abstractmethod
     def descent(self, network: nn.Module | Supernet) -> Descent:
         """The optimiser of the task's own trainings: its momentum, weight decay, clipping and learning rates."""

@@ -11,7 +11,7 @@ from harness.protocol import Score
 from harness.reading import numbers
 from harness.records.lines import PlannedSetting, PlanRecord, SamplingRecord
 from harness.records.runs import Run
-from harness.records.specs import Entry, Setting
+from harness.records.specs import Entry, Setting, TrainingSpec
 from harness.records.store import FILES, SEARCHES, Folder, read_folder
 
 
@@ -77,7 +77,8 @@ class StudyRuns:
     """One study. planned, missing: how many runs it has, and how many of them are not in the folder.
 
     declared: the ablations that each strategy declares. problems: lines that cannot be used, and what was left out,
-    each a sentence. given_up: study seeds of replaced plans that none of the shown plans has.
+    each a sentence. given_up: study seeds of replaced plans that none of the shown plans has. trainings: final ones of
+    the folder.
     """
 
     study: str
@@ -89,6 +90,7 @@ class StudyRuns:
     given_up: tuple[int, ...] = ()
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    trainings: tuple[TrainingSpec, ...] = ()
 
     @property
     def every_run(self) -> Iterator[Run]:
@@ -152,6 +154,7 @@ def study_of(folder: Folder) -> StudyRuns:
         given_up=tuple(sorted({plan.seed for plan in folder.plans} - {plan.seed for plan in plans})),
         declared={name: tuple(found) for plan in plans for name, found in plan.declared.items()},
         problems=told,
+        trainings=tuple(training.spec for training in folder.trainings.values()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 
 from harness.errors import StudyError, counted
-from harness.records.lines import SamplingRecord, SearchRecord, TrainingRecord
+from harness.records.lines import SamplingRecord, TrainingRecord
 from harness.records.runs import Run
-from harness.records.specs import OutcomeSpec, TrainingSpec
+from harness.records.specs import TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
+from harness.running.finals import answers_of, training_of, waiting
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
 from harness.running.items import BatchItem, Item, SearchItem, TrainingItem
@@ -25,7 +26,7 @@ from harness.running.listening import Hooks, Listener, Silent, said_of
 from harness.running.plan import Evaluators, Plan, make_plan
 from harness.running.runner import lost_search
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
-from harness.running.scoring import Scorer, candidates, outcome_of
+from harness.running.scoring import Scorer, outcome_of
 from harness.running.seal import Closed
 from harness.running.settings import Settings
 from harness.running.study import MATCHED, Study
@@ -254,32 +255,12 @@ class _Campaign:
     def _trainings(self, draws: Sequence[TrainingSpec]) -> list[Item]:
         """Final trainings that are missing: of random sampling's draws, then of what the searches returned."""
         wanted = {spec.id: TrainingItem(spec=spec, title=f"random sampling on {spec.task}") for spec in draws}
-        for search, spec in self._trained():
-            for arch in self._archs(search, spec):
-                training = self._training(spec, arch)
+        for search, spec in waiting(self.plan, self.found):
+            for arch in answers_of(search, spec):
+                training = training_of(spec, arch)
                 title = f"{self.plan.titles[search.id]}: final training"
                 wanted.setdefault(training.id, TrainingItem(spec=training, title=title))
         return [item for identity, item in wanted.items() if identity not in self.found.trainings]
-
-    def _trained(self) -> Iterator[tuple[SearchRecord, OutcomeSpec]]:
-        """Finished searches whose answers are finally trained and have no outcome yet."""
-        for identity, specs in self.plan.outcomes.items():
-            search = self.found.searches.get(identity)
-            if search is not None and search.status == "ok":
-                for spec in specs:
-                    if spec.final_seed is not None and spec.id not in self.found.outcomes:
-                        yield search, spec
-
-    @staticmethod
-    def _archs(search: SearchRecord, spec: OutcomeSpec) -> list[Any]:
-        return candidates(spec, search) + ([i.arch for i in search.incumbents] if spec.incumbents else [])
-
-    @staticmethod
-    def _training(spec: OutcomeSpec, arch: Any) -> TrainingSpec:
-        assert spec.final_seed is not None
-        return TrainingSpec(
-            task=spec.task, final=spec.final, final_seed=spec.final_seed, arch=arch, data_digest=spec.data_digest
-        )
 
     # -- what comes of it -------------------------------------------------------------------------------------------
 
@@ -367,8 +348,8 @@ class _Campaign:
 
     def _finish_outcomes(self) -> None:
         """Outcomes whose final trainings are all there."""
-        for search, spec in list(self._trained()):
-            records = {a: self.found.trainings.get(self._training(spec, a).id) for a in self._archs(search, spec)}
+        for search, spec in list(waiting(self.plan, self.found)):
+            records = {a: self.found.trainings.get(training_of(spec, a).id) for a in answers_of(search, spec)}
             if any(r is None for r in records.values()):
                 continue
 

@@ -356,6 +356,6 @@ def _check_mode(t: OpenTask, entry: Entry, registry: Registry, budgets: Iterable
                 trains = Oracle(t.search.validator(), budget).training is not None
             if not trains:
                 raise StudyError(
-                    f"{entry.label} trains networks itself, for which {t.search_name!r} offers no images: its scores "
-                    "are recorded, or a supernet's"
+                    f"{entry.label} trains networks itself, for which {t.search_name!r} offers no images with labels: "
+                    "its scores are recorded, a supernet's, or of trainings without labels"
                 )

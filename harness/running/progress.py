@@ -21,20 +21,17 @@ _FEW = 50
 _SECONDS_BETWEEN_LINES = 60.0
 
 
-class Lines:
-    """A line for each finished item; where they are many, one line a minute."""
+class _Counts:
+    """What is under way, and what came of a stage so far."""
 
     def __init__(self) -> None:
-        self.what = ""
-        self.total = self.already = self.done = self.failed = 0
-        self.running, self.queries = 0, 0
-        self.began = self.said = time.monotonic()
+        self.running = 0
+        self.begin()
 
-    def stage(self, what: str, total: int, already: int) -> None:
-        self.what, self.total, self.already, self.done, self.failed = what, total, already, already, 0
-        self.queries, self.began = 0, time.monotonic()
-        self.said = self.began
-        print(f"{counted(total, what)}, {already} already there", file=sys.stderr)
+    def begin(self) -> None:
+        """A stage begins. What is under way stays so."""
+        self.failed = self.queries = 0
+        self.began = time.monotonic()
 
     def started(self, title: str) -> None:
         self.running += 1
@@ -42,6 +39,31 @@ class Lines:
     def ended(self, title: str, queries: int) -> None:
         self.running -= 1
         self.queries += queries
+
+    @property
+    def seconds(self) -> float:
+        return max(time.monotonic() - self.began, 1e-9)
+
+    @property
+    def rate(self) -> list[str]:
+        """Queries a second in words, where there are any."""
+        rate = self.queries / self.seconds
+        return [f"{rate:,.0f} queries a second" if rate >= 10 else f"{rate:.2g} queries a second"] if rate else []
+
+
+class Lines(_Counts):
+    """A line for each finished item; where they are many, one line a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.what = ""
+        self.total = self.already = self.done = 0
+
+    def stage(self, what: str, total: int, already: int) -> None:
+        self.begin()
+        self.what, self.total, self.already, self.done = what, total, already, already
+        self.said = self.began
+        print(f"{counted(total, what)}, {already} already there", file=sys.stderr)
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         self.done += 1
@@ -52,16 +74,14 @@ class Lines:
         now = time.monotonic()
         if now - self.said >= _SECONDS_BETWEEN_LINES or self.done == self.total:
             self.said = now
-            print(self._line(now), file=sys.stderr, flush=True)
+            print(self._line(), file=sys.stderr, flush=True)
 
-    def _line(self, now: float) -> str:
-        past = max(now - self.began, 1e-9)
-        rate = (self.done - self.already) / past
+    def _line(self) -> str:
+        rate = (self.done - self.already) / self.seconds
         left = (self.total - self.done) / rate
         said = [f"{self.done}/{self.total} {self.what}s"]
         said += [f"{self.running} under way"] if self.running else []
-        said += [f"{self.failed} failed", f"{rate:.3g} a second"]
-        said += [_per_second(self.queries, past)] if self.queries else []
+        said += [f"{self.failed} failed", f"{rate:.3g} a second", *self.rate]
         said += [f"about {_duration(left)} left"] if self.done < self.total else []
         return ", ".join(said)
 
@@ -69,35 +89,32 @@ class Lines:
         print(f"note: {message}", file=sys.stderr)
 
 
-class Bar:
+class Bar(_Counts):
     """A bar with the item that started last and the time left; failures stay above it."""
 
     def __init__(self, progress: Any) -> None:
+        super().__init__()
         self.progress = progress
         self.task: Any = None
-        self.failed = self.running = self.queries = 0
-        self.began = time.monotonic()
 
     def stage(self, what: str, total: int, already: int) -> None:
         if self.task is not None:
             self.progress.update(self.task, description="done")
         self.task = self.progress.add_task(f"{what}s", total=total - already, failed="", going="")
-        self.failed, self.queries, self.began = 0, 0, time.monotonic()
+        self.begin()
         if already:
             self.progress.console.print(f"{already} of {counted(total, what)} already there")
 
     def started(self, title: str) -> None:
-        self.running += 1
+        super().started(title)
         self.progress.update(self.task, description=title, going=self._going())
 
     def ended(self, title: str, queries: int) -> None:
-        self.running -= 1
-        self.queries += queries
+        super().ended(title, queries)
         self.progress.update(self.task, going=self._going())
 
     def _going(self) -> str:
-        told = _per_second(self.queries, time.monotonic() - self.began)
-        return f"{self.running} under way" + (f", {told}" if self.queries else "")
+        return ", ".join([f"{self.running} under way", *self.rate])
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         if failed:
@@ -177,11 +194,6 @@ def _rich(trainings: Path) -> Any:
         TextColumn("{task.description}", markup=False),
     )
     return WithTrainings(*columns, console=console, refresh_per_second=4)
-
-
-def _per_second(queries: int, seconds: float) -> str:
-    rate = queries / max(seconds, 1e-9)
-    return f"{rate:,.0f} queries a second" if rate >= 10 else f"{rate:.2g} queries a second"
 
 
 def _duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ The order is asked for where the search was, which holds no final score, and mea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -137,7 +138,7 @@ def enough(truth: Truth, order: npt.NDArray[np.int64], space: SearchSpace, n: in
 
 def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, paid: Sequence[Architecture]) -> Learned:
     """What a run's order says. Raises ValueError where the ranker does not give one finite number each."""
-    from harness.statistics.metrics import ktau_pairwise_compare
+    from harness.statistics.metrics import preferences
 
     found = unseen(drawn.archs, validator, paid, drawn.n)
     rows: tuple[int, ...] | None = None
@@ -151,15 +152,7 @@ def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, pa
     of_keys = _ask(ranker, archs)
     prefers: bytes | None = None
     if isinstance(ranker, Comparing):
-        asked: list[npt.NDArray[np.bool_]] = []
-
-        def compare(a: Sequence[Architecture], b: Sequence[Architecture]) -> npt.NDArray[np.float64]:
-            answers = np.asarray(ranker.compare(a, b), dtype=np.float64)
-            asked.append(answers >= 0.5)
-            return answers
-
-        ktau_pairwise_compare(compare, archs, np.arange(len(archs)))
-        prefers = np.packbits(np.concatenate(asked)).tobytes()
+        prefers = np.packbits(preferences(ranker.compare, archs)).tobytes()
     return Learned(
         outcome=outcome,
         keys=tuple(found.keys),
@@ -202,17 +195,12 @@ def rank_quality(
 
 def _ktau_ctnas(said: Learned, predicted: npt.NDArray[np.float64], final: npt.NDArray[np.float64]) -> float | None:
     """CTNAS's variant: of the comparisons themselves, where the order has any (`harness.strategy.Comparing`)."""
-    from harness.statistics.metrics import ktau_pairwise, ktau_pairwise_compare
+    from harness.statistics.metrics import ktau_of_preferences, ktau_pairwise
 
     if said.prefers is None:
         return ktau_pairwise(predicted, final)
-    answers = np.unpackbits(np.frombuffer(said.prefers, dtype=np.uint8)).astype(np.float64)
-    places = iter(range(len(answers)))
-
-    def compare(a: Sequence[int], b: Sequence[int]) -> npt.NDArray[np.float64]:
-        return np.array([answers[next(places)] for _ in a])
-
-    return ktau_pairwise_compare(compare, range(len(final)), final)
+    bits = np.unpackbits(np.frombuffer(said.prefers, dtype=np.uint8), count=math.comb(len(final), 2))
+    return ktau_of_preferences(bits.astype(np.bool_), final)
 
 
 def rank_points(

@@ -51,12 +51,12 @@ class _Within(SearchSpace):
 class FewerOptions(_Within):
     """``parent`` without some options, wherever a choice has them. Law ``encodings``: choices uniform over the rest.
 
-    The parent's encodings must all be valid. Raises HarnessError where a choice would have no option.
+    A subclass names it. The parent's encodings must all be valid. Raises HarnessError where a choice would have no
+    option.
     """
 
     def __init__(self, parent: SearchSpace, without: Collection[str]) -> None:
         super().__init__(parent)
-        self.name = parent.name
         self._kept = [[i for i, o in enumerate(c.options) if o not in without] for c in parent.choices]
         if not all(self._kept):
             raise HarnessError(f"{parent.name} without {', '.join(sorted(without))} has a choice with no option left")

@@ -20,7 +20,9 @@ __all__ = [
     "ktau",
     "ktau_eq13",
     "ktau_pairwise",
+    "ktau_of_preferences",
     "ktau_pairwise_compare",
+    "preferences",
     "rank",
     "regret",
     "relative_improvement",
@@ -153,18 +155,28 @@ def ktau_pairwise_compare(
 ) -> float | None:
     """CTNAS's tau of a comparator: mean over i < j of `sign(compare(i, j) - 0.5) * sign(true_i - true_j)`.
 
-    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k. It is called in the direction i < j only,
-    with about `pairs_at_once` pairs a call. sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`). `true`: [n], one for each
-    item. None for n < 2. O(n^2) comparisons: 499,500 for 1,000 items. Raises ValueError for answers that are not m
-    finite numbers.
+    `true`: [n], one for each item. The others: of `preferences`. None for n < 2.
     """
-    scores = finite_vector(true, "true")
-    n = scores.size
-    if len(items) != n:
+    if len(items) != (n := finite_vector(true, "true").size):
         raise ValueError(f"{len(items)} items but {n} true scores")
-    if n < 2:
-        return None
-    agreed, rows = 0, max(1, pairs_at_once // n)
+    return ktau_of_preferences(preferences(compare, items, pairs_at_once=pairs_at_once), true)
+
+
+def preferences(
+    compare: Callable[[Sequence[Item], Sequence[Item]], ArrayLike],
+    items: Sequence[Item],
+    *,
+    pairs_at_once: int = 1 << 16,
+) -> NDArray[np.bool_]:
+    """Whether a comparator holds i to be at least as good as j, of all pairs i < j in their order, [n (n - 1) / 2].
+
+    `compare(a, b)`: [m] probabilities that a_k is at least as good as b_k; at least .5 is yes. It is called in the
+    direction i < j only, with about `pairs_at_once` pairs a call. O(n^2) comparisons: 499,500 for 1,000 items. Raises
+    ValueError for answers that are not m finite numbers.
+    """
+    n = len(items)
+    found = [np.zeros(0, dtype=np.bool_)]
+    rows = max(1, pairs_at_once // max(n, 1))
     for start in range(0, n - 1, rows):
         block = range(start, min(start + rows, n - 1))
         i = np.concatenate([np.full(n - 1 - k, k) for k in block])
@@ -172,7 +184,26 @@ def ktau_pairwise_compare(
         answers = finite_vector(compare([items[k] for k in i], [items[k] for k in j]), "compare's answer")
         if answers.size != i.size:
             raise ValueError(f"compare answered {answers.size} values for {i.size} pairs")
-        agreed += int(np.count_nonzero((answers >= 0.5) == (scores[i] >= scores[j])))
+        found.append(answers >= 0.5)
+    return np.concatenate(found)
+
+
+def ktau_of_preferences(preferred: NDArray[np.bool_], true: ArrayLike) -> float | None:
+    """CTNAS's tau of `preferences` of n items with the scores `true`, [n]; None for n < 2.
+
+    sign(0) = +1 (CTNAS, `compute_kendall_tau_AR`).
+    """
+    scores = finite_vector(true, "true")
+    n = scores.size
+    if n < 2:
+        return None
+    if preferred.size != math.comb(n, 2):
+        raise ValueError(f"{preferred.size} preferences, {n} items have {math.comb(n, 2)} pairs")
+    agreed = at = 0
+    for i in range(n - 1):
+        of_i = preferred[at : at + n - 1 - i]
+        agreed += int(np.count_nonzero(of_i == (scores[i] >= scores[i + 1 :])))
+        at += of_i.size
     return 2.0 * agreed / math.comb(n, 2) - 1.0
 
 

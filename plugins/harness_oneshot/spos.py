@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
-from harness_oneshot.sharing import endless, limit_of, loss_of, right_of, said, training_of, uniform_path
+from harness_oneshot.sharing import endless, limit_of, loss_of, said, training_of, uniform_path
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -78,7 +78,9 @@ class SinglePathOneShot(Strategy[SposParams]):
         for generation in range(p.generations):
             best = sorted(self.accuracies, key=lambda arch: -self.accuracies[arch])[: p.parents]
             for arch in self._children(oracle, training, best if generation else [], rng):
-                self.accuracies[arch] = accuracy(training, supernet, arch, order, p.statistics, p.judging)
+                self.accuracies[arch] = training.accuracy(
+                    supernet, arch, order, statistics=p.statistics, size=p.judging
+                )
 
     def _children(
         self, oracle: Oracle, training: Training, parents: list[Architecture], rng: np.random.Generator
@@ -130,21 +132,3 @@ def train_uniformly(
         if done >= 1.0:
             return
         descent.step(loss_of(training, supernet, batch, uniform_path(training, paths)), done)
-
-
-def accuracy(
-    training: Training, supernet: Supernet, arch: Architecture, order: np.random.Generator, statistics: int, size: int
-) -> float:
-    """Of the path on the validation images, in %, with batch norm's statistics from ``statistics`` training batches."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    for module in supernet.modules():
-        if isinstance(module, _BatchNorm):
-            module.reset_running_stats()
-            module.momentum = None  # the plain mean over batches
-    supernet.train()
-    for _, batch in zip(range(statistics), endless(training, "training", order), strict=False):
-        right_of(training, supernet, batch, arch)
-    supernet.eval()
-    counts = [(right_of(training, supernet, b, arch), len(b)) for b in training.batches("validation", order, size=size)]
-    return 100 * sum(right for right, _ in counts) / sum(n for _, n in counts)

@@ -60,7 +60,7 @@ def train(
             f"a batch of {part.batch} is larger than the {len(job.data.train)} training images; lower batch"
         )
     try:
-        with own_randomness(device):
+        with own_randomness(device, derived_seed(job.seed, "network")):
             return _Training(job, device).run(checkpoint, watch)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise HarnessError(f"out of memory on {device} with batches of {part.batch}: {error}") from error
@@ -74,7 +74,6 @@ class _Training:
     def __init__(self, job: Job, device: torch.device) -> None:
         self.job, self.device, self.part = job, device, job.recipe.train
         self.epochs = job.epochs or self.part.epochs
-        torch.manual_seed(derived_seed(job.seed, "network"))
         self.network = job.build(self.part.auxiliary > 0).to(device)
         if channels_last(self.part, device):
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

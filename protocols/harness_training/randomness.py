@@ -15,14 +15,15 @@ def derived_seed(seed: int, purpose: str) -> int:
 
 
 @contextmanager
-def own_randomness(device: torch.device) -> Iterator[None]:
-    """Torch's global generators are left as found, and deterministic algorithms are used.
+def own_randomness(device: torch.device, seed: int) -> Iterator[None]:
+    """Torch's global generators begin at ``seed`` and are left as found; deterministic algorithms are used.
 
     On a GPU an operation that has no deterministic algorithm still runs: there, equal seeds need not give equal bits.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+        torch.manual_seed(seed)
         try:
             yield
         finally:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness import Architecture, Batch, Charge, Split, StudyError, Supernet, Training
 from harness.protocol.training import GRADIENT_FREE
@@ -58,13 +60,11 @@ class SharedWeights(Training):
 
     def build(self, arch: Architecture, rng: np.random.Generator) -> nn.Module:
         networks = self._trainer.networks
-        with own_randomness(self._trainer.device):
-            torch.manual_seed(_seed(rng))
+        with own_randomness(self._trainer.device, _seed(rng)):
             return networks.build(networks.space.canonical(arch), self.images).to(self._trainer.device)
 
     def supernet(self, rng: np.random.Generator) -> Supernet:
-        with own_randomness(self._trainer.device):
-            torch.manual_seed(_seed(rng))
+        with own_randomness(self._trainer.device, _seed(rng)):
             found = self._trainer.networks.supernet(self.images)
         if found is None:
             raise StudyError(f"the networks of {self.space.name} have no supernet, so that no weights can be shared")
@@ -94,8 +94,7 @@ class SharedWeights(Training):
         with_gradients = torch.is_grad_enabled()
         self._charge(epochs=cost if with_gradients else cost * GRADIENT_FREE)
         pixels = self._images[batch.split].pixels[batch.rows]
-        with own_randomness(self._trainer.device):
-            torch.manual_seed(batch.seed)
+        with own_randomness(self._trainer.device, batch.seed):
             if batch.split == "training":
                 images = self._pipeline.augmented(pixels, Generator().manual_seed(batch.seed))
             else:
@@ -103,6 +102,35 @@ class SharedWeights(Training):
             given: tuple[Any, ...] = (images,) if path is None else (images, path)
             logits: Tensor = network(*given)
         return logits if with_gradients else logits.detach()
+
+    def accuracy(
+        self,
+        network: Supernet,
+        path: Architecture,
+        rng: np.random.Generator,
+        *,
+        statistics: int | None = None,
+        size: int | None = None,
+    ) -> float:
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.reset_running_stats()
+                module.momentum = None  # the plain mean over batches
+        passes = iter([self.batches("training", rng)]) if statistics is None else self._passes(rng)
+        right = n = 0
+        with torch.no_grad():
+            network.train()
+            for batch in islice(chain.from_iterable(passes), statistics):
+                self.forward(network, batch, path)
+            network.eval()
+            for batch in self.batches("validation", rng, size=size):
+                right += int((self.forward(network, batch, path).argmax(1) == batch.labels).sum())
+                n += len(batch)
+        return 100 * right / n
+
+    def _passes(self, rng: np.random.Generator) -> Iterator[Iterator[Batch]]:
+        while True:
+            yield self.batches("training", rng)
 
     def descent(self, network: nn.Module | Supernet) -> RecipeDescent:
         return RecipeDescent(network.parameters(), self._trainer.recipe.train)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness import Architecture, Charge, Fidelity, HarnessError, RunContext, Task, Validation
 from harness.records.identity import digest
@@ -52,10 +52,8 @@ class SharedPaths:
     def identity(self) -> Identity:
         """Of the supernet's training. It is no architecture's, so that it has an empty encoding."""
         whole = self._trainer.identity(self._trainer.networks.space.sample(np.random.default_rng(0), 1)[0], self._seed)
-        return Identity(
-            space=whole.space, arch=(), recipe=digest("supernet", whole.recipe), data=whole.data,
-            epochs=self._part.epochs, seed=self._seed, code=whole.code, environment=whole.environment,
-        )  # fmt: skip
+        recipe = digest("supernet", whole.recipe)
+        return msgspec.structs.replace(whole, arch=(), recipe=recipe, epochs=self._part.epochs)
 
     def _rng(self, purpose: str) -> np.random.Generator:
         return np.random.default_rng(derived_seed(self._seed, f"supernet/{purpose}"))
@@ -74,20 +72,7 @@ class SharedPaths:
 
     def accuracy(self, arch: Architecture) -> float:
         """In %, on the validation images, with batch norm's statistics from one pass over the training images."""
-        network, training = self._network, self._training
-        for module in network.modules():
-            if isinstance(module, _BatchNorm):
-                module.reset_running_stats()
-                module.momentum = None  # the plain mean over batches
-        order, right = self._rng("judging"), 0
-        with torch.no_grad():
-            network.train()
-            for batch in training.batches("training", order):
-                training.forward(network, batch, arch)
-            network.eval()
-            for batch in training.batches("validation", order, size=_JUDGE_BATCH):
-                right += int((training.forward(network, batch, arch).argmax(1) == batch.labels).sum())
-        return 100 * right / training.sizes["validation"]
+        return self._training.accuracy(self._network, arch, self._rng("judging"), size=_JUDGE_BATCH)
 
 
 class SupernetValidator(LiveValidator):

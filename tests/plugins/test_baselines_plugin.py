@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import subprocess
 import sys
+from pkgutil import resolve_name
 
 import pytest
 
@@ -15,20 +15,15 @@ from harness_baselines.plugin import nas_harness_strategies
 PROVIDED = nas_harness_strategies()
 
 
-def load(provides):
-    module, _, attribute = provides.load.partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
 def test_provides_the_five_baselines_and_hyperband():
-    assert [load(p).name for p in PROVIDED] == [
+    assert [resolve_name(p.load).name for p in PROVIDED] == [
         "random-search", "regularized-evolution", "local-search", "reinforce", "successive-halving", "hyperband",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("provides", PROVIDED, ids=lambda p: p.load)
 def test_the_source_says_what_the_class_says(provides):
-    cls = load(provides)
+    cls = resolve_name(provides.load)
     assert read(provides.load) == Said(cls.name, inspect.getdoc(cls).splitlines()[0].removesuffix("."))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from harness.testing import SyntheticEvaluator, ToyEdgeSpace, check_strategy
 from harness_oneshot.darts import DifferentiableSearch, strongest
 from harness_oneshot.enas import EfficientSearch
 from harness_oneshot.plugin import nas_harness_strategies
-from harness_oneshot.spos import SinglePathOneShot, accuracy, crossed, mutated
+from harness_oneshot.spos import SinglePathOneShot, crossed, mutated
 
 STRATEGIES: list[type[Strategy]] = [SinglePathOneShot, DifferentiableSearch, EfficientSearch]
 NAMES = [cls.name for cls in STRATEGIES]
@@ -39,21 +39,15 @@ def search(cls: type[Strategy], oracle: Oracle, seed: int = 0, **params: Any) ->
     return strategy, list(strategy.search(oracle, np.random.default_rng(seed)))
 
 
-def load(provides: Provides) -> type[Strategy]:
-    module, _, attribute = provides.load.partition(":")
-    found: type[Strategy] = getattr(import_module(module), attribute)
-    return found
-
-
 @pytest.mark.parametrize("provides", nas_harness_strategies(), ids=lambda p: p.load)
 def test_the_source_says_what_the_class_says(provides: Provides) -> None:
-    cls = load(provides)
+    cls = resolve_name(provides.load)
     assert read(provides.load) == Said(cls.name, str(inspect.getdoc(cls)).splitlines()[0].removesuffix("."))
     assert check_strategy(cls).failed == ()
 
 
 def test_all_that_the_plugin_provides_is_tested_here() -> None:
-    assert [load(p) for p in nas_harness_strategies()] == STRATEGIES
+    assert [resolve_name(p.load) for p in nas_harness_strategies()] == STRATEGIES
 
 
 def test_naming_and_describing_them_imports_no_torch() -> None:
@@ -145,7 +139,7 @@ def test_spos_judges_a_path_by_its_own_statistics() -> None:
     one, two = (3,) * 6, (1, 2, 3, 4, 1, 2)
 
     def judged(arch: tuple[int, ...]) -> float:
-        return accuracy(training, supernet, arch, np.random.default_rng(1), 4, 20)
+        return training.accuracy(supernet, arch, np.random.default_rng(1), statistics=4, size=20)
 
     first = judged(one)
     judged(two)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
@@ -44,20 +44,14 @@ def run(cls: type[Strategy], queries: int = 12, space: Any = None, **params: Any
     return strategy, oracle, list(strategy.search(oracle, np.random.default_rng(0)))
 
 
-def load(provides: Provides) -> type[Strategy]:
-    module, _, attribute = provides.load.partition(":")
-    found: type[Strategy] = getattr(import_module(module), attribute)
-    return found
-
-
 @pytest.mark.parametrize("provides", nas_harness_strategies(), ids=lambda p: p.load)
 def test_the_source_says_what_the_class_says(provides: Provides) -> None:
-    cls = load(provides)
+    cls = resolve_name(provides.load)
     assert read(provides.load) == Said(cls.name, str(inspect.getdoc(cls)).splitlines()[0].removesuffix("."))
 
 
 def test_all_that_the_plugin_provides_is_tested_here() -> None:
-    assert [load(p) for p in nas_harness_strategies()] == STRATEGIES
+    assert [resolve_name(p.load) for p in nas_harness_strategies()] == STRATEGIES
 
 
 def test_naming_and_describing_them_imports_no_torch() -> None:

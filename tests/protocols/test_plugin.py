@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
+from pkgutil import resolve_name
 
 import pytest
 
@@ -14,22 +12,16 @@ from harness.registry.source import read
 from harness_nasbench import plugin
 
 
-def load(item: Provides) -> Callable[[], Any]:
-    module, _, name = item.load.partition(":")
-    found: Callable[[], Any] = getattr(import_module(module), name)
-    return found
-
-
 @pytest.mark.parametrize("item", plugin.nas_harness_spaces(), ids=lambda p: p.load)
 def test_every_space_is_made_without_arguments_and_bears_its_name(item: Provides) -> None:
-    space = load(item)()
+    space = resolve_name(item.load)()
     assert isinstance(space, SearchSpace)
     assert space.name == read(item.load).name
 
 
 @pytest.mark.parametrize("item", plugin.nas_harness_protocols(), ids=lambda p: p.load)
 def test_every_protocol_lists_tasks_and_data_of_its_own(item: Provides) -> None:
-    protocol = load(item)()
+    protocol = resolve_name(item.load)()
     assert isinstance(protocol, TrainingProtocol)
     assert protocol.name == read(item.load).name
     names = [task.name for task in protocol.tasks()]

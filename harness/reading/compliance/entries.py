@@ -195,7 +195,8 @@ def _deterministic(_: SettingRuns, entry: EntryRuns) -> Ruling:
         return None, "no run was carried out again"
     for seed, replay in again:
         if replay.differs is not None:
-            return False, f"not deterministic: seed {seed} was carried out again, and {replay.differs}"
+            why = f"seed {seed} was carried out again, and {replay.differs}"
+            return False, f"not deterministic, or its record was changed: {why}"
     return True, f"{len(again)} of {counted(len(entry.runs), 'run')} carried out again, all the same"
 
 

@@ -70,7 +70,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> int:
         """Exit status: the worst verdict's."""
-        verdicts = {row.verdict for row in self.lines}
+        verdicts = {line.verdict for line in self.lines}
         return WORSE if "worse" in verdicts else UNDECIDED if "undecided" in verdicts else PASSED
 
 
@@ -88,17 +88,17 @@ def judge(
     metric.
     """
     pairs = [replace(p, candidate=p.candidate[:seeds], reference=p.reference[:seeds]) for p in pairs]
-    rows = [_blank(p) for p in pairs]
+    lines = [_blank(p) for p in pairs]
     timed = spec.metric == "seconds_ratio"
     known = decided or {}
-    open_ = [k for k, row in enumerate(rows) if row.name not in known and (timed or not pairs[k].unchanged)]
-    rows = [known.get(row.name, row) for row in rows]
+    open_ = [k for k, line in enumerate(lines) if line.name not in known and (timed or not pairs[k].unchanged)]
+    lines = [known.get(line.name, line) for line in lines]
     measured = [measure(pairs[k], spec.metric) for k in open_]
-    tests = [_test(rows[k], of, spec) for k, of in zip(open_, measured, strict=True)]
+    tests = [_test(lines[k], of, spec) for k, of in zip(open_, measured, strict=True)]
     level = spec.alpha / looks
     for k, of, test, verdict in zip(open_, measured, tests, gate_verdicts(tests, alpha=level), strict=True):
-        rows[k] = msgspec.structs.replace(
-            rows[k],
+        lines[k] = msgspec.structs.replace(
+            lines[k],
             verdict=verdict,
             candidate=float(of.candidate.mean()),
             reference=float(of.reference.mean()),
@@ -110,7 +110,7 @@ def judge(
             more_seeds=more_seeds(test, margin_of(spec), alpha=level / len(tests)) if verdict == "undecided" else None,
             lost_most=pairs[k].candidate[int(np.argmin(of.differences))].search.id,
         )
-    return rows
+    return lines
 
 
 def _blank(pair: Pair) -> GateLine:
@@ -126,6 +126,6 @@ def _blank(pair: Pair) -> GateLine:
     )
 
 
-def _test(row: GateLine, of: Measured, spec: GateSpec) -> GateTest:
-    rng = stream(0, "gate", row.title, row.label, row.mode)
+def _test(line: GateLine, of: Measured, spec: GateSpec) -> GateTest:
+    rng = stream(0, "gate", line.title, line.label, line.mode)
     return paired_test(of.differences, margin_of(spec), rng=rng)

@@ -25,7 +25,7 @@ _PASSES = ("unchanged", "better", "not worse")
 
 def table(gate: Gate, *, failing: bool = False) -> Table:
     """A line for each entry in each setting; of those alone that do not pass where ``failing``."""
-    rows = [row for row in gate.lines if not failing or row.verdict not in _PASSES]
+    lines = [line for line in gate.lines if not failing or line.verdict not in _PASSES]
     columns = (
         name_column("entry"),
         Column("on", right=False, wraps=True),
@@ -41,11 +41,11 @@ def table(gate: Gate, *, failing: bool = False) -> Table:
     return Table(
         f"gate of {gate.study} against {gate.against}",
         columns,
-        tuple(Row(_cells(row)) for row in rows),
+        tuple(Row(_cells(line)) for line in lines),
         notes=(f"{_MEANS[gate.metric]}; margin {gate.margin:g}, alpha {gate.alpha:g}{_looks(gate)}",),
         legend="unchanged: every run asked the same queries and gave the same answer, so that there is nothing to test;"
         " difference: of the means over common seeds, positive is better; p of sign-flip tests, before Holm",
-        footnotes=tuple(text for row in rows if (text := _footnote(row))),
+        footnotes=tuple(text for line in lines if (text := _footnote(line))),
     )
 
 
@@ -61,56 +61,56 @@ def as_text(gate: Gate, *, failing: bool = False) -> str:
 
 def said(gate: Gate) -> str:
     """The verdicts in a line: ``2 unchanged, 1 worse``."""
-    found = Counter(row.verdict for row in gate.lines)
+    found = Counter(line.verdict for line in gate.lines)
     return ", ".join(f"{n} {verdict}" for verdict, n in found.items())
 
 
 def reproduce(gate: Gate) -> str:
     """The command that carries one search out again: of the lines that do not pass, the run that lost most."""
-    row = next(r for r in gate.lines if r.verdict not in _PASSES)
-    return f"nas-harness replay {gate.folder} {row.lost_most}"
+    line = next(r for r in gate.lines if r.verdict not in _PASSES)
+    return f"nas-harness replay {gate.folder} {line.lost_most}"
 
 
 def junit(gate: Gate) -> str:
     """JUnit XML: a test case for each line, a failure where the verdict is worse or undecided."""
-    failing = [row for row in gate.lines if row.verdict not in _PASSES]
+    failing = [line for line in gate.lines if line.verdict not in _PASSES]
     suite = ElementTree.Element(
         "testsuite", name=f"gate of {gate.study}", tests=str(len(gate.lines)), failures=str(len(failing)), errors="0"
     )
-    for row in gate.lines:
-        case = ElementTree.SubElement(suite, "testcase", classname=row.title, name=_entry(row))
-        if row in failing:
-            message = f"{row.verdict}: {gate.metric} {_difference(row)} over {counted(row.n, 'seed')}"
-            failure = ElementTree.SubElement(case, "failure", type=row.verdict, message=message)
-            failure.text = _footnote(row) or None
+    for line in gate.lines:
+        case = ElementTree.SubElement(suite, "testcase", classname=line.title, name=_entry(line))
+        if line in failing:
+            message = f"{line.verdict}: {gate.metric} {_difference(line)} over {counted(line.n, 'seed')}"
+            failure = ElementTree.SubElement(case, "failure", type=line.verdict, message=message)
+            failure.text = _footnote(line) or None
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _entry(row: GateLine) -> str:
-    return row.label if row.mode == "strict" else f"{row.label} ({row.mode})"
+def _entry(line: GateLine) -> str:
+    return line.label if line.mode == "strict" else f"{line.label} ({line.mode})"
 
 
-def _cells(row: GateLine) -> tuple[str, ...]:
-    failed = row.failed or row.reference_failed
+def _cells(line: GateLine) -> tuple[str, ...]:
+    failed = line.failed or line.reference_failed
     return (
-        _entry(row),
-        row.title,
-        row.verdict,
-        numbers.number(row.candidate, 4),
-        numbers.number(row.reference, 4),
-        _difference(row),
-        numbers.p_value(row.p_better),
-        numbers.p_value(row.p_not_worse),
-        numbers.p_value(row.p_worse),
-        f"{row.n}, {row.failed} against {row.reference_failed} failed" if failed else f"{row.n}",
+        _entry(line),
+        line.title,
+        line.verdict,
+        numbers.number(line.candidate, 4),
+        numbers.number(line.reference, 4),
+        _difference(line),
+        numbers.p_value(line.p_better),
+        numbers.p_value(line.p_not_worse),
+        numbers.p_value(line.p_worse),
+        f"{line.n}, {line.failed} against {line.reference_failed} failed" if failed else f"{line.n}",
     )
 
 
-def _difference(row: GateLine) -> str:
-    return numbers.number(row.difference, 4, signed=True)
+def _difference(line: GateLine) -> str:
+    return numbers.number(line.difference, 4, signed=True)
 
 
 def _looks(gate: Gate) -> str:
@@ -119,11 +119,11 @@ def _looks(gate: Gate) -> str:
     return f"; looks at {', '.join(map(str, gate.looks))} seeds, each at alpha / {len(gate.looks)}"
 
 
-def _footnote(row: GateLine) -> str:
-    if row.verdict != "undecided":
+def _footnote(line: GateLine) -> str:
+    if line.verdict != "undecided":
         return ""
-    if row.more_seeds is None:
+    if line.more_seeds is None:
         more = "no number of seeds can be told that would decide"
     else:
-        more = f"{counted(row.more_seeds, 'more seed')} would decide in four cases of five"
-    return f"{_entry(row)} on {row.title} is undecided: {more}"
+        more = f"{counted(line.more_seeds, 'more seed')} would decide in four cases of five"
+    return f"{_entry(line)} on {line.title} is undecided: {more}"

@@ -59,11 +59,11 @@ def gate(
     decided: dict[tuple[Setting, str, str], GateLine] = {}
     for seeds in steps:
         side = read_side(running.to(seeds))
-        rows = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
-        decided = {row.name: row for row in rows if row.verdict != "undecided"}
-        if len(decided) == len(rows):
+        lines = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
+        decided = {line.name: line for line in lines if line.verdict != "undecided"}
+        if len(decided) == len(lines):
             break
-    return _gate(side, reference, spec, list(steps), rows)
+    return _gate(side, reference, spec, list(steps), lines)
 
 
 def update(
@@ -152,7 +152,7 @@ def _looks(study: Study, reference: Side, most: int | None) -> tuple[int, ...]:
     return looks(study.seeds, most)
 
 
-def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], rows: list[GateLine]) -> Gate:
+def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], lines: list[GateLine]) -> Gate:
     return Gate(
         study=side[1].study,
         folder=str(side[0].path),
@@ -161,5 +161,5 @@ def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], rows: l
         margin=spec.margin,
         alpha=spec.alpha,
         looks=steps,
-        lines=rows,
+        lines=lines,
     )

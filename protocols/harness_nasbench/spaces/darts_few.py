@@ -25,7 +25,6 @@ class FewDartsSpace(FewerOptions):
 
     def __init__(self) -> None:
         super().__init__(DartsSpace(), set(OPS) - set(KEPT))
-        self.name = "darts-few"
 
     @cached_property
     def scripts(self) -> Mapping[str, Script]:

@@ -7,7 +7,7 @@ behind the second reduction.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import torch
@@ -19,9 +19,6 @@ from harness_training.networks.cell import GraphCell, ReLUConvBN
 from harness_training.networks.sizes import check_halves
 
 _STEM_WIDTH = 3
-_NODES = 4
-"""Intermediate nodes of DARTS's cells."""
-_DENSE_NODES = 5
 
 
 class DartsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,12 +37,14 @@ class DartsNetworks(Networks):
     name = "darts"
     Settings = DartsSettings
     tricks = frozenset({"auxiliary", "drop_path"})
+    nodes: ClassVar[int] = 4
+    """Intermediate nodes of a cell."""
 
     def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
         size = self.settings
         assert isinstance(size, DartsSettings)
         check_halves(images, len(_reductions(size.layers)), self.name)
-        return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary)
+        return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary, self.nodes)
 
 
 class FewDartsNetworks(DartsNetworks):
@@ -60,7 +59,7 @@ class DenseSettings(DartsSettings, frozen=True, kw_only=True, forbid_unknown_fie
     channels: Annotated[int, msgspec.Meta(ge=2)] = 16
 
 
-class DenseDartsNetworks(Networks):
+class DenseDartsNetworks(DartsNetworks):
     """CSNAS's dense cells in DARTS's network: the sums of up to twenty operations, concatenated.
 
     The network of what an input reaches; a sum that nothing reaches is zero. As in DARTS otherwise.
@@ -68,13 +67,7 @@ class DenseDartsNetworks(Networks):
 
     name = "darts-dense-5"
     Settings = DenseSettings
-    tricks = frozenset({"auxiliary", "drop_path"})
-
-    def build(self, arch: Architecture, images: ImageShape, *, auxiliary: bool = False) -> nn.Module:
-        size = self.settings
-        assert isinstance(size, DenseSettings)
-        check_halves(images, len(_reductions(size.layers)), self.name)
-        return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary, _DENSE_NODES)
+    nodes = 5
 
 
 def _reductions(layers: int) -> set[int]:
@@ -103,7 +96,7 @@ class DartsNetwork(nn.Module):
         size: DartsSettings,
         images: ImageShape,
         auxiliary: bool,
-        nodes: int = _NODES,
+        nodes: int,
     ) -> None:
         super().__init__()
         c, wide = size.channels, _STEM_WIDTH * size.channels

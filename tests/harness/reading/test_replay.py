@@ -110,7 +110,7 @@ def test_the_command_says_which_agree_and_its_status_whether_all_do(
         assert len(noted) in (4, 5)
         assert noted[identity].differs == "its queries agree, but not its ended_by"
         main(["report", str(folder), "--section", "compliance", "--format", "csv"])
-        assert "not deterministic: seed " in capsys.readouterr().out
+        assert "not deterministic, or its record was changed: seed " in capsys.readouterr().out
         assert main(["replay", str(folder.parent / "nowhere")]) == 2
         words = ["run", str(folder / "study.toml"), "--results", str(folder.parent), "--quiet", "--executor", "serial"]
         assert main([*words, "--verify", "100"]) == 1

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kendalltau
+from small_trainings import TINY, write_protocol
 from studies import comparable, run, runs_in, study
 
 from harness import HarnessError, RunContext, UnknownName
@@ -38,32 +39,13 @@ from harness_training.store import kept
 from harness_training.task_names import TaskName
 
 TASK = "train/digits@nasbench201+tiny"
-TINY = """
-summary = "a tiny network on 60 digits"
-[network.nasbench201]
-channels = 2
-cells = 1
-stages = 1
-[data]
-train = 60
-validation = 100
-[train]
-epochs = 2
-fidelities = [1]
-batch = 30
-lr = 0.1
-momentum = 0.9
-weight_decay = 0.0
-"""
+FILE = TINY + "fidelities = [1]\n"
 
 
 @pytest.fixture
 def tiny(data_folder: Path) -> Path:
     """The protocol file of `TASK`, in a data folder of the test's own."""
-    file = data_folder / "protocols" / "digits" / "tiny.toml"
-    (file.parent / "tricks").mkdir(parents=True)
-    file.write_text(TINY)
-    return file
+    return write_protocol(data_folder, "tiny", FILE)
 
 
 def opened(registry: Registry, name: str = TASK) -> LiveEvaluator:
@@ -167,7 +149,7 @@ def test_costs_are_those_of_the_network_that_is_trained(registry: Registry, tiny
 
 
 def test_a_training_that_diverges_is_paid(registry: Registry, tiny: Path) -> None:
-    tiny.write_text(TINY.replace("lr = 0.1", "lr = 1e30"))
+    tiny.write_text(FILE.replace("lr = 0.1", "lr = 1e30"))
     oracle = Oracle(opened(registry).validator(), Budget(queries=1))
     assert np.isnan(oracle.query((3,) * 6))
     assert (oracle.paid.queries, oracle.paid.epochs, oracle.ended_by) == (1, 2, "queries")
@@ -185,7 +167,7 @@ def test_figures_are_shown_of_the_very_recipe_and_images_that_were_measured(
     assert (found["n"], found["repeats"], found["failed"]) == (3, 2, 0)
     assert set(found["every"]) == {"architectures", "seeds", "snr", "snr_interval", "tau", "tau_interval"}
     assert "every" in describe_name(registry, TASK)["measured"]
-    tiny.write_text(TINY.replace("lr = 0.1", "lr = 0.2"))
+    tiny.write_text(FILE.replace("lr = 0.1", "lr = 0.2"))
     assert opened(registry).measured() == {}
     with pytest.raises(HarnessError, match="'digits' is no live task"):
         measure(["digits"])

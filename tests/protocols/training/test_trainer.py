@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from small_trainings import TINY, write_protocol
 
 from harness import DataMissing, HarnessError
 from harness.registry import Registry
@@ -16,30 +17,12 @@ from harness_training.discrimination import discriminate, spread, summarise
 from harness_training.store import Store
 from harness_training.trainer import open_trainer
 
-TINY = """
-[network.nasbench201]
-channels = 2
-cells = 1
-stages = 1
-[network.darts]
-channels = 2
-layers = 2
-[data]
-train = 60
-[train]
-epochs = 2
-batch = 30
-lr = 0.1
-momentum = 0.9
-weight_decay = 0.0
-"""
+FILE = TINY + "[network.darts]\nchannels = 2\nlayers = 2\n"
 
 
 @pytest.fixture
 def tiny(data_folder: Path) -> Path:
-    folder = data_folder / "protocols" / "digits"
-    folder.mkdir(parents=True)
-    (folder / "tiny.toml").write_text(TINY)
+    write_protocol(data_folder, "tiny", FILE)
     return data_folder
 
 
@@ -85,7 +68,7 @@ def test_what_does_not_go_together_is_refused(registry: Registry, tiny: Path) ->
     with pytest.raises(DataMissing, match="nas-harness data import cifar10 PATH"):
         open_trainer(registry, "cifar10", "darts")
     file = tiny / "protocols" / "digits" / "tiny.toml"
-    file.write_text(TINY.replace("batch = 30", "batch = 61"))
+    file.write_text(FILE.replace("batch = 30", "batch = 61"))
     with pytest.raises(HarnessError, match="a batch of 61 is larger than the 60 training images; lower"):
         open_trainer(registry, "digits", "darts", "tiny")
 

@@ -28,7 +28,6 @@ from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.identity import stream
 from harness.records.specs import Setting
-from harness.records.store import read_folder
 from harness.running.ranking import sampled
 from harness.spaces import Architecture
 
@@ -116,8 +115,8 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: S
 def _of_curves(found: TaskCorrelation, evaluator: Evaluator, source: Source) -> TaskCorrelation:
     """Of the final trainings of the study: those of random sampling and of what searches returned."""
     s = found.setting
-    specs = [t.spec for t in read_folder(source.study.folder).trainings.values()]
-    archs = [t.arch for t in specs if (t.task, t.final, t.final_seed) == (s.task, s.final, s.final_seed)]
+    of = (s.task, s.final, s.final_seed)
+    archs = [t.arch for t in source.study.trainings if (t.task, t.final, t.final_seed) == of]
     curves = evaluator.learning_curves(archs, final=s.final, seed=s.final_seed) if archs else None
     if curves is None:
         return msgspec.structs.replace(found, missing="its trainings keep no score of every epoch")
