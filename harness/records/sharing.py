@@ -6,6 +6,7 @@ import sys
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import force_setattr
 
 _PARTS = ("provenance", "environment")
 _OF_SPECS = (
@@ -30,20 +31,25 @@ class Sharing:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Any] = {}
+        self._fields: dict[type, list[str]] = {}
         self._encode = msgspec.msgpack.Encoder().encode
 
     def __call__(self, record: _Record) -> _Record:
-        """The same record: it takes 3 KB in place of 8 once others have said the same."""
+        """The same record, parts exchanged for equal ones: it takes 3 KB in place of 8 once others have said them."""
+        self._share(record, _PARTS)
         spec = getattr(record, "spec", None)
-        parts = self._parts(record, _PARTS)
         if spec is not None:
-            parts["spec"] = msgspec.structs.replace(spec, **self._parts(spec, _OF_SPECS))
-        return msgspec.structs.replace(record, **parts)
+            self._share(spec, _OF_SPECS)
+        return record
 
-    def _parts(self, of: Any, names: tuple[str, ...]) -> dict[str, Any]:
-        return {name: self._one(getattr(of, name)) for name in names if hasattr(of, name)}
-
-    def _one(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return sys.intern(value)
-        return self._known.setdefault(self._encode((type(value).__name__, value)), value)
+    def _share(self, of: msgspec.Struct, names: tuple[str, ...]) -> None:
+        """A frozen struct may be changed so, since it stays equal to what it was."""
+        kind = type(of)
+        if kind not in self._fields:
+            self._fields[kind] = [name for name in names if name in kind.__struct_fields__]
+        for name in self._fields[kind]:
+            value = getattr(of, name)
+            if isinstance(value, str):
+                force_setattr(of, name, sys.intern(value))
+            else:
+                force_setattr(of, name, self._known.setdefault(self._encode((type(value).__name__, value)), value))
