@@ -74,7 +74,7 @@ class HuntsInFrames(Hunter):
         while frame is not None:
             for found in (*frame.f_locals.values(), *frame.f_globals.values()):
                 for value in (found, *getattr(found, "__dict__", {}).values()):
-                    if isinstance(value, Evaluator):
+                    if issubclass(type(value), Evaluator):
                         return ask(value, archs)
             frame = frame.f_back
         return False
@@ -86,7 +86,7 @@ class HuntsAmongObjects(Hunter):
     def hunt(self, oracle, archs):
         gc.unfreeze()
         for found in gc.get_objects():
-            if isinstance(found, Evaluator):
+            if issubclass(type(found), Evaluator):  # isinstance would ask each object for its class: it may warn
                 return ask(found, archs)
         return False
 
@@ -101,13 +101,13 @@ class HuntsAmongArrays(Hunter):
 def every_array() -> Iterator[Any]:
     gc.unfreeze()  # what a template made is not listed else
     for found in gc.get_objects():
-        if isinstance(found, dict):
-            yield from (v for v in list(found.values()) if isinstance(v, (np.ndarray, memoryview)))
-        elif isinstance(found, np.ndarray):
+        if issubclass(type(found), dict):
+            yield from (v for v in list(found.values()) if issubclass(type(v), (np.ndarray, memoryview)))
+        elif issubclass(type(found), np.ndarray):
             yield found
-        elif type(found).__module__.startswith("harness"):
+        elif str(type(found).__module__).startswith("harness"):  # of some types of other packages it is no text
             values = (getattr(found, n, None) for c in type(found).__mro__ for n in getattr(c, "__slots__", ()))
-            yield from (v for v in values if isinstance(v, (np.ndarray, memoryview)))
+            yield from (v for v in values if issubclass(type(v), (np.ndarray, memoryview)))
 
 
 class HuntsInMemory(Hunter):
