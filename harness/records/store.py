@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -108,6 +109,23 @@ def read_folder(path: Path) -> Folder:
             f"{path} was written by an earlier version, whose records cannot be read here; run its study again "
             f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
         )
+    with _no_collections():
+        return _read_files(path)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Records hold no cycles: looking for some takes a quarter of the time that reading many of them takes."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _read_files(path: Path) -> Folder:
     found = Folder(path)
     found.searches = _read(path, SearchRecord, found.problems, found.sharing)
     found.outcomes = _read(path, OutcomeRecord, found.problems, found.sharing)
@@ -180,18 +198,29 @@ def _records(
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
+        record, error = None, None
         try:
-            schema = _version.decode(line).schema
-            if schema != SCHEMA:
-                why = f"schema {schema}, this version reads {SCHEMA}; left out"
-                problems.append(Problem(str(file), number, why, other_schema=True))
-                continue
             record = _decoders[kind].decode(line)
-        except _NO_RECORD as error:
+        except _NO_RECORD as raised:
+            error = raised
+        schema = _schema_of(line) if record is None else record.schema
+        if schema not in (None, SCHEMA):
+            why = f"schema {schema}, this version reads {SCHEMA}; left out"
+            problems.append(Problem(str(file), number, why, other_schema=True))
+            continue
+        if record is None:
             why = f"not a record ({error}), left out" if line.endswith(b"\n") else "torn last line, left out"
             problems.append(Problem(str(file), number, why))
             continue
         yield number, record
+
+
+def _schema_of(line: bytes) -> int | None:
+    """Of a line that is no record of this version; None where it is no record at all."""
+    try:
+        return _version.decode(line).schema
+    except _NO_RECORD:
+        return None
 
 
 class Store:
