@@ -148,16 +148,10 @@ class Oracle:
         """The answer to a call for an architecture that `_memory` does not hold."""
         ledger = self.ledger
         try:
-            valid = self.space.is_valid(arch)
-        except TypeError:
-            valid = False
-        if not valid:
+            arch = self.space.check(arch)
+        except (InvalidArchitecture, TypeError):  # a TypeError: of a space that looks up what cannot be hashed
             ledger.invalid += 1
-            raise InvalidArchitecture(self.space.fault(arch))
-        for a in arch:
-            if type(a) is not int:
-                arch = tuple(map(int, arch))
-                break
+            raise InvalidArchitecture(self.space.fault(arch)) from None
         try:
             row = self._validator.row(arch)
         except UnknownArchitecture:

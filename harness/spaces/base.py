@@ -128,7 +128,7 @@ class SearchSpace(ABC):
         """``arch`` with plain ints; raises InvalidArchitecture where it is not of this space."""
         if not self.is_valid(arch):
             raise InvalidArchitecture(self.fault(arch))
-        return tuple(int(a) for a in arch)
+        return tuple(map(int, arch))
 
     def as_array(self, archs: Sequence[Architecture]) -> npt.NDArray[np.int64]:
         """int64 [n, choices]; also for n = 0."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from harness import Architecture, HarnessError, SearchSpace
+from harness import Architecture, HarnessError, InvalidArchitecture, SearchSpace
 
 Ints = npt.NDArray[np.int64]
 
@@ -99,6 +99,13 @@ class EnumeratedSpace(SearchSpace):
             return isinstance(arch, tuple) and arch in self.enumeration.index
         except TypeError:
             return False
+
+    def check(self, arch: Architecture) -> Architecture:
+        every = self.enumeration
+        try:
+            return every.architectures[every.index[arch]]
+        except (KeyError, TypeError):
+            raise InvalidArchitecture(self.fault(arch)) from None
 
     def key(self, arch: Architecture) -> str:
         every = self.enumeration
