@@ -20,6 +20,7 @@ from harness.reading.summary import EntrySummary, SettingSummary
 from harness.records.specs import STRICT, Setting
 from harness.records.store import SEARCHES
 from harness.registry import Registry, default_registry
+from harness.search.budget import Budget
 
 RANKED_STUDY_SEED = 0
 _Key = tuple[Setting, str]
@@ -150,7 +151,7 @@ def boards_of(submissions: Sequence[Submission]) -> tuple[Board, ...]:
         for setting, summary in zip(submission.study.settings, submission.summaries, strict=True):
             lines = [_line(submission, setting, summary, entry, next(curves)) for entry in setting.everyone]
             found.setdefault((setting.setting, _data(setting)), []).append((setting, summary, lines))
-    names = _names([line for parts in found.values() for _, _, lines in parts for line in lines])
+    names = _names([(s.setting.budget, line) for parts in found.values() for s, _, lines in parts for line in lines])
     titles = _titles(list(found))
     return tuple(
         board
@@ -204,15 +205,16 @@ def _line(
     return Line(submission, entry.entry.label, entry, own, curve, failing, usual)
 
 
-def _names(lines: Sequence[Line]) -> dict[int, str]:
-    """The label of each, by id; with the submission where entries of several have that label and other runs."""
-    holders: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for line in lines:
-        of = holders.setdefault((line.runs.entry.label, line.runs.entry.mode), {})
+def _names(lines: Sequence[tuple[Budget, Line]]) -> dict[int, str]:
+    """The label of each, by id; with the submission where entries of several have that label, mode and budget and
+    other runs: what no board and no ranking shows together needs no telling apart."""
+    holders: dict[tuple[Budget, str, str], dict[str, set[str]]] = {}
+    for budget, line in lines:
+        of = holders.setdefault((budget, line.runs.entry.label, line.runs.entry.mode), {})
         of.setdefault(line.submission.name, set()).update(r.search.id for r in line.runs.runs)
     found = {}
-    for line in lines:
-        of = holders[line.runs.entry.label, line.runs.entry.mode]
+    for budget, line in lines:
+        of = holders[budget, line.runs.entry.label, line.runs.entry.mode]
         alike = line.is_reference or all(ids == of[line.submission.name] for ids in of.values())
         found[id(line)] = line.name if alike else f"{line.name} · {line.submission.name}"
     return found

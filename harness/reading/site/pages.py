@@ -40,7 +40,7 @@ class StrategyPage:
     @property
     def entries(self) -> list[tuple[Line, dict[str, Any]]]:
         """Each entry once, with its parameters as they are written."""
-        once = {(line.name, line.runs.entry.mode): line for _, line in self.lines}
+        once = {(line.submission.name, line.name, line.runs.entry.mode): line for _, line in self.lines}
         return [(line, {k: plain(v) for k, v in line.summary.params.items()}) for line in once.values()]
 
     @property

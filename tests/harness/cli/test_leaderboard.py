@@ -54,7 +54,7 @@ def test_committed_results_are_what_their_code_and_data_say(folder: Path) -> Non
 
 def test_the_committed_results_have_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["leaderboard", str(REFERENCE), "-o", str(tmp_path / "site")]) == 0
-    assert capsys.readouterr().out.endswith("3 boards, 4 strategies\n")
+    assert capsys.readouterr().out.endswith("11 boards, 16 strategies\n")
     overview = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "regularized-evolution" in overview
     assert "elsewhere.html" in overview

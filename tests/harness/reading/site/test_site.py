@@ -21,12 +21,14 @@ from harness.reading.report.section import Source
 from harness.reading.report.sections.ranks import ranks_of
 from harness.reading.site.boards import boards_of, submissions_of
 from harness.reading.site.names import file_name, shown
+from harness.reading.site.pages import strategies_of
 from harness.reading.site.rankings import rankings_of
 from harness.reading.site.write import write_site
 from harness.reading.study import read_study
 from harness.records.lines import RankQuality
 from harness.records.runs import Run
 from harness.registry import Registry
+from harness.search.budget import Budget
 
 TASKS = [f"toy/{k}" for k in "abcdef"]
 HOSTILE = [
@@ -226,6 +228,20 @@ def test_a_later_study_changes_no_earlier_verdict_and_joins_the_ranks(tmp_path: 
         assert after[title, "alpha · first" if name == "alpha" else name] == summary
     widest = rankings_of(joined)[0]
     assert {s.name for s in widest.standings} == {"alpha · first", "alpha · second", "beta", "guest", MATCHED}
+
+
+def test_entries_of_one_label_under_two_budgets_are_not_told_apart_by_their_studies(
+    tmp_path: Path, registry: Registry
+) -> None:
+    few = write_study(tmp_path / "few", runs_on(TASKS))
+    longer = write_study(
+        tmp_path / "longer", entry("alpha", [80.0] * 8, task=TASKS[0], params={"size": 9}, budget=Budget(queries=700))
+    )
+    boards = boards_of(submissions_of([few, longer], lambda: registry))
+    assert {line.name for b in boards for line in b.lines} == {"alpha", "beta"}
+    (page,) = [page for page in strategies_of(boards) if "alpha" in {line.name for _, line in page.lines}]
+    shown = {(line.submission.name, line.name): params for line, params in page.entries if line.name == "alpha"}
+    assert shown["few", "alpha"] != shown["longer", "alpha"]
 
 
 def test_a_study_given_twice_stands_once(tmp_path: Path, registry: Registry) -> None:
