@@ -86,6 +86,21 @@ def test_json_and_what_records_say(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert paths_to(evaluator.validator(), [truth.final]) == []
 
 
+def test_equal_means_of_unequal_runs_tie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As floating-point numbers these two means differ in the last bit."""
+    twins = [[90.0, 80.0, 80.02], [90.0, 80.01, 80.01]]
+    assert np.mean(twins[0][1:]) != np.mean(twins[1][1:])
+    source = write_json(tmp_path / "official.json")
+    data = json.loads(source.read_text())
+    pair = [SPACE.parse(text) for text in ("11111111", "22222222")]
+    for arch, runs in zip(pair, twins, strict=True):
+        data[SPACE.describe(arch)] |= {"test_acc": runs, "mean_acc": sum(runs) / 3}
+    source.write_text(json.dumps(data))
+    import_table(source, tmp_path / "data")
+    first, second = opened(tmp_path / "data", monkeypatch).final_scores(pair, final="mean").scores
+    assert first == second == 80.01
+
+
 def test_isomorphic_chains_are_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_table(write_json(tmp_path / "official.json"), tmp_path / "data")
     validator = opened(tmp_path / "data", monkeypatch).validator()
