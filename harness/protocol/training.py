@@ -78,6 +78,11 @@ class Training(ABC):
         no variance of it. Raises BudgetExhausted before each batch once the search has ended.
         """
 
+    def endless(self, split: Split, rng: np.random.Generator) -> Iterator[Batch]:
+        """Batches of one pass after another, until the search ends."""
+        while True:
+            yield from self.batches(split, rng)
+
     @abstractmethod
     def forward(
         self, network: nn.Module | Supernet, batch: Batch, path: Architecture | Sequence[Tensor] | None = None

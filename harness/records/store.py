@@ -198,21 +198,20 @@ def _records(
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
-        record, error = None, None
+        record, why = None, ""
         try:
             record = _decoders[kind].decode(line)
-        except _NO_RECORD as raised:
-            error = raised
-        schema = _schema_of(line) if record is None else record.schema
-        if schema not in (None, SCHEMA):
-            why = f"schema {schema}, this version reads {SCHEMA}; left out"
-            problems.append(Problem(str(file), number, why, other_schema=True))
-            continue
-        if record is None:
+            schema = record.schema
+        except _NO_RECORD as error:
+            schema = _schema_of(line)
             why = f"not a record ({error}), left out" if line.endswith(b"\n") else "torn last line, left out"
+        if schema not in (None, SCHEMA):
+            other = f"schema {schema}, this version reads {SCHEMA}; left out"
+            problems.append(Problem(str(file), number, other, other_schema=True))
+        elif record is None:
             problems.append(Problem(str(file), number, why))
-            continue
-        yield number, record
+        else:
+            yield number, record
 
 
 def _schema_of(line: bytes) -> int | None:

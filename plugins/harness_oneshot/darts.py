@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Architecture, BudgetExhausted, Params, Strategy
-from harness_oneshot.sharing import endless, limit_of, loss_of, said, training_of
+from harness_oneshot.sharing import limit_of, loss_of, said, training_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class DifferentiableSearch(Strategy[DartsParams]):
         descent = training.descent(supernet)
         supernet.train()
         steps = 0
-        batches = zip(endless(training, "validation", held), endless(training, "training", order), strict=False)
+        batches = zip(training.endless("validation", held), training.endless("training", order), strict=False)
         try:
             for validation, train in batches:
                 adam.zero_grad()

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
 from harness.protocol.training import GRADIENT_FREE
-from harness_oneshot.sharing import endless, limit_of, loss_of, right_of, said, training_of
+from harness_oneshot.sharing import limit_of, loss_of, right_of, said, training_of
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -61,7 +61,7 @@ class EfficientSearch(Strategy[EnasParams]):
         controller = Controller(training.space.radices, policy)
         adam = torch.optim.Adam(controller.parameters(), p.lr)
         descent = training.descent(supernet)
-        validation = endless(training, "validation", held)
+        validation = training.endless("validation", held)
         end = limit_of(oracle) - float(p.derived * training.batch * GRADIENT_FREE) / training.sizes["training"]
         cycles, baseline = 0, 0.0
         try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from harness import Architecture, Batch, Oracle, Split, StudyError, Supernet, Training
+from harness import Architecture, Batch, Oracle, StudyError, Supernet, Training
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,12 +29,6 @@ def limit_of(oracle: Oracle) -> float:
     """The epochs that the budget allows."""
     assert oracle.budget.epochs is not None, "Oracle.training has refused such a budget"
     return oracle.budget.epochs
-
-
-def endless(training: Training, split: Split, rng: np.random.Generator) -> Iterator[Batch]:
-    """Batches of one pass after another, until the search ends."""
-    while True:
-        yield from training.batches(split, rng)
 
 
 def uniform_path(training: Training, rng: np.random.Generator) -> Architecture:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
-from harness_oneshot.sharing import endless, limit_of, loss_of, said, training_of, uniform_path
+from harness_oneshot.sharing import limit_of, loss_of, said, training_of, uniform_path
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -127,7 +127,7 @@ def train_uniformly(
     """Train on one path a batch, drawn uniformly, until ``until`` epochs are paid. Raises BudgetExhausted."""
     descent = training.descent(supernet)
     supernet.train()
-    for batch in endless(training, "training", order):
+    for batch in training.endless("training", order):
         done = oracle.paid.epochs / until
         if done >= 1.0:
             return

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -116,21 +116,20 @@ class SharedWeights(Training):
             if isinstance(module, _BatchNorm):
                 module.reset_running_stats()
                 module.momentum = None  # the plain mean over batches
-        passes = iter([self.batches("training", rng)]) if statistics is None else self._passes(rng)
+        if statistics is None:
+            seen = self.batches("training", rng)
+        else:
+            seen = islice(self.endless("training", rng), statistics)
         right = n = 0
         with torch.no_grad():
             network.train()
-            for batch in islice(chain.from_iterable(passes), statistics):
+            for batch in seen:
                 self.forward(network, batch, path)
             network.eval()
             for batch in self.batches("validation", rng, size=size):
                 right += int((self.forward(network, batch, path).argmax(1) == batch.labels).sum())
                 n += len(batch)
         return 100 * right / n
-
-    def _passes(self, rng: np.random.Generator) -> Iterator[Iterator[Batch]]:
-        while True:
-            yield self.batches("training", rng)
 
     def descent(self, network: nn.Module | Supernet) -> RecipeDescent:
         return RecipeDescent(network.parameters(), self._trainer.recipe.train)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from written_records import entry, reference, write_study
 
+from harness import read_results
 from harness.cli import main
 from harness.reading.verify import verify
 from harness.records.store import read_folder
@@ -58,3 +59,13 @@ def test_the_committed_results_have_a_site(tmp_path: Path, capsys: pytest.Captur
     overview = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "regularized-evolution" in overview
     assert "elsewhere.html" in overview
+
+
+def test_the_committed_reference_study_says_what_the_readme_says() -> None:
+    tests = read_results(REFERENCE / "nasbench-graph").tests
+    entries = tests[~tests["label"].str.contains("[", regex=False)]  # an ablation's has the component in brackets
+    verdicts = {question: of.groupby("label")["verdict"].apply(list) for question, of in entries.groupby("question")}
+    assert len(verdicts["vs_sampling"]) == 16
+    assert all(found == ["better"] * 8 for found in verdicts["vs_sampling"])
+    won = {label: found.count("better") for label, found in verdicts["vs_search"].items()}
+    assert {label: n for label, n in won.items() if n} == {"local-search": 1, "tpe": 1}
