@@ -25,7 +25,7 @@ def stream(study_seed: int, *names: str | int) -> np.random.Generator:
     It depends on no version, parameter or budget, so that candidate and baseline, and two budgets, share their draws.
     """
     words = np.frombuffer(hashlib.sha256(repr(names).encode()).digest(), dtype="<u4")
-    return np.random.default_rng(np.random.SeedSequence(study_seed, spawn_key=tuple(int(w) for w in words)))
+    return np.random.default_rng(np.random.SeedSequence(study_seed, spawn_key=words.tolist()))
 
 
 @cache

@@ -172,7 +172,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         error=error,
         frames=list(frames),
         paid=Paid(paid.queries, paid.epochs if counts_epochs else None, paid.seconds if counts_seconds else None),
-        asked=Asked(**oracle.asked, keys=len(set(oracle.space.keys([e.arch for e in ledger])))),
+        asked=Asked(**oracle.asked, keys=oracle.space.distinct([e.arch for e in ledger])),
         ended_by=found.ended_by,
         returned=returned,
         valid=_valid(search, oracle, spec, returned),

@@ -7,10 +7,10 @@ strategies that query and strategies that train spend the same budget.
 from __future__ import annotations
 
 import hashlib
-import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from operator import attrgetter
 from typing import NamedTuple, overload
 
 import msgspec
@@ -81,12 +81,12 @@ class Incumbent(NamedTuple):
     score: float
 
 
-class _Standing(msgspec.Struct, frozen=True, gc=False):
-    """A paid row: the architecture that was asked first, and the mean of ``repeats``, or of all repeats where empty."""
+class _Repeats(msgspec.Struct, frozen=True, gc=False):
+    """A row of which single repeats were paid: the architecture that was asked first, and the mean of ``repeats``."""
 
     arch: Architecture
     score: float
-    repeats: tuple[float, ...] = ()
+    repeats: tuple[float, ...]
 
 
 class Ledger(Sequence[PaidQuery]):
@@ -111,7 +111,8 @@ class Ledger(Sequence[PaidQuery]):
         """Each change of the incumbent. Its score falls where another repeat of its row lowers the mean."""
         self._paid: list[PaidQuery] = []
         self._level = -1
-        self._standings: dict[int, _Standing] = {}
+        self._standings: dict[int, PaidQuery | _Repeats] = {}
+        """Each row with a score at the highest fidelity asked: the query of all its repeats, or the mean of some."""
         self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
         self._asked_epochs = 0.0
         self._worked_epochs = Fraction()
@@ -149,31 +150,31 @@ class Ledger(Sequence[PaidQuery]):
         self._asked_epochs += epochs
         self.epochs += epochs
         self.seconds += seconds
-        self._paid.append(
-            PaidQuery(arch, row, level, repeat, score, self.epochs, self.seconds, excess, reading.measured)
-        )
+        query = PaidQuery(arch, row, level, repeat, score, self.epochs, self.seconds, excess, reading.measured)
+        self._paid.append(query)
         if excess == 0.0 and score == score and level >= self._level:
-            self._stand(arch, row, level, repeat, score)
+            self._stand(query)
         self._check_limits()
 
-    def _stand(self, arch: Architecture, row: int, level: int, repeat: int | None, score: float) -> None:
+    def _stand(self, query: PaidQuery) -> None:
         """Enter a score for its row, and name the incumbent anew where that changes it."""
-        if level > self._level:
-            self._level, self._standings = level, {}
+        row, arch, score = query.row, query.arch, query.score
+        if query.fidelity > self._level:
+            self._level, self._standings = query.fidelity, {}
             best = -math.inf
         else:
             best = self.incumbents[-1].score
         known = self._standings.get(row)
+        if isinstance(known, PaidQuery):
+            return
         if known is not None:
-            if not known.repeats:
-                return
             arch = known.arch
-        if repeat is None:
-            self._standings[row] = _Standing(arch, score)
+        if query.repeat is None:
+            self._standings[row] = query if known is None else msgspec.structs.replace(query, arch=arch)
         else:
             repeats = (score,) if known is None else (*known.repeats, score)
             score = round(math.fsum(repeats) / len(repeats), DIGITS)
-            self._standings[row] = _Standing(arch, score, repeats)
+            self._standings[row] = _Repeats(arch, score, repeats)
         if known is not None and score < best and row == self.incumbents[-1].row:
             row, first = max(self._standings.items(), key=lambda item: item[1].score)
             arch, score = first.arch, first.score
@@ -186,8 +187,8 @@ class Ledger(Sequence[PaidQuery]):
 
         Feasible rows alone, each with at least one training that did not fail. The score is as in `Incumbent`.
         """
-        best = heapq.nlargest(n, self._standings.values(), key=lambda standing: standing.score)
-        return [(standing.arch, standing.score) for standing in best]
+        best = sorted(self._standings.values(), key=attrgetter("score"), reverse=True)
+        return [(standing.arch, standing.score) for standing in best[:n]]
 
     def charge(self, *, epochs: float | Fraction = 0.0, seconds: float = 0.0) -> None:
         """Pay beforehand for work that is no query, such as a pass over training images. Epochs add up exactly.
@@ -275,7 +276,7 @@ class Ledger(Sequence[PaidQuery]):
 
     def digest(self) -> str:
         """SHA-256 of the paid queries in order, as JSON: ``[[arch, fidelity, repeat, score], ...]``."""
-        paid = [(q.arch, q.fidelity, q.repeat, q.score) for q in self._paid]
+        paid = list(map(attrgetter("arch", "fidelity", "repeat", "score"), self._paid))
         return hashlib.sha256(msgspec.json.encode(paid)).hexdigest()
 
 

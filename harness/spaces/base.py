@@ -142,6 +142,10 @@ class SearchSpace(ABC):
         """`key` of each."""
         return [self.key(a) for a in archs]
 
+    def distinct(self, archs: Sequence[Architecture]) -> int:
+        """How many keys they have."""
+        return len(set(self.keys(archs)))
+
     def canonical(self, arch: Architecture) -> Architecture:
         """The encoding that is trained in place of ``arch``. A space may give one encoding for all of a key.
 

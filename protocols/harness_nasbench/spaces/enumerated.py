@@ -124,6 +124,9 @@ class EnumeratedSpace(SearchSpace):
                 self.check(arch)
             raise
 
+    def distinct(self, archs: Sequence[Architecture]) -> int:
+        return len(set(map(self.enumeration.row_of_class.__getitem__, archs)))
+
     def canonical(self, arch: Architecture) -> Architecture:
         every = self.enumeration
         return every.architectures[int(every.representatives[every.row_of_class[self.check(arch)]])]
