@@ -30,6 +30,7 @@ from harness.running.scoring import Scorer, outcome_of
 from harness.running.seal import Closed
 from harness.running.settings import Settings
 from harness.running.study import MATCHED, Study
+from harness.running.time_left import TimeLeft
 from harness.running.worker import preparation_of
 
 _MOST_LOSSES = 3
@@ -283,7 +284,10 @@ class _Campaign:
         if not items:
             return lost
 
+        time_left = TimeLeft(items)
+
         def started(item: Item) -> None:
+            time_left.started(item)
             self.listener.started(item.title)
             for part in item.items if isinstance(item, BatchItem) else (item,):
                 self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(part))
@@ -291,8 +295,11 @@ class _Campaign:
         stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
+                is_lost = isinstance(outcome, Lost) and outcome.reason == "lost"
+                if not is_lost:
+                    time_left.ended(outcome.item)
                 queries = outcome.product.queries_paid if isinstance(outcome, Done) else 0
-                self.listener.ended(outcome.item.title, queries)
+                self.listener.ended(outcome.item.title, queries, time_left.seconds)
                 if isinstance(outcome, Lost) and outcome.reason == "lost":
                     lost.append(outcome)
                 else:

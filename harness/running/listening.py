@@ -18,8 +18,11 @@ class Listener(Protocol):
     def started(self, title: str) -> None:
         """An item is handed to a worker."""
 
-    def ended(self, title: str, queries: int) -> None:
-        """An item's worker has done with it, or lost it. queries: paid by its searches."""
+    def ended(self, title: str, queries: int, left: float | None) -> None:
+        """An item's worker has done with it, or lost it.
+
+        queries: paid by its searches. left: seconds until all items are done, as far as can be told.
+        """
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         """What came of a run or a final training."""
@@ -36,7 +39,7 @@ class Silent:
     def started(self, title: str) -> None:
         return
 
-    def ended(self, title: str, queries: int) -> None:
+    def ended(self, title: str, queries: int, left: float | None) -> None:
         return
 
     def finished(self, title: str, said: str, failed: bool) -> None:

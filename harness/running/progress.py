@@ -31,14 +31,16 @@ class _Counts:
     def begin(self) -> None:
         """A stage begins. What is under way stays so."""
         self.failed = self.queries = 0
+        self.left: float | None = None
         self.began = time.monotonic()
 
     def started(self, title: str) -> None:
         self.running += 1
 
-    def ended(self, title: str, queries: int) -> None:
+    def ended(self, title: str, queries: int, left: float | None) -> None:
         self.running -= 1
         self.queries += queries
+        self.left = left
 
     @property
     def seconds(self) -> float:
@@ -49,6 +51,11 @@ class _Counts:
         """Queries a second in words, where there are any."""
         rate = self.queries / self.seconds
         return [f"{rate:,.0f} queries a second" if rate >= 10 else f"{rate:.2g} queries a second"] if rate else []
+
+    @property
+    def time_left(self) -> list[str]:
+        """In words, as far as it can be told."""
+        return [f"about {_duration(self.left)} left"] if self.left else []
 
 
 class Lines(_Counts):
@@ -78,11 +85,10 @@ class Lines(_Counts):
 
     def _line(self) -> str:
         rate = (self.done - self.already) / self.seconds
-        left = (self.total - self.done) / rate
         said = [f"{self.done}/{self.total} {self.what}s"]
         said += [f"{self.running} under way"] if self.running else []
         said += [f"{self.failed} failed", f"{rate:.3g} a second", *self.rate]
-        said += [f"about {_duration(left)} left"] if self.done < self.total else []
+        said += self.time_left if self.done < self.total else []
         return ", ".join(said)
 
     def note(self, message: str) -> None:
@@ -109,12 +115,12 @@ class Bar(_Counts):
         super().started(title)
         self.progress.update(self.task, description=title, going=self._going())
 
-    def ended(self, title: str, queries: int) -> None:
-        super().ended(title, queries)
+    def ended(self, title: str, queries: int, left: float | None) -> None:
+        super().ended(title, queries, left)
         self.progress.update(self.task, going=self._going())
 
     def _going(self) -> str:
-        return ", ".join([f"{self.running} under way", *self.rate])
+        return ", ".join([f"{self.running} under way", *self.rate, *self.time_left])
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         if failed:
@@ -145,8 +151,8 @@ class LogFile:
         self._write("started", title=title)
         self.beside.started(title)
 
-    def ended(self, title: str, queries: int) -> None:
-        self.beside.ended(title, queries)
+    def ended(self, title: str, queries: int, left: float | None) -> None:
+        self.beside.ended(title, queries, left)
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         self._write("finished", title=title, said=said, failed=failed)
@@ -176,7 +182,7 @@ def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listene
 def _rich(trainings: Path) -> Any:
     """A bar, and under it how the trainings go on that tell of themselves in the folder ``trainings``."""
     from rich.console import Console, Group
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.text import Text
 
     class WithTrainings(Progress):
@@ -188,7 +194,6 @@ def _rich(trainings: Path) -> Any:
     columns = (
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[failed]}", style="red", markup=False),
         TextColumn("{task.fields[going]}", markup=False),
         TextColumn("{task.description}", markup=False),

@@ -37,7 +37,7 @@ def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monk
         title = f"run {i}" if i < 89 else "the last"
         if i < 89:
             lines.started(title)
-        lines.ended(title, 40)
+        lines.ended(title, 40, 2.0 * (89 - i))
         lines.finished(title, "said", i % 10 == 9)
     assert capsys.readouterr().err.splitlines() == [
         "100 runs, 10 already there",
@@ -102,8 +102,10 @@ def test_a_bar_counts_what_is_under_way_and_queries(tmp_path: Path, monkeypatch:
     bar.started("two")
     assert shown.tasks[0].fields["going"] == "2 under way"
     now[0] = 4.0
-    bar.ended("one", 10)
+    bar.ended("one", 10, None)
     assert shown.tasks[0].fields["going"] == "1 under way, 2.5 queries a second"
+    bar.ended("two", 10, 40.0)
+    assert shown.tasks[0].fields["going"] == "0 under way, 5 queries a second, about 40 seconds left"
     bar.finished("one", "failed: by itself", True)
     assert shown.tasks[0].fields["failed"] == "1 failed"
 
