@@ -59,7 +59,7 @@ class _Counts:
 
 
 class Lines(_Counts):
-    """A line for each finished item; where they are many, one line a minute."""
+    """A line for each finished item; where they are many, one line a minute, also while none is finished."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,11 +76,20 @@ class Lines(_Counts):
         self.done += 1
         self.failed += failed
         if self.total < _FEW:
+            self.said = time.monotonic()
             print(f"{self.done}/{self.total} {title}: {said}", file=sys.stderr)
-            return
-        now = time.monotonic()
-        if now - self.said >= _SECONDS_BETWEEN_LINES or self.done == self.total:
-            self.said = now
+        else:
+            self._say(now=self.done == self.total)
+
+    def ended(self, title: str, queries: int, left: float | None) -> None:
+        super().ended(title, queries, left)
+        self._say()
+
+    def _say(self, *, now: bool = False) -> None:
+        """How far the stage is, where a minute has passed since the last line."""
+        time_is = time.monotonic()
+        if now or time_is - self.said >= _SECONDS_BETWEEN_LINES:
+            self.said = time_is
             print(self._line(), file=sys.stderr, flush=True)
 
     def _line(self) -> str:

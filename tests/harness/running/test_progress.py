@@ -41,9 +41,30 @@ def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monk
         lines.finished(title, "said", i % 10 == 9)
     assert capsys.readouterr().err.splitlines() == [
         "100 runs, 10 already there",
-        "40/100 runs, 1 under way, 3 failed, 0.5 a second, 20 queries a second, about 2 minutes left",
-        "70/100 runs, 1 under way, 6 failed, 0.5 a second, 20 queries a second, about 1 minute left",
+        "39/100 runs, 1 under way, 2 failed, 0.483 a second, 20 queries a second, about 2 minutes left",
+        "69/100 runs, 1 under way, 5 failed, 0.492 a second, 20 queries a second, about 1 minute left",
+        "99/100 runs, 8 failed, 0.494 a second, 20 queries a second",
         "100/100 runs, 9 failed, 0.5 a second, 20 queries a second",
+    ]
+
+
+def test_searches_are_told_of_before_their_final_trainings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run is over before its final training, which comes when all searches are done."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines()
+    lines.stage("run", 3, 0)
+    for i in range(3):
+        lines.started(f"run {i}")
+        now[0] += 50
+        lines.ended(f"run {i}", 20, 50.0 * (2 - i))
+    lines.finished("run 0", "93.10 after 20 queries", False)
+    assert capsys.readouterr().err.splitlines() == [
+        "3 runs, 0 already there",
+        "0/3 runs, 0 failed, 0 a second, 0.4 queries a second, about 50 seconds left",
+        "1/3 run 0: 93.10 after 20 queries",
     ]
 
 
