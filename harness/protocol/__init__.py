@@ -329,6 +329,11 @@ class TrainingProtocol(ABC):
         """What its tables are made from, for ``nas-harness data``. Cheap."""
         return ()
 
+    def closed(self) -> Sequence[str]:
+        """Folders of the data folder that hold final scores or test data of its tasks that train: a search may not open
+        them. For searches of recorded tasks the whole data folder is closed."""
+        return ()
+
     def stock(self) -> Sequence[Stock]:
         """The trainings that it keeps, for ``nas-harness data trainings``."""
         return ()

@@ -107,23 +107,26 @@ def _place(package: str) -> str:
 
 
 def seals(registry: Registry, tasks: Iterable[str], closed: Closed) -> dict[bool, Seal]:
-    """For searches of recorded tasks, and of tasks that train: these need what is no table of the data folder.
+    """For searches of recorded tasks, and of tasks that train: these need a part of the data folder.
 
     tasks: all of the study.
     """
-    recording = {task.protocol for name in tasks if (task := registry.task(name)).recorded}
+    wanted = [registry.task(name) for name in tasks]
+    recording = {task.protocol for task in wanted if task.recorded}
+    training = {task.protocol for task in wanted if not task.recorded}
     held = [data_set for name in sorted(recording) for data_set in registry.protocol(name).datasets()]
     modules = frozenset(d.package for d in held if d.package)
     packages = [folder for module in modules for folder in _folders_of(module)]
     outside = [*packages, *closed.folders]
-    tables = [str(data_dir() / folder) for d in held for folder in d.folders]
+    tables = [folder for data_set in held for folder in data_set.folders]
+    tables += [folder for name in sorted(training) for folder in registry.protocol(name).closed()]
     hosts = {a.address for each in psutil.net_if_addrs().values() for a in each if a.family == socket.AF_INET}
     hosts |= {"0.0.0.0", "::1"}
     if closed.cluster is not None and (host := urlsplit(closed.cluster).hostname):
         hosts.add(host)
         with suppress(OSError):
             hosts.add(socket.gethostbyname(host))
-    ways = {True: [str(data_dir()), *outside], False: [*tables, *outside]}
+    ways = {True: [str(data_dir()), *outside], False: [*(str(data_dir() / t) for t in tables), *outside]}
     return {recorded: Seal(folders, modules, frozenset(hosts)) for recorded, folders in ways.items()}
 
 

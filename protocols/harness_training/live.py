@@ -95,8 +95,9 @@ class LiveEvaluator(Evaluator):
         self.space, self.score = self._search.networks.space, self._search.score
         self.law = self.space.default_law
         of = self._search
+        part = of.recipe.train
         self.data_digest = digest(
-            name.space, of.recipe.digest(name.space), of.recipe.train.epochs, of.data.digest, dict(of.code)
+            name.space, of.recipe.digest(name.space), sorted({*part.fidelities, part.epochs}), of.data.digest, of.code
         )
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> LiveValidator:

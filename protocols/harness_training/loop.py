@@ -80,7 +80,7 @@ class _Training:
         self.objective = self._objective()
         self.optimiser = torch.optim.SGD(
             self.objective.parameters(), self.part.lr, self.part.momentum,
-            weight_decay=self.part.weight_decay, nesterov=self.part.nesterov,
+            weight_decay=self.part.weight_decay, nesterov=self.part.nesterov, foreach=True,
         )  # fmt: skip
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.part.precision == "float16")
 

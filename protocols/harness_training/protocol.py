@@ -66,6 +66,12 @@ class LiveTraining(TrainingProtocol):
             return f"no plugin that is installed here has networks of the space {name.space}"
         return missing(name.data) if item.status == "ok" else item.status
 
+    def closed(self) -> Sequence[str]:
+        from harness_training.data.catalogue import ROOM as IMAGES
+        from harness_training.store import ROOM
+
+        return f"{ROOM}/final", IMAGES
+
     def stock(self) -> Sequence[Stock]:
         from harness_training.store import stock
 

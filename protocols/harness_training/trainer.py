@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -25,7 +26,10 @@ from harness_training.store import Identity, Store, Stored
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains architectures for one purpose. code: versions of what trains and of what builds networks."""
+    """Trains architectures for one purpose.
+
+    code: versions of what trains, of what builds networks, of the space, and of other packages that decide the bits.
+    """
 
     networks: Networks
     recipe: Recipe
@@ -114,6 +118,9 @@ def open_trainer(
             f"protocol {protocol!r} of {data}: a batch of {recipe.train.batch} is larger than the {len(images.train)} "
             "training images; lower [train] batch"
         )
-    builder = code_version(item.provides.load.partition(":")[0], item.distribution)
-    code = {"training": code_version(__name__, "nas-harness"), "networks": builder}
+    code: dict[str, Any] = {"training": code_version(__name__, "nas-harness")}
+    for what, found in (("networks", item), ("space", registry.find("space", space))):
+        code[what] = code_version(found.provides.load.partition(":")[0], found.distribution)
+    if recipe.augment.autoaugment:
+        code["kornia"] = version("kornia")
     return Trainer(networks, recipe, images, code, open_device(device), store)

@@ -58,7 +58,7 @@ def training_data(
         ImageShape(channels, side, len(table.meta.facts["classes"])),
         _images(table, learn),
         _images(table, held),
-        digest(table.digest, len(found.train), len(found.validation), seed),
+        digest(table.digest, *(rows.tolist() for rows in (found.train, found.validation, found.test))),
     )
 
 

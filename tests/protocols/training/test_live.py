@@ -91,6 +91,42 @@ def test_a_space_without_networks_or_settings_is_refused(registry: Registry, tin
     assert "nas-harness data import cifar10 PATH" in (registry.protocol("train").missing(task) or "")
 
 
+@pytest.mark.parametrize(
+    ("name", "trick"),
+    [
+        ("train/digits@nasbench201+smoke+50C", "50C"),
+        ("train/digits@nasbench201+smoke+C+4cells", "4cells"),
+        ("train/digits@nasbench-macro+mobile+50C", "50C"),
+        ("train/cifar10@darts+csnas+1500E+A", "A"),
+        ("train/digits@nasbench201+tiny+words", "words"),
+    ],
+)
+def test_a_trick_that_changes_nothing_is_refused_and_not_listed(
+    registry: Registry, tiny: Path, name: str, trick: str
+) -> None:
+    """Neither the networks of other spaces nor what the protocol says already."""
+    (tiny.parent / "tricks" / "words.toml").write_text('summary = "x"\n[network.darts]\nlayers = 3\n')
+    with pytest.raises(HarnessError, match=f"the trick {trick} changes nothing of trainings on .*; leave it out"):
+        registry.task(name)
+    with pytest.raises(HarnessError, match="changes nothing"):
+        measure([name])
+    assert registry.task(name.replace(f"+{trick}", ""))
+    listed = {t.name for t in LiveTraining().tasks()}
+    assert not any(t.endswith("+words") and "@darts+" not in t for t in listed)
+    assert {"train/digits@darts-few+50C", "train/cifar10@darts-few+24cells", "train/digits@darts+words"} <= listed
+
+
+def test_a_trick_makes_no_networks_that_its_protocol_has_not(registry: Registry, tiny: Path) -> None:
+    with pytest.raises(HarnessError, match=r"says nothing of the networks of darts: want \[network.darts\]"):
+        opened(registry, "train/digits@darts+smoke+50C")
+
+
+@pytest.mark.parametrize("trick", ["[data]\ntrain = 50\n", "[train]\nfidelities = []\n", "[supernet]\nepochs = 1\n"])
+def test_what_a_trick_changes_beside_the_training_counts(registry: Registry, tiny: Path, trick: str) -> None:
+    (tiny.parent / "tricks" / "X.toml").write_text(trick)
+    assert opened(registry, f"{TASK}+X").data_digest != opened(registry).data_digest
+
+
 def test_it_conforms(registry: Registry, tiny: Path) -> None:
     assert_conforms(LiveTraining, tasks=[TASK, "train/digits@darts+C+D", "train/cifar10@darts+base"])
 
@@ -128,6 +164,60 @@ def test_a_search_has_no_test_image_and_the_final_training_is_stored_apart(regis
     assert first != other or np.isclose(first, other)
     with pytest.raises(HarnessError, match="has no final 'mean'; it has trained"):
         evaluator.final_scores([arch], final="mean")
+
+
+SPIES = """
+from harness import Provides, Strategy, hookimpl
+from harness.data.tables import data_dir
+
+class Spy(Strategy):
+    path = ""
+
+    def search(self, oracle, rng):
+        archs = oracle.space.sample(rng, 1)
+        oracle.query(archs[0])
+        self.notes["seen"] = len((data_dir() / self.path).read_bytes())
+        return archs
+
+class Finals(Spy):
+    name, path = "spy-finals", "trainings/final/aa/old.json"
+
+class Images(Spy):
+    name, path = "spy-images", "images/digits/images.npy"
+
+@hookimpl
+def nas_harness_strategies():
+    return [Provides("spies:Finals"), Provides("spies:Images")]
+"""
+
+
+def test_a_search_cannot_open_final_scores_or_images(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the task trains, and stores its trainings in the same folder."""
+    installed, old = tmp_path / "installed", tmp_path / "trainings" / "final" / "aa" / "old.json"
+    (installed / "spies-1.0.dist-info").mkdir(parents=True)
+    (installed / "spies.py").write_text(SPIES)
+    (installed / "spies-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: spies\nVersion: 1.0\n")
+    (installed / "spies-1.0.dist-info" / "entry_points.txt").write_text("[nas_harness]\nspies = spies\n")
+    monkeypatch.syspath_prepend(str(installed))
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    old.parent.mkdir(parents=True)
+    old.write_text("99.9")
+    given = study("spy-finals", "spy-images", "random-search", tasks=(TASK,), seeds=1, queries=2)
+    _, runs = run(Registry(), tmp_path / "results", given, executor="process", jobs=1)
+    said = {r.entry.label: str(r.error) for r in runs if r.failed}
+    assert {name: what.partition(" (")[0] for name, what in said.items()} == {
+        "spy-finals": f"it opened {old}, which is closed to a search",
+        "spy-images": f"it opened {tmp_path}/images/digits/images.npy, which is closed to a search",
+    }
+
+
+def test_what_a_task_offers_is_part_of_its_identity(registry: Registry, tiny: Path) -> None:
+    """A strategy that asks for cheap trainings searches otherwise where these are others."""
+    before = opened(registry).data_digest
+    write_protocol(tiny.parents[2], "tiny", TINY)
+    assert opened(registry).data_digest != before
 
 
 def test_costs_are_those_of_the_network_that_is_trained(registry: Registry, tiny: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +15,11 @@ from small_trainings import TINY, write_protocol
 
 from harness import DataMissing, HarnessError
 from harness.registry import Registry
+from harness_training.checkpoint import Checkpoint
+from harness_training.curve import Curve
 from harness_training.device import bits, open_device
 from harness_training.discrimination import discriminate, spread, summarise
-from harness_training.store import Store
+from harness_training.store import Identity, Store, Stored
 from harness_training.trainer import open_trainer
 
 FILE = TINY + "[network.darts]\nchannels = 2\nlayers = 2\n"
@@ -64,6 +69,16 @@ def test_another_code_or_environment_is_another_training(
     assert trainer.identity((3,) * 6, 0).key != key
 
 
+def test_the_code_of_space_and_augmentation_decides_a_training_too(registry: Registry, tiny: Path) -> None:
+    """The space says which cell an encoding is; AutoAugment's policy is kornia's."""
+    plain = open_trainer(registry, "digits", "nasbench201", "tiny").code
+    assert {what: code["package"] for what, code in plain.items()} == {
+        "training": "harness_training", "networks": "harness_training", "space": "harness_nasbench",
+    }  # fmt: skip
+    write_protocol(tiny, "policy", FILE + "[augment]\nautoaugment = true\n")
+    assert open_trainer(registry, "digits", "nasbench201", "policy").code["kornia"] == version("kornia")
+
+
 def test_what_does_not_go_together_is_refused(registry: Registry, tiny: Path) -> None:
     with pytest.raises(DataMissing, match="nas-harness data import cifar10 PATH"):
         open_trainer(registry, "cifar10", "darts")
@@ -75,7 +90,11 @@ def test_what_does_not_go_together_is_refused(registry: Registry, tiny: Path) ->
 
 def test_devices() -> None:
     assert open_device("cpu").type == "cpu"
-    for name, what in (("gpu", "no device is called 'gpu'"), ("mps", "run on cpu or cuda"), ("cuda:99", "sees . GPUs")):
+    for name, what in (
+        ("gpu", "no device is called 'gpu'"),
+        ("mps", "run on cpu or cuda"),
+        ("cuda:99", "sees . GPUs here; unset NAS_HARNESS_DEVICE"),
+    ):
         with pytest.raises(HarnessError, match=what):
             open_device(name)
     found = bits(open_device("cpu"))
@@ -127,3 +146,24 @@ def test_a_task_is_measured_by_training(registry: Registry, tiny: Path) -> None:
     assert (found.n, found.repeats, found.failed) == (3, 2, 0)
     assert found.lowest == pytest.approx(10, abs=3)
     assert found.every.seeds > 0
+
+
+def test_seconds_are_of_trainings_and_not_of_finding_them(
+    registry: Registry, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    archs = [(0,) * 6, (3,) * 6, (3, 1, 3, 1, 1, 3)]
+    clock, ordinary = [0.0], Store.find_or_train
+
+    def timed(self: Store, identity: Identity, train: Callable[[Checkpoint], Curve], **more: Any) -> Stored:
+        def run(checkpoint: Checkpoint) -> Curve:
+            clock[0] += 3.0
+            return train(checkpoint)
+
+        return ordinary(self, identity, run, **more)
+
+    monkeypatch.setattr(Store, "find_or_train", timed)
+    monkeypatch.setattr("time.process_time", lambda: clock[0])
+    assert discriminate(trainer, archs, (0, 1)).seconds == 3
+    assert discriminate(trainer, archs, (0, 1, 2)).seconds == 3, "of three, where six came from the store"
+    assert np.isnan(discriminate(trainer, archs, (0, 1)).seconds), "of none"
