@@ -1,4 +1,4 @@
-"""CSNAS's dense cells: sizes the paper states, nodes that nothing reaches, keys, notation, conformance."""
+"""CSNAS's dense cells: sizes the paper states, nodes that nothing reaches, keys, canonical encodings, notation."""
 
 from __future__ import annotations
 
@@ -71,6 +71,63 @@ def test_keys_are_equal_exactly_for_renumbered_cells() -> None:
         changed = {**edges, (0, 5): edges[0, 5] % 7 + 1}
         assert space.key(cell(changed, space) + rest) != key
     assert seen > 30
+
+
+def twin_cell(ops: Architecture, space: DenseDartsSpace, rng: random.Random) -> Architecture:
+    """The cell with its nodes renumbered at random, and with other operations on the edges that carry nothing."""
+    live, edges = {0, 1}, {}
+    for (p, j), op in zip(space.edges, ops, strict=True):
+        if op != NONE and p in live:
+            live.add(j)
+            edges[p, j] = op
+    orders = [(0, 1, *order) for order in permutations(range(2, 2 + space.nodes))]
+    place = rng.choice([order for order in orders if all(order[p] < order[j] for p, j in edges)])
+    dead = {place[j] for j in range(2, 2 + space.nodes) if j not in live}
+    moved = {(place[p], place[j]): o for (p, j), o in edges.items()}
+    return cell(moved | {e: rng.randrange(len(OPERATIONS)) for e in space.edges if e[0] in dead}, space)
+
+
+def some_architectures(space: DenseDartsSpace, n: int) -> list[Architecture]:
+    """Of every density: full cells have few twins, sparse ones dead nodes."""
+    rng, found = np.random.default_rng(space.nodes), []
+    for arch in space.as_array(space.sample(rng, n)):
+        found.append(tuple(np.where(rng.random(len(arch)) < rng.random(), NONE, arch).tolist()))
+    return [*found, cell({}, space) * 2]
+
+
+@pytest.mark.parametrize("nodes", [2, 4, 5])
+def test_one_encoding_is_canonical_for_all_of_a_key(nodes: int) -> None:
+    """Random architectures, renumberings of them with other dead edges, and neighbours that differ in one choice."""
+    space, rng = DenseDartsSpace(nodes), random.Random(nodes)
+    archs = some_architectures(space, 100)
+    half = len(space.edges)
+    twins = [twin_cell(a[:half], space, rng) + twin_cell(a[half:], space, rng) for a in archs for _ in range(2)]
+    assert space.keys(twins) == [key for key in space.keys(archs) for _ in range(2)]
+    pool = [*archs, *twins, *(space.mutate(a, rng) for a in archs)]
+    keys, found = space.keys(pool), [space.canonical(a) for a in pool]
+    assert len(set(keys)) == len(set(found)) == len(set(zip(keys, found, strict=True))) < len(set(pool))
+    assert all(space.is_valid(a) for a in found)
+    assert space.keys(found) == keys
+    assert [space.canonical(a) for a in found] == found
+    assert [DenseDartsSpace(nodes).canonical(a) for a in archs] == found[: len(archs)]
+    ours, theirs = space.costs(pool), space.costs(found)
+    assert all((ours[name] == theirs[name]).all() for name in ("params", "flops"))
+
+
+def test_canonical_cells_by_hand() -> None:
+    """Dead edges carry ``none``, nodes that an input reaches come first; plain ints, and nothing foreign is taken."""
+    sparse = cell({(0, 4): SEP3, (2, 3): SKIP, (4, 6): SKIP})
+    assert SPACE.canonical(sparse + cell({})) == cell({(0, 2): SEP3, (2, 3): SKIP}) + cell({})
+    (arch,) = SPACE.sample(np.random.default_rng(0), 1)
+    assert all(type(o) is int for o in SPACE.canonical(tuple(np.array(arch))))
+    with pytest.raises(InvalidArchitecture, match="it has 39 options"):
+        SPACE.canonical(arch[:-1])
+
+
+def test_keys_stay_as_they_are() -> None:
+    """Records name architectures by them."""
+    sparse = cell({(0, 4): SEP3, (2, 3): SKIP, (4, 6): SKIP})
+    assert SPACE.key(sparse + cell({})) == "2:12292/0:0"
 
 
 def test_notation_and_what_is_refused() -> None:

@@ -75,10 +75,19 @@ class DenseDartsSpace(SearchSpace):
     # -- what an architecture is ------------------------------------------------------------------------------------
 
     def key(self, arch: Architecture) -> str:
-        half = len(self.edges)
-        return "/".join(self._cell_key(arch[c * half : (c + 1) * half]) for c in range(len(CELLS)))
+        return "/".join(f"{m}:{code}" for m, code in self._minimal(arch))
 
-    def _cell_key(self, ops: Architecture) -> str:
+    def canonical(self, arch: Architecture) -> Architecture:
+        """The cells of the key: the nodes that an input reaches, canonically numbered, and ``none`` on other edges."""
+        codes = [code for _, code in self._minimal(self.check(arch))]
+        return tuple(code >> _BITS * e & (1 << _BITS) - 1 for code in codes for e in range(len(self.edges)))
+
+    def _minimal(self, arch: Architecture) -> list[tuple[int, int]]:
+        """`_minimal_cell` of each cell."""
+        half = len(self.edges)
+        return [self._minimal_cell(arch[c * half : (c + 1) * half]) for c in range(len(CELLS))]
+
+    def _minimal_cell(self, ops: Architecture) -> tuple[int, int]:
         """Number of nodes that an input reaches, and the smallest code of their edges under any renumbering."""
         matrix = np.zeros((2 + self.nodes, self.nodes), dtype=np.int64)
         live = [0, 1]
@@ -93,7 +102,7 @@ class DenseDartsSpace(SearchSpace):
         # A renumbering that turns an edge backwards loses it.
         whole = edges[(edges > 0).sum(axis=1) == (matrix > 0).sum()]
         codes = whole @ (1 << (_BITS * np.arange(edges.shape[1], dtype=np.int64)))
-        return f"{m}:{int(codes.min())}"
+        return m, int(codes.min())
 
     def describe(self, arch: Architecture) -> str:
         """As NAS-Bench-201 writes a cell: ``normal=|op~0|op~1|+|op~0|op~1|op~2|+... reduce=...``."""
