@@ -16,7 +16,7 @@ def test_the_site_builds_with_its_reference_and_a_search_that_needs_no_network(t
     pytest.importorskip("material", reason="mkdocs-material is not installed: tox -e docs builds the site")
     pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed: tox -e docs builds the site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
