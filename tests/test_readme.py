@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,29 @@ def test_every_command_shown_exists(capsys: pytest.CaptureFixture[str]) -> None:
     for words in sorted(shown):
         assert main([*words.split(), "--help"]) == 0, words
     capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_the_study_shown_runs_and_its_commands_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands but for the budget and the runs of matched random search."""
+    pytest.importorskip("nas_bench_graph")
+    monkeypatch.chdir(tmp_path)
+    section = README.split("## A study of your own")[1]
+    (study,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    assert "queries = 300" in study
+    Path("mine.toml").write_text("reference_seeds = 8\n" + study.replace("queries = 300", "queries = 30"))
+    lines = re.findall(r"^nas-harness (.*?)  +# (.*)$", section, re.MULTILINE)
+    about_it = [(shlex.split(command), says) for command, says in lines if re.search(r"\bmine\b|check", command)]
+    assert [words[0] for words, _ in about_it] == ["run", "report", "check", "replay", "gate", "debug"]
+    for words, says in about_it:
+        if match := re.search(r"First once with (.*)$", says):
+            assert main([*words, *shlex.split(match[1])]) == 0
+        assert main(words) == (2 if words[0] == "debug" else 0), words  # no run failed, which debug says
+    said = capsys.readouterr()
+    assert "6 unchanged" in said.out
+    assert "no search that failed" in said.err
 
 
 def test_every_strategy_and_task_the_readme_lists_is_installed() -> None:
