@@ -44,7 +44,7 @@ class Descent(Protocol):
     def step(self, loss: Tensor, done: float) -> None:
         """One step down the gradient of ``loss``. done: share of the training that is over, for the learning rate.
 
-        Raises HarnessError where the loss is no finite number.
+        As deterministic as `Training.backward`. Raises HarnessError where the loss is no finite number.
         """
 
 
@@ -95,6 +95,13 @@ class Training(ABC):
         """
 
     @abstractmethod
+    def backward(self, loss: Tensor, inputs: Sequence[Tensor]) -> None:
+        """Add the gradients of ``loss`` to ``inputs``, by the deterministic algorithms that `forward` uses.
+
+        For whatever a search trains beside weights, which have `descent`.
+        """
+
+    @abstractmethod
     def accuracy(
         self,
         network: Supernet,
@@ -106,8 +113,9 @@ class Training(ABC):
     ) -> float:
         """Of a path on the validation images, in %, after batch norm's statistics were computed for it.
 
-        statistics: on so many training batches; None: on one pass over the training images. size: images in a batch of
-        validation. Each of these passes is charged, without gradients.
+        NaN where a logit is no finite number. statistics: on so many training batches; None: on one pass over the
+        training images. size: images in a batch of validation. Each of these passes is charged, without gradients. The
+        network is left as found, with its mode and the statistics of before.
         """
 
     @abstractmethod

@@ -65,7 +65,7 @@ class DifferentiableSearch(Strategy[DartsParams]):
             for validation, train in batches:
                 adam.zero_grad()
                 loss = loss_of(training, supernet, validation, _mixture(alphas))
-                torch.autograd.backward(loss, inputs=alphas)
+                training.backward(loss, alphas)
                 adam.step()
                 mixture = [weights.detach() for weights in _mixture(alphas)]
                 done = oracle.paid.epochs / limit_of(oracle)

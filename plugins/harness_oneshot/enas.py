@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -9,11 +10,14 @@ import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
 from harness.protocol.training import GRADIENT_FREE
-from harness_oneshot.sharing import limit_of, loss_of, right_of, said, training_of
+from harness_oneshot.sharing import best_first, limit_of, loss_of, right_of, said, training_of
 
 if TYPE_CHECKING:
     from harness import Oracle
     from harness_oneshot.controller import Controller
+
+_ROUNDING = 1e-9
+"""Of epochs, which are sums of fractions."""
 
 
 class EnasParams(Params):
@@ -35,8 +39,9 @@ class EfficientSearch(Strategy[EnasParams]):
 
     Section 2.2. In turn: a pass over the training images, one path from the policy for each batch (M = 1), and steps of
     the controller, each by the accuracy of one drawn path on one validation batch, less a moving average, plus the
-    policy's entropy. At the end several paths are drawn, and the best on one validation batch is the answer. Tanh
-    constant 2.5, temperature 5, 100 units, parameters uniform in [-.1, .1].
+    policy's entropy; a path with a logit that is no finite number has accuracy 0. At the end several paths are drawn,
+    for which the budget is kept, and the best on one validation batch is the answer. Tanh constant 2.5, temperature 5,
+    100 units, parameters uniform in [-.1, .1].
 
     Deviations: the weights' optimiser and batches are those of the task's own trainings; 30 steps of the controller a
     pass, for 2,000 would leave the budget to it; the controller decides the space's choices one after the other, so
@@ -48,7 +53,7 @@ class EfficientSearch(Strategy[EnasParams]):
     needs: ClassVar[frozenset[str]] = frozenset({"training"})
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        """What was drawn at the end and is feasible, best first on one validation batch."""
+        """What was drawn at the end and is feasible, best first on one validation batch: `_derived`."""
         import torch
 
         from harness_oneshot.controller import Controller
@@ -62,23 +67,31 @@ class EfficientSearch(Strategy[EnasParams]):
         adam = torch.optim.Adam(controller.parameters(), p.lr)
         descent = training.descent(supernet)
         validation = training.endless("validation", held)
-        end = limit_of(oracle) - float(p.derived * training.batch * GRADIENT_FREE) / training.sizes["training"]
+        size = training.sizes["training"]
+        step_cost, judging_cost = training.batch / size, float(training.batch * GRADIENT_FREE) / size
+        end = limit_of(oracle) - float(p.derived * training.batch * GRADIENT_FREE) / size
+
+        def allowed(cost: float) -> bool:
+            """Whether all that is derived can be judged after a pass of this cost: the last may cross the limit."""
+            return oracle.paid.epochs + cost < end + judging_cost - _ROUNDING
+
         cycles, baseline = 0, 0.0
         try:
-            while oracle.paid.epochs < end:
+            while allowed(judging_cost):
                 for batch in training.batches("training", order):
-                    if oracle.paid.epochs >= end:
+                    if not allowed(step_cost):
                         break
                     with torch.no_grad():
                         path = controller.draw().arch
                     done = oracle.paid.epochs / end
                     descent.step(loss_of(training, supernet, batch, path), done)
                 for step in range(p.steps):
-                    if oracle.paid.epochs >= end:
+                    if not allowed(judging_cost):
                         break
                     drawn = controller.draw()
                     batch = next(validation)
-                    reward = right_of(training, supernet, batch, drawn.arch) / len(batch)
+                    right = right_of(training, supernet, batch, drawn.arch)
+                    reward = 0.0 if math.isnan(right) else right / len(batch)
                     reward += p.entropy * float(drawn.entropy.detach())
                     baseline = reward if cycles == step == 0 else p.decay * baseline + (1 - p.decay) * reward
                     adam.zero_grad()
@@ -98,15 +111,18 @@ class EfficientSearch(Strategy[EnasParams]):
         controller: Controller,
         held: np.random.Generator,
     ) -> list[Architecture]:
-        """What the policy draws, best first on one batch; as drawn where the budget has ended before."""
+        """What the policy draws, best first on one batch; behind it, as drawn, what the budget ended before."""
         import torch
 
         with torch.no_grad():
             archs = list(dict.fromkeys(controller.draw().arch for _ in range(self.params.derived)))
         archs = [a for a in archs if oracle.space.is_valid(a) and oracle.feasible(a) is not False]
+        right: dict[Architecture, float] = {}
         try:
             batch = next(training.batches("validation", held))
-            right = {arch: right_of(training, supernet, batch, arch) for arch in archs}
+            for arch in archs:
+                right[arch] = right_of(training, supernet, batch, arch)
         except BudgetExhausted:
-            return archs
-        return sorted(archs, key=lambda arch: -right[arch])
+            pass
+        self.notes["judged"] = len(right)
+        return best_first(right) + [arch for arch in archs if arch not in right]

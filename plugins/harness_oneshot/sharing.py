@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -43,9 +45,24 @@ def loss_of(training: Training, supernet: Supernet, batch: Batch, path: Any) -> 
     return cross_entropy(training.forward(supernet, batch, path), batch.labels)
 
 
-def right_of(training: Training, supernet: Supernet, batch: Batch, path: Architecture) -> int:
-    """How many images of the batch are classified right; without gradients."""
+def right_of(training: Training, supernet: Supernet, batch: Batch, path: Architecture) -> float:
+    """How many images of the batch are classified right, without gradients; NaN where a logit is no finite number."""
     import torch
 
     with torch.no_grad():
-        return int((training.forward(supernet, batch, path).argmax(1) == batch.labels).sum())
+        logits = training.forward(supernet, batch, path)
+        return int((logits.argmax(1) == batch.labels).sum()) if bool(logits.isfinite().all()) else math.nan
+
+
+def best_first(scores: Mapping[Architecture, float]) -> list[Architecture]:
+    """By score, of equal ones the earlier first; what scored NaN is last."""
+    return sorted(scores, key=lambda arch: math.inf if math.isnan(scores[arch]) else -scores[arch])
+
+
+def feasible_draw(oracle: Oracle, rng: np.random.Generator) -> Architecture:
+    """Of the space at random, drawn again where it breaks a constraint known before training, up to 1,000 times."""
+    for _ in range(1000):
+        (arch,) = oracle.space.sample(rng, 1)
+        if oracle.feasible(arch) is not False:
+            break
+    return arch

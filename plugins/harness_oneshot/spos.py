@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
-from harness_oneshot.sharing import limit_of, loss_of, said, training_of, uniform_path
+from harness_oneshot.sharing import best_first, feasible_draw, limit_of, loss_of, said, training_of, uniform_path
 
 if TYPE_CHECKING:
     from harness import Oracle
 
-_TRIES = 1000
-"""Draws of a child that is new and feasible before a generation is filled with what there is."""
+_TRIES, _DRAWS = 10, 100
+"""Tries for each architecture that is wanted new and feasible: of crossover and of mutation, as in the released code;
+of uniform draws, which there are without end."""
 
 
 class SposParams(Params):
@@ -38,8 +39,9 @@ class SinglePathOneShot(Strategy[SposParams]):
     """SPOS: a supernet trained on one uniform path a batch, then evolution on its accuracies (Guo et al. 2020).
 
     Training: Section 3.2, Eq. 7, one path drawn uniformly for each batch. Search: Section 3.4, Algorithm 1, half of a
-    generation by crossover and half by mutation of the best so far, each judged by the supernet on all validation
-    images after batch norm's statistics were recomputed for it on training images.
+    generation by crossover and half by mutation of the best so far, and uniform draws where these give too few, as in
+    the released code. Each is judged by the supernet on all validation images after batch norm's statistics were
+    recomputed for it on training images.
 
     Deviations: the weights' optimiser and batches are those of the task's own trainings, in place of 150,000 steps on
     batches of 1,024; the supernet's training ends with a share of the budget; generations end with the budget;
@@ -51,7 +53,7 @@ class SinglePathOneShot(Strategy[SposParams]):
     needs: ClassVar[frozenset[str]] = frozenset({"training"})
 
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        """The best by the supernet's validation accuracy; a random architecture where the budget ends before any."""
+        """The best by the supernet's validation accuracy; a random feasible one where none was judged."""
         weights, order, paths, evolution = rng.spawn(4)
         training = training_of(oracle)
         supernet = training.supernet(weights)
@@ -62,9 +64,9 @@ class SinglePathOneShot(Strategy[SposParams]):
             self._evolve(oracle, training, supernet, order, evolution)
         except BudgetExhausted:
             pass
-        best = sorted(self.accuracies, key=lambda arch: -self.accuracies[arch])[: self.params.top]
+        best = best_first(self.accuracies)[: self.params.top]
         self.notes |= {"judged": len(self.accuracies), "supernet_accuracy": self.accuracies[best[0]] if best else None}
-        return best or oracle.space.sample(paths, 1)
+        return best or [feasible_draw(oracle, paths)]
 
     def _evolve(
         self,
@@ -76,7 +78,7 @@ class SinglePathOneShot(Strategy[SposParams]):
     ) -> None:
         p = self.params
         for generation in range(p.generations):
-            best = sorted(self.accuracies, key=lambda arch: -self.accuracies[arch])[: p.parents]
+            best = best_first(self.accuracies)[: p.parents]
             for arch in self._children(oracle, training, best if generation else [], rng):
                 self.accuracies[arch] = training.accuracy(
                     supernet, arch, order, statistics=p.statistics, size=p.judging
@@ -85,22 +87,31 @@ class SinglePathOneShot(Strategy[SposParams]):
     def _children(
         self, oracle: Oracle, training: Training, parents: list[Architecture], rng: np.random.Generator
     ) -> list[Architecture]:
-        """New feasible architectures: drawn uniformly without parents, else half crossover and half mutation."""
+        """New feasible architectures: half crossover and half mutation of parents, the rest drawn uniformly."""
         p = self.params
         found: dict[Architecture, None] = {}
-        for _ in range(_TRIES):
-            if len(found) == p.population:
-                break
-            if not parents:
-                child = uniform_path(training, rng)
-            elif len(found) < p.population // 2:
-                mother, father = (parents[i] for i in rng.integers(len(parents), size=2).tolist())
-                child = crossed(mother, father, rng)
-            else:
-                child = mutated(parents[int(rng.integers(len(parents)))], training.space.radices, p.mutation, rng)
-            new = child not in self.accuracies and oracle.space.is_valid(child)
-            if new and oracle.feasible(child) is not False:
-                found[child] = None
+
+        def add(wanted: int, tries: int, draw: Callable[[], Architecture]) -> None:
+            full = len(found) + wanted
+            for _ in range(wanted * tries):
+                if len(found) == full:
+                    return
+                child = draw()
+                new = child not in self.accuracies and oracle.space.is_valid(child)
+                if new and oracle.feasible(child) is not False:
+                    found[child] = None
+
+        def child_of_two() -> Architecture:
+            mother, father = (parents[i] for i in rng.integers(len(parents), size=2).tolist())
+            return crossed(mother, father, rng)
+
+        def mutant() -> Architecture:
+            return mutated(parents[int(rng.integers(len(parents)))], training.space.radices, p.mutation, rng)
+
+        if parents:
+            add(p.population // 2, _TRIES, child_of_two)
+            add(p.population - p.population // 2, _TRIES, mutant)
+        add(p.population - len(found), _DRAWS, lambda: uniform_path(training, rng))
         return list(found)
 
 

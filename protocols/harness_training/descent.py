@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from harness import HarnessError
+from harness_training.randomness import own_randomness
 from harness_training.recipe import TrainPart
+
+
+def backward(loss: Tensor, inputs: Sequence[Tensor]) -> None:
+    """`Training.backward`; torch's modes and generators are left as found."""
+    with own_randomness(loss.device, 0):
+        torch.autograd.backward(loss, inputs=inputs)
 
 
 class RecipeDescent:
@@ -26,7 +33,7 @@ class RecipeDescent:
             raise HarnessError("shared weights diverged: the loss is no finite number; lower lr of the protocol file")
         self._optimiser.param_groups[0]["lr"] = self._part.lr * 0.5 * (1 + math.cos(math.pi * done))
         self._optimiser.zero_grad()
-        torch.autograd.backward(loss, inputs=self._parameters)
+        backward(loss, self._parameters)
         if self._part.clip:
             nn.utils.clip_grad_norm_(self._parameters, self._part.clip)
         self._optimiser.step()

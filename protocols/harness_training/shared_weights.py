@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -18,7 +20,7 @@ from harness import Architecture, Batch, Charge, Split, StudyError, Supernet, Tr
 from harness.protocol.training import GRADIENT_FREE
 from harness_training.augment import Pipeline
 from harness_training.data.reading import Images
-from harness_training.descent import RecipeDescent
+from harness_training.descent import RecipeDescent, backward
 from harness_training.randomness import own_randomness
 from harness_training.trainer import Trainer
 
@@ -103,6 +105,9 @@ class SharedWeights(Training):
             logits: Tensor = network(*given)
         return logits if with_gradients else logits.detach()
 
+    def backward(self, loss: Tensor, inputs: Sequence[Tensor]) -> None:
+        backward(loss, inputs)
+
     def accuracy(
         self,
         network: Supernet,
@@ -112,27 +117,47 @@ class SharedWeights(Training):
         statistics: int | None = None,
         size: int | None = None,
     ) -> float:
-        for module in network.modules():
-            if isinstance(module, _BatchNorm):
-                module.reset_running_stats()
-                module.momentum = None  # the plain mean over batches
         if statistics is None:
             seen = self.batches("training", rng)
         else:
             seen = islice(self.endless("training", rng), statistics)
         right = n = 0
-        with torch.no_grad():
+        finite = True
+        with torch.no_grad(), _left_as_found(network):
+            for module in network.modules():
+                if isinstance(module, _BatchNorm):
+                    module.reset_running_stats()
+                    module.momentum = None  # the plain mean over batches
             network.train()
             for batch in seen:
                 self.forward(network, batch, path)
             network.eval()
             for batch in self.batches("validation", rng, size=size):
-                right += int((self.forward(network, batch, path).argmax(1) == batch.labels).sum())
+                logits = self.forward(network, batch, path)
+                right += int((logits.argmax(1) == batch.labels).sum())
+                finite = finite and bool(logits.isfinite().all())
                 n += len(batch)
-        return 100 * right / n
+        return 100 * right / n if finite else math.nan
 
     def descent(self, network: nn.Module | Supernet) -> RecipeDescent:
         return RecipeDescent(network.parameters(), self._trainer.recipe.train)
+
+
+@contextmanager
+def _left_as_found(network: Supernet) -> Iterator[None]:
+    """Modes of all modules, momentum and statistics of batch norm."""
+    modes = [(module, module.training) for module in network.modules()]
+    norms = [module for module, _ in modes if isinstance(module, _BatchNorm)]
+    before = [(norm, norm.momentum, [(b, b.clone()) for b in norm.buffers()]) for norm in norms]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for norm, momentum, buffers in before:
+            norm.momentum = momentum
+            for buffer, value in buffers:
+                buffer.copy_(value)
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,9 @@ from harness.testing import SyntheticEvaluator, ToyEdgeSpace, check_strategy
 from harness_oneshot.darts import DifferentiableSearch, strongest
 from harness_oneshot.enas import EfficientSearch
 from harness_oneshot.plugin import nas_harness_strategies
+from harness_oneshot.sharing import best_first, right_of
 from harness_oneshot.spos import SinglePathOneShot, crossed, mutated
+from harness_training.shared_weights import SharedWeights
 
 STRATEGIES: list[type[Strategy]] = [SinglePathOneShot, DifferentiableSearch, EfficientSearch]
 NAMES = [cls.name for cls in STRATEGIES]
@@ -75,6 +78,26 @@ def test_the_budget_is_spent_the_seed_decides_and_torch_is_left_as_found(cls: ty
 
 
 @pytest.mark.parametrize("cls", STRATEGIES, ids=NAMES)
+def test_gradients_are_deterministic_and_torch_is_left_as_found(
+    cls: type[Strategy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    ordinary = SharedWeights.forward
+
+    def watched(self: SharedWeights, *given: Any) -> torch.Tensor:
+        logits = ordinary(self, *given)
+        if logits.requires_grad:
+            logits.register_hook(lambda _: seen.append(torch.are_deterministic_algorithms_enabled()))
+        return logits
+
+    monkeypatch.setattr(SharedWeights, "forward", watched)
+    search(cls, Oracle(validator(), Budget(epochs=4)), **QUICK[cls.name])
+    assert seen
+    assert all(seen)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("cls", STRATEGIES, ids=NAMES)
 def test_a_budget_that_ends_at_once_still_has_an_answer(cls: type[Strategy]) -> None:
     oracle = Oracle(validator(), Budget(epochs=0.01))
     _, found = search(cls, oracle)
@@ -103,6 +126,46 @@ def test_enas_learns_to_draw_what_classifies_right() -> None:
     assert sum(GAINS[option] or 0.0 for option in found[0]) > 0
 
 
+@pytest.mark.parametrize("epochs", np.linspace(2.0, 3.0, 16).tolist())
+def test_enas_judges_all_that_it_derives(epochs: float) -> None:
+    strategy, found = search(EfficientSearch, Oracle(validator(), Budget(epochs=epochs)), **QUICK["enas"])
+    assert strategy.notes["judged"] == len(found) > 5
+
+
+def test_enas_ranks_what_it_judged_before_the_budget_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 of 10 are paid for, and their images are right as often as their options have large numbers."""
+    drawn: list[tuple[int, ...]] = []
+
+    def right(training: Any, supernet: Any, batch: Any, path: tuple[int, ...]) -> float:
+        with torch.no_grad():
+            training.forward(supernet, batch, path)
+        drawn.append(path)
+        return math.nan if len(drawn) == 1 else sum(path)
+
+    monkeypatch.setattr("harness_oneshot.enas.right_of", right)
+    strategy, found = search(EfficientSearch, Oracle(validator(), Budget(epochs=4 / 15 - 0.01)))
+    assert strategy.notes["judged"] == len(drawn) == 4
+    assert found[:4] == [*sorted(drawn[1:], key=sum, reverse=True), drawn[0]]
+    assert len(set(found)) == len(found) > 4
+
+
+def test_what_is_no_number_is_ranked_last() -> None:
+    scores = {(0,): 1.0, (1,): math.nan, (2,): 3.0, (3,): 0.0, (4,): math.nan, (5,): 3.0}
+    assert best_first(scores) == [(2,), (5,), (0,), (3,), (1,), (4,)]
+
+
+def test_logits_that_are_no_number_are_not_counted_as_right() -> None:
+    task = known_task()
+    training = task.training(lambda **_: None)
+    assert training is not None
+    supernet = training.supernet(np.random.default_rng(0))
+    batch = next(training.batches("validation", np.random.default_rng(0)))
+    assert right_of(training, supernet, batch, BEST) > 0
+    with torch.no_grad():
+        next(iter(supernet.parameters())).fill_(math.inf)
+    assert math.isnan(right_of(training, supernet, batch, BEST))
+
+
 def test_spos_returns_the_best_of_what_it_judged() -> None:
     strategy, found = search(SinglePathOneShot, Oracle(known_task(), Budget(epochs=60)), **QUICK["spos"])
     assert isinstance(strategy, SinglePathOneShot)
@@ -119,6 +182,47 @@ def test_spos_keeps_known_constraints() -> None:
     assert isinstance(strategy, SinglePathOneShot)
     assert strategy.accuracies
     assert all(oracle.feasible(arch) for arch in (*strategy.accuracies, *found))
+
+
+def test_spos_answers_within_known_constraints_where_it_judged_nothing() -> None:
+    bound = float(validator().costs([(1,) * 6])["params"][0])
+    for seed in range(5):
+        oracle = Oracle(validator(), Budget(epochs=0.01), constraints=[Constraint("params", "<=", bound)])
+        _, found = search(SinglePathOneShot, oracle, seed)
+        assert [oracle.feasible(arch) for arch in found] == [True]
+
+
+@pytest.fixture
+def free_judging(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """What was judged, in order: an architecture is the better the larger its options' numbers are."""
+    judged: list[tuple[int, ...]] = []
+
+    def accuracy(self: SharedWeights, network: Any, path: tuple[int, ...], *_: Any, **__: Any) -> float:
+        judged.append(path)
+        return float(sum(path))
+
+    monkeypatch.setattr(SharedWeights, "accuracy", accuracy)
+    return judged
+
+
+def test_spos_fills_every_generation(free_judging: list[tuple[int, ...]]) -> None:
+    strategy, _ = search(SinglePathOneShot, Oracle(validator(), Budget(epochs=1)))
+    assert strategy.notes["judged"] == len(set(free_judging)) == 20 * 50
+
+
+def test_spos_mutates_where_crossover_gives_nothing_new(free_judging: list[tuple[int, ...]]) -> None:
+    """Of one parent there is but one child by crossover, itself."""
+    search(SinglePathOneShot, Oracle(validator(), Budget(epochs=1)), parents=1, population=40, generations=2)
+    best, children = max(free_judging[:40], key=sum), free_judging[40:]
+    assert len(children) == 40
+    changed = [sum(x != y for x, y in zip(child, best, strict=True)) for child in children]
+    assert sum(n <= 2 for n in changed[:20]) >= 12, "mutants"
+    assert sum(n <= 2 for n in changed[20:]) <= 5, "uniform draws"
+
+
+def test_spos_judges_a_small_space_whole(free_judging: list[tuple[int, ...]]) -> None:
+    search(SinglePathOneShot, Oracle(known_task(), Budget(epochs=1)))
+    assert len(free_judging) == len(set(free_judging)) == 4**4
 
 
 def test_spos_children_come_from_their_parents() -> None:

@@ -228,6 +228,69 @@ def test_weights_that_diverge_end_the_search() -> None:
         training.descent(training.supernet(rng())).step(torch.tensor(float("nan"), requires_grad=True), 0.0)
 
 
+def test_the_gradient_is_deterministic_and_torch_is_left_as_found() -> None:
+    training = validator().training(lambda **_: None)
+    assert training is not None
+    weight = nn.Parameter(torch.ones(3))
+    seen: list[tuple[bool, bool]] = []
+
+    def watch(_: torch.Tensor) -> None:
+        seen.append((torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory))
+
+    weight.register_hook(watch)
+    before = torch.random.get_rng_state()
+    training.backward((weight * weight).sum(), [weight])
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [2.0] * 3
+    network = flat()
+    network.register_parameter("weight", weight)
+    training.descent(network).step((weight * weight).sum(), 0.0)
+    assert seen == [(True, False)] * 2
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def _state(network: Any) -> list[Any]:
+    modes = [(m.training, getattr(m, "momentum", None)) for m in network.modules()]
+    return [modes, {name: value.tolist() for name, value in network.state_dict().items()}]
+
+
+def test_a_network_that_was_judged_trains_on_as_if_it_was_not() -> None:
+    training = validator().training(lambda **_: None)
+    assert training is not None
+    supernet: Any = training.supernet(rng())
+    batch = next(training.batches("training", rng()))
+    next(supernet.children()).eval()
+    training.forward(supernet, batch, CONV3)
+    before = _state(supernet)
+    first = training.accuracy(supernet, CONV3, rng(1))
+    assert _state(supernet) == before
+    assert training.accuracy(supernet, CONV3, rng(1)) == first
+
+
+def test_a_network_is_left_as_found_where_the_budget_ends_while_it_is_judged() -> None:
+    _, training = metered(epochs=0.3)
+    supernet = training.supernet(rng())
+    before = _state(supernet)
+    with pytest.raises(BudgetExhausted):
+        training.accuracy(supernet, CONV3, rng(1))
+    assert _state(supernet) == before
+
+
+def test_an_accuracy_is_no_number_where_a_logit_is_none() -> None:
+    training = validator().training(lambda **_: None)
+    assert training is not None
+    supernet: Any = training.supernet(rng())
+    assert 0 <= training.accuracy(supernet, CONV3, rng()) <= 100
+    with torch.no_grad():
+        for name, parameter in supernet.named_parameters():
+            if ".options.3." in name:
+                parameter.fill_(float("inf"))
+    assert np.isnan(training.accuracy(supernet, CONV3, rng()))
+    assert 0 <= training.accuracy(supernet, (2,) * 6, rng()) <= 100, "another path"
+
+
 def test_initial_weights_hang_on_the_generator_alone_and_torch_is_left_as_found() -> None:
     training = validator().training(lambda **_: None)
     assert training is not None

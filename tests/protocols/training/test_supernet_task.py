@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from shared_trainings import PLAIN, SHARED, write_small
 from studies import comparable, run
 
@@ -13,6 +15,7 @@ from harness import Budget, Evaluator, HarnessError, Oracle, RunContext, StudyEr
 from harness.registry import Registry
 from harness.running.study import StrategySpec, Study, TaskSpec
 from harness.testing import assert_conforms
+from harness_training.networks.supernet import SharedNetwork
 from harness_training.protocol import LiveTraining
 from harness_training.protocol_files import load_recipe
 from harness_training.store import WEIGHTS, kept, prune, stock
@@ -92,6 +95,23 @@ def test_final_scores_are_those_of_the_task_without_it(registry: Registry, small
     finals = [opened(registry, n).final_scores(ARCHS[:1], final="trained", seed=0).scores for n in (PLAIN, SHARED)]
     np.testing.assert_array_equal(*finals)
     assert len(kept()) == 1, "one training, which the other task found in the store"
+
+
+def test_a_path_whose_weights_overflow_is_a_failed_training(
+    registry: Registry, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflown(self: SharedPaths, network: SharedNetwork) -> None:
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if ".options.3." in name:
+                    parameter.fill_(math.inf)
+
+    monkeypatch.setattr(SharedPaths, "_fit", overflown)
+    oracle = Oracle(opened(registry).validator(), Budget(queries=2))
+    assert math.isnan(oracle.query((3,) * 6))
+    oracle.query((2,) * 6)
+    assert oracle.incumbent is not None
+    assert (oracle.incumbent.arch, oracle.paid.queries) == ((2,) * 6, 2)
 
 
 def test_it_conforms(registry: Registry, small: Path) -> None:
