@@ -8,8 +8,8 @@ is opened for one of them, so that nothing that searches can reach a final score
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ WEIGHTS = ".weights"
 """How files end that hold weights of networks, for good."""
 LIMIT = 4 << 30
 """Bytes that the store may take: two million results, or some hundred checkpoints of a full-size network."""
-_SWEEP_AFTER = 256
-"""Results that one process writes between two looks at the store's size."""
+_SWEEPS = "00"
+"""How the keys begin whose writing sweeps the store: one of 256, whichever process writes it."""
 _KINDS = {".pt": "checkpoints", WEIGHTS: "supernets"}
 _STALE = 24 * 3600.0
 
@@ -55,11 +55,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished training. seconds: what it took when it was trained. made: when, seconds since 1970."""
+    """A finished training. made: when, seconds since 1970."""
 
     identity: Identity
     curve: Curve
-    seconds: float
     made: float
 
 
@@ -80,7 +79,6 @@ class Store:
     def __init__(self, purpose: Purpose, root: Path | None = None, *, limit: int = LIMIT) -> None:
         self.root = data_dir() / ROOM if root is None else root
         self.folder, self.limit = self.root / purpose, limit
-        self._written = 0
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
@@ -111,10 +109,8 @@ class Store:
             found = self.find(identity)
             if found is not None:
                 return found
-            start = time.perf_counter()
             checkpoint = Checkpoint(self.path(key).with_suffix(".pt"), key, say=say)
-            curve = train(checkpoint)
-            found = Stored(identity=identity, curve=curve, seconds=time.perf_counter() - start, made=time.time())
+            found = Stored(identity=identity, curve=train(checkpoint), made=time.time())
             self.write(self.path(key), lambda partial: partial.write_bytes(msgspec.json.encode(found)))
             checkpoint.remove()
         return found
@@ -127,35 +123,37 @@ class Store:
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
-        self._written += 1
-        if self._written % _SWEEP_AFTER == 0:
-            prune(self.root, self.limit)
+        if path.name.startswith(_SWEEPS):
+            _sweep(self.folder)
+            _bound(self.root, self.limit)
 
     @contextlib.contextmanager
     def alone(self, key: str) -> Iterator[None]:
         """One process at a time holds a key. The lock goes with the process, and its file with the last holder."""
         path = self.path(key).with_suffix(".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        if sys.platform == "win32":
-            yield
-            return
-        import fcntl
-
         while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                os.utime(handle)
-                # The one before may have removed the file that this one opened: then another lock counts.
-                with contextlib.suppress(FileNotFoundError):
-                    if os.fstat(handle).st_ino == path.stat().st_ino:
-                        try:
-                            yield
-                        finally:
-                            path.unlink(missing_ok=True)
-                        return
-            finally:
-                os.close(handle)
+            with _locked(path, fcntl.LOCK_EX) as counts:
+                if counts:
+                    try:
+                        yield
+                    finally:
+                        path.unlink(missing_ok=True)
+                    return
+
+
+@contextlib.contextmanager
+def _locked(path: Path, how: int) -> Iterator[bool]:
+    """Whether the lock counts: the one before may have removed the file that this one opened."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, how)
+        counts = False
+        with contextlib.suppress(FileNotFoundError):
+            counts = os.path.samestat(os.fstat(handle), path.stat())
+        yield counts
+    finally:
+        os.close(handle)
 
 
 def kept(root: Path | None = None) -> list[Kept]:
@@ -200,13 +198,27 @@ def prune(root: Path | None = None, most_bytes: int = LIMIT) -> tuple[int, int]:
     """Remove checkpoints left for a day, then what was longest unused, until at most ``most_bytes`` are taken: files
     and bytes removed. A training that runs keeps its checkpoint fresh."""
     root = data_dir() / ROOM if root is None else root
-    files = kept(root)
-    now = time.time()
-    for pattern in ("*/??/*.partial", "*/??/*.lock"):  # of processes that were killed
-        for path in root.glob(pattern):
-            with contextlib.suppress(FileNotFoundError):
-                if now - path.stat().st_mtime > _STALE:
-                    path.unlink()
+    for folder in root.glob("*"):
+        _sweep(folder)
+    return _bound(root, most_bytes)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed left in the room of one purpose."""
+    oldest = time.time() - _STALE
+    for path in folder.glob("??/*"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            if path.suffix == ".partial" and path.stat().st_mtime < oldest:
+                path.unlink()
+            elif path.suffix == ".lock" and path.stat().st_mtime < oldest:
+                with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as counts:
+                    if counts:
+                        path.unlink()
+
+
+def _bound(root: Path, most_bytes: int) -> tuple[int, int]:
+    """Of all rooms. No file is opened: a search may not open one of the other room."""
+    files, now = kept(root), time.time()
     total = sum(f.bytes for f in files)
     removed = freed = 0
     for file in sorted(files, key=lambda f: f.path.suffix != ".pt"):

@@ -110,6 +110,16 @@ def test_several_processes_train_a_key_once(tmp_path: Path) -> None:
     assert [p.suffix for p in tmp_path.rglob("*") if p.is_file()] == [".json"]
 
 
+def test_a_training_that_misses_a_file_says_so(tmp_path: Path) -> None:
+    def broken(checkpoint: Checkpoint) -> Curve:
+        raise FileNotFoundError("weights.bin")
+
+    store = Store("validation", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
+        store.find_or_train(identity(), broken)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
 def test_listing_and_pruning_start_with_what_was_longest_unused(tmp_path: Path) -> None:
     store = Store("validation", tmp_path)
     for seed in range(4):
@@ -139,11 +149,12 @@ def test_pruning_removes_old_checkpoints_and_keeps_running_ones(tmp_path: Path) 
     assert store.find(identity()) is None
 
 
-def test_the_store_bounds_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness_training.store._SWEEP_AFTER", 5)
-    store = Store("validation", tmp_path, limit=1500)
-    for seed in range(20):
-        store.find_or_train(identity(seed=seed), counted([]))
+def test_the_store_bounds_itself(tmp_path: Path) -> None:
+    """Each run has a process, and so a store, of its own, and may write one result alone."""
+    seeds = range(900)
+    last = max(seed for seed in seeds if identity(seed=seed).key.startswith("00"))
+    for seed in seeds[: last + 1]:
+        Store("validation", tmp_path, limit=1500).find_or_train(identity(seed=seed), counted([]))
     assert 0 < sum(k.bytes for k in kept(tmp_path)) <= 1500
 
 
@@ -175,3 +186,26 @@ def test_pruning_sweeps_up_after_killed_processes(tmp_path: Path) -> None:
     os.utime(old, (1000, 1000))
     prune(tmp_path)
     assert [p.name for p in folder.iterdir()] == ["abd.lock"]
+
+
+def test_pruning_leaves_the_lock_of_a_training_of_days(tmp_path: Path) -> None:
+    store = Store("validation", tmp_path)
+    lock = store.path("ab" * 16).with_suffix(".lock")
+    with store.alone("ab" * 16):
+        os.utime(lock, (1000, 1000))
+        prune(tmp_path)
+        assert lock.exists()
+    assert not lock.exists()
+
+
+def test_a_store_opens_no_lock_of_the_other_room(tmp_path: Path) -> None:
+    """A search may not open what lies among final trainings; `prune` sweeps there."""
+    other = Store("final", tmp_path).path("ab" * 16).with_suffix(".lock")
+    other.parent.mkdir(parents=True)
+    other.touch()
+    os.utime(other, (1000, 1000))
+    swept = next(seed for seed in range(900) if identity(seed=seed).key.startswith("00"))
+    Store("validation", tmp_path).find_or_train(identity(seed=swept), counted([]))
+    assert other.exists()
+    prune(tmp_path)
+    assert not other.exists()
