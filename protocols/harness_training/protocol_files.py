@@ -1,8 +1,9 @@
 """Protocol files: TOML, one a named protocol of a data set, and tricks that are put on top of one.
 
 ``C+D`` is the protocol ``base`` with the tricks ``C`` and ``D``, in any order; ``other+C`` is the protocol ``other``
-with the trick ``C``. Files are looked for in the user's folder (``protocols`` in the data folder), then among the
-shipped ones: ``<data set>/<protocol>.toml`` and ``<data set>/tricks/<trick>.toml``.
+with the trick ``C``. A trick sizes the networks of those spaces that the protocol has networks of. Files are looked for
+in the user's folder (``protocols`` in the data folder), then among the shipped ones: ``<data set>/<protocol>.toml`` and
+``<data set>/tricks/<trick>.toml``.
 """
 
 from __future__ import annotations
@@ -29,10 +30,8 @@ _MOST = 1 << 16
 def load_recipe(data: str, protocol: str = BASE) -> Recipe:
     """The recipe of a protocol for a data set. Raises UnknownName with the nearest names, HarnessError naming the file
     and the field."""
-    first, *tricks = protocol.split("+")
+    first, *tricks = protocol_parts(data, protocol)
     protocols, known = _files(data, "*.toml"), _files(data, "tricks/*.toml")
-    if first in known and first not in protocols:
-        first, tricks = BASE, [first, *tricks]
     if first not in protocols:
         raise UnknownName("protocol", first, {*protocols, *known}, hint=f"protocol files of {data}")
     merged = _read(protocols[first])
@@ -41,6 +40,8 @@ def load_recipe(data: str, protocol: str = BASE) -> Recipe:
         if trick not in known:
             raise UnknownName("trick", trick, known, hint=f"protocol files of {data}")
         for path, value in _leaves(_read(known[trick])):
+            if len(path) > 1 and path[0] == "network" and path[1] not in merged.get("network", {}):
+                continue
             name = ".".join(path)
             if name in said:
                 raise HarnessError(f"protocol {protocol!r} of {data}: both {said[name]} and {trick} set {name}")
@@ -68,6 +69,13 @@ def network_settings(recipe: Recipe, networks: type[Networks], protocol: str) ->
     except msgspec.ValidationError as error:
         fields = [f.name for f in msgspec.structs.fields(networks.Settings)]
         raise HarnessError(f"protocol {protocol!r}, [network.{space}]: {_reason(str(error), fields)}") from None
+
+
+def protocol_parts(data: str, protocol: str) -> list[str]:
+    """The protocol file and the tricks on it; the file may be left out where it is ``base``."""
+    parts = protocol.split("+")
+    protocols, tricks = protocol_names(data)
+    return [BASE, *parts] if parts[0] in tricks and parts[0] not in protocols else parts
 
 
 def protocol_names(data: str) -> tuple[list[str], list[str]]:

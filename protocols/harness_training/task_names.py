@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
+
+import msgspec
 
 from harness import HarnessError, Task
 from harness_training.data.catalogue import known_names
-from harness_training.protocol_files import load_recipe, protocol_names
+from harness_training.protocol_files import load_recipe, protocol_names, protocol_parts
 from harness_training.recipe import Recipe
 
 FAMILY = "train"
@@ -34,14 +37,16 @@ class TaskName(NamedTuple):
 
     @property
     def tricks(self) -> tuple[str, ...]:
-        """Those on the protocol file, in order; the file may be left out where it is ``base``."""
-        parts = self.protocol.split("+")
-        return tuple(parts if parts[0] not in protocol_names(self.data)[0] else parts[1:])
+        """Those on the protocol file, in order."""
+        return tuple(protocol_parts(self.data, self.protocol)[1:])
 
 
 def task_of(name: TaskName) -> Task:
-    """Raises UnknownName and HarnessError for a protocol that is none, or that says nothing of the space."""
-    return _task(name, load_recipe(name.data, name.protocol))
+    """Raises UnknownName and HarnessError for a protocol that is none, and for a trick that changes nothing."""
+    recipe = load_recipe(name.data, name.protocol)
+    if trick := _idle(name, recipe):
+        raise HarnessError(f"{name}: the trick {trick} changes nothing of trainings on {name.space}; leave it out")
+    return _task(name, recipe)
 
 
 def usual_tasks() -> Iterator[Task]:
@@ -57,7 +62,27 @@ def usual_tasks() -> Iterator[Task]:
             except HarnessError:
                 continue
             for space in sorted(recipe.network):
-                yield _task(TaskName(data, space, protocol), recipe)
+                name = TaskName(data, space, protocol)
+                if _idle(name, recipe) is None:
+                    yield _task(name, recipe)
+
+
+def _idle(name: TaskName, recipe: Recipe) -> str | None:
+    """A trick without which the task would be the same; none where the protocol has no networks of the space."""
+    if name.space not in recipe.network:
+        return None
+    file, *tricks = protocol_parts(name.data, name.protocol)
+    for trick in tricks:
+        with suppress(HarnessError):  # what is no protocol without the trick is another with it
+            without = load_recipe(name.data, "+".join([file, *(t for t in tricks if t != trick)]))
+            if _on(name.space, without) == _on(name.space, recipe):
+                return trick
+    return None
+
+
+def _on(space: str, recipe: Recipe) -> Recipe:
+    """What of it is said of this space, without the words."""
+    return msgspec.structs.replace(recipe, summary="", source="", network={space: recipe.network[space]})
 
 
 def _task(name: TaskName, recipe: Recipe) -> Task:

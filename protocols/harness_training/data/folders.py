@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import DataError
-from harness_training.data.splits import POOL, TEST, VALIDATION
+from harness_training.data.splits import POOL, TEST, UNTESTED, VALIDATION
 
 _ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 _PARTS = {"train": POOL, "valid": VALIDATION, "validation": VALIDATION, "val": VALIDATION, "test": TEST}
@@ -35,6 +35,9 @@ def read_image_folder(source: Path) -> tuple[dict[str, npt.NDArray[Any]], list[s
         raise DataError(f"{source}: want a folder of images for each of at least two classes")
     if strange := {name for _, name, _ in files} - set(names):
         raise DataError(f"{source}: there are no training images of {', '.join(sorted(strange))}")
+    found = {part for _, _, part in files}
+    if VALIDATION in found and TEST not in found:
+        raise DataError(f"{source}: has {UNTESTED}")
     pictures = [_read(path) for path, _, _ in files]
     first = pictures[0].shape[:2]
     for picture, (path, _, _) in zip(pictures, files, strict=True):

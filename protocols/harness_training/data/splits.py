@@ -12,6 +12,11 @@ from harness import HarnessError
 Ints = npt.NDArray[np.int64]
 POOL, VALIDATION, TEST = 0, 1, 2
 """Values of a table's column ``part``: free to be split, or as the data set's authors say."""
+UNTESTED = (
+    "validation images but none to test with: add a folder test, or move the validation images to train, of which a "
+    "part then validates and a part tests"
+)
+"""What is wrong with a data set that has the one and lacks the other, and what to do."""
 
 
 class Splits(NamedTuple):
@@ -34,6 +39,8 @@ def split(
     """
     pool, held, test = (np.flatnonzero(part == p) for p in (POOL, VALIDATION, TEST))
     if len(held):
+        if not len(test):
+            raise HarnessError(f"this data set has {UNTESTED}; then import it anew")
         for name, given, own in (("train", train, len(pool)), ("validation", validation, len(held))):
             if given not in (None, own):
                 raise HarnessError(f"[data] {name} = {given}: this data set comes with its own split, {own} {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness.registry import Registry
 from harness.running.plan import make_plan
 from harness.running.study import load_study, resolve_entries
+from harness_training.figures import MEASURED
 
 FOLDER = Path(__file__).parents[3] / "examples" / "frustrating"
 STUDIES = sorted(FOLDER.glob("*.toml"))
@@ -31,6 +33,14 @@ def test_it_names_what_there_is(path: Path, registry: Registry, data_folder: Pat
         assert registry.task(spec.search_task or spec.name).data_set == task.data_set
         missing = registry.protocol("train").missing(task)
         assert missing is None or "nas-harness data import cifar10 PATH" in missing
+
+
+def test_every_task_that_examples_and_figures_name_exists(registry: Registry, data_folder: Path) -> None:
+    files = [*FOLDER.parent.rglob("*.toml"), MEASURED]
+    names = {name for file in files for name in re.findall(r'"(train/[^"]+)"', file.read_text(encoding="utf-8"))}
+    assert len(names) > 20
+    for name in names:
+        assert registry.task(name).name == name
 
 
 def test_two_seeds_share_a_search_and_the_draws(registry: Registry, data_folder: Path) -> None:

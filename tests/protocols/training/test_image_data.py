@@ -234,6 +234,19 @@ def test_a_folder_with_its_own_split(data_folder: Path) -> None:
     assert np.bincount(table["part"], minlength=3).tolist() == [8, 0, 4]
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_folder_with_validation_images_alone_is_refused(data_folder: Path, empty: bool) -> None:
+    source = data_folder / "half"
+    for part, n in (("train", 4), ("val", 2)):
+        for name in ("a", "b"):
+            pictures(source / part / name, n, mode="L")
+    if empty:
+        (source / "test").mkdir()
+    with pytest.raises(DataError, match="half: has validation images but none to test with: add a folder test, or"):
+        catalogue.import_folder(source, data_folder)
+    assert catalogue.folder_names() == []
+
+
 def test_folders_that_are_no_data_set_are_refused(data_folder: Path) -> None:
     source = data_folder / "bad"
     pictures(source / "a", 2)

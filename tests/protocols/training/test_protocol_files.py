@@ -139,6 +139,21 @@ def test_two_tricks_that_set_one_thing_are_refused(data_folder: Path) -> None:
         load_recipe("digits", "C+C2")
 
 
+SIZES = [
+    ("digits", "50C", {"channels": 6}),
+    ("cifar10", "50C", {"channels": 50}),
+    *(("digits", f"{n}cells", {"layers": n}) for n in (4, 6)),
+    *(("cifar10", f"{n}cells", {"layers": n}) for n in (4, 6, 8, 12, 16, 24)),
+]
+
+
+@pytest.mark.parametrize(("data", "trick", "size"), SIZES)
+def test_a_trick_sizes_the_networks_of_darts_that_a_protocol_has(data: str, trick: str, size: dict[str, int]) -> None:
+    for protocol in protocol_names(data)[0]:
+        plain, sized = (load_recipe(data, p).network for p in (protocol, f"{protocol}+{trick}"))
+        assert sized == {s: old | (size if s.startswith("darts") else {}) for s, old in plain.items()}
+
+
 def test_networks_that_lack_a_trick_or_a_size_are_refused(registry: Registry, data_folder: Path) -> None:
     darts, cells = (registry.load("network", n) for n in ("darts", "nasbench201"))
     with pytest.raises(HarnessError, match=r"nothing of the networks of nasbench201: want \[network.nasbench201\]"):

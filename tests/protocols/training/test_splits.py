@@ -60,6 +60,12 @@ def test_a_split_that_does_not_fit_is_refused(train: int) -> None:
         split(np.repeat(np.arange(10), 100), np.zeros(1000, dtype=np.int8), train=train)
 
 
+def test_validation_images_without_test_images_are_refused() -> None:
+    part = np.array([POOL] * 8 + [VALIDATION] * 2, dtype=np.int8)
+    with pytest.raises(HarnessError, match="validation images but none to test with: add a folder test, or move"):
+        split(np.arange(10) % 2, part, train=None)
+
+
 def test_fewer_validation_images_leave_more_to_test_with() -> None:
     y = np.repeat(np.arange(10), 100)
     part = np.zeros(1000, dtype=np.int8)
