@@ -45,12 +45,6 @@ def noise_contrastive(
     return everything - p - rejected.sum(1)
 
 
-def info_nce(positive: Tensor, negatives: Tensor, *, temperature: float = TEMPERATURE) -> Tensor:
-    """The first term of Eq. 2 alone, [n], as the released code has it: the cross-entropy of the positive."""
-    everything = torch.cat([positive[:, None], negatives], 1) / temperature
-    return torch.logsumexp(everything, 1) - everything[:, 0]
-
-
 def in_batch_cosines(entries: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines of n entries [n, d] with their own views, [m, n], and with those of all other images, [n, m (n - 1)].
 

@@ -25,7 +25,7 @@ def open_device(name: str = "cpu") -> torch.device:
         raise HarnessError(f"{name!r}: trainings run on cpu or cuda")
     count = torch.cuda.device_count() if device.type == "cuda" else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise HarnessError(f"{name!r}: torch {torch.__version__} sees {count} GPUs here; use --device cpu")
+        raise HarnessError(f"{name!r}: torch {torch.__version__} sees {count} GPUs here; unset {DEVICE}")
     return device
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -38,7 +40,7 @@ class Spread:
 class Discrimination:
     """n: architectures; repeats: seeds. mean, lowest, highest: of the architectures' means, in percent. every: among
     all; better: among the half with the better means. failed: trainings that diverged; their architectures are left
-    out. seconds: of CPU that a training took here, on average."""
+    out. seconds: of CPU that a training took here, on average; NaN where the store had them all."""
 
     n: int
     repeats: int
@@ -64,15 +66,17 @@ def discriminate(
 
     Figures of a setting are to be taken on architectures that it was not chosen on.
     """
-    from time import process_time
-
-    scores, start = np.empty((len(archs), len(seeds))), process_time()
+    scores, seconds = np.empty((len(archs), len(seeds))), []
     for i, arch in enumerate(archs):
         for j, seed in enumerate(seeds):
+            stored = trainer.store is not None and trainer.store.find(trainer.identity(arch, seed, epochs)) is not None
+            start = time.process_time()
             scores[i, j] = trainer.train(arch, seed, epochs).score
+            if not stored:
+                seconds.append(time.process_time() - start)
             if watch:
                 watch(i * len(seeds) + j + 1, scores.size)
-    return summarise(scores, (process_time() - start) / scores.size)
+    return summarise(scores, float(np.mean(seconds)) if seconds else math.nan)
 
 
 def summarise(scores: Floats, seconds: float = 0.0) -> Discrimination:

@@ -13,7 +13,6 @@ from harness_training.contrastive import (
     MemoryBank,
     contrastive_loss,
     in_batch_cosines,
-    info_nce,
     noise_contrastive,
 )
 
@@ -40,10 +39,6 @@ def test_one_negative_that_is_closer_than_the_positive(denominator: Denominator,
     """1.4 / .07 = 20 of the positive, and of the close negative log 2, or that its rivals have 297 exp(-1.1 / .07)."""
     found = noise_contrastive(*cosines(-0.5, 0.9, *[-0.2] * 297), denominator=denominator)
     assert found.item() == pytest.approx(want, abs=5e-3)
-
-
-def test_info_nce_is_the_first_term() -> None:
-    assert info_nce(*cosines(0.2, *[0.2] * 128)).item() == pytest.approx(math.log(129), rel=1e-9)
 
 
 @pytest.mark.parametrize("denominator", BOTH)
