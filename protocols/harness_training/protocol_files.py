@@ -35,6 +35,7 @@ def load_recipe(data: str, protocol: str = BASE) -> Recipe:
     if first not in protocols:
         raise UnknownName("protocol", first, {*protocols, *known}, hint=f"protocol files of {data}")
     merged = _read(protocols[first])
+    _checked(merged, str(protocols[first]))
     said: dict[str, str] = {}
     for trick in tricks:
         if trick not in known:

@@ -122,6 +122,15 @@ def test_what_is_wrong_in_a_file_is_named(data_folder: Path, text: str, what: st
     assert "mine.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize("wrong", ["augment = 3\n", "network = 3\n"])
+def test_what_is_wrong_under_a_trick_is_named(data_folder: Path, wrong: str) -> None:
+    """Not by the error of putting a trick on it."""
+    own(data_folder, GOOD)
+    (data_folder / "protocols" / "digits" / "mine.toml").write_text(wrong + GOOD.partition("[network")[0])
+    with pytest.raises(HarnessError, match=r"mine.toml: .*Expected `object`, got `int`"):
+        load_recipe("digits", "mine+C")
+
+
 def test_unknown_names_are_answered_with_the_nearest(data_folder: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'smoke'"):
         load_recipe("digits", "smok")
