@@ -34,10 +34,10 @@ WANTED = "HUNTED_SCORES"
 def is_prey(found: Any) -> bool:
     """Whether an array holds the two scores side by side."""
     first, second = map(float, os.environ[WANTED].split())
-    try:
-        values = np.asarray(found, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
+    array = np.asarray(found)
+    if array.dtype.kind not in "fiu":
         return False
+    values = array.astype(np.float64).ravel()
     return bool(((values[:-1] == first) & (values[1:] == second)).any())
 
 
@@ -86,7 +86,8 @@ class HuntsAmongObjects(Hunter):
     def hunt(self, oracle, archs):
         gc.unfreeze()
         for found in gc.get_objects():
-            if issubclass(type(found), Evaluator):  # isinstance would ask each object for its class: it may warn
+            # isinstance would ask each object for its class, and it may warn; those of other tasks know no arch of this
+            if issubclass(type(found), Evaluator) and vars(found)["task"].name.startswith("hunted/"):
                 return ask(found, archs)
         return False
 
