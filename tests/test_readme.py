@@ -52,13 +52,14 @@ def test_every_command_shown_exists(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_study_shown_runs_and_its_commands_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As it stands but for the budget and the runs of matched random search."""
+    """As it stands but for the budget, the seeds and the runs of matched random search."""
     pytest.importorskip("nas_bench_graph")
     monkeypatch.chdir(tmp_path)
     section = README.split("## A study of your own")[1]
     (study,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
-    assert "queries = 300" in study
-    Path("mine.toml").write_text("reference_seeds = 8\n" + study.replace("queries = 300", "queries = 30"))
+    assert "seeds = 8\nbudget = { queries = 300 }" in study
+    small = study.replace("seeds = 8", "seeds = 3\nreference_seeds = 3").replace("queries = 300", "queries = 30")
+    Path("mine.toml").write_text(small)
     lines = re.findall(r"^nas-harness (.*?)  +# (.*)$", section, re.MULTILINE)
     about_it = [(shlex.split(command), says) for command, says in lines if re.search(r"\bmine\b|check", command)]
     assert [words[0] for words, _ in about_it] == ["run", "report", "check", "replay", "gate", "debug"]

@@ -204,7 +204,7 @@ def test_a_search_cannot_open_final_scores_or_images(
     monkeypatch.setenv("PYTHONPATH", str(installed))
     old.parent.mkdir(parents=True)
     old.write_text("99.9")
-    given = study("spy-finals", "spy-images", "random-search", tasks=(TASK,), seeds=1, queries=2)
+    given = study("spy-finals", "spy-images", tasks=(TASK,), seeds=1, queries=1)
     _, runs = run(Registry(), tmp_path / "results", given, executor="process", jobs=1)
     said = {r.entry.label: str(r.error) for r in runs if r.failed}
     assert {name: what.partition(" (")[0] for name, what in said.items()} == {
