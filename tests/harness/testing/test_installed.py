@@ -16,10 +16,12 @@ LIKE_ANOTHER = {
     "darts-few", "darts-dense-5",  # like darts
 }  # fmt: skip
 """Of the same code as another one but for one function: 10 to 20 s each, run by hand (``-m measure``)."""
+LONG = {"ctnas", "ga-nas", "renas"}
+"""They train much: 25 to 40 s each, run by hand too. Their plugins' own tests run them in every suite."""
 
 
 def _installed(kind):
-    return [pytest.param(n, marks=pytest.mark.measure) if n in LIKE_ANOTHER else n for n in REGISTRY.names(kind)]
+    return [pytest.param(n, marks=pytest.mark.measure) if n in LIKE_ANOTHER | LONG else n for n in REGISTRY.names(kind)]
 
 
 def _usable(kind, name):
