@@ -21,7 +21,7 @@ from harness.running.execution import Done, Executor, Lost, Stopped, Work
 from harness.running.finals import answers_of, training_of, waiting
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
-from harness.running.items import BatchItem, Item, SearchItem, TrainingItem
+from harness.running.items import BatchItem, Item, SearchItem, TrainingItem, parts_of
 from harness.running.listening import Hooks, Listener, Silent, said_of
 from harness.running.plan import Evaluators, Plan, make_plan
 from harness.running.runner import lost_search
@@ -289,19 +289,19 @@ class _Campaign:
         def started(item: Item) -> None:
             time_left.started(item)
             self.listener.started(item.title)
-            for part in item.items if isinstance(item, BatchItem) else (item,):
+            for part in parts_of(item):
                 self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(part))
 
         stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
-                is_lost = isinstance(outcome, Lost) and outcome.reason == "lost"
-                if not is_lost:
+                again = outcome if isinstance(outcome, Lost) and outcome.reason == "lost" else None
+                if again is None:
                     time_left.ended(outcome.item)
                 queries = outcome.product.queries_paid if isinstance(outcome, Done) else 0
                 self.listener.ended(outcome.item.title, queries, time_left.seconds)
-                if isinstance(outcome, Lost) and outcome.reason == "lost":
-                    lost.append(outcome)
+                if again is not None:
+                    lost.append(again)
                 else:
                     with self.interrupts.held():
                         self._keep(outcome)

@@ -50,6 +50,11 @@ class BatchItem(msgspec.Struct, frozen=True, kw_only=True, tag="batch"):
 Item = SearchItem | TrainingItem | BatchItem
 
 
+def parts_of(item: Item) -> tuple[SearchItem | TrainingItem, ...]:
+    """The items of a batch, else the item itself."""
+    return item.items if isinstance(item, BatchItem) else (item,)
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an item. learned: what a search's learned order says. queries: every paid query of a search as
     .npz, where they are kept. parts: of a batch."""

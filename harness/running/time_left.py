@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from statistics import fmean
 
-from harness.running.items import BatchItem, Item, SearchItem, TrainingItem
+from harness.running.items import Item, SearchItem, TrainingItem, parts_of
 from harness.running.study import MATCHED
 
 _Kind = tuple[str, ...]
@@ -58,7 +58,7 @@ class TimeLeft:
 
 def _kinds(item: Item) -> list[_Kind]:
     """Of each search or training of the item."""
-    return [_kind(part) for part in (item.items if isinstance(item, BatchItem) else (item,))]
+    return [_kind(part) for part in parts_of(item)]
 
 
 def _kind(item: SearchItem | TrainingItem) -> _Kind:

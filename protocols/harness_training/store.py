@@ -208,9 +208,11 @@ def _sweep(folder: Path) -> None:
     oldest = time.time() - _STALE
     for path in folder.glob("??/*"):
         with contextlib.suppress(FileNotFoundError, BlockingIOError):
-            if path.suffix == ".partial" and path.stat().st_mtime < oldest:
+            if path.suffix not in (".partial", ".lock") or path.stat().st_mtime >= oldest:
+                continue
+            if path.suffix == ".partial":
                 path.unlink()
-            elif path.suffix == ".lock" and path.stat().st_mtime < oldest:
+            else:
                 with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as counts:
                     if counts:
                         path.unlink()

@@ -34,7 +34,10 @@ WANTED = "HUNTED_SCORES"
 def is_prey(found: Any) -> bool:
     """Whether an array holds the two scores side by side."""
     first, second = map(float, os.environ[WANTED].split())
-    array = np.asarray(found)
+    try:
+        array = np.asarray(found)
+    except (TypeError, ValueError):
+        return False
     if array.dtype.kind not in "fiu":
         return False
     values = array.astype(np.float64).ravel()
@@ -87,8 +90,10 @@ class HuntsAmongObjects(Hunter):
         gc.unfreeze()
         for found in gc.get_objects():
             # isinstance would ask each object for its class, and it may warn; those of other tasks know no arch of this
-            if issubclass(type(found), Evaluator) and vars(found)["task"].name.startswith("hunted/"):
-                return ask(found, archs)
+            if issubclass(type(found), Evaluator):
+                task = getattr(found, "task", None)
+                if task is not None and task.name.startswith("hunted/"):
+                    return ask(found, archs)
         return False
 
 

@@ -271,10 +271,12 @@ def graphs(subject: SpaceSubject) -> None:
 
 @check("space", "a batch equals its architectures one by one")
 def batches(subject: SpaceSubject) -> None:
-    """keys, graphs (pruned and not) and costs of 100 architectures, and of none."""
+    """keys and their number, graphs (pruned and not) and costs of 100 architectures, and of none."""
     space, archs = subject.space, subject.pool[:: max(len(subject.pool) // 100, 1)]
     expect(space.keys(archs) == [space.key(a) for a in archs], "keys differ")
     expect(space.keys([]) == [], "keys([]) is not []")
+    twice = [*archs, *archs]
+    expect(space.distinct(twice) == len(set(space.keys(archs))), "distinct counts other keys than keys gives")
     for pruned in (True, False):
         batch = space.graphs(archs, pruned=pruned)
         expect(len(batch) == space.cells, f"graphs gives {len(batch)} batches for {space.cells} cells")

@@ -143,6 +143,15 @@ def test_the_mean_of_all_repeats_takes_the_place_of_single_ones() -> None:
     assert [i.score for i in before.incumbents] == [95.0, 90.0]
 
 
+def test_a_row_stands_by_the_architecture_that_was_asked_first() -> None:
+    """Whatever spelling of it its other repeats, or their mean, were paid by."""
+    for repeat in (1, None):
+        ledger = Ledger(Budget(queries=9), FULL)
+        for arch, which in (((7,), 0), ((8,), repeat)):
+            ledger.pay(arch, 1, 0, which, Reading(90.0, 0.0), 90.0, 0.0)
+        assert ledger.standings(9) == [((7,), 90.0)]
+
+
 def test_single_repeats_tie_with_an_equal_mean_to_the_last_bit() -> None:
     """A mean of .1, .2 and .3 by addition is .20000000000000004."""
     ledger = bought((1, None, 0.2), (2, 0, 0.1), (2, 1, 0.2), (2, 2, 0.3))
