@@ -1,4 +1,4 @@
-"""SPOS, DARTS and ENAS: on a task whose best architecture is known, and as runs of a study."""
+"""SPOS, DARTS, GDAS and ENAS: on a task whose best architecture is known, and as runs of a study."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ from harness.records.store import read_folder
 from harness.registry import Registry
 from harness.registry.source import Said, read
 from harness.testing import SyntheticEvaluator, ToyEdgeSpace, check_strategy
-from harness_oneshot.darts import DifferentiableSearch, strongest
+from harness_oneshot.darts import DifferentiableSearch
 from harness_oneshot.enas import EfficientSearch
+from harness_oneshot.gdas import GumbelSearch, one_drawn
+from harness_oneshot.gradient import strongest
 from harness_oneshot.plugin import nas_harness_strategies
 from harness_oneshot.sharing import best_first, right_of
 from harness_oneshot.spos import SinglePathOneShot, crossed, mutated
 from harness_training.shared_weights import SharedWeights
 
-STRATEGIES: list[type[Strategy]] = [SinglePathOneShot, DifferentiableSearch, EfficientSearch]
+STRATEGIES: list[type[Strategy]] = [SinglePathOneShot, DifferentiableSearch, GumbelSearch, EfficientSearch]
 NAMES = [cls.name for cls in STRATEGIES]
 QUICK: dict[str, dict[str, Any]] = {
     "spos": {"population": 16, "statistics": 1},
     "darts": {"lr": 0.05},
+    "gdas": {"lr": 0.05},
     "enas": {"lr": 0.01, "steps": 10, "entropy": 0.0, "decay": 0.9},
 }
 
@@ -54,7 +57,8 @@ def test_all_that_the_plugin_provides_is_tested_here() -> None:
 
 
 def test_naming_and_describing_them_imports_no_torch() -> None:
-    code = "import harness_oneshot.spos, harness_oneshot.darts, harness_oneshot.enas, sys; print(*sys.modules)"
+    modules = ", ".join(provides.load.partition(":")[0] for provides in nas_harness_strategies())
+    code = f"import {modules}, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded
 
@@ -117,6 +121,36 @@ def test_darts_finds_the_best_options_where_they_are_known() -> None:
     for seed in range(2):
         _, found = search(DifferentiableSearch, Oracle(known_task(), Budget(epochs=150)), seed, **QUICK["darts"])
         assert found == [BEST]
+
+
+def test_gdas_finds_the_best_options_where_they_are_known() -> None:
+    for seed in range(2):
+        _, found = search(GumbelSearch, Oracle(known_task(), Budget(epochs=150)), seed, **QUICK["gdas"])
+        assert found == [BEST]
+
+
+def test_a_step_of_gdas_costs_two_single_paths() -> None:
+    oracle = Oracle(validator(held=24), Budget(epochs=6))
+    strategy, _ = search(GumbelSearch, oracle)
+    n, batch = 40, 8
+    assert oracle.paid.epochs == pytest.approx(strategy.notes["steps"] * 2 * batch / n, abs=batch / n)
+
+
+def test_gdas_draws_one_option_by_its_probability_with_gradients_of_the_softmax() -> None:
+    rng = np.random.default_rng(0)
+    alphas = torch.tensor([1.0, 0.0, -1.0, 0.5], requires_grad=True)
+    drawn = torch.stack([one_drawn(alphas, 1.0, rng).detach() for _ in range(4000)])
+    assert torch.allclose(drawn.sum(1), torch.ones(4000))
+    assert ((drawn == 0).sum(1) == 3).all(), "what was not drawn is exactly 0, so that it is not evaluated"
+    assert torch.allclose(drawn.mean(0), alphas.detach().softmax(0), atol=0.03)
+    for temperature in (0.5, 5.0):
+        route = one_drawn(alphas, temperature, np.random.default_rng(3))
+        noise = torch.tensor(np.random.default_rng(3).gumbel(size=4), dtype=torch.float32)
+        soft = ((alphas.log_softmax(0) + noise) / temperature).softmax(0)
+        chosen = int(route.argmax())
+        (ours,) = torch.autograd.grad(route[chosen], alphas)
+        (theirs,) = torch.autograd.grad(soft[chosen], alphas)
+        assert torch.allclose(ours, theirs)
 
 
 def test_enas_learns_to_draw_what_classifies_right() -> None:
@@ -273,7 +307,7 @@ def test_records_are_the_same_in_this_process_and_in_others(small: Registry, tmp
     _, others = run(small, tmp_path / "others", given, executor="process", jobs=2)
     assert comparable(here) == comparable(others)
     own = [r for r in read_folder(summary.folder).searches.values() if r.spec.strategy in NAMES]
-    assert len(own) == 3
+    assert len(own) == len(STRATEGIES)
     assert all(r.ended_by == "epochs" and r.paid.queries == 0 and 3 <= r.paid.epochs < 5 for r in own)
 
 
