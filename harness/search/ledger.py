@@ -110,6 +110,7 @@ class Ledger(Sequence[PaidQuery]):
         self.incumbents: list[Incumbent] = []
         """Each change of the incumbent. Its score falls where another repeat of its row lowers the mean."""
         self._paid: list[PaidQuery] = []
+        self._full_epochs = tuple(float(f.epochs or 0) for f in fidelities)
         self._level = -1
         self._standings: dict[int, PaidQuery | _Repeats] = {}
         """Each row with a score at the highest fidelity asked: the query of all its repeats, or the mean of some."""
@@ -139,7 +140,7 @@ class Ledger(Sequence[PaidQuery]):
         Where the fidelity can be resumed, only what was not yet paid of the same training is charged.
         """
         fidelity, seconds = self.fidelities[level], reading.seconds
-        epochs = float(fidelity.epochs or 0) * reading.trainings
+        epochs = self._full_epochs[level] * reading.trainings
         if seconds != seconds:
             seconds = 0.0
         if fidelity.resumable:
@@ -165,21 +166,23 @@ class Ledger(Sequence[PaidQuery]):
         else:
             best = self.incumbents[-1].score
         known = self._standings.get(row)
-        if isinstance(known, PaidQuery):
+        if known is None and query.repeat is None:
+            self._standings[row] = query
+        elif isinstance(known, PaidQuery):
             return
-        if known is not None:
-            arch = known.arch
-        if query.repeat is None:
-            self._standings[row] = query if known is None else msgspec.structs.replace(query, arch=arch)
         else:
-            repeats = (score,) if known is None else (*known.repeats, score)
-            score = round(math.fsum(repeats) / len(repeats), DIGITS)
-            self._standings[row] = _Repeats(arch, score, repeats)
-        if known is not None and score < best and row == self.incumbents[-1].row:
+            arch, repeats = (arch, ()) if known is None else (known.arch, known.repeats)
+            if query.repeat is None:
+                self._standings[row] = msgspec.structs.replace(query, arch=arch)
+            else:
+                repeats = (*repeats, score)
+                score = round(math.fsum(repeats) / len(repeats), DIGITS)
+                self._standings[row] = _Repeats(arch, score, repeats)
+        if score <= best:
+            if score == best or known is None or row != self.incumbents[-1].row:
+                return
             row, first = max(self._standings.items(), key=lambda item: item[1].score)
             arch, score = first.arch, first.score
-        elif score <= best:
-            return
         self.incumbents.append(Incumbent(len(self._paid) - 1, row, arch, score))
 
     def standings(self, n: int) -> list[tuple[Architecture, float]]:

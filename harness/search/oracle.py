@@ -180,7 +180,8 @@ class Oracle:
         ledger.pay(arch, row, level, repeat, reading, score, excess)
         if plain:
             self._memory[arch] = self._by_row[row] = score
-            self._check_space()
+            if len(self._by_row) >= self._rows or self._refused_rows:
+                self._check_space()
         else:
             self._others[row, level, repeat] = score
         return score
