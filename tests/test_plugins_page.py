@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from distributions import install
 from landscapes import Grid, Landscape
 from landscapes import run as search_with
 from written_records import run
@@ -58,12 +59,9 @@ def test_the_first_plugin_and_its_strategy_are_found_and_search(
 
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """The registry of the page's plugin, as pip would leave it in ``folder``, with its libraries."""
-    info = folder / "my_plugin-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[nas_harness]\nmine = my_plugin.plugin\n")
+    install(folder, "my-plugin", load="my_plugin.plugin")
     monkeypatch.setattr("harness.registry.items.present", lambda module: True)
-    return Registry(only=frozenset({"mine"}), strict=True)
+    return Registry(only=frozenset({"my-plugin"}), strict=True)
 
 
 def test_the_metric_is_found_and_computed(

@@ -8,19 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from distributions import install
 
 from harness.errors import PluginError, UnknownName
 from harness.registry import CORE, Registry
-
-
-def install(folder: Path, name: str, source: str, *, version: str = "1.0") -> None:
-    """A distribution in ``folder``, as pip would leave it."""
-    module = name.replace("-", "_")
-    (folder / f"{module}.py").write_text(source)
-    info = folder / f"{module}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text(f"[nas_harness]\n{name} = {module}\n")
 
 
 @pytest.fixture

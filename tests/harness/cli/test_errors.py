@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributions import install
 
 from harness.cli import main
 from harness.errors import UnknownName
@@ -163,14 +164,10 @@ def test_an_exception_that_nobody_expected_is_one_line(
 @pytest.fixture
 def broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A distribution whose plugin does not import."""
-    info = tmp_path / "site" / "broken_thing-2.5.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-thing\nVersion: 2.5\n")
-    (info / "entry_points.txt").write_text("[nas_harness]\nbroken-thing = broken_thing_plugin\n")
-    (tmp_path / "site" / "broken_thing_plugin.py").write_text("import a_library_that_does_not_exist\n")
+    install(tmp_path / "site", "broken-thing", "import a_library_that_does_not_exist\n", version="2.5")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,broken-thing")
-    sys.modules.pop("broken_thing_plugin", None)
+    sys.modules.pop("broken_thing", None)
 
 
 def test_a_broken_plugin_is_listed_with_why_and_takes_nothing_down(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+from distributions import install
 
 from harness import Params
 from harness.cli import main
@@ -47,15 +48,12 @@ def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What does not say its name is listed as broken; so is a name whose module is not there."""
-    info = tmp_path / "broken_toy-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[nas_harness]\nbroken-toy = broken_toy\n")
-    (tmp_path / "broken_toy.py").write_text(
+    source = (
         "from harness import Provides, hookimpl\n@hookimpl\ndef nas_harness_strategies():\n"
         "    return [Provides('toy_serach:Sampler', name='no-module'), Provides('toy_plugin:Smapler', name='no-class'),"
         " Provides('toy_plugin:NoClass')]\n"
     )
+    install(tmp_path, "broken-toy", source)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,broken-toy")
     found = {x["name"]: x for x in shown(capsys, "list", "strategies")}

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from distributions import install
 from leftovers import assert_gone, new_mark
 from studies import Notes, comparable, run, study
 
@@ -106,12 +107,10 @@ def test_what_is_lost_three_times_ends_the_study_without_a_record_and_the_next_c
 @pytest.fixture
 def corpus(toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """The toy plugin and the strategies that misbehave, here and in workers."""
-    folder = tmp_path / "installed" / "misbehaving-1.0.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[nas_harness]\nmisbehaving = misbehaving.strategies\n")
-    monkeypatch.syspath_prepend(str(folder.parent))
-    path = [str(folder.parent), str(ROOT / "tests"), os.environ["PYTHONPATH"]]
+    folder = tmp_path / "installed"
+    install(folder, "misbehaving", load="misbehaving.strategies")
+    monkeypatch.syspath_prepend(str(folder))
+    path = [str(folder), str(ROOT / "tests"), os.environ["PYTHONPATH"]]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,misbehaving")
     return Registry()

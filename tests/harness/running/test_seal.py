@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributions import install
 from leftovers import assert_gone, new_mark
 from misbehaving.hunters import HUNTERS, WANTED
 from studies import run, study
@@ -42,10 +43,7 @@ def hunted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
     installed = tmp_path / "installed"
     (installed / "package_of_scores").mkdir(parents=True)
     (installed / "package_of_scores" / "__init__.py").write_text("SCORES = True\n")
-    info = installed / "hunters-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hunters\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[nas_harness]\nhunters = misbehaving.hunters\n")
+    install(installed, "hunters", load="misbehaving.hunters")
     monkeypatch.syspath_prepend(str(installed))
     path = [str(installed), str(ROOT / "tests"), *filter(None, sys.path)]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))

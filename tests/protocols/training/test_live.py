@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from distributions import install
 from scipy.stats import kendalltau
 from small_trainings import TINY, write_protocol
 from studies import comparable, run, runs_in, study
@@ -196,10 +197,7 @@ def test_a_search_cannot_open_final_scores_or_images(
 ) -> None:
     """Though the task trains, and stores its trainings in the same folder."""
     installed, old = tmp_path / "installed", tmp_path / "trainings" / "final" / "aa" / "old.json"
-    (installed / "spies-1.0.dist-info").mkdir(parents=True)
-    (installed / "spies.py").write_text(SPIES)
-    (installed / "spies-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: spies\nVersion: 1.0\n")
-    (installed / "spies-1.0.dist-info" / "entry_points.txt").write_text("[nas_harness]\nspies = spies\n")
+    install(installed, "spies", SPIES)
     monkeypatch.syspath_prepend(str(installed))
     monkeypatch.setenv("PYTHONPATH", str(installed))
     old.parent.mkdir(parents=True)
