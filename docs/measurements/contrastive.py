@@ -2,8 +2,9 @@
 
     python docs/measurements/contrastive.py --architectures 20
 
-Every cell is drawn by the space's law and trained once under each protocol with the same seed: without labels under
-``pirl`` and ``pirl+common``, with labels under ``base`` as a search sees it (validation) and as a final score (test).
+Every cell is drawn by the space's law and trained once under each protocol with the same seed: without labels, by
+default under ``pirl`` and ``pirl+common``; with labels, by default under ``base``, as a search sees it (validation) and
+as a final score (test).
 The order is Kendall's tau-b of the negative loss and of validation accuracy with test accuracy, with 95 % bootstrap
 intervals over cells (2,000 draws). Seconds are of CPU, mean and standard deviation over cells (ddof 1), of trainings
 that the store did not have.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import combinations
 
 import numpy as np
 from scipy.stats import kendalltau
@@ -21,11 +23,10 @@ from harness.records.identity import stream
 from harness.registry import default_registry
 from harness.running.environment import single_thread
 from harness.spaces.base import under_law
+from harness_training.data.reading import Purpose
 from harness_training.store import Store
 from harness_training.trainer import open_trainer
 
-TEST = "base, test"
-WAYS = {"pirl": "validation", "pirl+common": "validation", "base": "validation", TEST: "final"}
 DRAWS = 2000
 
 
@@ -41,11 +42,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="cluttered-digits")
     parser.add_argument("--space", default="nasbench201")
+    parser.add_argument("--without-labels", nargs="+", default=["pirl", "pirl+common"], help="protocols")
+    parser.add_argument("--labels", default="base", help="protocol")
     parser.add_argument("--architectures", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the trainings")
     given = parser.parse_args()
+    test = f"{given.labels}, test"
+    ways: dict[str, Purpose] = dict.fromkeys((*given.without_labels, given.labels), "validation") | {test: "final"}
     scores: dict[str, np.ndarray] = {}
-    for way, purpose in WAYS.items():
+    for way, purpose in ways.items():
         protocol = way.partition(",")[0]
         trainer = open_trainer(
             default_registry(), given.data, given.space, protocol, purpose=purpose, store=Store(purpose)
@@ -67,10 +72,8 @@ def main() -> None:
             f"; {np.mean(seconds):.1f} ± {np.std(seconds, ddof=1):.1f} CPU s, n {len(seconds)}" if seconds[1:] else ""
         )
         print(f"{way}: {trainer.score.name} {spread}{took}", flush=True)
-    for way in WAYS:
-        if way != TEST:
-            print(f"tau of {way} with {TEST}: {described(scores[way], scores[TEST])}, n {len(scores[way])}")
-    print(f"tau of pirl with pirl+common: {described(scores['pirl'], scores['pirl+common'])}")
+    for one, other in combinations(ways, 2):
+        print(f"tau of {one} with {other}: {described(scores[one], scores[other])}, n {len(scores[one])}")
 
 
 if __name__ == "__main__":
