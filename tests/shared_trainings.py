@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from harness import Architecture, ImageShape, Networks
 from harness.testing.spaces import ToyEdgeSpace
+from harness_nasbench.spaces.darts_dense import DenseDartsSpace
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 from harness_training.data.reading import Images, TrainingData
 from harness_training.live import LiveValidator
+from harness_training.networks.darts import DenseDartsNetworks, DenseSettings
 from harness_training.networks.nasbench201 import NASBench201Networks, NASBench201Settings
 from harness_training.networks.supernet import MixedOperation, SharedNetwork
 from harness_training.trainer import Trainer
@@ -39,6 +41,16 @@ def trainer_on(data: TrainingData, networks: Networks | None = None, **train: An
 def validator(n: int = 40, held: int = 20, **train: Any) -> LiveValidator:
     """A task on n training images of noise."""
     return LiveValidator(trainer_on(random_data(n, held), **train), 0)
+
+
+def dense_networks() -> DenseDartsNetworks:
+    """Of CSNAS's dense cells, small: three cells, two of which reduce."""
+    return DenseDartsNetworks(DenseDartsSpace(), DenseSettings(channels=2, layers=3))
+
+
+def dense_validator() -> LiveValidator:
+    """The same on `dense_networks`."""
+    return LiveValidator(trainer_on(random_data(16, 16), dense_networks()), 0)
 
 
 GAINS = (None, 0.25, -1.0, 1.0)

@@ -30,11 +30,11 @@ class GumbelSearch(Strategy[GdasParams]):
     Section 3.2: each choice takes the option that is largest after Gumbel noise is added to its log-probabilities,
     so that a pass evaluates one path; gradients are those of the softmax of the same sums over a temperature that falls
     linearly. Each batch draws a path of its own. Each choice becomes its strongest option that carries anything,
-    so never ``none``.
+    so never ``none``; inputs of a node stay as in ``darts``.
 
-    Deviations: those of ``darts``, whose loop this is: the alphas' step comes before the weights', and each edge of
-    NAS-Bench-201 stays. Options that were not drawn are not evaluated at all: the released code adds a term for
-    them that is zero forward and not so backward. There is no fixed reduction cell.
+    Deviations: those of ``darts``, whose loop this is: the alphas' step comes before the weights'. Options that were
+    not drawn are not evaluated at all: the released code adds a term for them that is zero forward and not so
+    backward. There is no fixed reduction cell.
     """
 
     name: ClassVar[str] = "gdas"

@@ -66,13 +66,27 @@ def by_gradient(
         pass
     strengths = [a.detach().cpu().numpy().astype(np.float64) for a in alphas]
     notes = {"steps": steps, "alphas": [[round(float(x), 4) for x in a] for a in strengths]}
-    return strongest(strengths, supernet.options), notes
+    return strongest(strengths, supernet.options, supernet.kept), notes
 
 
-def strongest(alphas: Sequence[npt.NDArray[np.float64]], options: Sequence[Sequence[bool]]) -> Architecture:
-    """Of each choice the option with the largest alpha, of those that carry anything where there is one."""
-    found = []
+def strongest(
+    alphas: Sequence[npt.NDArray[np.float64]],
+    options: Sequence[Sequence[bool]],
+    kept: Sequence[tuple[Sequence[int], int]] = (),
+) -> Architecture:
+    """Of each choice the option with the largest alpha, of those that carry anything where there is one.
+
+    Of each group of ``kept`` only so many choices keep theirs, those where it is most probable (Liu et al. 2019,
+    Section 2.4); the others take the option that carries nothing.
+    """
+    from scipy.special import softmax
+
+    found, probable = [], []
     for alpha, carries in zip(alphas, options, strict=True):
         counts = np.array(carries) if any(carries) else np.ones(len(alpha), dtype=np.bool_)
         found.append(int(np.where(counts, alpha, -np.inf).argmax()))
+        probable.append(float(softmax(alpha)[found[-1]]))
+    for group, most in kept:
+        for choice in sorted(group, key=lambda c: -probable[c])[most:]:
+            found[choice] = list(options[choice]).index(False)
     return tuple(found)

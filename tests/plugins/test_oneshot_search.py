@@ -6,6 +6,7 @@ import inspect
 import math
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from shared_trainings import BEST, GAINS, PLAIN, SHARED, known_task, validator, write_small
+from shared_trainings import BEST, GAINS, PLAIN, SHARED, dense_validator, known_task, validator, write_small
 from studies import comparable, run, study
 
 from harness import Budget, Constraint, Oracle, Provides, Strategy, StudyError
@@ -291,6 +292,24 @@ def test_darts_takes_the_strongest_option_that_carries_anything() -> None:
     assert strongest(alphas, [(False, True, True, True, True)] * 3) == (3, 2, 1)
     assert strongest(alphas, [(True,) * 5] * 3) == (0, 0, 1)
     assert strongest([np.array([1.0, 2.0])], [(False, False)]) == (1,)
+
+
+def test_darts_keeps_the_inputs_that_are_most_probable() -> None:
+    """By the probability of the option that they would have, ``none`` counted in it."""
+    alphas = [np.array(row) for row in ([9.0, 5.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0], [0.0, 2.0, 0.0])]
+    options = [(False, True, True)] * 4
+    assert strongest(alphas, options) == (1, 1, 2, 1)
+    assert strongest(alphas, options, [((0, 1, 2), 2), ((3,), 2)]) == (0, 1, 2, 1)
+    assert strongest(alphas, options, [((0, 1, 2, 3), 1)]) == (0, 0, 2, 0)
+
+
+@pytest.mark.parametrize("cls", [DifferentiableSearch, GumbelSearch])
+def test_on_cells_of_darts_a_node_has_two_inputs(cls: type[Strategy]) -> None:
+    oracle = Oracle(dense_validator(), Budget(epochs=2))
+    _, (found,) = search(cls, oracle)
+    edges = [j for _ in range(2) for j in range(2, 7) for _ in range(j)]
+    inputs = Counter((place // 20, j) for place, j in enumerate(edges) if found[place])
+    assert inputs == {(cell, j): 2 for cell in range(2) for j in range(2, 7)}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ behind the second reduction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -17,6 +18,7 @@ from torch.nn import functional
 from harness import Architecture, CellGraph, ImageShape, Networks
 from harness_training.networks.cell import GraphCell, ReLUConvBN
 from harness_training.networks.sizes import check_halves
+from harness_training.networks.supernet import MixedOperation, SharedNetwork
 
 _STEM_WIDTH = 3
 
@@ -44,7 +46,12 @@ class DartsNetworks(Networks):
         size = self.settings
         assert isinstance(size, DartsSettings)
         check_halves(images, len(_reductions(size.layers)), self.name)
-        return DartsNetwork(self.space.graph(arch), self.space.operations, size, images, auxiliary, self.nodes)
+        cells = self.space.graph(arch)
+
+        def operation(reduction: bool, node: int, channels: int, stride: int) -> nn.Module | None:
+            return _operation(self.space.operations[cells[reduction].ops[node]], channels, stride)
+
+        return DartsNetwork(cells, operation, size, images, auxiliary, self.nodes)
 
 
 class FewDartsNetworks(DartsNetworks):
@@ -63,11 +70,43 @@ class DenseDartsNetworks(DartsNetworks):
     """CSNAS's dense cells in DARTS's network: the sums of up to twenty operations, concatenated.
 
     The network of what an input reaches; a sum that nothing reaches is zero. As in DARTS otherwise.
+
+    The supernet is DARTS's own relaxation, but that pooling has no batch norm. Of a path whose sums are all reached it
+    computes what the stand-alone network does; operations on a sum that nothing reaches read zeros.
     """
 
     name = "darts-dense-5"
     Settings = DenseSettings
     nodes = 5
+
+    def supernet(self, images: ImageShape) -> SharedNetwork:
+        """Every operation on every edge. kept: two inputs of each node."""
+        size = self.settings
+        assert isinstance(size, DartsSettings)
+        check_halves(images, len(_reductions(size.layers)), self.name)
+        choices, names = self.space.choices, self.space.operations
+        cells = self.space.graph((0,) * len(choices), pruned=False)
+        edges = [v for v, op in enumerate(cells[0].ops) if names[op] == "none"]
+        first = {False: 0, True: len(edges)}
+
+        def operation(reduction: bool, node: int, channels: int, stride: int) -> nn.Module | None:
+            if node not in edges:
+                return _operation(names[cells[reduction].ops[node]], channels, stride)
+            choice = first[reduction] + edges.index(node)
+            options = [_operation(option, channels, stride) for option in choices[choice].options]
+            return MixedOperation(choice, options, stride)
+
+        into: dict[tuple[bool, int], list[int]] = {}
+        for reduction, start in first.items():
+            for place, node in enumerate(edges):
+                (joins,) = cells[reduction].adjacency[node].nonzero()[0].tolist()
+                into.setdefault((reduction, joins), []).append(start + place)
+        network = DartsNetwork(cells, operation, size, images, False, self.nodes)
+        return SharedNetwork(network, [(group, 2) for group in into.values()])
+
+
+Operation = Callable[[bool, int, int, int], nn.Module | None]
+"""Of a cell, told whether it reduces, the node, the channels and the stride; None where it carries nothing."""
 
 
 def _reductions(layers: int) -> set[int]:
@@ -92,7 +131,7 @@ class DartsNetwork(nn.Module):
     def __init__(
         self,
         cells: tuple[CellGraph, ...],
-        operations: tuple[str, ...],
+        operation: Operation,
         size: DartsSettings,
         images: ImageShape,
         auxiliary: bool,
@@ -108,8 +147,9 @@ class DartsNetwork(nn.Module):
         for layer in range(size.layers):
             reduction = layer in reductions
             c *= 1 + reduction
-            names = [operations[op] for op in cells[reduction].ops]
-            layers.append(_Cell(cells[reduction], names, before_last, last, c, reduction, after_reduction, nodes * c))
+            layers.append(
+                _Cell(cells[reduction], operation, before_last, last, c, reduction, after_reduction, nodes * c)
+            )
             before_last, last, after_reduction = last, nodes * c, reduction
             if layer == self.tap:
                 self.auxiliary = _AuxiliaryHead(last, images.classes)
@@ -143,7 +183,7 @@ class _Cell(nn.Module):
     def __init__(
         self,
         graph: CellGraph,
-        names: list[str],
+        operation: Operation,
         before_last: int,
         last: int,
         channels: int,
@@ -158,7 +198,7 @@ class _Cell(nn.Module):
         )
         self.second = ReLUConvBN(last, channels, 1)
         strides = [2 if reduction and graph.adjacency[:2, v].any() else 1 for v in range(graph.nodes)]
-        operations = [_operation(n, channels, stride) for n, stride in zip(names, strides, strict=True)]
+        operations = [operation(reduction, v, channels, stride) for v, stride in enumerate(strides)]
         self.graph = GraphCell(graph, operations, 2, "concat")
 
     def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
@@ -197,7 +237,7 @@ def _depthwise(c: int, kernel: int, stride: int, dilation: int) -> list[nn.Modul
 
 
 def _operation(name: str, c: int, stride: int) -> nn.Module | None:
-    if name in ("c_{k-2}", "c_{k-1}", "output"):
+    if name in ("c_{k-2}", "c_{k-1}", "output", "none"):
         return None
     if name == "add" or (name == "skip_connect" and stride == 1):
         return nn.Identity()

@@ -16,12 +16,12 @@ Path = Architecture | Sequence[Tensor]
 class MixedOperation(nn.Module):
     """All options of one choice. ``route``: the option to use, or the weights of all, float32 [options].
 
-    An option that is None carries nothing: zeros, shaped as the input.
+    An option that is None carries nothing: zeros, shaped as what the others give. stride: theirs.
     """
 
-    def __init__(self, choice: int, options: Sequence[nn.Module | None]) -> None:
+    def __init__(self, choice: int, options: Sequence[nn.Module | None], stride: int = 1) -> None:
         super().__init__()
-        self.choice, self.carries = choice, tuple(option is not None for option in options)
+        self.choice, self.stride, self.carries = choice, stride, tuple(option is not None for option in options)
         self.options = nn.ModuleDict({str(i): option for i, option in enumerate(options) if option is not None})
         self.route: int | Tensor | None = None
 
@@ -30,13 +30,16 @@ class MixedOperation(nn.Module):
             raise HarnessError("a mixed operation is used through its SharedNetwork, which sets its route")
         if not isinstance(self.route, Tensor):
             name = str(self.route)
-            return self.options[name](x) if name in self.options else torch.zeros_like(x)
-        total = torch.zeros_like(x)
+            return self.options[name](x) if name in self.options else self._nothing(x)
+        total = self._nothing(x)
         for name, option in self.options.items():
             weight = self.route[int(name)]
             if float(weight.detach()) != 0.0:
                 total = total + weight * option(x)
         return total
+
+    def _nothing(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x if self.stride == 1 else x[:, :, :: self.stride, :: self.stride])
 
 
 class SharedNetwork(nn.Module):
@@ -44,9 +47,9 @@ class SharedNetwork(nn.Module):
 
     options: tuple[tuple[bool, ...], ...]
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, kept: Sequence[tuple[Sequence[int], int]] = ()) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.kept = network, kept
         self._mixed = [m for m in network.modules() if isinstance(m, MixedOperation)]
         of = {m.choice: m.carries for m in self._mixed}
         self.options = tuple(of[choice] for choice in range(len(of)))

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from shared_trainings import PLAIN, trainer_on, validator, write_small
+from shared_trainings import PLAIN, dense_networks, trainer_on, validator, write_small
 from small_trainings import random_data
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from harness import Budget, BudgetExhausted, HarnessError, Oracle, StudyError, Training
+from harness import Budget, BudgetExhausted, HarnessError, ImageShape, Oracle, StudyError, Training
 from harness.registry import Registry
 from harness.testing import SyntheticEvaluator, ToyEdgeSpace
 from harness_nasbench.spaces.darts import DartsSpace
@@ -176,6 +176,50 @@ def test_a_path_computes_what_the_stand_alone_network_does(arch: tuple[int, ...]
         alone.train(mode)
         supernet.train(mode)
         torch.testing.assert_close(supernet(images, arch), alone(images), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_path_of_dense_cells_computes_what_the_stand_alone_network_does(share: float) -> None:
+    """``share`` of the edges carry nothing, but the first of each node, so that an input reaches every node."""
+    networks, draw = dense_networks(), rng(2)
+    space, images = networks.space, ImageShape(1, 8, 3)
+    firsts = [place for place, choice in enumerate(space.choices) if choice.name.endswith("_0")]
+    arch = draw.integers(1, 8, len(space.choices))
+    arch[(draw.random(len(arch)) < share) & ~np.isin(np.arange(len(arch)), firsts)] = 0
+    path = tuple(arch.tolist())
+    alone, supernet = networks.build(path, images), networks.supernet(images)
+    shared = {name.removeprefix("network."): value for name, value in supernet.state_dict().items()}
+    written = [[space.operations[op] for op in cell.ops] for cell in space.graph(path, pruned=False)]
+    wanted = alone.state_dict()
+    for name in wanted:
+        cell, at, rest = name.partition(".graph.operations.")
+        there = name
+        if at:
+            names = written[cell.split(".")[1] != "0"]  # of three cells all but the first reduce
+            stay = [v for v, op in enumerate(names) if op != "none"]
+            node, _, weight = rest.partition(".")
+            option = space.choices[0].options.index(names[stay[int(node)]])
+            there = f"{cell}{at}{stay[int(node)]}.options.{option}.{weight}"
+        wanted[name].copy_(shared[there])
+    pixels = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for mode in (True, False):
+        alone.train(mode)
+        supernet.train(mode)
+        torch.testing.assert_close(supernet(pixels, path), alone(pixels), rtol=0, atol=0)
+
+
+def test_every_option_of_dense_cells_has_weights_and_an_alpha() -> None:
+    """A node has two to six inputs, of which DARTS keeps two; a pass over all options is one over seven paths."""
+    supernet = dense_networks().supernet(ImageShape(1, 8, 3))
+    alphas = [torch.full((8,), 1 / 8, requires_grad=True) for _ in range(40)]
+    supernet(torch.randn(4, 1, 8, 8), alphas).square().sum().backward()
+    assert all(p.grad is not None for p in supernet.parameters())
+    assert all(a.grad is not None and int((a.grad != 0).sum()) == 7 for a in alphas)
+    assert supernet.paths(alphas) == 7
+    assert supernet.paths((0,) * 40) == 1
+    assert sorted(len(group) for group, _ in supernet.kept) == sorted([2, 3, 4, 5, 6] * 2)
+    assert sorted(choice for group, _ in supernet.kept for choice in group) == list(range(40))
+    assert {most for _, most in supernet.kept} == {2}
 
 
 def test_a_mixture_is_the_weighted_sum_of_its_options() -> None:
