@@ -30,7 +30,7 @@ class _Counts:
 
     def begin(self) -> None:
         """A stage begins. What is under way stays so."""
-        self.failed = self.queries = 0
+        self.failed = self.queries = self.searched = 0
         self.left: float | None = None
         self.began = time.monotonic()
 
@@ -40,11 +40,21 @@ class _Counts:
     def ended(self, title: str, queries: int, left: float | None) -> None:
         self.running -= 1
         self.queries += queries
+        self.searched += queries > 0
         self.left = left
+
+    def finished(self, title: str, said: str, failed: bool) -> None:
+        self.failed += failed
+        self.searched -= 1
 
     @property
     def seconds(self) -> float:
         return max(time.monotonic() - self.began, 1e-9)
+
+    @property
+    def waiting(self) -> list[str]:
+        """How many searches wait for their final trainings, in words; the last that ended may not have been told of."""
+        return [f"{self.searched} searches wait for their final trainings"] if self.searched > 1 else []
 
     @property
     def rate(self) -> list[str]:
@@ -73,8 +83,8 @@ class Lines(_Counts):
         print(f"{counted(total, what)}, {already} already there", file=sys.stderr)
 
     def finished(self, title: str, said: str, failed: bool) -> None:
+        super().finished(title, said, failed)
         self.done += 1
-        self.failed += failed
         if self.total < _FEW:
             self.said = time.monotonic()
             print(f"{self.done}/{self.total} {title}: {said}", file=sys.stderr)
@@ -95,7 +105,7 @@ class Lines(_Counts):
     def _line(self) -> str:
         rate = (self.done - self.already) / self.seconds
         said = [f"{self.done}/{self.total} {self.what}s"]
-        said += [f"{self.running} under way"] if self.running else []
+        said += [*self.waiting, *([f"{self.running} under way"] if self.running else [])]
         said += [f"{self.failed} failed", f"{rate:.3g} a second", *self.rate]
         said += self.time_left if self.done < self.total else []
         return ", ".join(said)
@@ -129,11 +139,11 @@ class Bar(_Counts):
         self.progress.update(self.task, going=self._going())
 
     def _going(self) -> str:
-        return ", ".join([f"{self.running} under way", *self.rate, *self.time_left])
+        return ", ".join([*self.waiting, f"{self.running} under way", *self.rate, *self.time_left])
 
     def finished(self, title: str, said: str, failed: bool) -> None:
+        super().finished(title, said, failed)
         if failed:
-            self.failed += 1
             self.progress.console.print(f"{title}: {said}", style="red")
         self.progress.update(self.task, advance=1, failed=f"{self.failed} failed" if self.failed else "")
 

@@ -63,7 +63,8 @@ def test_searches_are_told_of_before_their_final_trainings(
     lines.finished("run 0", "93.10 after 20 queries", False)
     assert capsys.readouterr().err.splitlines() == [
         "3 runs, 0 already there",
-        "0/3 runs, 0 failed, 0 a second, 0.4 queries a second, about 50 seconds left",
+        "0/3 runs, 2 searches wait for their final trainings, 0 failed, 0 a second, 0.4 queries a second, "
+        "about 50 seconds left",
         "1/3 run 0: 93.10 after 20 queries",
     ]
 
@@ -126,7 +127,8 @@ def test_a_bar_counts_what_is_under_way_and_queries(tmp_path: Path, monkeypatch:
     bar.ended("one", 10, None)
     assert shown.tasks[0].fields["going"] == "1 under way, 2.5 queries a second"
     bar.ended("two", 10, 40.0)
-    assert shown.tasks[0].fields["going"] == "0 under way, 5 queries a second, about 40 seconds left"
+    waits = "2 searches wait for their final trainings"
+    assert shown.tasks[0].fields["going"] == f"{waits}, 0 under way, 5 queries a second, about 40 seconds left"
     bar.finished("one", "failed: by itself", True)
     assert shown.tasks[0].fields["failed"] == "1 failed"
 
