@@ -47,6 +47,10 @@ def run(
     ] = None,
     results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Where trainings run: cpu, cuda, or cuda:0,cuda:1, one run at a time on each."),
+    ] = None,
     executor: Annotated[str, typer.Option("--executor", help="process, serial, dask, or a plugin's.")] = "process",
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Address of a Dask scheduler; default: one in this process.")
@@ -137,6 +141,7 @@ def run(
         executor=executor,
         cluster=cluster,
         jobs=jobs,
+        device=device,
         run_timeout=run_timeout,
         final_timeout=final_timeout,
         run_memory=None if run_memory is None else parse_memory(run_memory),

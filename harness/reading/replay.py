@@ -68,7 +68,7 @@ def replay(
             items.append(SearchItem(spec=search.spec, outcomes=outcomes, title=title))
     if not items:
         return
-    with Store.open(folder) if keep else nullcontext() as store:
+    with settings.environment(), Store.open(folder) if keep else nullcontext() as store:
         for done in _replayed(found, items, Scorer(evaluators), settings):
             if store is not None:
                 store.append(ReplayRecord(search=done.id, differs=done.differs, environment=describe_environment()))
@@ -88,9 +88,9 @@ def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settin
         settings.cluster,
     )
     engine = scorer.evaluators.registry.load("executor", settings.executor)()
-    engine.open(work, jobs=settings.jobs)
+    engine.open(work, jobs=settings.workers)
     try:
-        stream = engine.execute(items, work, jobs=settings.jobs, started=lambda item: None)
+        stream = engine.execute(items, work, jobs=settings.workers, started=lambda item: None)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
                 kept = found.searches[outcome.item.id]

@@ -74,11 +74,17 @@ def carry_out_study(
     """
     settings = settings or Settings()
     settings.check()
+    with settings.environment():
+        return _carry_out(study, registry, results, settings, listener or Silent(), text)
+
+
+def _carry_out(
+    study: Study, registry: Registry, results: Path, settings: Settings, listener: Listener, text: str | None
+) -> Summary:
     engine = registry.load("executor", settings.executor)()
     scorer = Scorer(Evaluators(registry))
     plan = make_plan(study, registry, scorer.evaluators)
     folder = results / study.name
-    listener = listener or Silent()
     found = read_folder(folder)
     known = read_samplings(results, [])
     # Random sampling may refuse the study: this is found out before anything is written.
@@ -88,7 +94,7 @@ def carry_out_study(
         campaign.interrupts = stack.enter_context(Interrupts())
         if campaign.misses_something(sampled):
             stack.callback(engine.close)
-            engine.open(campaign.work, jobs=settings.jobs)
+            engine.open(campaign.work, jobs=settings.workers)
             if engine.note is not None:
                 listener.note(engine.note)
         campaign.store = store = stack.enter_context(Store.open(folder))
@@ -269,7 +275,7 @@ class _Campaign:
         """Carry out the items, and lost ones again, the last time alone. Raises Stopped where one is lost then too."""
         lost: list[Lost] = []
         for attempt in range(_MOST_LOSSES):
-            lost = self._attempt(items, 1 if attempt == _MOST_LOSSES - 1 else self.settings.jobs)
+            lost = self._attempt(items, 1 if attempt == _MOST_LOSSES - 1 else self.settings.workers)
             if not lost:
                 return
             items = [x.item for x in lost]

@@ -32,7 +32,7 @@ from harness.running.environment import WORKER_VARIABLES
 from harness.running.frames import Frames, frame
 from harness.running.keeper import Kind, Request, Result
 from harness.running.process_tree import fair_share
-from harness.running.template import Configuration, Started
+from harness.running.template import PLACE, Configuration, Started
 
 _MOST_DEATHS = 3
 """Templates that may end one after the other without an outcome between them."""
@@ -73,6 +73,8 @@ class _Worker:
     frames: Frames = field(default_factory=Frames)
     pid: int | None = None
     """None until it has said that it is there."""
+    place: int = 0
+    """Its number among the workers, from 0."""
     key: str | None = None
     """What is under way; None: idle."""
     deadline: float = 0.0
@@ -205,11 +207,12 @@ class Pool:
         link, other = socket.socketpair()
         with other:
             link.settimeout(_SECONDS_OF_GRACE)
-            worker = _Worker(link, deadline=time.monotonic() + _SECONDS_OF_GRACE)
+            place = min(set(range(self._jobs)) - {w.place for w in self._workers})
+            worker = _Worker(link, place=place, deadline=time.monotonic() + _SECONDS_OF_GRACE)
             self._workers.append(worker)
             self._selector.register(link, selectors.EVENT_READ, worker)
             with suppress(OSError):
-                socket.send_fds(template.link, [b"+"], [other.fileno()])
+                socket.send_fds(template.link, [place.to_bytes(PLACE, "big")], [other.fileno()])
 
     def _start_template(self) -> _Template:
         os.makedirs(self._scratch, mode=0o700, exist_ok=True)  # a template that ends removes it

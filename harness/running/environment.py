@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +14,8 @@ from typing import Any
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0"}
 """What a worker's environment holds before its first import."""
+DEVICE = "NAS_HARNESS_DEVICE"
+"""When set: where trainings run, such as ``cuda:0``. Of several, separated by commas, each worker is told one."""
 LOG_DIR = "NAS_HARNESS_LOG_DIR"
 """When set: the folder that trainings write TensorBoard's scalars to."""
 
@@ -65,10 +67,10 @@ def single_thread() -> Iterator[None]:
 
 
 @contextmanager
-def worker_environment() -> Iterator[None]:
-    """`WORKER_VARIABLES` in this process's environment while other processes are started, then as before."""
-    before = {name: os.environ.get(name) for name in WORKER_VARIABLES}
-    os.environ.update(WORKER_VARIABLES)
+def environment_with(variables: Mapping[str, str]) -> Iterator[None]:
+    """``variables`` in this process's environment, and so in that of the processes it starts, then as before."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
+from harness.running.environment import DEVICE, environment_with
 
 _LONGEST_RUN = 366 * 86400.0
 
@@ -13,7 +15,8 @@ _LONGEST_RUN = 366 * 86400.0
 class Settings:
     """How a study is carried out; none of it changes a record.
 
-    jobs: default one a core. run_timeout, final_timeout: seconds a search, and a final training, may take.
+    jobs: default one a core. device: where trainings run, such as ``cuda`` or ``cuda:0,cuda:1``: one run at a time on
+    each, unless jobs says otherwise. run_timeout, final_timeout: seconds a search, and a final training, may take.
     run_memory: bytes that one of them may hold, default a fair share of the machine. retry_failed: runs that failed
     before are run again; the first records stay in the file.
     """
@@ -21,11 +24,21 @@ class Settings:
     executor: str = "process"
     cluster: str | None = None
     jobs: int | None = None
+    device: str | None = None
     run_timeout: float = 3600.0
     final_timeout: float = 86400.0
     run_memory: int | None = None
     keep_queries: bool = False
     retry_failed: bool = False
+
+    def environment(self) -> AbstractContextManager[None]:
+        """What of it this process's environment, and that of its workers, tells whoever trains."""
+        return environment_with({} if self.device is None else {DEVICE: self.device})
+
+    @property
+    def workers(self) -> int | None:
+        """How many runs are carried out at a time; None: as many as there is room for."""
+        return self.device.count(",") + 1 if self.jobs is None and self.device is not None else self.jobs
 
     def check(self) -> None:
         """Raises HarnessError for a setting that no study can be carried out with."""
@@ -34,6 +47,11 @@ class Settings:
         for option, seconds in (("--run-timeout", self.run_timeout), ("--final-timeout", self.final_timeout)):
             if not 0 < seconds <= _LONGEST_RUN:
                 raise HarnessError(f"{option} {seconds:g}: more than 0 seconds, at most {_LONGEST_RUN:g} (a year)")
+        if self.device is not None and self.executor not in ("serial", "process"):
+            raise HarnessError(
+                f"--device {self.device} is for the workers of this machine: set {DEVICE} where the workers of "
+                f"{self.executor!r} start"
+            )
         if self.cluster is not None and self.executor in ("serial", "process"):
             raise HarnessError(
                 f"--cluster {self.cluster} is not for the executor {self.executor!r}; add --executor dask"

@@ -24,10 +24,13 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.running.child import TRACE_SIZE, Made, make
+from harness.running.environment import DEVICE
 from harness.running.frames import Frames, frame
 from harness.running.keeper import Keeper
 from harness.running.process_tree import adopt_orphans, kill, kill_children, use_huge_pages
 
+PLACE = 2
+"""Bytes that tell a worker's place, sent with its descriptor."""
 _SECONDS_TO_END = 5.0
 
 
@@ -107,11 +110,11 @@ def _fork_keepers(link: socket.socket, configuration: Configuration, function: A
         if link.fileno() not in ready:
             continue
         with suppress(ConnectionError):
-            told, descriptors, _, _ = socket.recv_fds(link, 1, 1)
+            told, descriptors, _, _ = socket.recv_fds(link, PLACE, 1)
             if told:
-                keepers.add(
-                    _fork_keeper(descriptors[0], (link.fileno(), of_template, bell), alive, configuration, function)
-                )
+                not_its_own = (link.fileno(), of_template, bell)
+                place = int.from_bytes(told, "big")
+                keepers.add(_fork_keeper(place, descriptors[0], not_its_own, alive, configuration, function))
                 continue
         break
     os.close(of_template)
@@ -125,7 +128,7 @@ def _fork_keepers(link: socket.socket, configuration: Configuration, function: A
 
 
 def _fork_keeper(
-    descriptor: int, not_its_own: tuple[int, ...], alive: int, configuration: Configuration, function: Any
+    place: int, descriptor: int, not_its_own: tuple[int, ...], alive: int, configuration: Configuration, function: Any
 ) -> int:
     pid = os.fork()
     if pid:
@@ -134,6 +137,9 @@ def _fork_keeper(
     try:
         for other in not_its_own:
             os.close(other)
+        if DEVICE in os.environ:
+            devices = os.environ[DEVICE].split(",")
+            os.environ[DEVICE] = devices[place % len(devices)]
         bell = ring_on_children()
         adopt_orphans()
         trace = os.memfd_create("trace")

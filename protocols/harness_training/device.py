@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -10,9 +11,7 @@ from typing import Any
 import torch
 
 from harness import HarnessError
-
-DEVICE = "NAS_HARNESS_DEVICE"
-"""When set: the device of every training, such as ``cuda:0``."""
+from harness.running.environment import DEVICE
 
 
 def open_device(name: str = "cpu") -> torch.device:
@@ -25,8 +24,15 @@ def open_device(name: str = "cpu") -> torch.device:
         raise HarnessError(f"{name!r}: trainings run on cpu or cuda")
     count = torch.cuda.device_count() if device.type == "cuda" else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise HarnessError(f"{name!r}: torch {torch.__version__} sees {count} GPUs here; unset {DEVICE}")
+        raise HarnessError(f"{name!r}: torch {torch.__version__} sees {count} GPUs here; unset --device and {DEVICE}")
     return device
+
+
+def own_device(default: str) -> torch.device:
+    """What `DEVICE` names, or the default. Where it names several, as it does to a coordinator, the first. Raises
+    HarnessError where any of them is not there."""
+    devices = [open_device(name.strip()) for name in os.environ.get(DEVICE, default).split(",")]
+    return devices[0]
 
 
 def bits(device: torch.device) -> dict[str, str | int]:

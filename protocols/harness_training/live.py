@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -28,7 +27,7 @@ from harness import (
 from harness.protocol import Floats
 from harness.records.identity import digest
 from harness_training.data.reading import Purpose
-from harness_training.device import DEVICE, open_device
+from harness_training.device import own_device
 from harness_training.figures import figures_of
 from harness_training.shared_weights import SharedWeights
 from harness_training.task_names import TaskName
@@ -149,8 +148,8 @@ class LiveEvaluator(Evaluator):
 
 
 def on_device(trainer: Trainer, device: str) -> Trainer:
-    """On the run's device; `DEVICE` in the environment stands before it."""
-    return replace(trainer, device=open_device(os.environ.get(DEVICE, device)))
+    """On the run's device; what is named in the environment stands before it."""
+    return replace(trainer, device=own_device(device))
 
 
 def _score(trainer: Trainer, arch: Architecture, seed: int, epochs: int | None) -> float:

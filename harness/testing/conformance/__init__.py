@@ -14,7 +14,7 @@ from typing import Any
 from harness.errors import HarnessError, UnknownName
 from harness.protocol import TrainingProtocol
 from harness.registry import Registry, default_registry
-from harness.running.environment import worker_environment
+from harness.running.environment import WORKER_VARIABLES, environment_with
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.conformance.report import CHECKS, Check, Kind, Report, Result, run_checks
@@ -43,7 +43,7 @@ def check_strategy(
     from harness.testing.conformance import determinism, honesty, payment, tasks  # noqa: F401
     from harness.testing.conformance.subjects import StrategySubject
 
-    with worker_environment():
+    with environment_with(WORKER_VARIABLES):
         subject = StrategySubject(
             cls, cls.Params.smallest() if params is None else params, registry or default_registry(), limit
         )

@@ -158,6 +158,25 @@ def kill_soon(victim: str, pool: Pool) -> threading.Thread:
     return thread
 
 
+def test_each_worker_is_told_a_device_which_the_next_one_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was lost, so that no two runs at a time are told the same one."""
+    monkeypatch.setenv("NAS_HARNESS_DEVICE", "cuda:0,cuda:1")
+    with Pool("os:getenvb", jobs=2, memory=MEMORY) as pool:
+
+        def told(keys: str) -> list[bytes]:
+            for key in keys:
+                pool.submit(key, b"NAS_HARNESS_DEVICE", seconds=60)
+            return [o.returned for o in pool.outcomes() if o.kind == "done"]
+
+        assert set(told("abcdefgh")) == {b"cuda:0", b"cuda:1"}
+        first = next(w for w in pool._workers if w.place == 0)
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGKILL)
+        told("abcd")
+        assert set(told("abcdefgh")) == {b"cuda:0", b"cuda:1"}
+        assert sorted(w.place for w in pool._workers) == [0, 1]
+
+
 @pytest.mark.parametrize("victim", ["template", "keeper", "child"])
 def test_what_is_killed_from_outside_is_lost_and_the_pool_goes_on(victim: str, mark: str) -> None:
     with corpus() as pool:

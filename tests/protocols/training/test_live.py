@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from harness.reading.report.sections.spread import spreads_of
 from harness.reading.study import read_study
 from harness.records.store import read_folder
 from harness.registry import Registry
+from harness.running.settings import Settings
 from harness.running.study import StrategySpec, Study, TaskSpec
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
@@ -396,3 +398,23 @@ def test_killed_and_resumed_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> 
     assert main(["run", str(file), "--executor", "serial", "-q", "--results", str(whole)]) == 0
     assert comparable(runs_in(resumed / "s")) == comparable(runs_in(whole / "s"))
     assert len(runs_in(whole / "s")) == 4
+
+
+def test_a_study_is_carried_out_on_the_devices_that_are_named(
+    registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one that is not there nothing begins; on several one run at a time each; the environment is left as it was."""
+    given = study("random-search", tasks=(TASK,), seeds=2, reference_seeds=2, queries=1)
+    monkeypatch.setenv("NAS_HARNESS_DEVICE", "cuda:98")
+    with pytest.raises(HarnessError, match=r"'cuda:99': .* sees . GPUs here; unset --device"):
+        run(registry, tmp_path, given, device="cpu,cuda:99")
+    assert not list(tmp_path.glob("s/*.jsonl"))
+    with pytest.raises(HarnessError, match="set NAS_HARNESS_DEVICE where the workers of 'dask' start"):
+        run(registry, tmp_path, given, device="cpu", executor="dask")
+    _, one = run(registry, tmp_path / "one", given, device="cpu", executor="serial")
+    _, two = run(registry, tmp_path / "two", given, device="cpu,cpu", executor="process")
+    assert comparable(one) == comparable(two)
+    assert not [r.error for r in two if r.failed]
+    assert os.environ["NAS_HARNESS_DEVICE"] == "cuda:98"
+    wanted = {(None, None): None, ("cuda", None): 1, ("cuda:0,cuda:1", None): 2, ("cuda", 3): 3}
+    assert {(device, jobs): Settings(device=device, jobs=jobs).workers for device, jobs in wanted} == wanted

@@ -17,7 +17,7 @@ from harness import DataMissing, HarnessError
 from harness.registry import Registry
 from harness_training.checkpoint import Checkpoint
 from harness_training.curve import Curve
-from harness_training.device import bits, open_device
+from harness_training.device import bits, open_device, own_device
 from harness_training.discrimination import discriminate, spread, summarise
 from harness_training.store import Identity, Store, Stored
 from harness_training.trainer import open_trainer
@@ -93,7 +93,7 @@ def test_devices() -> None:
     for name, what in (
         ("gpu", "no device is called 'gpu'"),
         ("mps", "run on cpu or cuda"),
-        ("cuda:99", "sees . GPUs here; unset NAS_HARNESS_DEVICE"),
+        ("cuda:99", "sees . GPUs here; unset --device and NAS_HARNESS_DEVICE"),
     ):
         with pytest.raises(HarnessError, match=what):
             open_device(name)
@@ -102,6 +102,16 @@ def test_devices() -> None:
     assert found["torch"] == torch.__version__
     assert found["instructions"]
     assert found["processor"]
+
+
+def test_the_device_that_is_named_stands_before_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NAS_HARNESS_DEVICE", raising=False)
+    assert own_device("cpu:3") == torch.device("cpu:3")
+    monkeypatch.setenv("NAS_HARNESS_DEVICE", "cpu:1, cpu:2")
+    assert own_device("cpu:3") == torch.device("cpu:1")
+    monkeypatch.setenv("NAS_HARNESS_DEVICE", "cpu,cuda:99")
+    with pytest.raises(HarnessError, match="'cuda:99': .* sees . GPUs here"):
+        own_device("cpu")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
