@@ -49,7 +49,7 @@ def dense_networks() -> DenseDartsNetworks:
 
 
 def dense_validator() -> LiveValidator:
-    """The same on `dense_networks`."""
+    """As `validator`, on `dense_networks`."""
     return LiveValidator(trainer_on(random_data(16, 16), dense_networks()), 0)
 
 

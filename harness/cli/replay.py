@@ -26,6 +26,7 @@ def replay(
     sample: Annotated[int, typer.Option("--sample", help="How many, where no id is given.")] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Where trainings run, as in run.")] = None,
 ) -> None:
     """Carry searches out again, with the code and the data that they were made with, and compare all that they say.
 
@@ -42,7 +43,7 @@ def replay(
     from harness.running.settings import Settings
 
     registry = open_registry(ctx)
-    settings = Settings(jobs=jobs)
+    settings = Settings(jobs=jobs, device=device)
     if say(again(folder, ids or (), registry=registry, sample=sample, seed=seed, settings=settings, keep=True)):
         raise typer.Exit(1)
 

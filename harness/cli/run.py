@@ -46,10 +46,12 @@ def run(
         int | None, typer.Option("--tuning-queries", help="Queries spent on tuning; not stated is non-compliant.")
     ] = None,
     results: Annotated[Path, typer.Option("--results", help="Where studies are kept.")] = Path("results"),
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", help="Worker processes; default: one a core, or a GPU of --device."),
+    ] = None,
     device: Annotated[
-        str | None,
-        typer.Option("--device", help="Where trainings run: cpu, cuda, or cuda:0,cuda:1, one run at a time on each."),
+        str | None, typer.Option("--device", help="Where trainings run: cpu, cuda, or such as cuda:0,cuda:1.")
     ] = None,
     executor: Annotated[str, typer.Option("--executor", help="process, serial, dask, or a plugin's.")] = "process",
     cluster: Annotated[

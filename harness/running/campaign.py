@@ -291,6 +291,7 @@ class _Campaign:
             return lost
 
         time_left = TimeLeft(items)
+        waits = {search.id for search, _ in waiting(self.plan, self.found)}
 
         def started(item: Item) -> None:
             time_left.started(item)
@@ -305,13 +306,22 @@ class _Campaign:
                 if again is None:
                     time_left.ended(outcome.item)
                 queries = outcome.product.queries_paid if isinstance(outcome, Done) else 0
-                self.listener.ended(outcome.item.title, queries, time_left.seconds)
+                training = isinstance(outcome.item, TrainingItem)
+                self.listener.ended(outcome.item.title, queries, time_left.seconds, 0 if training else len(waits))
                 if again is not None:
                     lost.append(again)
                 else:
                     with self.interrupts.held():
                         self._keep(outcome)
+                    if isinstance(outcome.item, SearchItem) and self._waits(outcome.item.id):
+                        waits.add(outcome.item.id)
         return lost
+
+    def _waits(self, search: str) -> bool:
+        """Whether a search that is over is still to be finally trained."""
+        specs = self.plan.outcomes[search]
+        trained = any(o.final_seed is not None and o.id not in self.found.outcomes for o in specs)
+        return trained and self.found.searches[search].status == "ok"
 
     def _keep(self, outcome: Done | Lost) -> None:
         item = outcome.item

@@ -15,7 +15,8 @@ _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREAD
 WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0"}
 """What a worker's environment holds before its first import."""
 DEVICE = "NAS_HARNESS_DEVICE"
-"""When set: where trainings run, such as ``cuda:0``. Of several, separated by commas, each worker is told one."""
+"""When set: where trainings run, such as ``cuda:0``. Of several, separated by commas, each worker of a pool is told
+one."""
 LOG_DIR = "NAS_HARNESS_LOG_DIR"
 """When set: the folder that trainings write TensorBoard's scalars to."""
 
@@ -40,8 +41,8 @@ def _static() -> dict[str, Any]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Interpreter, platform, and versions of the packages that decide numbers."""
-    return dict(_static())
+    """Interpreter, platform, and versions of the packages that decide numbers; the device that is named, if one is."""
+    return _static() | ({"device": os.environ[DEVICE]} if DEVICE in os.environ else {})
 
 
 def start_single_threaded() -> None:

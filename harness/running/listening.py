@@ -18,10 +18,11 @@ class Listener(Protocol):
     def started(self, title: str) -> None:
         """An item is handed to a worker."""
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
         """An item's worker has done with it, or lost it.
 
-        queries: paid by its searches. left: seconds until all items are done, as far as can be told.
+        queries: paid by its searches. left: seconds until all items are done, as far as can be told. waiting: other
+        searches that are over but for their final trainings, which come when all are; 0 while these are carried out.
         """
 
     def finished(self, title: str, said: str, failed: bool) -> None:
@@ -39,7 +40,7 @@ class Silent:
     def started(self, title: str) -> None:
         return
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
         return
 
     def finished(self, title: str, said: str, failed: bool) -> None:

@@ -30,31 +30,28 @@ class _Counts:
 
     def begin(self) -> None:
         """A stage begins. What is under way stays so."""
-        self.failed = self.queries = self.searched = 0
+        self.failed = self.queries = self.waiting = 0
         self.left: float | None = None
         self.began = time.monotonic()
 
     def started(self, title: str) -> None:
         self.running += 1
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
         self.running -= 1
         self.queries += queries
-        self.searched += queries > 0
-        self.left = left
-
-    def finished(self, title: str, said: str, failed: bool) -> None:
-        self.failed += failed
-        self.searched -= 1
+        self.left, self.waiting = left, waiting
 
     @property
     def seconds(self) -> float:
         return max(time.monotonic() - self.began, 1e-9)
 
     @property
-    def waiting(self) -> list[str]:
-        """How many searches wait for their final trainings, in words; the last that ended may not have been told of."""
-        return [f"{self.searched} searches wait for their final trainings"] if self.searched > 1 else []
+    def going(self) -> list[str]:
+        """In words, what waits for its final training, and what is under way."""
+        waits = "waits for its final training" if self.waiting == 1 else "wait for their final trainings"
+        said = [f"{counted(self.waiting, 'search', 'searches')} {waits}"] if self.waiting else []
+        return [*said, f"{self.running} under way"]
 
     @property
     def rate(self) -> list[str]:
@@ -83,16 +80,16 @@ class Lines(_Counts):
         print(f"{counted(total, what)}, {already} already there", file=sys.stderr)
 
     def finished(self, title: str, said: str, failed: bool) -> None:
-        super().finished(title, said, failed)
         self.done += 1
+        self.failed += failed
         if self.total < _FEW:
             self.said = time.monotonic()
             print(f"{self.done}/{self.total} {title}: {said}", file=sys.stderr)
         else:
             self._say(now=self.done == self.total)
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
-        super().ended(title, queries, left)
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
+        super().ended(title, queries, left, waiting)
         self._say()
 
     def _say(self, *, now: bool = False) -> None:
@@ -105,7 +102,7 @@ class Lines(_Counts):
     def _line(self) -> str:
         rate = (self.done - self.already) / self.seconds
         said = [f"{self.done}/{self.total} {self.what}s"]
-        said += [*self.waiting, *([f"{self.running} under way"] if self.running else [])]
+        said += self.going if self.running or self.waiting else []
         said += [f"{self.failed} failed", f"{rate:.3g} a second", *self.rate]
         said += self.time_left if self.done < self.total else []
         return ", ".join(said)
@@ -134,16 +131,16 @@ class Bar(_Counts):
         super().started(title)
         self.progress.update(self.task, description=title, going=self._going())
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
-        super().ended(title, queries, left)
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
+        super().ended(title, queries, left, waiting)
         self.progress.update(self.task, going=self._going())
 
     def _going(self) -> str:
-        return ", ".join([*self.waiting, f"{self.running} under way", *self.rate, *self.time_left])
+        return ", ".join([*self.going, *self.rate, *self.time_left])
 
     def finished(self, title: str, said: str, failed: bool) -> None:
-        super().finished(title, said, failed)
         if failed:
+            self.failed += 1
             self.progress.console.print(f"{title}: {said}", style="red")
         self.progress.update(self.task, advance=1, failed=f"{self.failed} failed" if self.failed else "")
 
@@ -170,8 +167,8 @@ class LogFile:
         self._write("started", title=title)
         self.beside.started(title)
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
-        self.beside.ended(title, queries, left)
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
+        self.beside.ended(title, queries, left, waiting)
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         self._write("finished", title=title, said=said, failed=failed)

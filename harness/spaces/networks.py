@@ -29,13 +29,12 @@ class ImageShape(NamedTuple):
 class Supernet(Protocol):
     """A network with weights for every option of every choice: a module of torch that is told which to use.
 
-    options: for each choice, for each of its options, whether it carries anything. ``none`` does not. kept: groups of
-    choices and how many of a group DARTS keeps (Liu et al. 2019, Section 2.4: two of a node's inputs); none where every
-    choice stays.
+    options: for each choice, for each of its options, whether it carries anything. ``none`` does not. A supernet may
+    have ``kept``, a sequence of (choices, n): of these choices DARTS keeps the n strongest (Liu et al. 2019, Section
+    2.4: two of a node's inputs), and the others become the option that carries nothing.
     """
 
     options: tuple[tuple[bool, ...], ...]
-    kept: Sequence[tuple[Sequence[int], int]]
 
     def __call__(self, images: Tensor, path: Architecture | Sequence[Tensor]) -> Tensor:
         """Logits, float32 [n, classes], of an architecture, or of the sum of each choice's options times their weights,

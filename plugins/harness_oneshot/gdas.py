@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 
 class GdasParams(AlphaParams):
-    hottest: Annotated[float, said("temperature of the softmax at first (released code: 10)", gt=0.0)] = 10.0
-    coldest: Annotated[
-        float, said("temperature at the end, fallen linearly (released code, on NAS-Bench-201: .1)", gt=0.0)
-    ] = 0.1
+    hottest: Annotated[float, said("temperature of the softmax at first (released code: 10)", ge=1e-3)] = 10.0
+    coldest: Annotated[float, said("temperature at the end, fallen linearly (released code: .1)", ge=1e-3)] = 0.1
 
 
 class GumbelSearch(Strategy[GdasParams]):
@@ -32,9 +30,10 @@ class GumbelSearch(Strategy[GdasParams]):
     linearly. Each batch draws a path of its own. Each choice becomes its strongest option that carries anything,
     so never ``none``; inputs of a node stay as in ``darts``.
 
-    Deviations: those of ``darts``, whose loop this is: the alphas' step comes before the weights'. Options that were
-    not drawn are not evaluated at all: the released code adds a term for them that is zero forward and not so
-    backward. There is no fixed reduction cell.
+    Deviations: those of ``darts``, whose loop this is: the alphas' step comes before the weights'. The released code
+    also adds, for options that were not drawn, a term whose value is 0 and whose gradient is not; here they are not
+    evaluated at all, and where ``none`` is drawn, that choice's alphas stay as they are. The released code may answer
+    with ``none`` on NAS-Bench-201. There is no fixed reduction cell.
     """
 
     name: ClassVar[str] = "gdas"

@@ -50,6 +50,7 @@ def by_gradient(
     adam = torch.optim.Adam(alphas, params.lr, betas=(params.beta, 0.999), weight_decay=params.weight_decay)
     descent = training.descent(supernet)
     supernet.train()
+    kept: Sequence[tuple[Sequence[int], int]] = getattr(supernet, "kept", ())
     limit, steps = limit_of(oracle), 0
     batches = zip(training.endless("validation", held), training.endless("training", order), strict=False)
     try:
@@ -66,7 +67,7 @@ def by_gradient(
         pass
     strengths = [a.detach().cpu().numpy().astype(np.float64) for a in alphas]
     notes = {"steps": steps, "alphas": [[round(float(x), 4) for x in a] for a in strengths]}
-    return strongest(strengths, supernet.options, supernet.kept), notes
+    return strongest(strengths, supernet.options, kept), notes
 
 
 def strongest(
@@ -77,7 +78,7 @@ def strongest(
     """Of each choice the option with the largest alpha, of those that carry anything where there is one.
 
     Of each group of ``kept`` only so many choices keep theirs, those where it is most probable (Liu et al. 2019,
-    Section 2.4); the others take the option that carries nothing.
+    Section 2.4); the others take the option that carries nothing, where there is one.
     """
     from scipy.special import softmax
 
@@ -88,5 +89,6 @@ def strongest(
         probable.append(float(softmax(alpha)[found[-1]]))
     for group, most in kept:
         for choice in sorted(group, key=lambda c: -probable[c])[most:]:
-            found[choice] = list(options[choice]).index(False)
+            if False in options[choice]:
+                found[choice] = list(options[choice]).index(False)
     return tuple(found)

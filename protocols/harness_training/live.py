@@ -88,7 +88,9 @@ class LiveEvaluator(Evaluator):
     """A task that trains. Trainings go through the store of trainings, validation and final ones apart."""
 
     def __init__(self, task: Task, name: TaskName, open_trainer: OpenTrainer) -> None:
-        """``open_trainer``: the task's trainer for a purpose, on the CPU."""
+        """``open_trainer``: the task's trainer for a purpose, on the CPU. Raises HarnessError where the environment
+        names a device that is not there."""
+        own_device("cpu")  # one that is not there is told of before anything begins
         self.task, self.name, self._open = task, name, open_trainer
         self._search = open_trainer("validation")
         self.space, self.score = self._search.networks.space, self._search.score
@@ -148,7 +150,7 @@ class LiveEvaluator(Evaluator):
 
 
 def on_device(trainer: Trainer, device: str) -> Trainer:
-    """On the run's device; what is named in the environment stands before it."""
+    """On the run's device, or on the environment's where that names one."""
     return replace(trainer, device=own_device(device))
 
 

@@ -301,12 +301,14 @@ def test_darts_keeps_the_inputs_that_are_most_probable() -> None:
     assert strongest(alphas, options) == (1, 1, 2, 1)
     assert strongest(alphas, options, [((0, 1, 2), 2), ((3,), 2)]) == (0, 1, 2, 1)
     assert strongest(alphas, options, [((0, 1, 2, 3), 1)]) == (0, 0, 2, 0)
+    assert strongest(alphas, [(True, True, True)] * 4, [((0, 1, 2, 3), 1)]) == (0, 1, 2, 1), "nothing to become"
 
 
 @pytest.mark.parametrize("cls", [DifferentiableSearch, GumbelSearch])
 def test_on_cells_of_darts_a_node_has_two_inputs(cls: type[Strategy]) -> None:
-    oracle = Oracle(dense_validator(), Budget(epochs=2))
-    _, (found,) = search(cls, oracle)
+    oracle = Oracle(dense_validator(), Budget(epochs=10))
+    strategy, (found,) = search(cls, oracle)
+    assert strategy.notes["steps"] >= 1
     edges = [j for _ in range(2) for j in range(2, 7) for _ in range(j)]
     inputs = Counter((place // 20, j) for place, j in enumerate(edges) if found[place])
     assert inputs == {(cell, j): 2 for cell in range(2) for j in range(2, 7)}

@@ -37,7 +37,7 @@ def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monk
         title = f"run {i}" if i < 89 else "the last"
         if i < 89:
             lines.started(title)
-        lines.ended(title, 40, 2.0 * (89 - i))
+        lines.ended(title, 40, 2.0 * (89 - i), 0)
         lines.finished(title, "said", i % 10 == 9)
     assert capsys.readouterr().err.splitlines() == [
         "100 runs, 10 already there",
@@ -59,11 +59,11 @@ def test_searches_are_told_of_before_their_final_trainings(
     for i in range(3):
         lines.started(f"run {i}")
         now[0] += 50
-        lines.ended(f"run {i}", 20, 50.0 * (2 - i))
+        lines.ended(f"run {i}", 20, 50.0 * (2 - i), i)
     lines.finished("run 0", "93.10 after 20 queries", False)
     assert capsys.readouterr().err.splitlines() == [
         "3 runs, 0 already there",
-        "0/3 runs, 2 searches wait for their final trainings, 0 failed, 0 a second, 0.4 queries a second, "
+        "0/3 runs, 1 search waits for its final training, 0 under way, 0 failed, 0 a second, 0.4 queries a second, "
         "about 50 seconds left",
         "1/3 run 0: 93.10 after 20 queries",
     ]
@@ -124,9 +124,9 @@ def test_a_bar_counts_what_is_under_way_and_queries(tmp_path: Path, monkeypatch:
     bar.started("two")
     assert shown.tasks[0].fields["going"] == "2 under way"
     now[0] = 4.0
-    bar.ended("one", 10, None)
+    bar.ended("one", 10, None, 0)
     assert shown.tasks[0].fields["going"] == "1 under way, 2.5 queries a second"
-    bar.ended("two", 10, 40.0)
+    bar.ended("two", 10, 40.0, 2)
     waits = "2 searches wait for their final trainings"
     assert shown.tasks[0].fields["going"] == f"{waits}, 0 under way, 5 queries a second, about 40 seconds left"
     bar.finished("one", "failed: by itself", True)

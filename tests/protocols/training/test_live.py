@@ -28,6 +28,7 @@ from harness.reading.report.sections.spread import spreads_of
 from harness.reading.study import read_study
 from harness.records.store import read_folder
 from harness.registry import Registry
+from harness.running.listening import Silent
 from harness.running.settings import Settings
 from harness.running.study import StrategySpec, Study, TaskSpec
 from harness.search.budget import Budget
@@ -406,9 +407,13 @@ def test_a_study_is_carried_out_on_the_devices_that_are_named(
     """On one that is not there nothing begins; on several one run at a time each; the environment is left as it was."""
     given = study("random-search", tasks=(TASK,), seeds=2, reference_seeds=2, queries=1)
     monkeypatch.setenv("NAS_HARNESS_DEVICE", "cuda:98")
-    with pytest.raises(HarnessError, match=r"'cuda:99': .* sees . GPUs here; unset --device"):
-        run(registry, tmp_path, given, device="cpu,cuda:99")
+    with pytest.raises(HarnessError, match=r"'cuda:98': .* sees \d+ GPUs here"):
+        opened(registry)  # for whatever: also where a search elsewhere is finally trained here
+    with pytest.raises(HarnessError, match=r"'cuda:99': .* sees \d+ GPUs here; unset --device"):
+        run(registry, tmp_path, given, device="cpu,cuda:99", executor="process")
     assert not list(tmp_path.glob("s/*.jsonl"))
+    with pytest.raises(HarnessError, match="carries out one run at a time; name one"):
+        run(registry, tmp_path, given, device="cpu,cpu", executor="serial")
     with pytest.raises(HarnessError, match="set NAS_HARNESS_DEVICE where the workers of 'dask' start"):
         run(registry, tmp_path, given, device="cpu", executor="dask")
     _, one = run(registry, tmp_path / "one", given, device="cpu", executor="serial")
@@ -416,5 +421,25 @@ def test_a_study_is_carried_out_on_the_devices_that_are_named(
     assert comparable(one) == comparable(two)
     assert not [r.error for r in two if r.failed]
     assert os.environ["NAS_HARNESS_DEVICE"] == "cuda:98"
-    wanted = {(None, None): None, ("cuda", None): 1, ("cuda:0,cuda:1", None): 2, ("cuda", 3): 3}
+    wanted = {(None, None): None, ("cuda", None): 1, ("cuda:0,cuda:1", None): 2, ("cuda", 3): 3, ("cpu", None): None}
     assert {(device, jobs): Settings(device=device, jobs=jobs).workers for device, jobs in wanted} == wanted
+
+
+def test_a_listener_hears_how_many_searches_wait_for_their_final_trainings(
+    registry: Registry, tiny: Path, tmp_path: Path
+) -> None:
+    """Searches that were over before are counted too; while trainings are carried out, nothing waits for them."""
+    heard: list[tuple[str, int]] = []
+
+    class Watching(Silent):
+        def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
+            heard.append(("search" if queries else "training", waiting))
+
+    for seeds in (1, 3):
+        given = study("random-search", tasks=(TASK,), seeds=seeds, reference_seeds=1, queries=1)
+        run(registry, tmp_path, given, executor="serial", listener=Watching())
+        if seeds == 1:
+            (tmp_path / "s" / "outcomes.jsonl").unlink()
+    searches = [waiting for what, waiting in heard if what == "search"]
+    assert searches == [0, 1, 2, 3]
+    assert {waiting for what, waiting in heard if what == "training"} == {0}
