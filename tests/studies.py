@@ -36,7 +36,7 @@ class Notes:
     def started(self, title: str) -> None:
         pass
 
-    def ended(self, title: str, queries: int, left: float | None) -> None:
+    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
         pass
 
     def finished(self, title: str, said: str, failed: bool) -> None:
