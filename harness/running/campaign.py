@@ -18,7 +18,7 @@ from harness.records.specs import TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
-from harness.running.finals import answers_of, training_of, waiting
+from harness.running.finals import answers_of, training_of, waiting, waiting_of
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
 from harness.running.items import BatchItem, Item, SearchItem, TrainingItem, parts_of
@@ -313,15 +313,9 @@ class _Campaign:
                 else:
                     with self.interrupts.held():
                         self._keep(outcome)
-                    if isinstance(outcome.item, SearchItem) and self._waits(outcome.item.id):
-                        waits.add(outcome.item.id)
+                    if isinstance(outcome.item, SearchItem):
+                        waits |= {search.id for search, _ in waiting_of(self.plan, self.found, outcome.item.id)}
         return lost
-
-    def _waits(self, search: str) -> bool:
-        """Whether a search that is over is still to be finally trained."""
-        specs = self.plan.outcomes[search]
-        trained = any(o.final_seed is not None and o.id not in self.found.outcomes for o in specs)
-        return trained and self.found.searches[search].status == "ok"
 
     def _keep(self, outcome: Done | Lost) -> None:
         item = outcome.item

@@ -14,12 +14,17 @@ from harness.spaces import Architecture
 
 def waiting(plan: Plan, found: Folder) -> Iterator[tuple[SearchRecord, OutcomeSpec]]:
     """Finished searches whose answers are finally trained and have no outcome yet."""
-    for identity, specs in plan.outcomes.items():
-        search = found.searches.get(identity)
-        if search is not None and search.status == "ok":
-            for spec in specs:
-                if spec.final_seed is not None and spec.id not in found.outcomes:
-                    yield search, spec
+    for identity in plan.outcomes:
+        yield from waiting_of(plan, found, identity)
+
+
+def waiting_of(plan: Plan, found: Folder, identity: str) -> Iterator[tuple[SearchRecord, OutcomeSpec]]:
+    """What of `waiting` is of one search."""
+    search = found.searches.get(identity)
+    if search is not None and search.status == "ok":
+        for spec in plan.outcomes[identity]:
+            if spec.final_seed is not None and spec.id not in found.outcomes:
+                yield search, spec
 
 
 def answers_of(search: SearchRecord, spec: OutcomeSpec) -> list[Architecture]:

@@ -137,8 +137,9 @@ def test_the_shipped_protocols_agree_but_for_their_objective(data: str, labels: 
     assert recipe.train.epochs * recipe.contrastive.views == final.train.epochs
 
 
-def test_the_shipped_trick_changes_the_denominator_alone() -> None:
-    recipe, space = load_recipe("cluttered-digits", "pirl"), "nasbench201"
+@pytest.mark.parametrize("space", ["nasbench201", "darts", "darts-dense-5"])
+def test_the_shipped_trick_changes_the_denominator_alone(space: str) -> None:
+    recipe = load_recipe("cluttered-digits", "pirl")
     common = load_recipe("cluttered-digits", "pirl+common").contrastive
     assert recipe.contrastive is not None
     assert common == msgspec.structs.replace(recipe.contrastive, denominator="common")

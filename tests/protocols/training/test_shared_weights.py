@@ -155,6 +155,15 @@ def test_every_image_comes_once_a_pass_but_for_a_last_one_alone() -> None:
     assert not torch.equal(batches[0].rows, next(training.batches("training", rng(1))).rows)  # type: ignore[attr-defined]
 
 
+def assert_the_same(supernet: nn.Module, path: tuple[int, ...], alone: nn.Module) -> None:
+    """In training and in evaluation mode, to the bit."""
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for mode in (True, False):
+        alone.train(mode)
+        supernet.train(mode)
+        torch.testing.assert_close(supernet(images, path), alone(images), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("arch", [CONV3, (0,) * 6, (1, 2, 0, 4, 3, 2)], ids=str)
 def test_a_path_computes_what_the_stand_alone_network_does(arch: tuple[int, ...]) -> None:
     trainer = trainer_on(random_data())
@@ -171,11 +180,7 @@ def test_a_path_computes_what_the_stand_alone_network_does(arch: tuple[int, ...]
         else:
             name_there = name
         wanted[name].copy_(shared[name_there])
-    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    for mode in (True, False):
-        alone.train(mode)
-        supernet.train(mode)
-        torch.testing.assert_close(supernet(images, arch), alone(images), rtol=0, atol=0)
+    assert_the_same(supernet, arch, alone)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
@@ -201,11 +206,7 @@ def test_a_path_of_dense_cells_computes_what_the_stand_alone_network_does(share:
             option = space.choices[0].options.index(names[stay[int(node)]])
             there = f"{cell}{at}{stay[int(node)]}.options.{option}.{weight}"
         wanted[name].copy_(shared[there])
-    pixels = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    for mode in (True, False):
-        alone.train(mode)
-        supernet.train(mode)
-        torch.testing.assert_close(supernet(pixels, path), alone(pixels), rtol=0, atol=0)
+    assert_the_same(supernet, path, alone)
 
 
 def test_every_option_of_dense_cells_has_weights_and_an_alpha() -> None:
