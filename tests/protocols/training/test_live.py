@@ -420,6 +420,8 @@ def test_a_study_is_carried_out_on_the_devices_that_are_named(
     _, two = run(registry, tmp_path / "two", given, device="cpu,cpu", executor="process")
     assert comparable(one) == comparable(two)
     assert not [r.error for r in two if r.failed]
+    told = {r.environment.get("device") for r in read_folder(tmp_path / "two" / "s").searches.values()}
+    assert told == {"cpu"}, "each worker is told one of the two"
     assert os.environ["NAS_HARNESS_DEVICE"] == "cuda:98"
     wanted = {(None, None): None, ("cuda", None): 1, ("cuda:0,cuda:1", None): 2, ("cuda", 3): 3, ("cpu", None): None}
     assert {(device, jobs): Settings(device=device, jobs=jobs).workers for device, jobs in wanted} == wanted
