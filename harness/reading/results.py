@@ -67,7 +67,8 @@ class Results(StudyRuns):
     def paired(self, first: str, second: str, column: str = "score") -> pd.DataFrame:
         """The mean of ``first`` less ``second`` over common search seeds, with its interval, a line a setting.
 
-        column: a numeric one of `runs`. Raises UnknownName, and HarnessError where they share no seed.
+        first, second: labels, or entries as reports name them, such as ``ctnas (poster)``. column: a numeric one of
+        `runs`. Raises UnknownName, and HarnessError where they share no seed or a label stands for several modes.
         """
         return paired_frame(self.runs, first, second, column)
 

@@ -211,6 +211,7 @@ def test_the_poster_is_a_mode() -> None:
     mode = CTNAS.modes["poster"]
     params = CTNASParams(**mode.params)
     assert (params.network, params.layers, params.pairs, params.cadence) == ("equation", 2, "once", "poster")
+    assert params.entropy == 0  # Eq. 2 has no entropy term
     assert params.kept < params.per_update  # K << N
     assert mode.scoring == CTNAS.modes["strict"].scoring
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,19 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
         results.paired("alpha", "beta", "scores")
     with pytest.raises(HarnessError, match="share no search seed"):
         results.paired("alpha", "beta")
+
+
+def test_modes_are_not_mixed(tmp_path: Path) -> None:
+    """A label that two modes share names neither; one that strict mode has too is that mode's, as in reports."""
+    runs = [
+        *entry("alpha", [81.0, 82.0], mode="paper"),
+        *entry("alpha", [71.0, 73.0], mode="poster", params={"size": 2}),
+    ]
+    runs += [*entry("beta", [80.0, 80.0], mode="paper"), *entry("gamma", [80.0, 80.0])]
+    runs += entry("gamma", [60.0, 60.0], mode="paper", params={"size": 2})
+    results = read_results(write_study(tmp_path / "s", runs))
+    with pytest.raises(HarnessError, match=re.escape("'alpha' stands for 'alpha (paper)' and 'alpha (poster)'")):
+        results.paired("alpha", "beta")
+    assert results.paired("alpha (paper)", "beta")["mean"].tolist() == [1.5]
+    assert results.paired("alpha (poster)", "alpha (paper)")["mean"].tolist() == [-9.5]
+    assert results.paired("gamma", "gamma (paper)")["mean"].tolist() == [20.0]
