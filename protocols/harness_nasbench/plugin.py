@@ -24,5 +24,6 @@ def nas_harness_spaces() -> list[Provides]:
         Provides("harness_nasbench.spaces.darts:DartsSpace"),
         Provides("harness_nasbench.spaces.darts_few:FewDartsSpace"),
         Provides("harness_nasbench.spaces.darts_dense:DenseDartsSpace"),
+        Provides("harness_nasbench.spaces.darts_dense:DenseDarts4Space"),
         Provides("harness_nasbench.spaces.chain:ChainSpace"),
     ]

@@ -20,6 +20,7 @@ def nas_harness_networks() -> list[Provides]:
         "darts:DartsNetworks",
         "darts:FewDartsNetworks",
         "darts:DenseDartsNetworks",
+        "darts:DenseDarts4Networks",
         "nasbench101:NASBench101Networks",
         "chain:ChainNetworks",
         "toy:ToyNodeNetworks",

@@ -258,3 +258,12 @@ class DenseDartsSpace(SearchSpace):
             flops += batch.flops.sum(axis=(1, 2))
             params += batch.params.sum(axis=(1, 2))
         return {"params": params, "flops": flops}
+
+
+class DenseDarts4Space(DenseDartsSpace):
+    """CSNAS's dense cells: two of four nodes, one of eight operations on each of 14 possible edges, all summed."""
+
+    name = "darts-dense-4"
+
+    def __init__(self) -> None:
+        super().__init__(4)

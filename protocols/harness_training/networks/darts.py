@@ -105,6 +105,13 @@ class DenseDartsNetworks(DartsNetworks):
         return SharedNetwork(network, [(group, 2) for group in into.values()])
 
 
+class DenseDarts4Networks(DenseDartsNetworks):
+    """CSNAS's dense cells of four nodes in DARTS's network: the sums of up to fourteen operations, concatenated."""
+
+    name = "darts-dense-4"
+    nodes = 4
+
+
 Operation = Callable[[bool, int, int, int], nn.Module | None]
 """Of a cell, told whether it reduces, the node, the channels and the stride; None where it carries nothing."""
 

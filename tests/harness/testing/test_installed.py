@@ -13,7 +13,7 @@ LIKE_ANOTHER = {
     "proxy-grad-norm", "proxy-jacob-cov", "proxy-naswot", "proxy-snip", "proxy-synflow",  # like proxy-params
     "regression-nas",  # like ctnas
     "e2epp", "peephole", "ridge",  # like gin-ranker
-    "darts-few", "darts-dense-5",  # like darts
+    "darts-few", "darts-dense-4", "darts-dense-5",  # like darts
 }  # fmt: skip
 """Of the same code as another one but for one function: 10 to 20 s each, run by hand (``-m measure``)."""
 LONG = {"ctnas", "ga-nas", "renas"}

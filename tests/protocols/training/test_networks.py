@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 4, "cells": 1, "stages": 3},
     "darts": {"channels": 4, "layers": 5},
     "darts-few": {"channels": 4, "layers": 2},
+    "darts-dense-4": {"channels": 4, "layers": 3},
     "darts-dense-5": {"channels": 4, "layers": 3},
     "nasbench101": {"channels": 6, "stacks": 2, "cells": 1},
     "nasbench-macro": {"channels": 4, "head": 16},

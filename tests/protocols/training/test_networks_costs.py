@@ -65,10 +65,11 @@ def test_darts() -> None:
     assert [f.macs for f in found] == costs["flops"].tolist()
 
 
-def test_csnas_dense_cells() -> None:
+@pytest.mark.parametrize("name", ["darts-dense-4", "darts-dense-5"])
+def test_csnas_dense_cells(name: str) -> None:
     """Sums that nothing reaches cost nothing, and are zero channels of the concatenation. Half of the cells are as
     sparse as a search may draw them: nine edges in ten ``none``."""
-    networks = opened("darts-dense-5")
+    networks = opened(name)
     rng = np.random.default_rng(5)
     archs = networks.space.sample(rng, 3)
     archs += [tuple(np.where(rng.random(len(a)) < 0.9, 0, a).tolist()) for a in networks.space.sample(rng, 12)]
