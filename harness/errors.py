@@ -8,8 +8,14 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``did you mean 'x' or 'y'?`` with up to three known names like ``name``; empty where none is like it."""
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    """``did you mean 'x' or 'y'?`` with up to three known names like ``name``; empty where none is like it.
+
+    ``cora`` is like every name that ends with ``/cora``.
+    """
+    names = sorted(known)
+    near = [n for n in names if n.rpartition("/")[2] == name][:3] or difflib.get_close_matches(
+        name, names, n=3, cutoff=0.6
+    )
     return "did you mean " + " or ".join(repr(n) for n in near) + "?" if near else ""
 
 

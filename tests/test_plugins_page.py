@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +17,7 @@ from landscapes import Grid, Landscape
 from landscapes import run as search_with
 from written_records import run
 
-from harness import Budget, DataMissing, Oracle, open_table
+from harness import Budget, DataMissing, Networks, Oracle, Provides, hookimpl, open_table
 from harness.records.lines import Asked, Paid
 from harness.registry import Registry
 from harness.testing import assert_conforms
@@ -86,6 +87,18 @@ def test_the_strategy_conforms_to_all_that_the_page_says_of_strategies(
     monkeypatch.delitem(sys.modules, "page_strategy", raising=False)
     report = assert_conforms(importlib.import_module("page_strategy").MyStrategy, registry=Registry(only=frozenset()))
     assert "it copes with a partial table" in {r.check for r in report.ran}
+
+
+def test_the_networks_are_provided_and_found(write: Callable[[str], list[str]]) -> None:
+    assert write("The networks of a space") == ["my_plugin/networks.py"]
+    section = PAGE.partition("## The networks of a space\n")[2]
+    shown: dict[str, Any] = {"Provides": Provides, "hookimpl": hookimpl}
+    exec(re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0], shown)
+    (provided,) = shown["nas_harness_networks"]()
+    module, _, name = provided.load.partition(":")
+    networks = getattr(importlib.import_module(module), name)
+    assert issubclass(networks, Networks)
+    assert (networks.name, networks.Settings().channels) == ("my-space", 16)
 
 
 def test_the_predicting_strategy_labels_proposes_and_verifies(write: Callable[[str], list[str]]) -> None:

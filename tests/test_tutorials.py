@@ -72,7 +72,7 @@ def test_from_nothing_to_a_row_and_a_gate(tmp_path: Path) -> None:
     unchanged, worse = reader.said["nas-harness gate study.toml --against reference"].split("1 unchanged\n")
     assert "unchanged" in unchanged
     assert "1 worse" in worse
-    assert "one of the runs: nas-harness replay results/my-search " in worse
+    assert "the run that lost most: nas-harness replay results/my-search " in worse
     failed = reader.environment.run("pytest -q tests/test_gate.py", reader.folder, status=1)
     assert re.search(r"my-search +nasbench- +worse|my-search.*worse", failed)
     assert "1 failed" in failed

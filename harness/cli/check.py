@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import completion
-from harness.cli.settings import TextOrJson, open_registry, own_output, print_json
+from harness.cli.settings import TextOrJson, open_registry, own_output, print_json, warn_of_broken
 from harness.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ def check(
 
     if kind and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
+    registry = open_registry(ctx)
+    warn_of_broken(registry)
     with own_output():
-        reports = check_named(name, registry=open_registry(ctx), kind=kind, only=only or (), heard=_progress())
+        reports = check_named(name, registry=registry, kind=kind, only=only or (), heard=_progress())
     if form is TextOrJson.json:
         print_json([_plain(report) for report in reports])
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import completion
-from harness.cli.settings import TextOrJson, open_console, open_registry, own_output, print_json
+from harness.cli.settings import TextOrJson, open_console, open_registry, own_output, print_json, warn_of_broken
 
 _NAME = "A strategy, task, protocol, space, executor or metric; or a class as MODULE:CLASS, installed or not."
 
@@ -31,8 +31,10 @@ def describe(
     """
     from harness.reading.report.description import describe_name, print_description
 
+    registry = open_registry(ctx)
+    warn_of_broken(registry)
     with own_output():
-        description = describe_name(open_registry(ctx), name, kind or None)
+        description = describe_name(registry, name, kind or None)
     if form is TextOrJson.json:
         print_json(description)
     else:

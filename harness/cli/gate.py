@@ -110,7 +110,7 @@ def gate(
         print_table(show.table(found), open_console())
         typer.echo(show.said(found))
         if found.status:
-            typer.echo(f"one of the runs: {show.reproduce(found)}", err=True)
+            typer.echo(f"the run that lost most: {show.reproduce(found)}", err=True)
     raise typer.Exit(found.status)
 
 

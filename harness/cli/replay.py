@@ -23,7 +23,7 @@ def replay(
         list[str] | None,
         typer.Argument(help="Ids of searches, or how they begin; default: a sample.", metavar="[ID]..."),
     ] = None,
-    sample: Annotated[int, typer.Option("--sample", help="How many, where no id is given.")] = 5,
+    sample: Annotated[int, typer.Option("--sample", min=1, help="How many, where no id is given.")] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="Where trainings run, as in run.")] = None,

@@ -69,7 +69,7 @@ def run(
         bool, typer.Option("--retry-failed", help="Run again runs that failed or timed out.")
     ] = False,
     verify: Annotated[
-        int, typer.Option("--verify", help="Carry out this many finished searches again, and compare.")
+        int, typer.Option("--verify", min=0, help="Carry out this many finished searches again, and compare.")
     ] = 0,
     log_dir: Annotated[
         Path | None, typer.Option("--log-dir", help="Write TensorBoard's scalars of trainings, where a task trains.")

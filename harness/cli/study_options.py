@@ -9,8 +9,7 @@ from typing import Any
 
 from harness.errors import HarnessError, StudyError
 from harness.running.study import Study, study_from
-
-_LIMITS = ("queries", "epochs", "seconds")
+from harness.search.budget import UNITS
 
 
 def study_of(
@@ -58,8 +57,8 @@ def parse_budget(text: str) -> dict[str, float]:
     for part in text.split(","):
         key, sign, value = part.rpartition("=")
         key = key.strip() if sign else "queries"
-        if key not in _LIMITS or key in limits:
-            known = ", ".join(_LIMITS)
+        if key not in UNITS or key in limits:
+            known = ", ".join(UNITS)
             raise StudyError(f"--budget {text!r}: limits are {known}, each once, such as queries=100,seconds=2e4")
         try:
             number = float(value)

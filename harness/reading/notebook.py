@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from harness.errors import HarnessError, UnknownName
 from harness.protocol import Evaluator
 from harness.reading.results import Results, read_results
 from harness.registry import Registry, default_registry
@@ -28,12 +32,13 @@ def run_study(
     """Run what is missing of a study, and read its results.
 
     study: a file, or its content as a mapping. results: the folder of all studies. settings: as the options of
-    ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``.
+    ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``; `Settings` has all of them.
 
     Raises HarnessError for what is wrong with the study, before any run starts. A run that fails raises nothing: it is
     among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt. Where the machine or the cluster could
     not carry out the rest, `Stopped` is raised. The same call then goes on from there.
     """
+    how = _settings(settings)
     text = None
     if isinstance(study, (str, Path)):
         text = Path(study).read_text(encoding="utf-8") if Path(study).is_file() else None
@@ -45,7 +50,7 @@ def run_study(
             study,
             registry=registry or default_registry(),
             results=Path(results),
-            settings=Settings(**settings),
+            settings=how,
             listener=listener,
             text=text,
         )
@@ -54,6 +59,18 @@ def run_study(
     if summary.stopped is not None:
         raise Stopped(summary.stopped)
     return read_results(summary.folder)
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """Raises HarnessError for a setting that there is not, or of another type."""
+    known = [f.name for f in fields(Settings)]
+    for name in given:
+        if name not in known:
+            raise UnknownName("setting of run_study", name, known)
+    try:
+        return msgspec.convert(given, Settings)
+    except msgspec.ValidationError as error:
+        raise HarnessError(f"run_study: {error}") from None
 
 
 def open_task(name: str, *, registry: Registry | None = None) -> Evaluator:

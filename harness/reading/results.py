@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.errors import UnknownName
+from harness.errors import UnknownName, counted
 from harness.reading.entries import summarise
 from harness.reading.figure import draw_curves, draw_scores
 from harness.reading.frames import frame_of, runs_frame, tests_frame
 from harness.reading.paired import paired_frame
 from harness.reading.report.formats import as_html
+from harness.reading.report.layout import as_text
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections.curves import curves_of
 from harness.reading.report.sections.headline import SECTION as HEADLINE
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results(StudyRuns):
     """One study, read back. Each data frame is made once, when it is first asked for.
 
@@ -89,8 +90,16 @@ class Results(StudyRuns):
             return draw_curves(settings, curves_of(source))
         return draw_scores(settings, [drawn for _, drawn in source.shown()])
 
+    def __repr__(self) -> str:
+        settings = counted(len(self.settings), "setting")
+        return f"<study {self.study!r}: {settings}, {counted(self.planned, 'run')}, in {self.folder}>"
+
+    def __str__(self) -> str:
+        """The tables of the report: ``print(results)``."""
+        return as_text(*HEADLINE.tables(Source(self)))
+
     def _repr_html_(self) -> str:
-        """The tables of the report, for a notebook."""
+        """The same, for a notebook."""
         return "\n".join(as_html(table) for table in HEADLINE.tables(Source(self)))
 
 

@@ -131,6 +131,8 @@ def study_of(folder: Folder) -> StudyRuns:
             )
         if folder.searches:
             raise RecordError(f"{folder.path} holds records but no {FILES[PlanRecord]}; run its study again there")
+        if folder.path.is_file():
+            raise RecordError(f"{folder.path} is a file; name the study's folder, such as results/{folder.path.stem}")
         raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")
     told = [str(p) for p in folder.problems]
     groups = _grouped(plans, told)

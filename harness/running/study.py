@@ -112,7 +112,9 @@ def load_study(path: Path) -> Study:
     except FileNotFoundError:
         raise StudyError(f"{path}: no such study file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from error
+        own = path / "study.toml"
+        hint = f"; to go on with the study in it: nas-harness run {own}" if own.is_file() else ""
+        raise StudyError(f"{path}: cannot be read: {error}{hint}") from error
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -167,12 +169,16 @@ def _place(text: str, message: str) -> str:
     path = path.rstrip("`").lstrip(".")
     unknown = re.search(r"unknown field `([^`]+)`", what)
     target = ".".join(x for x in (path, unknown[1] if unknown else "") if x)
-    line = _line_of(text, target)
+    line = _line_of(text, target) if text else None
     where = f":{line}" if line else ""
     kind = re.sub(r"\[.*", "", path)
     if unknown:
         fields = msgspec.structs.fields(_STRUCT_OF.get(kind, Study))
         hint = nearest(unknown[1], [f.name for f in fields])
+        if not hint and kind == "strategies":
+            hint = f"parameters of the strategy itself go into params = {{ {unknown[1]} = ... }}"
+    elif missing := re.search(r"missing required field `([^`]+)`", what):
+        hint = _LOOKS_LIKE.get(missing[1], "")
     else:
         hint = _LOOKS_LIKE.get(path if "." in path else kind, "") if what.startswith("Expected") else ""
     return f"{where}: {what}" + (f"; {hint}" if hint else "") + (f" (field {path})" if path else "")

@@ -121,4 +121,6 @@ def _fail_unless_passed(folder: Path, against: Path) -> None:
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
     if found.status:
-        pytest.fail(f"{show.as_text(found, failing=True)}\none of the runs: {show.reproduce(found)}", pytrace=False)
+        pytest.fail(
+            f"{show.as_text(found, failing=True)}\nthe run that lost most: {show.reproduce(found)}", pytrace=False
+        )

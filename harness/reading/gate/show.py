@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from io import StringIO
 from xml.etree import ElementTree
 
 from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.gate.lines import Gate, GateLine
-from harness.reading.report.layout import print_table
+from harness.reading.report import layout
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.running.study import GateMetric
 
@@ -51,12 +50,7 @@ def table(gate: Gate, *, failing: bool = False) -> Table:
 
 def as_text(gate: Gate, *, failing: bool = False) -> str:
     """The table in 100 columns, or in as many as it needs."""
-    from rich.console import Console
-
-    text = StringIO()
-    console = Console(file=text, width=100, markup=False, highlight=False, emoji=False)
-    print_table(table(gate, failing=failing), console, all_columns=True)
-    return text.getvalue()
+    return layout.as_text(table(gate, failing=failing))
 
 
 def said(gate: Gate) -> str:

@@ -44,14 +44,17 @@ def gate(
     """
     if not against.is_dir():
         raise RecordError(f"{against} holds no reference records; write them with --update --reason '...'")
+    study = None if given.is_dir() else load_study(given)
+    own = given if study is None else results / study.name
+    if against.resolve() == own.resolve():
+        raise RecordError(f"{against} is the study's own folder, which never differs; name the one that --update wrote")
     reference = read_side(against, whole=True)
-    if given.is_dir():
+    if study is None:
         if until_decided is not None:
             raise StudyError(f"--until-decided runs more seeds, so it needs the study file in place of {given}")
         file = given / "study.toml"
         spec, side = _spec(load_study(file), file), read_side(given)
         return _gate(side, reference, spec, [side[1].seeds], judge(pair_up(side, reference), spec))
-    study = load_study(given)
     spec = _spec(study, given)
     steps = _looks(study, reference, until_decided)
     running = _Running(given, study, registry, results, settings, listener)

@@ -6,7 +6,8 @@ import csv
 import html
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, get_args
 
 import msgspec
 
@@ -110,7 +111,7 @@ def _lines(item: msgspec.Struct) -> Iterator[dict[str, Any]]:
     inner: list[msgspec.Struct] = []
     for name in item.__struct_fields__:
         value = getattr(item, name)
-        if name in points:
+        if name in points or (value is None and name in _nested(type(item))):
             continue
         if isinstance(value, list) and isinstance((value or [None])[0], msgspec.Struct):
             inner += value
@@ -131,6 +132,16 @@ def _lines(item: msgspec.Struct) -> Iterator[dict[str, Any]]:
             yield from (own | line for line in _lines(member))
     else:
         yield own
+
+
+@cache
+def _nested(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields of a struct that hold another: their values have names of their own."""
+    return frozenset(
+        field.name
+        for field in msgspec.structs.fields(kind)
+        if any(isinstance(t, type) and issubclass(t, msgspec.Struct) for t in (field.type, *get_args(field.type)))
+    )
 
 
 def as_csv(items: Sequence[msgspec.Struct]) -> str:

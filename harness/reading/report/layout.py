@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import visible
@@ -44,6 +45,17 @@ def print_table(table: Table, console: Console, *, all_columns: bool = False) ->
         console.print(Text(visible(table.legend), style="dim"))
     for note in table.footnotes:
         console.print(Text(visible(note), style="yellow"))
+
+
+def as_text(*tables: Table) -> str:
+    """The tables in 100 columns, or in as many as they need."""
+    from rich.console import Console
+
+    text = StringIO()
+    console = Console(file=text, width=100, markup=False, highlight=False, emoji=False)
+    for table in tables:
+        print_table(table, console, all_columns=True)
+    return text.getvalue()
 
 
 def print_listing(

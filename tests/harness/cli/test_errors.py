@@ -39,6 +39,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["list", "strategis"], "unknown kind 'strategis'; did you mean 'strategies'"),
         (["list", "--fromat", "json"], "No such option: --fromat"),
         (["describe", "toy-sampelr"], "unknown name 'toy-sampelr'; did you mean 'toy-sampler'"),
+        (["describe", "edges"], "did you mean 'toy/edges'?"),
         (["describe", "toy/edgse"], "unknown name 'toy/edgse'; did you mean 'toy/edges'"),
         (["describe", "toy-sampler", "--kind", "stratgy"], "unknown kind 'stratgy'; did you mean 'strategy'"),
         (["check", "toy-sampelr"], "did you mean 'toy-sampler'"),
@@ -187,6 +188,31 @@ def test_a_broken_plugin_is_warned_of_when_a_study_runs(
     words = ["run", "-s", "toy-sampler", "-t", "toy/edges", "--budget", "3", "--seeds", "1", "--executor", "serial"]
     assert main([*words, "--results", str(tmp_path / "r"), "-q"]) == 0
     assert "warning: plugin 'broken-thing' of broken-thing 2.5 is broken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "describe"])
+def test_who_asks_for_something_of_a_broken_plugin_is_told_why_it_is_not_there(
+    toy: Registry, broken_plugin: None, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert "warning: plugin 'broken-thing' of broken-thing 2.5 is broken" in refused(capsys, command, "broken-thing")
+
+
+def test_folder_and_file_of_a_study_are_told_apart(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for file in ("mine/study.toml", "mine.toml"):
+        (tmp_path / file).write_text('name = "mine"\n')
+    assert "nas-harness run mine/study.toml" in refused(capsys, "run", "mine")
+    assert "mine.toml is a file; name the study's folder, such as results/mine" in refused(
+        capsys, "report", "mine.toml"
+    )
+
+
+@pytest.mark.parametrize("words", [["replay", "x", "--sample", "0"], ["run", "x.toml", "--verify", "-1"]])
+def test_a_sample_of_nothing_is_refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert words[2] in refused(capsys, *words)
 
 
 @pytest.mark.parametrize("words", [["--strict-plugins", "list"], ["list", "--strict-plugins"]])

@@ -77,6 +77,15 @@ def test_a_reference_is_written_and_an_unchanged_strategy_passes(capsys: pytest.
     assert capsys.readouterr().out.splitlines()[-1] == "1 unchanged"
 
 
+def test_a_study_is_no_reference_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """It never differs from what it holds: a gate with a wrong path would be green for ever."""
+    update()
+    for study in ("mine.toml", "results/mine"):
+        capsys.readouterr()
+        assert main(["gate", study, "--against", "results/mine", "--executor", "serial", "-q"]) == 2
+        assert "results/mine is the study's own folder" in capsys.readouterr().err
+
+
 def test_a_weaker_strategy_fails_in_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     text = STUDY.replace("seeds = 8", "seeds = 30", 1)
     update(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from written_records import MATCHED, RankQuality, entry, reference, run, write_s
 
 from harness import read_results
 from harness.errors import HarnessError, UnknownName
+from harness.reading.notebook import run_study
 from harness.reading.results import Results
 from harness.records.lines import Paid
 from harness.records.runs import Run
@@ -71,13 +73,36 @@ def test_curves_have_a_line_a_point_and_tests_a_line_a_question(tmp_path: Path) 
 
 
 def test_every_documented_column_of_runs_is_there(tmp_path: Path) -> None:
-    import re
 
     text = str(Results.runs.__doc__).partition("\n\n")[2]
     named = set(re.findall(r"\b([a-z_]+)(?=[,;:. ])", text)) & set(results(tmp_path).runs.columns)
     undocumented = set(results(tmp_path).runs.columns) - named
     setting = {"title", "task", "search_task", "law", "final", "final_seed", "constraints", "strategy", "ablation"}
     assert undocumented - setting == {"budget_queries", "budget_epochs", "budget_seconds"}
+
+
+def test_a_column_is_a_value_and_no_empty_place_for_others(tmp_path: Path) -> None:
+    """A reference has no test of itself: its line lacks ``vs_search_p``, and gives no column ``vs_search``."""
+    rows = results(tmp_path).rows
+    assert rows.set_index("label")["vs_search_p"].isna().tolist() == [False, True]
+    assert not {"vs_sampling", "vs_search", "valid_vs_search", "random_sampling"} & set(rows.columns)
+
+
+def test_results_are_called_by_a_line_and_printed_as_the_report(tmp_path: Path) -> None:
+    found = results(tmp_path)
+    assert repr(found).startswith("<study ")
+    assert repr(found).count("\n") == 0
+    assert str(found).startswith("study written\n")
+    assert "83.50±2.45" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"job": 2}, "unknown setting of run_study 'job'; did you mean 'jobs'"), ({"jobs": "2"}, "Expected `int | null`")],
+)
+def test_a_wrong_setting_is_told_before_anything_runs(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(HarnessError, match=re.escape(said)):
+        run_study({"name": "x"}, results=tmp_path, **settings)
 
 
 def test_a_notebook_shows_the_tables(tmp_path: Path) -> None:

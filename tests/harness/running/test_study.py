@@ -73,6 +73,8 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         (("seeds = 2", "seeds = "), "study.toml: not valid TOML: .*line 3"),
         (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str` \(field seeds\)"),
         (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`; did you mean 'seeds'"),
+        (("budget = { queries = 10 }\n", ""), r"missing required field `budget`; such as budget = \{ queries"),
+        (("params = {", "size = 3\nparams = {"), r"study.toml:11: .*`size`; parameters .* params = \{ size = ... \}"),
         (("queries = 10", "querys = 10"), "study.toml:4: .*unknown field `querys`; did you mean 'queries'"),
         (
             ("params = {", "parms = {"),

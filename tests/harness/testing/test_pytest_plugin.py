@@ -80,7 +80,7 @@ def test_a_worse_one_fails_with_its_table_and_the_command_that_repeats_a_run(pro
     told = session(project, failed=2)
     assert re.search(r"^gate of mine against .*reference\n", told, re.MULTILINE)
     assert re.search(r"^ours +toy/edges +worse ", told, re.MULTILINE)
-    assert re.search(r"^one of the runs: nas-harness replay .*/mine [0-9a-f]{32}$", told, re.MULTILINE)
+    assert re.search(r"^the run that lost most: nas-harness replay .*/mine [0-9a-f]{32}$", told, re.MULTILINE)
 
 
 def test_what_cannot_be_run_or_compared_is_one_sentence(project: Path) -> None:
