@@ -37,3 +37,14 @@ def test_the_site_builds_with_its_reference_and_a_search_that_needs_no_network(t
 def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert listed == {p.name for p in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_reference_has_every_public_name() -> None:
+    """But for types and constants, which stand where they are used."""
+    import harness
+
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    shown = {path.rpartition(".")[2] for path in re.findall(r"^::: ([\w.]+)$", page, re.MULTILINE)}
+    of_hooks = {"Provides", "hookimpl"}
+    plain = {"Architecture", "PAD", "STRICT", "Split", "__version__"}
+    assert set(harness.__all__) - shown == of_hooks | plain

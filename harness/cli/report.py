@@ -29,8 +29,8 @@ def report(
         list[str] | None,
         typer.Option(
             "--section",
-            help="table, compliance, ranks, improvement, profiles, ladder, power, curves, ktau, correlation, spread "
-            "(both need the tasks' data) or metrics (that plugins provide); may be repeated; default the first two.",
+            help="table, compliance, ranks, improvement, profiles, curves, ktau, correlation, spread (both need the "
+            "tasks' data), power, ladder or metrics (that plugins provide); may be repeated; default the first two.",
         ),
     ] = None,
     form: Annotated[
