@@ -52,4 +52,5 @@ def _named(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         raise UnknownName("entry", name, called.unique())
     if len(titles) > 1:
         raise HarnessError(f"{name!r} stands for {' and '.join(map(repr, titles))}; name one of them")
-    return runs[called == titles[0]]
+    one: pd.DataFrame = runs[called == titles[0]]
+    return one
