@@ -31,8 +31,9 @@ def run_study(
 ) -> Results:
     """Run what is missing of a study, and read its results.
 
-    study: a file, or its content as a mapping. results: the folder of all studies. settings: as the options of
-    ``nas-harness run``, such as ``jobs=2``, ``executor="serial"``, ``retry_failed=True``; `Settings` has all of them.
+    study: a file, or its content as a mapping. results: the folder of all studies. settings: executor, cluster, jobs,
+    device, run_timeout, final_timeout, run_memory (bytes), keep_queries, retry_failed, as the options of ``nas-harness
+    run``: ``run_study(study, jobs=2)``.
 
     Raises HarnessError for what is wrong with the study, before any run starts. A run that fails raises nothing: it is
     among the results. Ctrl-C keeps what is done and raises KeyboardInterrupt. Where the machine or the cluster could
