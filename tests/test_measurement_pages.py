@@ -72,6 +72,7 @@ def read_options(program: str, arguments: list[str], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
     words = program.split()
     monkeypatch.setattr(sys, "argv", [words[-1], *arguments])
+    monkeypatch.delitem(sys.modules, f"{words[2]}.__main__" if words[1] == "-m" else "", raising=False)
     run = runpy.run_module if words[1] == "-m" else runpy.run_path
     with pytest.raises(Taken):
         run(words[2] if words[1] == "-m" else str(ROOT / words[1]), run_name="__main__")
