@@ -4,6 +4,7 @@ that a page names is there."""
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import runpy
 import shlex
@@ -13,10 +14,13 @@ from pathlib import Path
 from string import Template
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 import typer.main
 
+import harness
 from harness.cli import app
+from harness.registry import Registry, default_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "docs" / name for name in ("papers.md", "reproduction.md", "training.md", "scale.md")]
@@ -76,6 +80,29 @@ def read_options(program: str, arguments: list[str], monkeypatch: pytest.MonkeyP
     run = runpy.run_module if words[1] == "-m" else runpy.run_path
     with pytest.raises(Taken):
         run(words[2] if words[1] == "-m" else str(ROOT / words[1]), run_name="__main__")
+
+
+def test_the_ranks_that_are_exported_are_those_of_the_learned_order(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The toy's order is the sum of an architecture's options; equal ones share the best rank."""
+    default_registry.cache_clear()
+    out = tmp_path / "ranks.csv"
+    words = ["ranks.py", "--strategy", "toy-returner", "--task", "toy/edges", "--labels", "4", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", words)
+    runpy.run_path(str(ROOT / "docs" / "measurements" / "ranks.py"), run_name="__main__")
+    evaluator = harness.open_task("toy/edges")
+    default_registry.cache_clear()
+    with out.open(newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["row", "predicted", "true"]
+    rows, predicted, true = (np.array(column, dtype=np.int64) for column in zip(*lines, strict=True))
+    assert len(set(rows.tolist())) == len(rows) > 4
+    truth = evaluator.truth("single")
+    assert truth is not None
+    sums, final = np.array([sum(truth.architectures[row]) for row in rows]), truth.final[rows]
+    assert predicted.tolist() == [1 + int((sums > s).sum()) for s in sums]
+    assert true.tolist() == [1 + int((final > s).sum()) for s in final]
 
 
 FOUND = [(page.name, *command) for page in PAGES for command in commands(page.read_text(encoding="utf-8"))]

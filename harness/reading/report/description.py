@@ -80,7 +80,7 @@ def _item(registry: Registry, item: Item) -> dict[str, Any]:
 def _strategy(cls: Any) -> dict[str, Any]:
     return {
         "documentation": documentation(cls),
-        "paper": cls.paper or "none",
+        "paper": cls.paper or None,
         "needs": sorted(cls.needs),
         "parameters": parameters(cls.Params),
         "modes": {name: msgspec.to_builtins(mode) for name, mode in cls.modes.items()},

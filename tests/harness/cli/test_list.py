@@ -114,9 +114,14 @@ def test_describe_a_strategy_shows_its_parameters_modes_and_ablations(capsys: py
     paper = {"oracle": "test", "report": "first", "top": 1, "note": "searches on test", "params": {}}
     assert found["modes"]["paper"] == paper
     assert found["ablations"] == {"single": {"size": 1}}
+    assert found["paper"] is None
     assert main(["describe", "toy-sampler"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("strategy toy-sampler (toy-plugin 1.0)", "size int 8 >= 1, <= 64 How many to draw at once"):
+    for part in (
+        "strategy toy-sampler (toy-plugin 1.0)",
+        "paper: none needs: none",
+        "size int 8 >= 1, <= 64 How many to draw at once",
+    ):
         assert part in text
     assert "single size = 1" in text
 
