@@ -116,6 +116,8 @@ class Pool:
         self._made = Made(path, list(imports), prepare, prepared, function, spawn)
         self._jobs, self._logs = jobs, None if logs is None else logs.absolute()
         self.memory = memory if memory is not None else fair_share(jobs)
+        self.threads: tuple[str, ...] = ()
+        """Once started: names of the threads for which each request has a fresh interpreter."""
         self._waiting: deque[tuple[str, bytes, float]] = deque()
         self._workers: list[_Worker] = []
         self._template: _Template | None = None
@@ -257,7 +259,8 @@ class Pool:
             started = msgspec.msgpack.decode(message, type=Started)
             if started.error is not None:
                 raise CannotStart(f"a run's process cannot be made ready:\n{started.error}")
-            if started.threads > 1:
+            if started.threads:
+                self.threads = started.threads
                 self._made = msgspec.structs.replace(self._made, spawn=True)
                 self._end_template(template)
                 return

@@ -12,8 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0"}
-"""What a worker's environment holds before its first import."""
+WORKER_VARIABLES = {**_THREADS, "PYTHONHASHSEED": "0", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""What a worker's environment holds before its first import. pyarrow, which pandas imports where it is installed, would
+start a thread, and no run could be forked."""
 DEVICE = "NAS_HARNESS_DEVICE"
 """When set: where trainings run, such as ``cuda:0``. Of several, separated by commas, each worker of a pool is told
 one."""

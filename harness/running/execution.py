@@ -167,6 +167,11 @@ class LocalProcesses(Executor):
         except CannotStart:
             self.close()
             raise
+        if self._pool.threads:
+            self.note = (
+                "each run imports everything anew, since an import left threads that no fork survives: "
+                + ", ".join(self._pool.threads)
+            )
 
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
         if self._pool is None:

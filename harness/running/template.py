@@ -42,9 +42,10 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Started(msgspec.Struct, frozen=True, array_like=True):
-    """The template's one answer. threads: native ones. memory: resident bytes. error: why it cannot serve."""
+    """The template's one answer. threads: names of those that its imports left. memory: resident bytes. error: why it
+    cannot serve."""
 
-    threads: int = 0
+    threads: tuple[str, ...] = ()
     memory: int = 0
     error: str | None = None
 
@@ -57,6 +58,19 @@ def ring_on_children() -> int:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(send, warn_on_full_buffer=False)
     return receive
+
+
+def thread_names() -> list[str]:
+    """Of this process's native threads but the main one, in order."""
+    names = []
+    for thread in os.listdir("/proc/self/task"):
+        if int(thread) != os.getpid():
+            with (
+                suppress(OSError),
+                open(f"/proc/self/task/{thread}/comm", encoding="utf-8") as name,
+            ):  # it may have ended
+                names.append(name.read().strip())
+    return sorted(names)
 
 
 def _receive_one(link: socket.socket) -> bytes:
@@ -78,7 +92,7 @@ def _main(descriptor: int) -> NoReturn:
             gc.collect()
             gc.freeze()
             use_huge_pages()
-        threads = len(os.listdir("/proc/self/task"))
+        threads = tuple(thread_names())
         with open("/proc/self/statm", encoding="ascii") as sizes:
             memory = int(sizes.read().split()[1]) * mmap.PAGESIZE
         started = Started(threads, memory)

@@ -18,6 +18,7 @@ from harness.running.seal import Closed, seals
 
 PREPARE, CARRY_OUT = "harness.running.worker:prepare", "harness.running.worker:carry_out"
 
+_orders = msgspec.msgpack.Decoder(Order)  # made once: the types of a message cost more than a small one itself
 _runner: Runner | None = None
 
 
@@ -59,6 +60,7 @@ def prepare(told: bytes) -> None:
     registry = Registry(only=wanted.plugins)
     for strategy, code in wanted.strategies.items():
         _same(f"the strategy {strategy!r}", code_of(strategy, registry), code)
+        msgspec.msgpack.Decoder(registry.load("strategy", strategy).Params)  # so that no run has to read its types
 
     def seal(spec: SearchSpec) -> None:
         package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
@@ -79,7 +81,7 @@ def carry_out(order: bytes) -> bytes:
     """The `Product` of an `Order`, in a process that is prepared."""
     if _runner is None:
         raise RuntimeError("the worker was not prepared")
-    decoded = msgspec.msgpack.decode(order, type=Order)
+    decoded = _orders.decode(order)
     return msgspec.msgpack.encode(_runner.carry_out(decoded.item, keep_queries=decoded.keep_queries))
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import psutil
 import pytest
@@ -18,6 +19,8 @@ from leftovers import assert_gone, marked, new_mark
 from misbehaving.requests import CORPUS
 from misbehaving.strategies import STRATEGIES
 
+from harness.registry import Registry
+from harness.registry.items import Kind
 from harness.running.children import CannotStart, Ended, Outcome, Pool
 from harness.running.frames import Frames, Garbled, frame
 from harness.running.keeper import LOG_LIMIT
@@ -306,12 +309,24 @@ def test_it_prepares_once_and_every_request_has_a_process_of_its_own(spawn: bool
 def test_where_a_fork_would_not_survive_every_request_has_an_interpreter_of_its_own(mark: str) -> None:
     with pool("process", prepare="functions_of_children:start_a_thread", memory=MEMORY) as p:
         p.start()
+        assert len(p.threads) == 1
         outcomes = [one(p, b"") for _ in range(2)]
         assert [(o.kind, o.told) for o in outcomes] == [("done", "")] * 2
         parents = {o.returned for o in outcomes}
         assert len(parents) == 2
         assert all(b"harness.running.child" in words for words in parents)
     assert_gone(mark)
+
+
+def test_every_strategy_and_protocol_that_we_ship_can_be_forked() -> None:
+    pytest.importorskip("torch_geometric")
+    registry = Registry()
+    items = [registry.find(kind, name) for kind in get_args(Kind) for name in registry.names(kind)]
+    imports = {module for i in items for module in (*i.provides.requires, i.provides.load.partition(":")[0])}
+    assert {"torch", "optuna"} <= imports
+    with pool("echo", imports=sorted(imports)) as p:
+        p.start()
+        assert p.threads == ()
 
 
 def test_large_requests_and_replies_arrive_whole() -> None:
