@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from small_surrogate import ROWS, build
 
 from harness.errors import DataError
+from harness.running.environment import WORKER_VARIABLES
 from harness_nasbench.formats import darts_cells, yahpo
 
 onnx = pytest.importorskip("onnx")
@@ -23,6 +27,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("yahpo") / "surrogate.onnx"
     path.write_bytes(build().SerializeToString())
     return path
+
+
+def test_a_process_that_has_opened_it_can_be_forked(small: Path) -> None:
+    words = (
+        "import sys, pathlib; from harness.running.template import thread_names\n"
+        "from harness_nasbench.formats import yahpo\n"
+        "yahpo.Surrogate(pathlib.Path(sys.argv[1])); sys.exit(', '.join(thread_names()) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", words, str(small)], check=True, env={**os.environ, **WORKER_VARIABLES})
 
 
 def sample(n: int, seed: int = 0) -> np.ndarray[Any, Any]:

@@ -9,6 +9,7 @@ Source: Pfisterer et al., "YAHPO Gym" (2022), scenario nb301.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,7 @@ def _model(path: Path, raw: bytes) -> Any:
 
 
 def _session(raw: bytes, path: Path) -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would start a thread, and no run could be forked
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
