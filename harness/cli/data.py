@@ -47,8 +47,9 @@ def data(
 def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
     """List every data set that a protocol knows: what it is, size, licence, source, and whether it is here.
 
-    here: yes, no, or which of its tasks; "differs" where a published number differs from the table's (nas-harness data
-    info); "damaged" where the table cannot be read (nas-harness data verify).
+    here: yes, no, or which of its tasks; "at first use" where it comes with an installed package; "differs" where a
+    published number differs from the table's (nas-harness data info); "damaged" where the table cannot be read
+    (nas-harness data verify).
     """
     from harness.data.datasets import describe_dataset, known_datasets
     from harness.data.tables import data_dir
@@ -72,7 +73,7 @@ def _here(known: Known) -> str:
     from harness.errors import DataError
 
     if not known.present():
-        return "no"
+        return "at first use" if known.tasks_here() else "no"
     try:
         if not all(a.holds for a in known_answers(known.data)):
             return "differs"

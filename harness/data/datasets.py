@@ -42,9 +42,7 @@ class Known:
         return self.data.present(data_dir())
 
     def tasks_here(self) -> list[str]:
-        """Those of its tasks that can be opened from the tables that are here."""
-        if not self.present():
-            return []
+        """Those of its tasks that can be opened: their tables are here, or made when they are first used."""
         own = frozenset(self.data.tasks)
         return [t.name for t in self.reader.tasks() if t.name in own and self.reader.missing(t) is None]
 

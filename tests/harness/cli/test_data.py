@@ -28,6 +28,8 @@ def test_list_says_what_each_data_set_is_and_whether_it_is_here(capsys: pytest.C
     (row,) = (line for line in lines if line.startswith("nasbench201 "))
     assert row.split()[1:5] == ["no", "4.7", "GB", "MIT"]
     assert row.endswith(found["nasbench201"]["summary"])
+    (row,) = (line for line in lines if line.startswith("nasbench-graph "))
+    assert row.split()[1:4] == ["at", "first", "use"]
     assert f"source of nasbench201: {found['nasbench201']['source']}" in lines
 
 
