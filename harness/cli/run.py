@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -188,11 +189,18 @@ def run(
 
 
 def _log_scalars(folder: Path) -> None:
-    """Tell this process, and so its workers, where to write. Raises HarnessError where TensorBoard is missing."""
+    """Tell this process, and so its workers, where to write. Raises HarnessError where TensorBoard is missing or the
+    folder cannot be written."""
     from importlib.util import find_spec
 
     from harness.running.environment import LOG_DIR
 
     if find_spec("tensorboard") is None:
         raise HarnessError("--log-dir writes for TensorBoard, which is not installed: pip install tensorboard")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise HarnessError(f"--log-dir {folder} cannot be written: {error.strerror}") from error
     os.environ[LOG_DIR] = str(folder.resolve())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -151,13 +151,19 @@ class Bar(_Counts):
 class LogFile:
     """Each event as a line of JSON, beside what another listener shows."""
 
-    def __init__(self, file: TextIO, beside: Listener) -> None:
-        self.file, self.beside = file, beside
+    def __init__(self, file: BinaryIO, beside: Listener) -> None:
+        """file: unbuffered."""
+        self.file, self.beside, self.full = file, beside, False
 
     def _write(self, event: str, **what: Any) -> None:
+        if self.full:
+            return
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **what}
-        self.file.write(msgspec.json.encode(line).decode() + "\n")
-        self.file.flush()
+        try:
+            self.file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:  # a study does not end with what is told of it
+            self.full = True
+            self.beside.note(f"--log-file: {error.strerror}; nothing more is written to it")
 
     def stage(self, what: str, total: int, already: int) -> None:
         self._write("stage", what=what, total=total, already=already)
@@ -188,7 +194,7 @@ def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listene
             shown = Bar(stack.enter_context(_rich(stack.enter_context(watched()))))
         if log_file is not None:
             try:
-                file = stack.enter_context(log_file.open("a", encoding="utf-8"))
+                file = stack.enter_context(log_file.open("ab", buffering=0))
             except OSError as error:
                 raise HarnessError(f"--log-file {log_file} cannot be written: {error.strerror}") from error
             shown = LogFile(file, shown)

@@ -108,7 +108,7 @@ _LOOKS_LIKE = {
 def load_study(path: Path) -> Study:
     """Read and check the shape of a study file. Raises StudyError naming file and line or field."""
     try:
-        text = read_file(path).decode("utf-8")
+        text = read_file(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise StudyError(f"{path}: no such study file") from None
     except (OSError, UnicodeDecodeError) as error:

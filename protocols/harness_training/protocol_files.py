@@ -48,7 +48,7 @@ def load_recipe(data: str, protocol: str = BASE) -> Recipe:
                 raise HarnessError(f"protocol {protocol!r} of {data}: both {said[name]} and {trick} set {name}")
             if name not in ("summary", "source"):
                 said[name] = trick
-                _set(merged, path, value)
+                _set(merged, path, value, known[trick])
     files = " with ".join(str(f) for f in (protocols[first], *(known[t] for t in tricks)))
     return _checked(merged, files)
 
@@ -108,10 +108,15 @@ def _leaves(table: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tupl
             yield (*above, key), value
 
 
-def _set(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for key in path[:-1]:
+def _set(table: dict[str, Any], path: tuple[str, ...], value: Any, file: Path) -> None:
+    *above, last = path
+    for key in above:
         table = table.setdefault(key, {})
-    table[path[-1]] = value
+        if not isinstance(table, dict):
+            raise HarnessError(f"{file}: {'.'.join(path)}: {key} is a value, not a table")
+    if isinstance(table.get(last), dict):
+        raise HarnessError(f"{file}: {'.'.join(path)} is a table, not a value")
+    table[last] = value
 
 
 def _checked(table: dict[str, Any], files: str) -> Recipe:

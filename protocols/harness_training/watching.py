@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ class Lines:
 
 
 class Scalars:
-    """Loss and score of each epoch as TensorBoard's scalars. score: its name.
+    """Loss and score of each epoch as TensorBoard's scalars, in a file that is made with the first. score: its name.
 
-    Raises HarnessError where TensorBoard is not installed.
+    Raises HarnessError where TensorBoard is not installed. Where a folder cannot be written, it says so and writes no
+    more: what is shown of a training does not decide what becomes of it.
     """
 
     def __init__(self, folder: Path, score: str = "accuracy") -> None:
@@ -59,10 +61,21 @@ class Scalars:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise HarnessError(f"--log-dir needs TensorBoard: pip install tensorboard ({error})") from error
-        self.writer: Any = SummaryWriter(str(folder))
-        self.score = score
+        self.make: Callable[[], Any] = partial(SummaryWriter, str(folder))
+        self.writer: Any = None
+        self.score, self.over = score, False
 
     def __call__(self, curve: Curve) -> None:
+        if self.over:
+            return
+        try:
+            self._write(curve)
+        except OSError as error:
+            self.over = True
+            print(f"--log-dir: {error}; no more scalars of this training", flush=True)
+
+    def _write(self, curve: Curve) -> None:
+        self.writer = self.writer or self.make()
         epoch = len(curve.loss)
         self.writer.add_scalar("loss", curve.loss[-1], epoch)
         if curve.judged and curve.judged[-1].epochs == epoch:

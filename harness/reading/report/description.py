@@ -35,7 +35,7 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
         raise UnknownName("kind", kind, kinds)
     if kind == "task":
         return _task(registry, name)
-    if ":" in name:
+    if ":" in name and "/" not in name:  # a task of images:NAME has both
         return _item(registry, registry.at(name))
     if kind is not None:
         return _item(registry, registry.find(typing.cast(Kind, kind), name))

@@ -89,7 +89,7 @@ def check_named(
     Raises UnknownName with the nearest known ones, PluginError or DataMissing where it does not load.
     """
     registry = registry or default_registry()
-    if ":" in name:
+    if ":" in name and "/" not in name:  # a task of images:NAME has both
         return [check_any(registry.at(name).load(), only=only, heard=heard)]
     reports = []
     if _asked("strategy", name, kind, registry):

@@ -22,13 +22,15 @@ def read_image_folder(source: Path) -> tuple[dict[str, npt.NDArray[Any]], list[s
 
     All images are square and of one size; grey ones stay grey where all are. Raises DataError, naming the file.
     """
-    tops = sorted(p for p in source.iterdir() if p.is_dir()) if source.is_dir() else []
+    tops = _folders(source)
     parts = {p: _PARTS[p.name] for p in tops if p.name in _PARTS}
     roots = parts if len(parts) == len(tops) and POOL in parts.values() else {source: POOL}
     files: list[tuple[Path, str, int]] = []
     for root, part in roots.items():
-        for folder in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []:
+        for folder in _folders(root):
             inside = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ENDINGS)
+            if not inside:
+                raise DataError(f"{folder}: holds no image ({', '.join(sorted(_ENDINGS))}); remove it, or fill it")
             files += [(p, folder.name, part) for p in inside]
     names = sorted({name for _, name, part in files if part == POOL})
     if len(names) < 2:
@@ -54,15 +56,22 @@ def read_image_folder(source: Path) -> tuple[dict[str, npt.NDArray[Any]], list[s
     return columns, names
 
 
+def _folders(root: Path) -> list[Path]:
+    """Those in ``root``, in order; hidden ones, which programs make for themselves, are no classes."""
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
+
+
 def _read(path: Path) -> npt.NDArray[np.uint8]:
     """uint8 [height, width, 1 or 3]."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
+            if image.mode[0] in "IF":
+                raise DataError(f"{path}: has more than 8 bits a pixel (mode {image.mode}); make it 8 bits first")
             if image.width * image.height > _MOST_PIXELS:
                 raise DataError(f"{path}: has {image.width} x {image.height} pixels; make it smaller first")
-            plain = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
+            plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
             return np.asarray(plain, dtype=np.uint8).reshape(image.height, image.width, -1)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be read as an image: {error}") from error

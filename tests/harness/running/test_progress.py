@@ -89,6 +89,13 @@ def test_the_log_has_each_event_as_a_line_of_json(toy: Registry, tmp_path: Path)
         pass
 
 
+def test_a_log_that_is_full_ends_no_study(toy: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_progress(False, Path("/dev/full")) as listener:
+        summary, _ = run(toy, tmp_path, study("toy-sampler", seeds=2), listener=listener)
+    assert summary.finished == summary.total
+    assert capsys.readouterr().err.count("--log-file: No space left on device; nothing more is written to it") == 1
+
+
 def test_trainings_under_way_stand_under_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of each process that trains; of one that was killed none, and none where nobody watches."""
     from rich.console import Console

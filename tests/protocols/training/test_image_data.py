@@ -260,3 +260,26 @@ def test_folders_that_are_no_data_set_are_refused(data_folder: Path) -> None:
         catalogue.import_folder(source, data_folder)
     with pytest.raises(UnknownName, match="did you mean 'cifar10'"):
         catalogue.open_images("cifar-10")
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_images_of_more_than_8_bits_are_refused_not_clipped(data_folder: Path, mode: str) -> None:
+    from PIL import Image
+
+    source = data_folder / "deep"
+    pictures(source / "a", 2, mode="L")
+    pictures(source / "b", 2, mode="L")
+    Image.new(mode, (8, 8), 300).save(source / "b" / "2.tiff")
+    with pytest.raises(DataError, match=rf"b/2.tiff: has more than 8 bits a pixel \(mode {mode}"):
+        catalogue.import_folder(source, data_folder)
+
+
+def test_a_hidden_folder_is_no_class_and_an_empty_one_is_refused(data_folder: Path) -> None:
+    source = data_folder / "shop"
+    for name in ("cats", "dogs", ".ipynb_checkpoints"):
+        pictures(source / name, 2)
+    catalogue.import_folder(source, data_folder)
+    assert catalogue.open_images("images:shop")["images"].shape[0] == 4
+    (source / "birds").mkdir()
+    with pytest.raises(DataError, match=r"birds: holds no image \(.bmp, "):
+        catalogue.import_folder(source, data_folder)

@@ -12,6 +12,7 @@ from harness import HarnessError, UnknownName
 from harness.registry import Registry
 from harness_training.protocol_files import SHIPPED, load_recipe, network_settings, protocol_names
 from harness_training.recipe import AugmentPart
+from harness_training.task_names import usual_tasks
 
 LADDER = ("base", "A", "D", "C", "C+D", "C+D+A", "C+D+A+50C", "C+D+A+AA", "C+D+A+AA+1500E", "C+D+A+AA+50C+1500E")
 """Yang et al. (ICLR 2020), Figure 3."""
@@ -109,6 +110,7 @@ def test_a_users_own_files_come_first(data_folder: Path) -> None:
         (GOOD.replace("epochs = 2", "epochs = 0"), r"`int` >= 1"),
         (GOOD.replace("epochs = 2", 'epochs = "2"'), r"Expected `int`, got `str`"),
         (GOOD + "drop_path = 1.0\n", r"`float` < 1"),
+        (GOOD + "clip = inf\n", r"`float` <= 1000000.0 in \[train.clip\]"),
         (GOOD + 'cosine = "steps"\n', r"Invalid enum value 'steps'"),
         (GOOD + "fidelities = [2]\n", r"fidelities are to be fewer epochs than the 2"),
         (GOOD.replace("momentum = 0.9", "momentum = 0.0\nnesterov = true"), r"nesterov needs a momentum"),
@@ -129,6 +131,27 @@ def test_what_is_wrong_under_a_trick_is_named(data_folder: Path, wrong: str) -> 
     (data_folder / "protocols" / "digits" / "mine.toml").write_text(wrong + GOOD.partition("[network")[0])
     with pytest.raises(HarnessError, match=r"mine.toml: .*Expected `object`, got `int`"):
         load_recipe("digits", "mine+C")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[train.epochs]\nx = 2\n", "train.epochs.x: epochs is a value, not a table"),
+        ("train = 3\n", "train is a table, not a value"),
+        ("network = 3\n", "network is a table, not a value"),
+    ],
+)
+def test_a_trick_that_takes_a_value_for_a_table_is_named_and_hides_no_other(
+    data_folder: Path, text: str, what: str
+) -> None:
+    tricks = data_folder / "protocols" / "digits" / "tricks"
+    tricks.mkdir(parents=True)
+    (tricks / "bent.toml").write_text(text)
+    with pytest.raises(HarnessError, match=rf"bent.toml: {what}"):
+        load_recipe("digits", "smoke+bent")
+    names = {task.name for task in usual_tasks()}
+    assert "train/digits@darts+C" in names
+    assert not any("bent" in name for name in names)
 
 
 def test_unknown_names_are_answered_with_the_nearest(data_folder: Path) -> None:

@@ -122,3 +122,20 @@ def test_without_tensorboard_it_is_said_before_anything_runs(
     status = main(["run", "no.toml", "--log-dir", str(tmp_path)])
     assert status == 2
     assert "pip install tensorboard" in capsys.readouterr().err
+
+
+def test_a_folder_of_scalars_that_cannot_be_written_is_refused_and_fails_no_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorboard")
+    file = tmp_path / "file"
+    file.touch()
+    assert main(["run", "no.toml", "--log-dir", str(file)]) == 2
+    assert f"--log-dir {file} cannot be written: File exists" in capsys.readouterr().err
+    scalars = Scalars(file / "inside")
+    for _ in range(2):
+        scalars(Curve(epochs=2, loss=(1.0,)))
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("--log-dir: ")
+    assert said[0].endswith("; no more scalars of this training")
