@@ -58,13 +58,13 @@ def single_thread() -> Iterator[None]:
     Two processes with two torch threads each on two cores run 30 to 150 times slower than with one.
     """
     torch: Any = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch is not None else None
-    if torch is not None and threads != 1:
+    threads = 1 if torch is None else torch.get_num_threads()
+    if threads != 1:
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        if torch is not None and threads != 1:
+        if threads != 1:
             torch.set_num_threads(threads)
 
 
