@@ -56,9 +56,9 @@ class FeasibleRows:
         self, evaluator: Evaluator, search: Evaluator, truth: Truth, constraints: tuple[Constraint, ...]
     ) -> None:
         self.evaluator, self.search, self.truth = evaluator, search, truth
-        archs = [truth.architectures[i] for i in range(len(truth.final))] if constraints else []
-        mask = feasible(search, archs, constraints) if constraints else np.ones(len(truth.final), dtype=np.bool_)
-        self.mask: npt.NDArray[np.bool_] = mask & ~np.isnan(truth.final)
+        self.mask: npt.NDArray[np.bool_] = ~np.isnan(truth.final)
+        if constraints:
+            self.mask &= feasible(search, [truth.architectures[i] for i in range(len(truth.final))], constraints)
         self.final: Floats = truth.final[self.mask]
 
     @cached_property

@@ -140,24 +140,20 @@ def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, pa
     """What a run's order says. Raises ValueError where the ranker does not give one finite number each."""
     from harness.statistics.metrics import preferences
 
+    def of(places: Sequence[int]) -> tuple[float, ...]:
+        """The ranker's number for each; of fewer than two there is no order."""
+        return tuple(_ask(ranker, [drawn.archs[i] for i in places]).tolist()) if len(places) > 1 else ()
+
     found = unseen(drawn.archs, validator, paid, drawn.n)
-    rows: tuple[int, ...] | None = None
-    of_rows: tuple[float, ...] = ()
-    if found.rows is not None:
-        rows = tuple(found.rows)
-        of_rows = tuple(_ask(ranker, [drawn.archs[i] for i in rows]).tolist()) if len(rows) > 1 else ()
-    archs = [drawn.archs[i] for i in found.keys]
-    if len(archs) < 2:
-        return Learned(outcome=outcome, keys=tuple(found.keys), rows=rows, of_rows=of_rows)
-    of_keys = _ask(ranker, archs)
+    of_rows, of_keys = of(found.rows or ()), of(found.keys)
     prefers: bytes | None = None
-    if isinstance(ranker, Comparing):
-        prefers = np.packbits(preferences(ranker.compare, archs)).tobytes()
+    if of_keys and isinstance(ranker, Comparing):
+        prefers = np.packbits(preferences(ranker.compare, [drawn.archs[i] for i in found.keys])).tobytes()
     return Learned(
         outcome=outcome,
         keys=tuple(found.keys),
-        of_keys=tuple(of_keys.tolist()),
-        rows=rows,
+        of_keys=of_keys,
+        rows=None if found.rows is None else tuple(found.rows),
         of_rows=of_rows,
         prefers=prefers,
     )
@@ -180,11 +176,14 @@ def rank_quality(
         return RankQuality(None, None, None, None, len(kept), of_rows, n_rows)
     predicted = np.array(said.of_keys)
     final = sign * truth.final[kept]
-    valid = None if truth.valid is None else sign * truth.valid[kept]
-    ok = None if valid is None else ~np.isnan(valid)
+    of_valid = None
+    if truth.valid is not None:
+        valid = sign * truth.valid[kept]
+        seen = ~np.isnan(valid)
+        of_valid = ktau(predicted[seen], valid[seen])
     return RankQuality(
         test=ktau(predicted, final),
-        valid=None if valid is None or ok is None else ktau(predicted[ok], valid[ok]),
+        valid=of_valid,
         eq13=ktau_eq13(predicted, final),
         ctnas=_ktau_ctnas(said, predicted, final),
         n=len(kept),
