@@ -88,7 +88,7 @@ def _carry_out(
     plan = make_plan(study, registry, scorer.evaluators)
     folder = results / study.name
     found = read_folder(folder)
-    known = read_samplings(results, [])
+    known = read_samplings(results)
     # Random sampling may refuse the study: this is found out before anything is written.
     sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
     campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)

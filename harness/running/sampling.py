@@ -160,7 +160,7 @@ def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) ->
     """Write it into the folder of all studies: one line in one write, so that concurrent studies do not mix lines."""
     path = results / SAMPLINGS
     try:
-        if record.id in read_samplings(results, []):
+        if record.id in read_samplings(results):
             return
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
