@@ -242,21 +242,19 @@ def check_shape(study: Study) -> None:
         if tuning is not None and tuning < 0:
             why = f"tuning_queries = {tuning}: not negative, 0 where nothing was tuned"
             raise refuse(f"strategies[{position}].tuning_queries", why)
-    seen: list[TaskSpec] = []
     for position, t in enumerate(study.tasks):
         if t.final_seed is not None and t.final_seed < 0:
             raise refuse(f"tasks[{position}].final_seed", f"final_seed = {t.final_seed}: not negative")
         for text in t.constraints:
             with of_field(f"tasks[{position}].constraints"):
                 Constraint.parse(text)
-        for other in (o for o in seen if o.name == t.name):
+        for other in (o for o in study.tasks[:position] if o.name == t.name):
             if (other.final, other.law) != (t.final, t.law):
                 why = f"task {t.name!r} is named twice with different final or law; it has one of each in a study"
                 raise refuse(f"tasks[{position}]", why)
             if other == t:
                 why = f"task {t.name!r} is named twice; a task has one final in a study"
                 raise refuse(f"tasks[{position}]", why)
-        seen.append(t)
 
 
 def _check_gate(gate: GateSpec) -> None:
