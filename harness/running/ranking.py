@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import UnknownArchitecture
 from harness.protocol import Evaluator, Truth, Validator
 from harness.records.lines import RankQuality
 from harness.records.specs import OutcomeSpec, SearchSpec
+from harness.running.feasible import row_of
 from harness.spaces import Architecture, SearchSpace
 from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
@@ -102,7 +102,7 @@ def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[A
     rows: list[int] = []
     twins = False
     for at in range(0, len(archs), 2 * n):
-        block = [i for i in range(at, min(at + 2 * n, len(archs))) if _row(validator, archs[i]) not in paid_rows]
+        block = [i for i in range(at, min(at + 2 * n, len(archs))) if row_of(validator, archs[i]) not in paid_rows]
         rows += block[: n - len(rows)]
         for i, key in zip(block, space.keys([archs[i] for i in block]), strict=True):
             if key in taken:
@@ -113,14 +113,6 @@ def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[A
         if len(keys) == n:
             break
     return Unseen(keys, rows if twins else None)
-
-
-def _row(validator: Validator, arch: Architecture) -> int:
-    """-1 for what the search's table lacks: it cannot be paid for."""
-    try:
-        return validator.row(arch)
-    except UnknownArchitecture:
-        return -1
 
 
 def enough(truth: Truth, order: npt.NDArray[np.int64], space: SearchSpace, n: int, paid: float) -> list[Architecture]:
