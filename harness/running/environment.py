@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -28,10 +28,8 @@ _PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optun
 def _static() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
