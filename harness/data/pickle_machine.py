@@ -284,16 +284,13 @@ class Machine:
         self.made((first, second, third))
 
     def _op_tuple(self) -> None:
-        items = self.marked()
-        self.made(tuple(items))
+        self.made(tuple(self.marked()))
 
     def _op_list(self) -> None:
-        items = self.marked()
-        self.made(items)
+        self.made(self.marked())
 
     def _op_append(self) -> None:
-        value = self.stack.pop()
-        self._extend([value])
+        self._extend([self.stack.pop()])
 
     def _op_appends(self) -> None:
         self._extend(self.marked())
