@@ -39,7 +39,7 @@ class Known:
     reader: Reader
 
     def present(self) -> bool:
-        return self.data.present(data_dir())
+        return self.data.present()
 
     def tasks_here(self) -> list[str]:
         """Those of its tasks that can be opened: their tables are here, or made when they are first used."""

@@ -70,7 +70,6 @@ def _checked(file: SourceFile, path: Path, *, keep: bool) -> str:
 
 def _download(file: SourceFile, part: Path, progress: Progress | None, patience: Patience) -> None:
     idle = 0
-    pause = patience.pause
     while True:
         before = part.stat().st_size if part.exists() else 0
         why = ""
@@ -95,8 +94,7 @@ def _download(file: SourceFile, part: Path, progress: Progress | None, patience:
                 f"{file.url}: given up after {idle} attempts that brought nothing ({why}); what has arrived is kept, "
                 "the same command resumes"
             )
-        time.sleep(0 if arrived else pause)
-        pause = patience.pause if arrived else 2 * pause
+        time.sleep(patience.pause * 2 ** (idle - 1) if idle else 0)
 
 
 def _continue(file: SourceFile, part: Path, progress: Progress | None, stall: float) -> bool:

@@ -6,6 +6,7 @@ import bz2
 import io
 import struct
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import IO, Any
 
 from harness.data.pickle_globals import set_state
@@ -46,7 +47,7 @@ class Machine:
         self.marks: list[list[Any]] = []
         self.memo: list[Any] = []
         self.texts: dict[bytes, str] = {}
-        self.slow = {ord(code): getattr(self, "_op_" + method) for code, method in _SLOW.items()}
+        self.slow = {ord(code): partial(getattr(self, "_op_" + name), *given) for code, (name, *given) in _SLOW.items()}
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -250,11 +251,8 @@ class Machine:
     def _op_frame(self) -> None:
         self.take(8)
 
-    def _op_true(self) -> None:
-        self.stack.append(True)
-
-    def _op_false(self) -> None:
-        self.stack.append(False)
+    def _op_constant(self, value: Any) -> None:
+        self.stack.append(value)
 
     def _op_pop(self) -> None:
         self.stack.pop()
@@ -262,35 +260,17 @@ class Machine:
     def _op_long1(self) -> None:
         self.stack.append(int.from_bytes(self.take(self.number(1)), "little", signed=True))
 
-    def _op_bytes1(self) -> None:
-        self.stack.append(self.take(self.number(1)))
+    def _op_bytes(self, width: int) -> None:
+        self.stack.append(self.take(self.number(width)))
 
-    def _op_bytes4(self) -> None:
-        self.stack.append(self.take(self.number(4)))
-
-    def _op_bytes8(self) -> None:
-        self.stack.append(self.take(self.number(8)))
+    def _op_text(self, width: int) -> None:
+        self.stack.append(self.take(self.number(width)).decode("utf-8"))
 
     def _op_bytearray8(self) -> None:
         self.made(bytearray(self.take(self.number(8))))
 
-    def _op_text4(self) -> None:
-        self.stack.append(self.take(self.number(4)).decode("utf-8"))
-
-    def _op_text8(self) -> None:
-        self.stack.append(self.take(self.number(8)).decode("utf-8"))
-
-    def _op_empty_list(self) -> None:
-        self.made([])
-
-    def _op_empty_dict(self) -> None:
-        self.made({})
-
-    def _op_empty_set(self) -> None:
-        self.made(set())
-
-    def _op_empty_tuple(self) -> None:
-        self.stack.append(())
+    def _op_empty(self, kind: Callable[[], Any]) -> None:
+        self.made(kind())
 
     def _op_tuple1(self) -> None:
         self.made((self.stack.pop(),))
@@ -304,16 +284,13 @@ class Machine:
         self.made((first, second, third))
 
     def _op_tuple(self) -> None:
-        items = self.marked()
-        self.made(tuple(items))
+        self.made(tuple(self.marked()))
 
     def _op_list(self) -> None:
-        items = self.marked()
-        self.made(items)
+        self.made(self.marked())
 
     def _op_append(self) -> None:
-        value = self.stack.pop()
-        self._extend([value])
+        self._extend([self.stack.pop()])
 
     def _op_appends(self) -> None:
         self._extend(self.marked())
@@ -362,7 +339,7 @@ class Machine:
             raise DataError(
                 f"{self.name}: byte {self.offset()}: refused: the file asks for {module}.{name}, which could run code"
             )
-        self.stack.append(_Callable(f"{module}.{name}", found))
+        self.stack.append(_Callable(found))
 
     def _op_reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -383,17 +360,20 @@ class Machine:
 class _Callable:
     """An allowed constructor on the stack. It is not callable, so that only REDUCE and NEWOBJ reach it."""
 
-    __slots__ = ("call", "name")
+    __slots__ = ("call",)
 
-    def __init__(self, name: str, call: Constructor) -> None:
-        self.name, self.call = name, call
+    def __init__(self, call: Constructor) -> None:
+        self.call = call
 
 
-_SLOW = {
-    "\x80": "proto", "\x95": "frame", "\x88": "true", "\x89": "false", "0": "pop", "\x8a": "long1", "C": "bytes1",
-    "B": "bytes4", "U": "bytes1", "T": "bytes4", "\x8e": "bytes8", "\x96": "bytearray8", "X": "text4", "\x8d": "text8",
-    "]": "empty_list", "}": "empty_dict", "\x8f": "empty_set", ")": "empty_tuple", "\x85": "tuple1", "\x86": "tuple2",
-    "\x87": "tuple3", "t": "tuple", "l": "list", "a": "append", "e": "appends", "d": "dict", "s": "setitem",
-    "u": "setitems", "\x90": "additems", "\x91": "frozenset", "c": "global", "\x93": "stack_global", "R": "reduce",
-    "\x81": "reduce", "b": "build", "Q": "persistent",
+_SLOW: dict[str, tuple[Any, ...]] = {
+    "\x80": ("proto",), "\x95": ("frame",), "0": ("pop",), "\x8a": ("long1",), "\x96": ("bytearray8",),
+    "\x88": ("constant", True), "\x89": ("constant", False), ")": ("constant", ()),
+    "C": ("bytes", 1), "U": ("bytes", 1), "B": ("bytes", 4), "T": ("bytes", 4), "\x8e": ("bytes", 8),
+    "X": ("text", 4), "\x8d": ("text", 8), "]": ("empty", list), "}": ("empty", dict), "\x8f": ("empty", set),
+    "\x85": ("tuple1",), "\x86": ("tuple2",), "\x87": ("tuple3",), "t": ("tuple",), "l": ("list",), "a": ("append",),
+    "e": ("appends",), "d": ("dict",), "s": ("setitem",), "u": ("setitems",), "\x90": ("additems",),
+    "\x91": ("frozenset",), "c": ("global",), "\x93": ("stack_global",), "R": ("reduce",), "\x81": ("reduce",),
+    "b": ("build",), "Q": ("persistent",),
 }  # fmt: skip
+"""The other opcodes: the method of each, and what it is given."""

@@ -18,12 +18,12 @@ from typing import IO, Any
 
 from harness.data.pickle_globals import STANDARD, Stub
 from harness.data.pickle_machine import Globals, Machine, OnEntry
-from harness.data.reading import open_file
+from harness.data.reading import GIB, open_file
 from harness.errors import DataError
 
 __all__ = ["GIB", "MIB", "Stub", "load_bytes", "load_path", "load_stream"]
 
-MIB, GIB = 1 << 20, 1 << 30
+MIB = 1 << 20
 _MALFORMED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 
 

@@ -13,11 +13,11 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -269,7 +269,10 @@ def write_table(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        with _scratch(folder) as scratch:
+        beside = f".{folder.name}.partial-"
+        with TemporaryDirectory(prefix=beside, dir=folder.parent, ignore_cleanup_errors=True) as made:
+            scratch = Path(made)
+            scratch.chmod(0o755)
             written = {name: _write_column(scratch / f"{name}.npy", array) for name, array in columns.items()}
             meta = TableMeta(
                 benchmark=benchmark, rows=rows, source=source, source_sha256=source_sha256, version=version,
@@ -326,17 +329,6 @@ def _write_bytes(path: Path, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-@contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder``, removed afterwards unless it was moved into place."""
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
-    try:
-        scratch.chmod(0o755)
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _aside(folder: Path) -> Path:

@@ -89,8 +89,8 @@ def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settin
         settings.cluster,
     )
     engine = scorer.evaluators.registry.load("executor", settings.executor)()
-    engine.open(work, jobs=settings.workers)
     try:
+        engine.open(work, jobs=settings.workers)
         stream = engine.execute(items, work, jobs=settings.workers, started=lambda item: None)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:

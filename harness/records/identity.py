@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -37,11 +38,8 @@ def code_version(module: str, distribution_name: str) -> dict[str, str]:
     sources = _sources(package)
     as_installed = False
     if distribution_name:
-        try:
+        with suppress(PackageNotFoundError):
             dist = distribution(distribution_name)
-        except PackageNotFoundError:
-            pass
-        else:
             found["version"] = dist.version
             as_installed = bool(sources) and _recorded(dist, sources)
     if not as_installed:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.errors import RecordError
 from harness.records.store import FILES, Folder, read_folder
@@ -27,13 +27,10 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
             raise RecordError(f"{folder} holds no study; is it the folder of one?")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            _join(folders, part)
-            read_folder(part)
+        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True) as part:
+            _join(folders, Path(part))
+            read_folder(Path(part))
             os.rename(part, out)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise RecordError(f"{out} cannot be written: {error.strerror}") from error
     return read_folder(out)

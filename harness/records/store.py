@@ -127,44 +127,42 @@ def _no_collections() -> Iterator[None]:
 
 def _read_files(path: Path) -> Folder:
     found = Folder(path)
-    found.searches = _read(path, SearchRecord, found.problems, found.sharing)
-    found.outcomes = _read(path, OutcomeRecord, found.problems, found.sharing)
-    found.trainings = _read(path, TrainingRecord, found.problems, found.sharing)
-    found.samplings = read_samplings(path, found.problems)
-    found.ingested = _read(path, IngestedRecord, found.problems, found.sharing)
-    seen: set[str] = set()
-    for _, plan in _lines(path, PlanRecord, found.problems):
-        if plan.id not in seen:
-            seen.add(plan.id)
-            found.plans.append(plan)
-    for _, replay in _lines(path, ReplayRecord, found.problems):
+    found.searches = _read(found, SearchRecord)
+    found.outcomes = _read(found, OutcomeRecord)
+    found.trainings = _read(found, TrainingRecord)
+    found.samplings = _read(found, SamplingRecord)
+    found.ingested = _read(found, IngestedRecord)
+    plans = {plan.id: plan for _, plan in _lines(path / FILES[PlanRecord], PlanRecord, found.problems)}
+    found.plans = list(plans.values())
+    for _, replay in _lines(path / FILES[ReplayRecord], ReplayRecord, found.problems):
         known = found.replays.get(replay.search)
         if known is None or known.differs is None:
             found.replays[replay.search] = replay
     return found
 
 
-def read_samplings(path: Path, problems: list[Problem]) -> dict[str, SamplingRecord]:
-    """Random sampling by id, of a study's folder or of the folder of all studies."""
-    return _read(path, SamplingRecord, problems, Sharing())
+def read_samplings(path: Path) -> dict[str, SamplingRecord]:
+    """Random sampling by id, of the folder of all studies."""
+    return _read(Folder(path), SamplingRecord)
 
 
-def _read(path: Path, kind: type[_Kind], problems: list[Problem], sharing: Sharing) -> dict[str, _Kind]:
+def _read(folder: Folder, kind: type[_Kind]) -> dict[str, _Kind]:
+    file = folder.path / FILES[kind]
     found: dict[str, _Kind] = {}
     place: dict[str, int] = {}
-    for number, record in _lines(path, kind, problems):
+    for number, record in _lines(file, kind, folder.problems):
         if record.id != record.spec.id:
             why = "its id is not the digest of its specification, so it was edited or other code wrote it; left out"
-            problems.append(Problem(str(path / FILES[kind]), number, why))
+            folder.problems.append(Problem(str(file), number, why))
             continue
         earlier = found.get(record.id)
         if earlier is None or (_failed(earlier) and not _failed(record)):
-            found[record.id], place[record.id] = sharing(record), number
+            found[record.id], place[record.id] = folder.sharing(record), number
         elif _failed(record) or _says(earlier) == _says(record):
             continue
         else:
             raise RecordError(
-                f"{path / FILES[kind]}: lines {place[record.id]} and {number} are both {record.id} and say different "
+                f"{file}: lines {place[record.id]} and {number} are both {record.id} and say different "
                 "things: one was edited, or the code is not deterministic; remove the wrong line "
                 "(nas-harness results verify finds it)"
             )
@@ -180,9 +178,8 @@ def _says(record: Any) -> bytes:
     return _encoder.encode(plain)
 
 
-def _lines(path: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tuple[int, Any]]:
+def _lines(file: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tuple[int, Any]]:
     """The whole lines of one file with their numbers; others go to ``problems``. Raises RecordError."""
-    file = path / FILES[kind]
     try:
         with open_file(file) as stream:
             yield from _records(file, stream, kind, problems)

@@ -7,8 +7,9 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -59,6 +60,7 @@ class Registry:
     broken: list[Broken] = field(default_factory=list)
     manager: pluggy.PluginManager = field(init=False)
     _distributions: dict[str, str] = field(init=False, default_factory=dict)
+    _protocols: dict[str, TrainingProtocol] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.manager = _new_manager()
@@ -169,26 +171,13 @@ class Registry:
         """Every protocol whose libraries are installed, by name. Raises PluginError for one that does not load."""
         return {n: self.protocol(n) for n in self.names("protocol") if self.find("protocol", n).status == "ok"}
 
-    @cached_property
-    def _protocols(self) -> dict[str, TrainingProtocol]:
-        return {}
-
     def tasks(self) -> dict[str, Task]:
         """Every task of every protocol that loads, by name; ``nas-harness list tasks`` says which do not."""
         found: dict[str, Task] = {}
         for name in self.names("protocol"):
-            try:
-                found.update(self._tasks_of(name))
-            except PluginError:  # a broken protocol does not hide the tasks of the others
-                continue
+            with suppress(Exception):  # a broken protocol does not hide the tasks of the others
+                found.update({t.name: t for t in self.protocol(name).tasks()})
         return found
-
-    def _tasks_of(self, protocol: str) -> dict[str, Task]:
-        made = self.protocol(protocol)
-        try:
-            return {t.name: t for t in made.tasks()}
-        except Exception as error:
-            raise PluginError(f"protocol {protocol!r} lists no tasks: {type(error).__name__}: {error}") from error
 
     def task(self, name: str) -> Task:
         """The task of that name. Raises UnknownName with the nearest ones, PluginError."""

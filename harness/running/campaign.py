@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 
 from harness.errors import StudyError, counted
+from harness.protocol import Floats
 from harness.records.lines import SamplingRecord, TrainingRecord
 from harness.records.runs import Run
-from harness.records.specs import TrainingSpec
+from harness.records.specs import OutcomeSpec, TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
@@ -32,6 +33,7 @@ from harness.running.settings import Settings
 from harness.running.study import MATCHED, Study
 from harness.running.time_left import TimeLeft
 from harness.running.worker import preparation_of
+from harness.spaces import Architecture
 
 _MOST_LOSSES = 3
 """So often an item may be lost; the last time it is carried out alone."""
@@ -86,7 +88,7 @@ def _carry_out(
     plan = make_plan(study, registry, scorer.evaluators)
     folder = results / study.name
     found = read_folder(folder)
-    known = read_samplings(results, [])
+    known = read_samplings(results)
     # Random sampling may refuse the study: this is found out before anything is written.
     sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
     campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
@@ -151,7 +153,6 @@ class _Campaign:
             self.folder / LOGS,
             settings.cluster,
         )
-        self.outcome_specs = {o.id: o for of in self.plan.outcomes.values() for o in of}
         self.pairs = {
             pair: (cell.setting, cell.entry)
             for cell in self.plan.record.cells
@@ -212,12 +213,14 @@ class _Campaign:
 
     def sampling_of(self, sampled: Sampled) -> SamplingRecord | None:
         """Random sampling of a task that trains; None until every draw is trained."""
-        records = [self.found.trainings.get(spec.id) for spec in sampled.trainings]
-        if any(r is None for r in records):
+        if any(spec.id not in self.found.trainings for spec in sampled.trainings):
             return None
-        spec = next(s for s, t in zip(self.plan.samplings, self.plan.tasks, strict=True) if t is sampled.t)
-        scores = np.array([np.nan if r is None or r.score is None else r.score for r in records])
-        return drawn_sampling(sampled.t, spec, scores)
+        return drawn_sampling(sampled.t, sampled.spec, self._scores(sampled.trainings))
+
+    def _scores(self, trainings: Sequence[TrainingSpec]) -> Floats:
+        """Final scores of trainings that are over, float64 [n]; NaN where one failed."""
+        scores = [self.found.trainings[spec.id].score for spec in trainings]
+        return np.array(scores, dtype=np.float64)  # None becomes NaN
 
     # -- what is missing --------------------------------------------------------------------------------------------
 
@@ -366,17 +369,18 @@ class _Campaign:
     def _finish_outcomes(self) -> None:
         """Outcomes whose final trainings are all there."""
         for search, spec in list(waiting(self.plan, self.found)):
-            records = {a: self.found.trainings.get(training_of(spec, a).id) for a in answers_of(search, spec)}
-            if any(r is None for r in records.values()):
+            trainings = [training_of(spec, arch) for arch in answers_of(search, spec)]
+            records = [self.found.trainings[t.id] for t in trainings if t.id in self.found.trainings]
+            if len(records) < len(trainings):
                 continue
 
-            def scores_of(archs: Sequence[Any], known: Any = records) -> Any:
-                return np.array([np.nan if (s := known[a].score) is None else s for a in archs], dtype=np.float64)
+            def scores_of(archs: Sequence[Architecture], spec: OutcomeSpec = spec) -> Floats:
+                return self._scores([training_of(spec, arch) for arch in archs])
 
             evaluator = self.scorer.evaluators(spec.task)
             record = outcome_of(spec, search, evaluator, self.scorer.rows(spec, search.spec), scores_of)
             if record.status != "ok":
-                why = next((r.error for r in records.values() if r is not None and r.error), None)
+                why = next((r.error for r in records if r.error), None)
                 record = msgspec.structs.replace(record, error=f"the final training failed: {why}")
             self._store(record, self.found.outcomes)
             self._tell(search.id, spec.id)

@@ -21,7 +21,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import msgspec
@@ -130,9 +129,7 @@ class Pool:
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def start(self) -> None:
@@ -286,9 +283,12 @@ class Pool:
         now = time.monotonic()
         found = []
         for worker in [w for w in self._workers if (w.key is not None or w.pid is None) and w.deadline < now]:
-            if worker.pid is None and self._template is not None:
-                self._template.process.kill()
             found += self._lose(worker, "its worker did not answer")
+            if worker.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+            elif self._template is not None:
+                self._template.process.kill()
         return found
 
     def _until_next_deadline(self) -> float | None:
@@ -298,12 +298,8 @@ class Pool:
     # -- ending -----------------------------------------------------------------------------------------------------
 
     def _lose(self, worker: _Worker, why: str) -> list[Outcome]:
-        key = worker.key
         self._dismiss(worker)
-        if worker.pid is not None and why == "its worker did not answer":
-            with suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGKILL)
-        return [] if key is None else [Outcome(key, "lost", told=why)]
+        return [] if worker.key is None else [Outcome(worker.key, "lost", told=why)]
 
     def _dismiss(self, worker: _Worker) -> None:
         """Its keeper sees the end of the socket, ends what is under way, and ends."""

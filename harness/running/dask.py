@@ -60,7 +60,6 @@ class DaskCluster(Executor):
             self._client = Client(cluster, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
             self._client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
-            self.close()
             at = "of this machine" if work.cluster is None else f"at {work.cluster}"
             raise HarnessError(f"no Dask cluster with workers {at}: {error or type(error).__name__}") from error
         threads = self._client.nthreads()
@@ -72,11 +71,7 @@ class DaskCluster(Executor):
             session=self._session, preparation=work.preparation, memory=work.memory, sharing=sharing
         )
         self._terms = msgspec.msgpack.encode(terms)
-        try:
-            self._refuse_others(list(threads))
-        except BaseException:
-            self.close()
-            raise
+        self._refuse_others(list(threads))
         with suppress(KeyError):  # a scheduler without a dashboard
             self.note = f"Dask's dashboard is at {self._client.dashboard_link}"
 

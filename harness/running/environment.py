@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -28,10 +28,8 @@ _PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optun
 def _static() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -58,13 +56,13 @@ def single_thread() -> Iterator[None]:
     Two processes with two torch threads each on two cores run 30 to 150 times slower than with one.
     """
     torch: Any = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch is not None else None
-    if torch is not None and threads != 1:
+    threads = 1 if torch is None else torch.get_num_threads()
+    if threads != 1:
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        if torch is not None and threads != 1:
+        if threads != 1:
             torch.set_num_threads(threads)
 
 

@@ -162,11 +162,7 @@ class LocalProcesses(Executor):
     def open(self, work: Work, *, jobs: int | None) -> None:
         self._jobs = jobs or default_jobs()
         self._pool = pool_of(work, self._jobs, logs=work.logs)
-        try:
-            self._pool.start()
-        except CannotStart:
-            self.close()
-            raise
+        self._pool.start()
         if self._pool.threads:
             self.note = (
                 "each run imports everything anew, since an import left threads that no fork survives: "

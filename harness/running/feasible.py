@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import StudyError, UnknownArchitecture
-from harness.protocol import Evaluator, Floats, Truth
+from harness.protocol import Evaluator, Floats, Truth, Validator
 from harness.search.constraints import Constraint
 from harness.spaces import Architecture
 
@@ -46,6 +46,14 @@ def feasible(
     return found
 
 
+def row_of(validator: Validator, arch: Architecture) -> int:
+    """-1 for what the search's table lacks: it cannot be paid for."""
+    try:
+        return validator.row(arch)
+    except UnknownArchitecture:
+        return -1
+
+
 class FeasibleRows:
     """Every feasible row of a recorded task with its final and its validation score.
 
@@ -56,9 +64,9 @@ class FeasibleRows:
         self, evaluator: Evaluator, search: Evaluator, truth: Truth, constraints: tuple[Constraint, ...]
     ) -> None:
         self.evaluator, self.search, self.truth = evaluator, search, truth
-        archs = [truth.architectures[i] for i in range(len(truth.final))] if constraints else []
-        mask = feasible(search, archs, constraints) if constraints else np.ones(len(truth.final), dtype=np.bool_)
-        self.mask: npt.NDArray[np.bool_] = mask & ~np.isnan(truth.final)
+        self.mask: npt.NDArray[np.bool_] = ~np.isnan(truth.final)
+        if constraints:
+            self.mask &= feasible(search, [truth.architectures[i] for i in range(len(truth.final))], constraints)
         self.final: Floats = truth.final[self.mask]
 
     @cached_property
@@ -69,14 +77,8 @@ class FeasibleRows:
         found = self.search.truth(self.search.task.finals[0])
         if found is None or found.valid is None:
             return None
-        at = np.full(len(self.mask), -1)
-        validator = self.search.validator()
-        for i in np.flatnonzero(self.mask).tolist():
-            try:
-                at[i] = validator.row(self.truth.architectures[i])
-            except UnknownArchitecture:
-                continue
-        rows = at[self.mask]
+        validator, archs = self.search.validator(), self.truth.architectures
+        rows = np.array([row_of(validator, archs[i]) for i in np.flatnonzero(self.mask).tolist()], dtype=np.int64)
         return np.where(rows < 0, np.nan, found.valid[rows])
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.records.lines import SearchRecord
-from harness.records.specs import OutcomeSpec, TrainingSpec
+from harness.records.specs import OutcomeSpec, SamplingSpec, TrainingSpec
 from harness.records.store import Folder
 from harness.running.plan import Plan
 from harness.running.scoring import candidates
@@ -32,8 +32,8 @@ def answers_of(search: SearchRecord, spec: OutcomeSpec) -> list[Architecture]:
     return candidates(spec, search) + ([i.arch for i in search.incumbents] if spec.incumbents else [])
 
 
-def training_of(spec: OutcomeSpec, arch: Architecture) -> TrainingSpec:
-    """The final training of an answer."""
+def training_of(spec: OutcomeSpec | SamplingSpec, arch: Architecture) -> TrainingSpec:
+    """The final training of an answer, or of a draw of random sampling."""
     assert spec.final_seed is not None
     return TrainingSpec(
         task=spec.task, final=spec.final, final_seed=spec.final_seed, arch=arch, data_digest=spec.data_digest

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from harness.records.runs import Run
 from harness.registry import Registry
 
 
-class Listener(Protocol):
-    """It hears about the progress of a study. The coordinator calls every method."""
+class Listener:
+    """It hears about the progress of a study. The coordinator calls every method; by default none does anything."""
 
     def stage(self, what: str, total: int, already: int) -> None:
         """A stage begins: ``total`` items, such as runs, of which ``already`` are there."""
@@ -28,26 +28,12 @@ class Listener(Protocol):
     def finished(self, title: str, said: str, failed: bool) -> None:
         """What came of a run or a final training."""
 
-    def note(self, message: str) -> None: ...
-
-
-class Silent:
-    """A listener that does nothing."""
-
-    def stage(self, what: str, total: int, already: int) -> None:
-        return
-
-    def started(self, title: str) -> None:
-        return
-
-    def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
-        return
-
-    def finished(self, title: str, said: str, failed: bool) -> None:
-        return
-
     def note(self, message: str) -> None:
-        return
+        """What a user should know."""
+
+
+class Silent(Listener):
+    """A listener that does nothing."""
 
 
 @dataclass

@@ -21,7 +21,7 @@ _FEW = 50
 _SECONDS_BETWEEN_LINES = 60.0
 
 
-class _Counts:
+class _Counts(Listener):
     """What is under way, and what came of a stage so far."""
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class Bar(_Counts):
         self.progress.console.print(f"note: {message}")
 
 
-class LogFile:
+class LogFile(Listener):
     """Each event as a line of JSON, beside what another listener shows."""
 
     def __init__(self, file: BinaryIO, beside: Listener) -> None:

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import UnknownArchitecture
 from harness.protocol import Evaluator, Truth, Validator
 from harness.records.lines import RankQuality
 from harness.records.specs import OutcomeSpec, SearchSpec
+from harness.running.feasible import row_of
 from harness.spaces import Architecture, SearchSpace
 from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
@@ -102,7 +102,7 @@ def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[A
     rows: list[int] = []
     twins = False
     for at in range(0, len(archs), 2 * n):
-        block = [i for i in range(at, min(at + 2 * n, len(archs))) if _row(validator, archs[i]) not in paid_rows]
+        block = [i for i in range(at, min(at + 2 * n, len(archs))) if row_of(validator, archs[i]) not in paid_rows]
         rows += block[: n - len(rows)]
         for i, key in zip(block, space.keys([archs[i] for i in block]), strict=True):
             if key in taken:
@@ -113,14 +113,6 @@ def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[A
         if len(keys) == n:
             break
     return Unseen(keys, rows if twins else None)
-
-
-def _row(validator: Validator, arch: Architecture) -> int:
-    """-1 for what the search's table lacks: it cannot be paid for."""
-    try:
-        return validator.row(arch)
-    except UnknownArchitecture:
-        return -1
 
 
 def enough(truth: Truth, order: npt.NDArray[np.int64], space: SearchSpace, n: int, paid: float) -> list[Architecture]:
@@ -140,24 +132,20 @@ def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, pa
     """What a run's order says. Raises ValueError where the ranker does not give one finite number each."""
     from harness.statistics.metrics import preferences
 
+    def of(places: Sequence[int]) -> tuple[float, ...]:
+        """The ranker's number for each; of fewer than two there is no order."""
+        return tuple(_ask(ranker, [drawn.archs[i] for i in places]).tolist()) if len(places) > 1 else ()
+
     found = unseen(drawn.archs, validator, paid, drawn.n)
-    rows: tuple[int, ...] | None = None
-    of_rows: tuple[float, ...] = ()
-    if found.rows is not None:
-        rows = tuple(found.rows)
-        of_rows = tuple(_ask(ranker, [drawn.archs[i] for i in rows]).tolist()) if len(rows) > 1 else ()
-    archs = [drawn.archs[i] for i in found.keys]
-    if len(archs) < 2:
-        return Learned(outcome=outcome, keys=tuple(found.keys), rows=rows, of_rows=of_rows)
-    of_keys = _ask(ranker, archs)
+    of_rows, of_keys = of(found.rows or ()), of(found.keys)
     prefers: bytes | None = None
-    if isinstance(ranker, Comparing):
-        prefers = np.packbits(preferences(ranker.compare, archs)).tobytes()
+    if of_keys and isinstance(ranker, Comparing):
+        prefers = np.packbits(preferences(ranker.compare, [drawn.archs[i] for i in found.keys])).tobytes()
     return Learned(
         outcome=outcome,
         keys=tuple(found.keys),
-        of_keys=tuple(of_keys.tolist()),
-        rows=rows,
+        of_keys=of_keys,
+        rows=None if found.rows is None else tuple(found.rows),
         of_rows=of_rows,
         prefers=prefers,
     )
@@ -180,11 +168,14 @@ def rank_quality(
         return RankQuality(None, None, None, None, len(kept), of_rows, n_rows)
     predicted = np.array(said.of_keys)
     final = sign * truth.final[kept]
-    valid = None if truth.valid is None else sign * truth.valid[kept]
-    ok = None if valid is None else ~np.isnan(valid)
+    of_valid = None
+    if truth.valid is not None:
+        valid = sign * truth.valid[kept]
+        seen = ~np.isnan(valid)
+        of_valid = ktau(predicted[seen], valid[seen])
     return RankQuality(
         test=ktau(predicted, final),
-        valid=None if valid is None or ok is None else ktau(predicted[ok], valid[ok]),
+        valid=of_valid,
         eq13=ktau_eq13(predicted, final),
         ctnas=_ktau_ctnas(said, predicted, final),
         n=len(kept),

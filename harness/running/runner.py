@@ -77,10 +77,9 @@ class Runner:
             found = self._searched(spec, oracle)
             record = _record(spec, search, oracle, found)
             ranker = found.strategy.ranker
-            asked = record.status == "ok" and ranker is not None
             return Product(
                 search=record,
-                learned=self._learned(item, ranker, oracle) if asked and ranker is not None else (),
+                learned=self._learned(item, ranker, oracle) if record.status == "ok" and ranker is not None else (),
                 queries=queries_npz(oracle) if keep_queries else None,
             )
 

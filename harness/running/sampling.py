@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from harness.protocol import Floats, Truth
 from harness.records.identity import stream
 from harness.records.lines import SamplingRecord
 from harness.records.specs import SamplingSpec, TrainingSpec
-from harness.records.store import Folder, read_samplings
+from harness.records.store import SAMPLINGS, Folder, read_samplings
 from harness.running.feasible import FeasibleRows, feasible
+from harness.running.finals import training_of
 from harness.running.plan import OpenTask
 from harness.spaces import Architecture
 from harness.spaces.base import under_law
@@ -40,17 +41,15 @@ def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRec
     draws = rows.final[rng.choice(len(rows.final), size=STORED_DRAWS, p=p)]
     score, search_score = t.evaluator.score, t.search.score
     seen = rows.valid
-    usable = None if seen is None else ~np.isnan(seen)
-    best_validated = rows.best_validated()
     known: dict[str, float | None] = {}
-    if seen is not None and usable is not None and usable.any():
-        opposite = type(search_score)(higher_is_better=not search_score.higher_is_better)
+    if seen is not None and (usable := ~np.isnan(seen)).any():
         known = {
             "best_valid": rows.best_valid,
-            "worst_valid": opposite.best(seen),
+            "worst_valid": float(search_score.sign * np.nanmin(search_score.sign * seen)),
             "valid_mean": float(np.average(seen[usable], weights=p[usable])) if p[usable].sum() > 0 else None,
             "ktau_valid": ktau(search_score.sign * seen[usable], score.sign * rows.final[usable]),
         }
+    best_validated, tied = rows.best_validated() or (None, None)
     return _record(
         t,
         spec,
@@ -58,8 +57,8 @@ def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRec
         mean=mean,
         std=float(np.sqrt(p @ (rows.final - mean) ** 2)),
         draws=draws.tolist(),
-        best_validated=None if best_validated is None else best_validated[0],
-        tied=None if best_validated is None else best_validated[1],
+        best_validated=best_validated,
+        tied=tied,
         **known,
     )
 
@@ -109,15 +108,6 @@ def draws_of(t: OpenTask, spec: SamplingSpec) -> list[Architecture]:
     )
 
 
-def trainings_of(spec: SamplingSpec, archs: Sequence[Architecture]) -> list[TrainingSpec]:
-    """The final trainings of the draws, in order."""
-    assert spec.final_seed is not None
-    return [
-        TrainingSpec(task=spec.task, final=spec.final, final_seed=spec.final_seed, arch=a, data_digest=spec.data_digest)
-        for a in archs
-    ]
-
-
 def _and(spec: SamplingSpec) -> str:
     return ", ".join(map(str, spec.constraints))
 
@@ -147,6 +137,7 @@ class Sampled:
     """Random sampling of a task: its record, or the final trainings that it needs."""
 
     t: OpenTask
+    spec: SamplingSpec
     record: SamplingRecord | None
     trainings: tuple[TrainingSpec, ...] = ()
 
@@ -155,21 +146,21 @@ def sampled_of(t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, 
     """Raises StudyError where a task's constraints leave nothing to draw."""
     record = found.samplings.get(spec.id) or known.get(spec.id)
     if record is not None:
-        return Sampled(t, record)
+        return Sampled(t, spec, record)
     truth = t.evaluator.truth(spec.final)
     if truth is not None:
-        return Sampled(t, exact_sampling(t, spec, truth))
+        return Sampled(t, spec, exact_sampling(t, spec, truth))
     archs = draws_of(t, spec)
     if not t.trains:
-        return Sampled(t, drawn_sampling(t, spec, t.evaluator.final_scores(archs, final=spec.final).scores))
-    return Sampled(t, None, tuple(trainings_of(spec, archs)))
+        return Sampled(t, spec, drawn_sampling(t, spec, t.evaluator.final_scores(archs, final=spec.final).scores))
+    return Sampled(t, spec, None, tuple(training_of(spec, arch) for arch in archs))
 
 
 def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) -> None:
     """Write it into the folder of all studies: one line in one write, so that concurrent studies do not mix lines."""
-    path = results / "samplings.jsonl"
+    path = results / SAMPLINGS
     try:
-        if record.id in read_samplings(results, []):
+        if record.id in read_samplings(results):
             return
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

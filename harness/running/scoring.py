@@ -40,7 +40,6 @@ def outcome_of(
     evaluator: Evaluator,
     rows: FeasibleRows | None,
     scores_of: FinalScoresOf,
-    ktau: RankQuality | None = None,
 ) -> OutcomeRecord:
     """Score the answer of a search. rows: the task's, where they are known.
 
@@ -60,7 +59,6 @@ def outcome_of(
         split=evaluator.final_split,
         incumbents=incumbents,
         scores=[None if np.isnan(x) else float(x) for x in every] if spec.final_seed is None else [],
-        ktau=ktau,
         provenance={"task": evaluator.provenance(), "data_digest": evaluator.data_digest},
     )
     if np.isnan(scores).all():

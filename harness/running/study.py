@@ -211,14 +211,11 @@ def _line_of(text: str, path: str) -> int | None:
 def check_shape(study: Study) -> None:
     """Find contradictions, as far as that needs no plugin. Raises StudyError with the field that is wrong."""
 
-    def refuse(field: str, why: str) -> StudyError:
-        error = StudyError(why)
-        error.field = field
-        return error
+    def refuse(field: str, why: str) -> HarnessError:
+        return _about(field, StudyError(why))
 
     if study.gate is not None:
         _check_gate(study.gate)
-
     if not NAME.fullmatch(study.name):
         raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
     if study.seeds < 1:
@@ -245,40 +242,33 @@ def check_shape(study: Study) -> None:
         if tuning is not None and tuning < 0:
             why = f"tuning_queries = {tuning}: not negative, 0 where nothing was tuned"
             raise refuse(f"strategies[{position}].tuning_queries", why)
-    seen: list[TaskSpec] = []
     for position, t in enumerate(study.tasks):
         if t.final_seed is not None and t.final_seed < 0:
             raise refuse(f"tasks[{position}].final_seed", f"final_seed = {t.final_seed}: not negative")
         for text in t.constraints:
             with of_field(f"tasks[{position}].constraints"):
                 Constraint.parse(text)
-        for other in (o for o in seen if o.name == t.name):
+        for other in (o for o in study.tasks[:position] if o.name == t.name):
             if (other.final, other.law) != (t.final, t.law):
                 why = f"task {t.name!r} is named twice with different final or law; it has one of each in a study"
                 raise refuse(f"tasks[{position}]", why)
-            if (other.search_task, other.constraints, other.as_small_as, other.final_seed) == (
-                t.search_task,
-                t.constraints,
-                t.as_small_as,
-                t.final_seed,
-            ):
+            if other == t:
                 why = f"task {t.name!r} is named twice; a task has one final in a study"
                 raise refuse(f"tasks[{position}]", why)
-        seen.append(t)
 
 
 def _check_gate(gate: GateSpec) -> None:
     """Raises GateError for a margin, and StudyError for an alpha, that is out of range."""
-    error: HarnessError | None = None
     if not 0 < gate.margin < math.inf:
         why = f"margin = {gate.margin:g}: above 0 and finite, or nothing can be shown not to be worse"
-        error = GateError("margin", why)
-        error.field = "gate.margin"
-    elif not 0 < gate.alpha < 0.5:
-        error = StudyError(f"alpha = {gate.alpha:g}: above 0 and below 0.5, such as 0.05")
-        error.field = "gate.alpha"
-    if error is not None:
-        raise error
+        raise _about("gate.margin", GateError("margin", why))
+    if not 0 < gate.alpha < 0.5:
+        raise _about("gate.alpha", StudyError(f"alpha = {gate.alpha:g}: above 0 and below 0.5, such as 0.05"))
+
+
+def _about(field: str, error: HarnessError) -> HarnessError:
+    error.field = field
+    return error
 
 
 def resolve_entries(study: Study, registry: Registry) -> list[Entry]:

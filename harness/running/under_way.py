@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from harness.running.environment import environment_with
+
 FOLDER = "NAS_HARNESS_UNDER_WAY"
 """When set: the folder that trainings write their line to."""
 
@@ -21,16 +23,8 @@ FOLDER = "NAS_HARNESS_UNDER_WAY"
 @contextmanager
 def watched() -> Iterator[Path]:
     """A folder for the lines of all processes that are started meanwhile on this machine."""
-    before = os.environ.get(FOLDER)
-    with TemporaryDirectory(prefix="nas-harness-") as folder:
-        os.environ[FOLDER] = folder
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ[FOLDER]
-            else:
-                os.environ[FOLDER] = before
+    with TemporaryDirectory(prefix="nas-harness-") as folder, environment_with({FOLDER: folder}):
+        yield Path(folder)
 
 
 def tell(line: str | None) -> None:
