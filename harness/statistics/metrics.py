@@ -21,7 +21,6 @@ __all__ = [
     "ktau_eq13",
     "ktau_pairwise",
     "ktau_of_preferences",
-    "ktau_pairwise_compare",
     "preferences",
     "rank",
     "regret",
@@ -144,22 +143,6 @@ def ktau_pairwise(learned: ArrayLike, true: ArrayLike) -> float | None:
         int(np.count_nonzero((learned[i] >= learned[i + 1 :]) == (true[i] >= true[i + 1 :]))) for i in range(n - 1)
     )
     return 2.0 * agreed / math.comb(n, 2) - 1.0
-
-
-def ktau_pairwise_compare(
-    compare: Callable[[Sequence[Item], Sequence[Item]], ArrayLike],
-    items: Sequence[Item],
-    true: ArrayLike,
-    *,
-    pairs_at_once: int = 1 << 16,
-) -> float | None:
-    """CTNAS's tau of a comparator: mean over i < j of `sign(compare(i, j) - 0.5) * sign(true_i - true_j)`.
-
-    `true`: [n], one for each item. The others: of `preferences`. None for n < 2.
-    """
-    if len(items) != (n := finite_vector(true, "true").size):
-        raise ValueError(f"{len(items)} items but {n} true scores")
-    return ktau_of_preferences(preferences(compare, items, pairs_at_once=pairs_at_once), true)
 
 
 def preferences(
