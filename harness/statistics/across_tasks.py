@@ -18,23 +18,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "FEWEST_TASKS",
-    "Friedman",
-    "Improvement",
-    "Profile",
-    "friedman",
-    "mean_over_tasks_interval",
-    "mean_ranks",
-    "nemenyi",
-    "normalised",
-    "performance_profile",
-    "probability_of_improvement",
-    "rank_intervals",
-    "task_ranks",
-    "tie_groups",
-]
-
 FEWEST_TASKS = 5
 """The fewest tasks for an interval of ranks and for the Friedman test."""
 RESAMPLES = 2000

@@ -19,25 +19,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "ALPHA",
-    "FEWEST_RUNS",
-    "Interval",
-    "MannWhitney",
-    "Verdict",
-    "brunner_munzel",
-    "holm",
-    "iqm",
-    "mann_whitney",
-    "ri_interval",
-    "ri_interval_estimated",
-    "std",
-    "student_t",
-    "t_interval",
-    "verdict",
-    "welch_intervals",
-]
-
 ALPHA = 0.05
 FEWEST_RUNS = 5
 EXACT_UP_TO = 60  # runs of both sides together; C(60, 30) = 1.2e17 still counts exactly in int64

@@ -15,19 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "finite_vector",
-    "ktau",
-    "ktau_eq13",
-    "ktau_pairwise",
-    "ktau_of_preferences",
-    "preferences",
-    "rank",
-    "regret",
-    "relative_improvement",
-    "ri_paper",
-]
-
 Item = TypeVar("Item")
 _ALL_PAIRS = 2000
 
