@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import msgspec
 
 from harness.errors import counted
 from harness.reading import numbers
@@ -25,17 +23,13 @@ _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epoc
 """Columns that a narrow terminal leaves out, the last first."""
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"settings": source.settings}
-
-
 def _tables(source: Source) -> list[Table]:
     tables = [_table(setting, source.choice.wide) for setting in source.settings]
     problems = tuple(f"note: {problem}" for problem in source.study.problems)
     return [Table(f"study {source.study.study}"), *tables, Table("", legend=_LEGEND, footnotes=problems)]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"settings": source.settings}, _tables)
 
 
 @dataclass(frozen=True, slots=True)
