@@ -67,10 +67,7 @@ def _table(setting: SettingSummary, wide: bool) -> Table:
 def _notes(setting: SettingSummary) -> tuple[str, ...]:
     score, sampling = setting.score, setting.random_sampling
     places = numbers.decimals(score.unit if score else None)
-    what = f"{setting.split or ''} {score.name if score else 'score'}".strip()
-    if score is not None:
-        what += f" in {score.unit}" if score.unit else ""
-        what += "" if score.higher_is_better else ", lower is better"
+    what = f"{setting.split or ''} {numbers.score(score) if score else 'score'}".strip()
     s = setting.setting
     about = f"{what}, final {s.final}; law {s.law}; budget {numbers.budget(s.budget)}"
     if sampling.mean is None:
@@ -130,7 +127,7 @@ def _verdict_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
         places = 1 if large and not wide else 2
         found += [
             _Cells("RI %", True, lambda e: numbers.number(e.ri, places, signed=True)),
-            _Cells("95 % of RI", False, lambda e: _interval(e, places)),
+            _Cells("95 % of RI", False, lambda e: numbers.ri_interval(e, places)),
         ]
         if wide:
             found.append(_Cells("RI paper", True, lambda e: numbers.number(e.ri_paper, places, signed=True)))
@@ -232,14 +229,6 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
 
 def _ends(entry: EntrySummary) -> str:
     return ", ".join(f"{runs} {why}" for why, runs in entry.ended_by.items())
-
-
-def _interval(entry: EntrySummary, places: int) -> str:
-    """The interval with its mark. One without width says nothing and is left out."""
-    if entry.interval == "tied" and entry.ri_low == entry.ri_high:
-        return "*"
-    mark = {"tied": "*", "tails": "**"}.get(entry.interval or "", "")
-    return numbers.interval(entry.ri_low, entry.ri_high, places, signed=True) + mark
 
 
 def _verdict(against: Against | None) -> str:
