@@ -151,6 +151,3 @@ def _refuse(message: str, debug: bool, status: int = BAD_INPUT) -> int:
         traceback.print_exc()
     typer.echo(f"{typer.style('error:', fg='red', bold=True)} {visible(message)}", err=True)
     return status
-
-
-__all__ = ["COMMANDS", "app", "main"]

@@ -85,15 +85,5 @@ def _plain(report: Report) -> dict[str, Any]:
         "skipped": len(report.skipped),
         "not_run": len(report.not_run),
         "seconds": report.seconds,
-        "results": [
-            {
-                "check": r.check,
-                "status": r.status,
-                "why": r.why,
-                "seconds": r.seconds,
-                "meaning": r.meaning,
-                "trace": r.trace,
-            }
-            for r in report.results
-        ],
+        "results": report.results,
     }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import completion
-from harness.cli.settings import open_console, open_registry, print_json, warn_of_broken
+from harness.cli.settings import open_console, open_output, open_registry, print_json, warn_of_broken
 from harness.errors import HarnessError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -97,7 +97,8 @@ def gate(
     from harness.reading.gate import show
 
     if junit is not None:
-        _write(junit, show.junit(found))
+        with open_output(junit) as console:
+            console.file.write(show.junit(found))
     if form is Form.json:
         print_json(found)
     elif form is Form.markdown:
@@ -112,10 +113,3 @@ def gate(
         if found.status:
             typer.echo(f"the run that lost most: {show.reproduce(found)}", err=True)
     raise typer.Exit(found.status)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror}") from error

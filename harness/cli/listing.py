@@ -10,7 +10,7 @@ from harness.cli.settings import TextOrJson, open_console, open_registry, own_ou
 from harness.errors import PluginError, UnknownName
 
 if TYPE_CHECKING:
-    from harness.registry import Item, Registry
+    from harness.registry import Broken, Item, Registry
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -53,14 +53,13 @@ def list_installed(
 
 def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
     found = [
-        {
-            "kind": item.kind,
-            "name": item.name,
-            "distribution": item.distribution,
-            "version": item.version,
-            **_item_status(item),
-            "summary": item.summary,
-        }
+        _line(
+            item.kind,
+            item.name,
+            item,
+            _status(item.status, "broken" if item.status == item.broken else "missing"),
+            item.summary,
+        )
         for item in sorted(registry.items.values(), key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
         if not what or item.kind == KINDS[what]
     ]
@@ -68,36 +67,23 @@ def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
 
 
 def _plugins(registry: Registry) -> list[dict[str, Any]]:
-    provided: dict[tuple[str, str, str], list[str]] = {}
+    provided: dict[tuple[str, str, str], list[Item]] = {}
     for item in registry.items.values():
-        provided.setdefault((item.plugin, item.distribution, item.version), []).append(f"{item.kind} {item.name}")
+        provided.setdefault((item.plugin, item.distribution, item.version), []).append(item)
     found = [
-        {
-            "kind": "plugin",
-            "name": plugin,
-            "distribution": distribution,
-            "version": version,
-            **_status("ok"),
-            "summary": ", ".join(sorted(names)),
-        }
-        for (plugin, distribution, version), names in sorted(provided.items())
+        _line("plugin", plugin, items[0], _status("ok"), ", ".join(sorted(f"{i.kind} {i.name}" for i in items)))
+        for (plugin, _, _), items in sorted(provided.items(), key=lambda pair: pair[0])
     ]
     return found + _broken(registry)
 
 
 def _broken(registry: Registry) -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": "plugin",
-            "name": b.plugin,
-            "distribution": b.distribution,
-            "version": b.version,
-            "status": "broken",
-            "why": b.error,
-            "summary": "",
-        }
-        for b in registry.broken
-    ]
+    return [_line("plugin", b.plugin, b, _status(b.error, "broken"), "") for b in registry.broken]
+
+
+def _line(kind: str, name: str, by: Item | Broken, status: dict[str, str], summary: str) -> dict[str, Any]:
+    by_whom = {"distribution": by.distribution, "version": by.version}
+    return {"kind": kind, "name": name, **by_whom, **status, "summary": summary}
 
 
 def _tasks(registry: Registry) -> list[dict[str, Any]]:
@@ -109,17 +95,7 @@ def _tasks(registry: Registry) -> list[dict[str, Any]]:
         try:
             protocol = registry.protocol(name)
         except PluginError as error:
-            found.append(
-                {
-                    "kind": "protocol",
-                    "name": name,
-                    "distribution": item.distribution,
-                    "version": item.version,
-                    "status": "broken",
-                    "why": str(error),
-                    "summary": "",
-                }
-            )
+            found.append(_line("protocol", name, item, _status(str(error), "broken"), ""))
             continue
         for task in protocol.tasks():
             found.append(
@@ -139,13 +115,9 @@ def _tasks(registry: Registry) -> list[dict[str, Any]]:
     return found
 
 
-def _item_status(item: Item) -> dict[str, str]:
-    return {"status": "broken", "why": item.status} if item.status == item.broken else _status(item.status)
-
-
-def _status(text: str) -> dict[str, str]:
-    """``ok``, or ``missing`` with what is missing and the command that brings it."""
-    return {"status": "ok", "why": ""} if text == "ok" else {"status": "missing", "why": text}
+def _status(text: str, otherwise: str = "missing") -> dict[str, str]:
+    """``ok``; else ``missing`` with what is missing and the command that brings it, or ``broken`` with why."""
+    return {"status": "ok", "why": ""} if text == "ok" else {"status": otherwise, "why": text}
 
 
 def _print(lines: list[dict[str, Any]], what: str) -> None:

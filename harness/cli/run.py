@@ -176,9 +176,10 @@ def run(
         found = replay(summary.folder, registry=registry, sample=verify, settings=settings, keep=True)
         differ = say(found, quiet=quiet)
     if not quiet:
-        from harness.reading.report import print_report
+        from harness.reading.report.section import Choice
+        from harness.reading.report.sections import write_report
 
-        print_report(summary.folder, open_console())
+        write_report(summary.folder, Choice(), open_console())
         typer.echo(f"{counted(summary.total, 'run')} in {summary.folder} ({summary.finished} new)")
     for why in summary.failed:
         typer.echo(why, err=True)

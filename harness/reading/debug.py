@@ -87,6 +87,3 @@ def _shown_by(show: Callable[[str], None]) -> type[Oracle]:
             return score
 
     return ShownOracle
-
-
-__all__ = ["Debugged", "debug"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.reading.report.sections.curves import Curve
@@ -19,25 +20,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ACROSS = 3
-_SIZE = 3.4, 2.8
-"""Inches of one setting; three side by side are as wide as a notebook."""
-COLUMN = 3.4, 2.4
-"""Inches of a panel as wide as a column of a paper."""
+_WIDTH = 3.4
+"""Inches of a panel: as wide as a column of a paper; three side by side are as wide as a notebook."""
+_HEIGHT, _COLUMN_HEIGHT = 2.8, 2.4
+"""Inches of a panel in a notebook, and in a column of a paper."""
 _GREY = "0.45"
 
 
-def draw_curves(
-    settings: Sequence[SettingSummary],
-    curves: Sequence[Curve],
-    *,
-    across: int = _ACROSS,
-    size: tuple[float, float] = _SIZE,
-) -> Figure:
+def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, column: bool = False) -> Figure:
     """Mean final score with its 95 % band over what had been paid, a panel for each setting; references are dashed.
 
-    Where incumbents have no final scores, validation scores are drawn, and the axis says so.
+    Where incumbents have no final scores, validation scores are drawn, and the axis says so. column: the panels one
+    below the other, as for a column of a paper.
     """
-    figure, panels = _panels(len(settings), across, size)
+    figure, panels = _panels(len(settings), column)
     for panel, setting in zip(panels, settings, strict=True):
         members = [c for c in curves if c.title == setting.title]
         final = all(s is not None or v is None for c in members for s, v in zip(c.score, c.valid, strict=True))
@@ -58,41 +54,27 @@ def draw_curves(
 
 
 def draw_scores(
-    settings: Sequence[SettingSummary],
-    drawn: Sequence[Sequence[EntryRuns]],
-    *,
-    across: int = _ACROSS,
-    size: tuple[float, float] = _SIZE,
+    settings: Sequence[SettingSummary], drawn: Sequence[Sequence[EntryRuns]], *, column: bool = False
 ) -> Figure:
     """The final score of each run, a line for each strict entry, a panel for each setting; a bar is the mean.
 
-    drawn: the entries of each setting. References are grey.
+    drawn: the entries of each setting. References are grey. column: as in `draw_curves`.
     """
-    figure, panels = _panels(len(settings), across, _tall(size, drawn))
+    figure, panels = _panels(len(settings), column, drawn)
     rng = np.random.default_rng(0)  # of the scatter about a line; the scatter itself means nothing
     for panel, setting, entries in zip(panels, settings, drawn, strict=True):
         everyone = [e for e in entries if e.entry.mode == STRICT]
         for place, entry in enumerate(everyone):
             scores = [r.score for r in entry.runs if r.score is not None]
             color = _GREY if entry.entry.role == "reference" else f"C{place % 10}"
-            heights = place + rng.uniform(-0.25, 0.25, len(scores))
-            panel.plot(scores, heights, ".", color=color, alpha=0.6, markersize=4)
-            if scores:
-                panel.plot([np.mean(scores)] * 2, [place - 0.35, place + 0.35], color=color, linewidth=2)
-        panel.set_yticks(range(len(everyone)), [_broken(e.entry.label) for e in everyone], fontsize=8)
-        panel.invert_yaxis()
+            _scatter(panel, place, scores, rng.uniform(-0.25, 0.25, len(scores)), color)
+        _name_lines(panel, [e.entry.label for e in everyone])
         _about(panel, setting, "final", axis="x")
         _frame(panel, [r.score for e in everyone for r in e.runs], setting, "x")
     return figure
 
 
-def draw_orders(
-    settings: Sequence[SettingSummary],
-    drawn: Sequence[Sequence[EntryRuns]],
-    *,
-    across: int = _ACROSS,
-    size: tuple[float, float] = _SIZE,
-) -> Figure:
+def draw_orders(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[EntryRuns]]) -> Figure:
     """KTau of each run that learned an order, a line for each entry that did, a panel for each setting.
 
     Dotted: KTau of validation and final scores. Raises HarnessError where no run learned an order.
@@ -103,15 +85,12 @@ def draw_orders(
     ]
     if not any(entries for _, entries in learned):
         raise HarnessError("no run of these learned an order, so that there is no KTau to draw")
-    figure, panels = _panels(len(settings), across, _tall(size, [entries for _, entries in learned]))
+    figure, panels = _panels(len(settings), True, [entries for _, entries in learned])
     rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
     for panel, (setting, entries) in zip(panels, learned, strict=True):
         for place, (_, taus) in enumerate(entries):
-            heights = place + rng.uniform(-0.2, 0.2, len(taus))
-            panel.plot(taus, heights, ".", color=f"C{place % 10}", alpha=0.6, markersize=4)
-            panel.plot([np.mean(taus)] * 2, [place - 0.35, place + 0.35], color=f"C{place % 10}", linewidth=2)
-        panel.set_yticks(range(len(entries)), [_broken(e.entry.title) for e, _ in entries], fontsize=8)
-        panel.invert_yaxis()
+            _scatter(panel, place, taus, rng.uniform(-0.2, 0.2, len(taus)), f"C{place % 10}")
+        _name_lines(panel, [e.entry.title for e, _ in entries])
         panel.axvline(0, color=_GREY, linewidth=0.8)
         if setting.ktau_of_validation is not None:
             label = "KTau of validation scores"
@@ -123,37 +102,36 @@ def draw_orders(
     return figure
 
 
-def _tall(size: tuple[float, float], drawn: Sequence[Sequence[object]]) -> tuple[float, float]:
-    """As much height as the names of the entries take, three lines each."""
-    return size[0], max(size[1], 0.6 + 0.38 * max(map(len, drawn), default=0))
+def _scatter(panel: Any, place: int, values: Sequence[float], about: NDArray[np.float64], color: str) -> None:
+    """A point a value, at heights ``about`` the line's place, and a bar at their mean."""
+    panel.plot(values, place + about, ".", color=color, alpha=0.6, markersize=4)
+    if values:
+        panel.plot([np.mean(values)] * 2, [place - 0.35, place + 0.35], color=color, linewidth=2)
 
 
-def _broken(label: str) -> str:
-    """A name beside a panel in lines of some 18 characters."""
-    return textwrap.fill(label, 18, break_on_hyphens=True)
+def _name_lines(panel: Any, names: Sequence[str]) -> None:
+    """Names beside a panel, the first on top, each in lines of some 18 characters."""
+    panel.set_yticks(range(len(names)), [textwrap.fill(name, 18) for name in names], fontsize=8)
+    panel.invert_yaxis()
 
 
 def _taus(entry: EntryRuns) -> list[float]:
     return [r.ktau.test for r in entry.runs if r.ktau is not None and r.ktau.test is not None]
 
 
-def _panels(n: int, across: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
+def _panels(n: int, column: bool, drawn: Sequence[Sequence[object]] = ()) -> tuple[Figure, list[Any]]:
+    """n panels, as high as the names of the entries ``drawn`` take, three lines each."""
     if not n:
         raise HarnessError("there is no setting to draw")
     try:
         from matplotlib import pyplot
     except ImportError:
         raise HarnessError('a figure takes matplotlib: pip install "nas-harness[plot]"') from None
-    across = min(n, across)
+    across = 1 if column else min(n, _ACROSS)
     down = math.ceil(n / across)
-    width, height = size
-    figure, axes = pyplot.subplots(
-        down,
-        across,
-        figsize=(width * across if width == COLUMN[0] and across == 1 else max(width * across, 5.5), height * down),
-        squeeze=False,
-        layout="constrained",
-    )
+    height = max(_COLUMN_HEIGHT if column else _HEIGHT, 0.6 + 0.38 * max(map(len, drawn), default=0))
+    size = _WIDTH * across, height * down
+    figure, axes = pyplot.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
     pyplot.close(figure)  # a notebook shows what is returned, once
     panels = list(axes.flat)
     for panel in panels[n:]:
@@ -189,7 +167,7 @@ def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary |
 def _legend(figure: Figure, panels: Sequence[Any]) -> None:
     """One legend for all panels, below them."""
     named = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    narrow = figure.get_figwidth() <= COLUMN[0]
+    narrow = figure.get_figwidth() <= _WIDTH
     if narrow:  # a name a line, and as much room for the panels as before
         figure.set_figheight(figure.get_figheight() + 0.16 * len(named))
     columns, names = 1 if narrow else 3, list(named)

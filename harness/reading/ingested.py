@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,28 +193,28 @@ def _summary(group: _Group, compared: Comparison | None, p: float | None) -> Ing
 def _findings(study: IngestedStudy) -> Iterator[Finding]:
     tasks = study.tasks
     yield Finding("several-data-sets", len(tasks) > 1, f"{len(tasks)} tasks: {', '.join(tasks[:5])}", "study")
-    for group, line in ((g, _summary(g, None, None)) for g in study.groups):
+    for group in study.groups:
         scope = f"{group.task}: {group.strategy}"
-        for rule, ruling in _rulings(group, line).items():
+        for rule, ruling in _rulings(group).items():
             yield Finding(rule, *ruling, scope)
-    shown = {"several-data-sets", *_rulings(study.groups[0], _summary(study.groups[0], None, None))}
+    shown = {"several-data-sets", *_rulings(study.groups[0])}
     for rule in (*STUDY_RULES, *SETTING_RULES, "scores-as-in-the-table", *ENTRY_RULES, "ablations"):
         if rule not in shown:
             yield Finding(rule, None, "the result is from elsewhere, and its rows do not show it", "study")
 
 
-def _rulings(group: _Group, line: IngestedSummary) -> dict[str, Ruling]:
+def _rulings(group: _Group) -> dict[str, Ruling]:
     seeds = list(group.by_seed("search"))
     first = min(seeds, default=0)
     in_order = seeds == list(range(first, first + len(seeds))) and first in (0, 1)
     searched = [r for r in group.records if r.spec.role == "search"]
     counted = [r for r in searched if (r.queries, r.epochs, r.seconds) != (None, None, None)]
-    missing: Sequence[str] = line.missing
+    missing, runs, drawn = group.missing, len(group.scores("search")), len(group.scores("sampling"))
     return {
         "complete": (not missing, f"missing: {', '.join(missing[:5])}" if missing else "every row has a score"),
-        "random-sampling": (line.sampling_n > 1, f"{line.sampling_n} random architectures of its space"),
-        "search-seeds": (line.n >= FEWEST_SEEDS, f"{line.n} search seeds, {FEWEST_SEEDS} are the fewest"),
+        "random-sampling": (drawn > 1, f"{drawn} random architectures of its space"),
+        "search-seeds": (runs >= FEWEST_SEEDS, f"{runs} search seeds, {FEWEST_SEEDS} are the fewest"),
         "seeds-in-order": (in_order, f"seeds {', '.join(map(str, seeds[:20]))}"),
-        "spread": (line.n > 1, f"{line.n} runs"),
+        "spread": (runs > 1, f"{runs} runs"),
         "search-cost": (len(counted) == len(searched), f"{len(counted)} of {len(searched)} rows say what a run cost"),
     }

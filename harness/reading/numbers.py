@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+from harness.protocol import Score
 from harness.reading.agreement import Spread
+from harness.reading.summary import EntrySummary
 from harness.search.budget import UNITS, Budget, Unit
 from harness.statistics.inference import Verdict
 
@@ -18,6 +20,12 @@ def decimals(unit: str | None) -> int:
     return 2 if unit in ("%", "percent") else 4
 
 
+def score(of: Score) -> str:
+    """What a score is, in words: ``error in %, lower is better``."""
+    unit = f" in {of.unit}" if of.unit else ""
+    return f"{of.name}{unit}" + ("" if of.higher_is_better else ", lower is better")
+
+
 def number(value: float | None, places: int = 2, *, signed: bool = False) -> str:
     if value is None:
         return NONE
@@ -29,6 +37,14 @@ def interval(low: float | None, high: float | None, places: int = 2, *, signed: 
     if low is None or high is None:
         return NONE
     return f"[{number(low, places, signed=signed)}, {number(high, places, signed=signed)}]"
+
+
+def ri_interval(of: EntrySummary, places: int = 2) -> str:
+    """The interval of RI with its mark. One without width says nothing and is left out."""
+    if of.interval == "tied" and of.ri_low == of.ri_high:
+        return "*"
+    mark = {"tied": "*", "tails": "**"}.get(of.interval or "", "")
+    return interval(of.ri_low, of.ri_high, places, signed=True) + mark
 
 
 def mean_and_largest(spread: Spread | None, places: int = 2) -> str:

@@ -12,30 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.statistics.inference import Interval, bootstrap_iqm, iqm, student_t
+from harness.statistics.inference import Interval, student_t
 from harness.statistics.metrics import finite_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-__all__ = [
-    "FEWEST_TASKS",
-    "Aggregate",
-    "Friedman",
-    "Improvement",
-    "Profile",
-    "friedman",
-    "iqm_over_tasks",
-    "mean_over_tasks_interval",
-    "mean_ranks",
-    "nemenyi",
-    "normalised",
-    "performance_profile",
-    "probability_of_improvement",
-    "rank_intervals",
-    "task_ranks",
-    "tie_groups",
-]
 
 FEWEST_TASKS = 5
 """The fewest tasks for an interval of ranks and for the Friedman test."""
@@ -53,13 +34,6 @@ class Improvement(NamedTuple):
     """P(X > Y) + P(X = Y) / 2, the mean over tasks, with its interval (None where a task has one run of a side)."""
 
     probability: float
-    interval: Interval | None
-
-
-class Aggregate(NamedTuple):
-    """Interquartile mean over all runs of all tasks, and its interval (None for one run a task)."""
-
-    iqm: float
     interval: Interval | None
 
 
@@ -190,18 +164,6 @@ def probability_of_improvement(
         several = several and min(x.size, y.size) > 1
         drawn += ((_shares(x.size, rng) @ wins) * _shares(y.size, rng)).sum(axis=1) / len(ours)
     return Improvement(found, _percentiles(drawn, confidence) if several else None)
-
-
-def iqm_over_tasks(tasks: Sequence[ArrayLike], *, rng: np.random.Generator) -> Aggregate | None:
-    """Interquartile mean of the normalised scores of all runs of all tasks, and its interval (Agarwal et al. 2021).
-
-    `tasks[task]`: [n] normalised scores. None where tasks have different numbers of runs, since one would weigh more.
-    """
-    runs = [finite_vector(scores, "scores") for scores in tasks]
-    if len({scores.size for scores in runs}) != 1:
-        return None
-    pooled, strata = np.concatenate(runs), np.repeat(np.arange(len(runs)), runs[0].size)
-    return Aggregate(iqm(pooled), bootstrap_iqm(pooled, strata=strata, rng=rng))
 
 
 def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArray[np.float64]:

@@ -18,8 +18,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["FEWEST_FOR_TAILS", "LEAST_COVERAGE", "TIED_SHARE", "Atom", "atom", "is_tied", "student_coverage"]
-
 TIED_SHARE = 0.25
 """The interval is marked where more than this share of the runs end at one value."""
 LEAST_COVERAGE = 0.93

@@ -18,8 +18,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["GateTest", "GateVerdict", "gate_verdicts", "looks", "more_seeds", "paired_test", "sign_flip"]
-
 GateVerdict = Literal["better", "not worse", "worse", "undecided"]
 FLIPS = 20_000
 EXACT_UP_TO = 14

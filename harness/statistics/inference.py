@@ -19,26 +19,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "ALPHA",
-    "FEWEST_RUNS",
-    "Interval",
-    "MannWhitney",
-    "Verdict",
-    "bootstrap_iqm",
-    "brunner_munzel",
-    "holm",
-    "iqm",
-    "mann_whitney",
-    "ri_interval",
-    "ri_interval_estimated",
-    "std",
-    "student_t",
-    "t_interval",
-    "verdict",
-    "welch_intervals",
-]
-
 ALPHA = 0.05
 FEWEST_RUNS = 5
 EXACT_UP_TO = 60  # runs of both sides together; C(60, 30) = 1.2e17 still counts exactly in int64
@@ -239,29 +219,6 @@ def verdict(adjusted_p: float | None, mean_difference: float, superiority: float
     return "not shown to be better"
 
 
-def bootstrap_iqm(
-    scores: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    strata: ArrayLike | None = None,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-) -> Interval | None:
-    """Percentile bootstrap interval of `iqm(scores)`, scores [n]; runs are resampled within their stratum.
-
-    The stratified bootstrap of Agarwal et al. (NeurIPS 2021). None where a stratum has one run.
-    """
-    values = finite_vector(scores, "scores")
-    groups = _strata(values.size, strata)
-    if any(group.size < 2 for group in groups):
-        return None
-    drawn = [values[rng.choice(group, size=(resamples, group.size))] for group in groups]
-    ordered = np.sort(np.concatenate(drawn, axis=1), axis=1)
-    cut = values.size // 4
-    low, high = np.quantile(ordered[:, cut : values.size - cut].mean(axis=1), _tails(confidence))
-    return Interval(float(low), float(high))
-
-
 def student_t(df: Any, confidence: float) -> Any:
     """Two-sided quantile of Student's t, for one number of degrees of freedom or an array of them."""
     if not 0 < confidence < 1:
@@ -269,12 +226,6 @@ def student_t(df: Any, confidence: float) -> Any:
     from scipy.special import stdtrit
 
     return stdtrit(df, (1 + confidence) / 2)
-
-
-def _tails(confidence: float) -> list[float]:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}, not between 0 and 1")
-    return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
 def _ri_of_ratios(low: float, high: float, higher_is_better: bool) -> Interval:
@@ -317,13 +268,3 @@ def _rank_sums(m: int, tie_sizes: tuple[int, ...]) -> tuple[NDArray[np.int64], i
         counts[1:, offset:] += counts[:-1, : counts.shape[1] - offset]  # numpy reads the old values in the overlap
     counts.flags.writeable = False
     return counts[m], m * lowest, step
-
-
-def _strata(n: int, labels: ArrayLike | None) -> list[NDArray[np.intp]]:
-    """Indices of the runs of each stratum."""
-    if labels is None:
-        return [np.arange(n)]
-    names, inverse = np.unique(np.asarray(labels), return_inverse=True)
-    if inverse.shape != (n,):
-        raise ValueError(f"strata has shape {inverse.shape} for {n} runs")
-    return [np.flatnonzero(inverse == k) for k in range(names.size)]

@@ -15,20 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "finite_vector",
-    "ktau",
-    "ktau_eq13",
-    "ktau_pairwise",
-    "ktau_of_preferences",
-    "ktau_pairwise_compare",
-    "preferences",
-    "rank",
-    "regret",
-    "relative_improvement",
-    "ri_paper",
-]
-
 Item = TypeVar("Item")
 _ALL_PAIRS = 2000
 
@@ -144,22 +130,6 @@ def ktau_pairwise(learned: ArrayLike, true: ArrayLike) -> float | None:
         int(np.count_nonzero((learned[i] >= learned[i + 1 :]) == (true[i] >= true[i + 1 :]))) for i in range(n - 1)
     )
     return 2.0 * agreed / math.comb(n, 2) - 1.0
-
-
-def ktau_pairwise_compare(
-    compare: Callable[[Sequence[Item], Sequence[Item]], ArrayLike],
-    items: Sequence[Item],
-    true: ArrayLike,
-    *,
-    pairs_at_once: int = 1 << 16,
-) -> float | None:
-    """CTNAS's tau of a comparator: mean over i < j of `sign(compare(i, j) - 0.5) * sign(true_i - true_j)`.
-
-    `true`: [n], one for each item. The others: of `preferences`. None for n < 2.
-    """
-    if len(items) != (n := finite_vector(true, "true").size):
-        raise ValueError(f"{len(items)} items but {n} true scores")
-    return ktau_of_preferences(preferences(compare, items, pairs_at_once=pairs_at_once), true)
 
 
 def preferences(

@@ -13,8 +13,6 @@ from harness.statistics.verdicts import compare
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["power", "seeds_needed"]
-
 
 def power(
     scores: ArrayLike,

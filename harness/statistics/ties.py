@@ -15,8 +15,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DIGITS", "BestValidated", "best_validated", "rounded"]
-
 DIGITS = 9
 """Digits after the point that a score keeps, in its own unit."""
 

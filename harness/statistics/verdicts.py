@@ -17,8 +17,6 @@ from harness.statistics.metrics import finite_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Against", "Comparison", "compare", "cost_of_reference_run", "headline", "verdict_on", "worst_case"]
-
 
 class Against(NamedTuple):
     """One reference in a `Comparison`: its two-sided p, P(entry > reference) + P(equal) / 2, and the means' difference.

@@ -70,6 +70,3 @@ class SearchBenchmark:
         if found.status != "ok" or not oracle.paid.queries:
             raise HarnessError(f"a search to be timed failed: {found.error or 'it paid for nothing'}")
         return seconds / oracle.paid.queries
-
-
-__all__ = ["RatioClock", "SearchBenchmark"]

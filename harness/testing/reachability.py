@@ -8,7 +8,7 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ def _is_opaque(cls: type) -> bool:
 def _children(obj: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(obj, _ATOMS):
         return
-    if isinstance(obj, Mapping) and isinstance(obj, (dict, types.MappingProxyType)):
+    if isinstance(obj, (dict, types.MappingProxyType)):
         for key, value in list(obj.items()):
             yield (f"[{key!r}]" if isinstance(key, (str, int)) else "[...]"), value
             yield ".keys()", key

@@ -296,6 +296,3 @@ class SyntheticEvaluator(Evaluator):
 
     def provenance(self) -> dict[str, Any]:
         return {"source": "synthetic", "digest": self.data_digest, "space": self.space.name}
-
-
-__all__ = ["SyntheticEvaluator", "SyntheticValidator"]

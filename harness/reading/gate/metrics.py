@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import GateError
-from harness.protocol import Score
 from harness.reading.gate.pairs import Pair
 from harness.records.lines import SamplingRecord
 from harness.records.runs import Run
@@ -33,7 +32,7 @@ class _Values(NamedTuple):
     """value: of a run that did not fail, None where it is not known. worst: what else a failed run may not beat."""
 
     value: Callable[[Run], float | None]
-    sign: int
+    sign: float
     worst: tuple[float, ...] = ()
 
 
@@ -80,23 +79,19 @@ def _sampling(pair: Pair) -> SamplingRecord:
     return pair.sampling
 
 
-def _sign(score: Score) -> int:
-    return 1 if score.higher_is_better else -1
-
-
 def _valid_regret(pair: Pair) -> _Values:
     """Where the best row is not known, the validation score: its differences are those of the regret."""
     sampling = _sampling(pair)
     if sampling.best_valid is None:
         worst = () if sampling.worst_valid is None else (sampling.worst_valid,)
-        return _Values(lambda run: run.valid, _sign(sampling.search_score), worst)
+        return _Values(lambda run: run.valid, sampling.search_score.sign, worst)
     worst = () if sampling.worst_valid is None else (abs(sampling.best_valid - sampling.worst_valid),)
     return _Values(lambda run: run.outcome.valid_regret if run.outcome is not None else None, -1, worst)
 
 
 def _score(pair: Pair) -> _Values:
     sampling = _sampling(pair)
-    return _Values(lambda r: r.score, _sign(sampling.score), () if sampling.worst is None else (sampling.worst,))
+    return _Values(lambda r: r.score, sampling.score.sign, () if sampling.worst is None else (sampling.worst,))
 
 
 def _ktau(pair: Pair) -> _Values:
@@ -106,7 +101,7 @@ def _ktau(pair: Pair) -> _Values:
 def _queries_to_median(pair: Pair) -> _Values:
     """Paid queries after which the incumbent's validation score is the median of the reference's last ones; where it
     never is, one more than any run of either side paid."""
-    sign = _sign(_sampling(pair).search_score)
+    sign = _sampling(pair).search_score.sign
     lasts = [sign * run.search.incumbents[-1].valid for run in pair.every_reference if run.search.incumbents]
     if not lasts:
         raise GateError("metric", f"{pair.entry.title} on {pair.title}: no run of the reference has an incumbent")

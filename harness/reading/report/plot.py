@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import HarnessError, UnknownName
-from harness.reading.figure import COLUMN, draw_curves, draw_orders, draw_scores
+from harness.reading.figure import draw_curves, draw_orders, draw_scores
 from harness.reading.report.section import Source
 from harness.reading.report.sections.curves import curves_of
 
@@ -27,11 +27,11 @@ def write_plot(source: Source, path: Path) -> None:
         raise HarnessError(f"--plot draws one section: {', '.join(PLOTS)}")
     shown = [entries for _, entries in source.shown()]
     if what == ("curves",):
-        figure = draw_curves(source.settings, curves_of(source), across=1, size=COLUMN)
+        figure = draw_curves(source.settings, curves_of(source), column=True)
     elif what == ("ktau",):
-        figure = draw_orders(source.settings, shown, across=1, size=COLUMN)
+        figure = draw_orders(source.settings, shown)
     else:
-        figure = draw_scores(source.settings, shown, across=1, size=COLUMN)
+        figure = draw_scores(source.settings, shown, column=True)
     no_date: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
     try:
         import matplotlib as mpl

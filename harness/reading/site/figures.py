@@ -323,10 +323,7 @@ def _costs(board: Board) -> Figure | None:
 
 def _score_label(board: Board) -> str:
     score = board.summary.score
-    if score is None:
-        return "final score"
-    unit = f" in {score.unit}" if score.unit else ""
-    return f"final {score.name}{unit}" + ("" if score.higher_is_better else ", lower is better")
+    return "final score" if score is None else f"final {numbers.score(score)}"
 
 
 def ranking_figure(ranking: Ranking) -> Figure:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from harness.reading.report.formats import as_html
 from harness.reading.report.section import Source
 from harness.reading.report.table import Table
+from harness.reading.site import svg
 from harness.reading.site.boards import Board, Submission, boards_of
 from harness.reading.site.figures import Figure, figures_of_board
 from harness.reading.site.write import Drawn, environment
@@ -38,8 +39,6 @@ def _chosen(board: Board, source: Source) -> Board:
 
 
 def _drawn(figure: Figure) -> Drawn:
-    from harness.reading.site import svg
-
     return Drawn(
         figure,
         Markup(figure.plot.svg()),

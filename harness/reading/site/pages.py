@@ -14,7 +14,7 @@ from harness.reading.report.layout import plain
 from harness.reading.site.boards import Board, Line, Submission
 from harness.reading.site.figures import Figure, interval_figure, interval_of
 from harness.reading.site.names import file_name
-from harness.reading.summary import Against, EntrySummary, SettingSummary
+from harness.reading.summary import Against, SettingSummary
 from harness.records.runs import Run
 
 
@@ -86,14 +86,6 @@ def strategies_of(boards: Sequence[Board]) -> list[StrategyPage]:
     return [StrategyPage(name, tuple(lines)) for name, lines in sorted(found.items())]
 
 
-def ri(of: EntrySummary) -> str:
-    """RI with its interval and its mark."""
-    mark = {"tied": "*", "tails": "**"}.get(of.interval or "", "")
-    if of.interval == "tied" and of.ri_low == of.ri_high:
-        return mark
-    return numbers.interval(of.ri_low, of.ri_high, signed=True) + mark
-
-
 def verdict(against: Against | None, other: str = "") -> str:
     """In words, such as ``not shown to be better than random search``."""
     if against is None or against.p_study is None:
@@ -140,9 +132,7 @@ def _score(summary: SettingSummary) -> str:
     score = summary.score
     if score is None:
         return "unknown"
-    unit = f" in {score.unit}" if score.unit else ""
-    turned = "" if score.higher_is_better else ", lower is better"
-    return f"{summary.split or ''} {score.name}{unit}{turned}, {summary.setting.final}".strip()
+    return f"{summary.split or ''} {numbers.score(score)}, {summary.setting.final}".strip()
 
 
 def sentences(board: Board) -> list[tuple[str, list[str]]]:

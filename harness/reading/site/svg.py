@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
@@ -199,9 +199,7 @@ class Plot:
             if a is not None and b is not None and math.isfinite(a) and math.isfinite(b)
         ]
         if len(points) > 1:
-            self.inside.append(
-                f'<path class="band {colour(s)}" d="{_stairs(points, lambda p: p[2], "M")}{_back(points)}z"/>'
-            )
+            self.inside.append(f'<path class="band {colour(s)}" d="{_stairs(points)}{_back(points)}z"/>')
 
     def bars(self, edges: Sequence[float], shares: Sequence[float], y: float, height: float) -> None:
         """A histogram along x that stands on a height in pixels."""
@@ -227,13 +225,11 @@ class Plot:
         )
 
 
-def _stairs(
-    points: Sequence[tuple[float, float, float]], of: Callable[[tuple[float, float, float]], float], m: str
-) -> str:
-    first = points[0]
-    told = [f"{m}{first[0]:.1f} {of(first):.1f}"]
+def _stairs(points: Sequence[tuple[float, float, float]]) -> str:
+    """The upper side of a band, from the left to the right."""
+    told = [f"M{points[0][0]:.1f} {points[0][2]:.1f}"]
     for before, p in pairwise(points):
-        told.append(f"H{p[0]:.1f}" + (f"V{of(p):.1f}" if of(p) != of(before) else ""))
+        told.append(f"H{p[0]:.1f}" + (f"V{p[2]:.1f}" if p[2] != before[2] else ""))
     return "".join(told)
 
 

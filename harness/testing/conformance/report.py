@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -159,9 +159,7 @@ class Report:
         return "\n".join(lines)
 
 
-def run_checks(
-    kind: Kind, name: str, subject: Any, only: Iterable[str] = (), heard: Callable[[Result], None] = lambda _: None
-) -> Report:
+def run_checks(kind: Kind, name: str, subject: Any, only: Iterable[str], heard: Callable[[Result], None]) -> Report:
     """The checks of ``kind`` on ``subject``, or those whose names start with one of ``only``.
 
     heard: is told of each result as it comes. An exception that is none of Failed, Skipped and NotRun is a failure too.
@@ -172,32 +170,27 @@ def run_checks(
     for start in starts:
         if not any(n.startswith(start) for n in names):
             raise UnknownName(f"{kind} check", start, names)
-    results = _Heard(heard)
+    results: list[Result] = []
     for item in CHECKS:
-        if item.kind != kind or (starts and not item.name.startswith(starts)):
-            continue
-        if item.cases is None:
-            results.add(_run(item, item.name, subject))
-            continue
-        try:
-            cases = list(item.cases(subject))
-        except Exception as error:
-            results.add(Result(item.name, "failed", told(error), 0.0, item.meaning))
-            continue
-        for case in cases:
-            results.add(_run(item, f"{item.name} [{case}]", subject, case))
-    return Report(kind, name, tuple(results.all))
+        if item.kind == kind and (not starts or item.name.startswith(starts)):
+            for result in _results(item, subject):
+                results.append(result)
+                heard(result)
+    return Report(kind, name, tuple(results))
 
 
-class _Heard:
-    """Results, each told to ``heard`` as it comes."""
-
-    def __init__(self, heard: Callable[[Result], None]) -> None:
-        self.heard, self.all = heard, list[Result]()
-
-    def add(self, result: Result) -> None:
-        self.all.append(result)
-        self.heard(result)
+def _results(item: Check, subject: Any) -> Iterator[Result]:
+    """What comes of one check: a result, or one for each of its cases."""
+    if item.cases is None:
+        yield _run(item, item.name, subject)
+        return
+    try:
+        cases = list(item.cases(subject))
+    except Exception as error:
+        yield Result(item.name, "failed", told(error), 0.0, item.meaning)
+        return
+    for case in cases:
+        yield _run(item, f"{item.name} [{case}]", subject, case)
 
 
 def _name(result: Result) -> str:

@@ -84,6 +84,3 @@ def _check_name(kind: str, name: str, package: str, registry: Registry) -> None:
             raise HarnessError(f"{item.title} is installed: take another name")
     if find_spec(package) is not None:
         raise HarnessError(f"a package {package!r} is installed: take another name")
-
-
-__all__ = ["KINDS", "Made", "make_plugin"]

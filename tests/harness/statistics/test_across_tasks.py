@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from harness.statistics.across_tasks import (
     friedman,
-    iqm_over_tasks,
     mean_over_tasks_interval,
     mean_ranks,
     nemenyi,
@@ -23,7 +22,6 @@ from harness.statistics.across_tasks import (
     task_ranks,
     tie_groups,
 )
-from harness.statistics.inference import iqm
 
 # Demsar (JMLR 2006), Table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets.
 DEMSAR = np.array(
@@ -179,20 +177,6 @@ class TestNormalisedScores:
 
     def test_a_profile_of_one_run_has_no_band(self) -> None:
         assert np.isnan(performance_profile([[0.5], [0.1, 0.2]], [0.3], rng=rng()).low).all()
-
-    def test_iqm_is_of_all_runs_of_all_tasks(self) -> None:
-        tasks = [[0.0, 0.1, 0.2, 9.0], [0.3, 0.4, 0.5, 0.6]]
-        found = iqm_over_tasks(tasks, rng=rng())
-        assert found is not None
-        assert found.iqm == iqm([score for task in tasks for score in task])
-        assert found.interval is not None
-        assert found.interval.low <= found.iqm <= found.interval.high
-
-    def test_iqm_needs_as_many_runs_on_each_task(self) -> None:
-        assert iqm_over_tasks([[0.0, 0.1], [0.3]], rng=rng()) is None
-        one = iqm_over_tasks([[0.0], [0.3]], rng=rng())
-        assert one is not None
-        assert one.interval is None
 
     def test_the_interval_of_a_mean_over_two_tasks_is_half_of_welchs(self) -> None:
         # The sum of two means has the variance and the degrees of freedom of their difference.

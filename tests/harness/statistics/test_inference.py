@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import subprocess
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.statistics.inference import (
-    bootstrap_iqm,
     holm,
     iqm,
     mann_whitney,
@@ -263,47 +261,6 @@ class TestIQM:
         assert iqm([10, 90, 91, 92, 93, 94, 95, 96]) == 92.5
 
 
-class TestBootstrap:
-    def test_iqm_is_scipys_percentile_interval(self) -> None:
-        values = np.random.default_rng(1).gamma(2, size=20)
-        ours = bootstrap_iqm(values, rng=np.random.default_rng(0), resamples=20_000)
-        theirs = scipy.stats.bootstrap(  # type: ignore[call-overload]
-            (values,),
-            functools.partial(scipy.stats.trim_mean, proportiontocut=0.25),
-            method="percentile",
-            n_resamples=20_000,
-            rng=np.random.default_rng(9),
-        ).confidence_interval
-        assert ours == pytest.approx(tuple(theirs), abs=0.03)
-
-    def test_strata_hold_the_difference_between_tasks_still(self) -> None:
-        """Two tasks far apart, without spread inside: the interval is a point."""
-        scores, tasks = [10.0] * 3 + [90.0] * 6, ["a"] * 3 + ["b"] * 6
-        point = bootstrap_iqm(scores, strata=tasks, rng=np.random.default_rng(0))
-        assert point == pytest.approx((iqm(scores),) * 2)
-        loose = bootstrap_iqm(scores, rng=np.random.default_rng(0))
-        assert loose is not None
-        assert loose.low < loose.high
-
-    def test_same_generator_same_interval_and_no_global_state(self) -> None:
-        scores = np.random.default_rng(2).normal(size=8)
-        before = np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
-        first, again = (bootstrap_iqm(scores, rng=np.random.default_rng(7), resamples=200) for _ in range(2))
-        assert first is not None
-        assert first == again
-        assert first.low <= iqm(scores) <= first.high
-        assert np.random.get_state()[1].tolist() == before  # type: ignore[index]  # noqa: NPY002
-
-    def test_one_run_has_none(self) -> None:
-        rng = np.random.default_rng(0)
-        assert bootstrap_iqm([1.0], rng=rng) is None
-        assert bootstrap_iqm([1.0, 2.0, 3.0], strata=["a", "a", "b"], rng=rng) is None
-
-    def test_refusals(self) -> None:
-        with pytest.raises(ValueError, match="strata has shape"):
-            bootstrap_iqm([1.0, 2.0], strata=["a"], rng=np.random.default_rng(0))
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_values_not_finite_are_refused(bad: float) -> None:
     many = [1.0, 2.0, 3.0, 4.0, bad]
@@ -316,7 +273,6 @@ def test_values_not_finite_are_refused(bad: float) -> None:
         lambda: ri_interval_estimated([1.0, 2.0], many),
         lambda: mann_whitney(many, range(5)),
         lambda: mann_whitney(range(5), many),
-        lambda: bootstrap_iqm(many, rng=np.random.default_rng(0)),
     ):
         with pytest.raises(ValueError, match="not finite"):
             refuse()

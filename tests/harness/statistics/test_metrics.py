@@ -16,8 +16,9 @@ from harness.statistics.metrics import (
     finite_vector,
     ktau,
     ktau_eq13,
+    ktau_of_preferences,
     ktau_pairwise,
-    ktau_pairwise_compare,
+    preferences,
     rank,
     regret,
     relative_improvement,
@@ -139,8 +140,8 @@ class TestKTau:
         def compare(a: Sequence[float], b: Sequence[float]) -> list[float]:
             return [1 / (1 + math.exp(y - x)) for x, y in zip(a, b, strict=True)]
 
-        tau = ktau_pairwise_compare(compare, learned.tolist(), true, pairs_at_once=pairs_at_once)
-        assert tau == ktau_pairwise(learned, true)
+        preferred = preferences(compare, learned.tolist(), pairs_at_once=pairs_at_once)
+        assert ktau_of_preferences(preferred, true) == ktau_pairwise(learned, true)
 
     def test_tau_b_is_scipys(self) -> None:
         learned, true = np.random.default_rng(0).integers(0, 50, size=(2, 1000))
@@ -170,7 +171,7 @@ class TestKTau:
             asked.extend(zip(a, b, strict=True))
             return [0.5] * len(a)  # undecided counts as "at least as good"
 
-        assert ktau_pairwise_compare(compare, ["x", "y", "z"], [3.0, 1.0, 2.0]) == pytest.approx(1 / 3)
+        assert ktau_of_preferences(preferences(compare, ["x", "y", "z"]), [3.0, 1.0, 2.0]) == pytest.approx(1 / 3)
         assert asked == [("x", "y"), ("x", "z"), ("y", "z")]
 
     def test_constant_and_single(self) -> None:
@@ -179,7 +180,7 @@ class TestKTau:
         assert ktau([1], [1]) is None
         assert ktau_eq13([1], [1]) is None
         assert ktau_pairwise([1], [1]) is None
-        assert ktau_pairwise_compare(lambda a, b: [], ["x"], [1.0]) is None
+        assert ktau_of_preferences(preferences(lambda a, b: [], ["x"]), [1.0]) is None
 
     def test_whole_benchmark_counts_exactly(self) -> None:
         # 423,624 rows, the first half in reverse: every pair inside it is discordant, all others concordant.
@@ -208,7 +209,7 @@ class TestRefusals:
             lambda: ktau([1.0, bad], [1.0, 2.0]),
             lambda: ktau_eq13([1.0, 2.0], [1.0, bad]),
             lambda: ktau_pairwise([1.0, bad], [1.0, 2.0]),
-            lambda: ktau_pairwise_compare(lambda a, b: [bad], ["x", "y"], [1.0, 2.0]),
+            lambda: preferences(lambda a, b: [bad], ["x", "y"]),
         ):
             with pytest.raises(ValueError, match="not finite"):
                 refuse()
@@ -216,7 +217,7 @@ class TestRefusals:
     def test_unequal_lengths(self) -> None:
         with pytest.raises(ValueError, match="2 learned scores but 3 true"):
             ktau([1, 2], [1, 2, 3])
-        with pytest.raises(ValueError, match="1 items but 2 true"):
-            ktau_pairwise_compare(lambda a, b: [], ["x"], [1, 2])
+        with pytest.raises(ValueError, match="0 preferences, 2 items have 1 pairs"):
+            ktau_of_preferences(preferences(lambda a, b: [], ["x"]), [1, 2])
         with pytest.raises(ValueError, match="answered 2 values for 1 pairs"):
-            ktau_pairwise_compare(lambda a, b: [1.0, 1.0], ["x", "y"], [1, 2])
+            preferences(lambda a, b: [1.0, 1.0], ["x", "y"])

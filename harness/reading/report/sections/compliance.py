@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from harness.reading.compliance import Finding
 from harness.reading.report.section import Section, Source
@@ -20,10 +18,6 @@ _COLUMNS = (
 )
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"compliance": source.findings}
-
-
 def _tables(source: Source) -> list[Table]:
     return [compliance_table(source.findings)]
 
@@ -35,7 +29,7 @@ def compliance_table(findings: Sequence[Finding]) -> Table:
     return Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"compliance": source.findings}, _tables)
 
 
 def collapsed(findings: Sequence[Finding], ok: bool | None) -> list[tuple[str, str, str]]:

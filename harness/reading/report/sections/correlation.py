@@ -9,8 +9,7 @@ after e epochs (Figure 5), where its protocol judges each epoch and this machine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
 from typing import Literal
 
@@ -108,7 +107,7 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: S
         found,
         sample=len(archs),
         note=None if evaluator.data_digest in {o.spec.data_digest for o in outcomes} else differs,
-        agreements=list(_Sample(evaluator, search, runs.setting.final, archs).agreements()),
+        agreements=list(_agreements(evaluator, search, runs.setting.final, archs)),
     )
 
 
@@ -124,41 +123,38 @@ def _of_curves(found: TaskCorrelation, evaluator: Evaluator, source: Source) -> 
     if np.isnan(curves).all():
         return msgspec.structs.replace(found, missing="none of its trainings is in the store of trainings here")
     tenth, smooth = best(curves[-1]), moving_average(curves)
-    pairs = (_Pair("epochs", "final", Fidelity(f"{e} epochs", e), None, True) for e in range(1, len(curves) + 1))
-    lines = [p.agreement(curve, curves[-1], tenth, s) for p, curve, s in zip(pairs, curves, smooth, strict=True)]
-    return msgspec.structs.replace(found, sample=len(archs), agreements=lines[:-1])
+    lines = [
+        _agreement("epochs", "final", Fidelity(f"{e + 1} epochs", e + 1), curves[e], curves[-1], tenth, smooth[e])
+        for e in range(len(curves) - 1)
+    ]
+    return msgspec.structs.replace(found, sample=len(archs), agreements=lines)
 
 
-@dataclass(frozen=True)
-class _Sample:
-    evaluator: Evaluator
-    search: Evaluator
-    final: str
-    archs: list[Architecture]
+def _agreements(evaluator: Evaluator, search: Evaluator, final: str, archs: list[Architecture]) -> Iterator[Agreement]:
+    """Of recorded scores: each fidelity with the final score, then each pair of repeats."""
 
-    def agreements(self) -> Iterator[Agreement]:
-        finals = self.evaluator.final_scores(self.archs, final=self.final).scores
-        finals = self.evaluator.score.sign * finals  # higher is better on both sides
-        tenth = best(finals)
-        one_unit = self.search.score == self.evaluator.score
-        validator = self.search.validator()
-        fidelities = validator.fidelities
-        curve = np.array([self._scores(validator, f, None) for f in fidelities])
-        smooth = moving_average(curve) if _is_curve(fidelities) else None
-        for e, fidelity in enumerate(fidelities):
-            both = _Pair("fidelity", "validation", fidelity, None, one_unit)
-            yield both.agreement(curve[e], finals, tenth, None if smooth is None else smooth[e])
-        for column in self.search.columns:
-            validator = self.search.validator(column)
-            for fidelity in validator.fidelities:
-                scores = {r: self._scores(validator, fidelity, r) for r in validator.repeats}
-                recorded = {r: s for r, s in scores.items() if not np.isnan(s).all()}
-                for i, j in combinations(recorded, 2):
-                    yield _Pair("repeats", column, fidelity, (i, j), True).agreement(recorded[i], recorded[j], tenth)
-
-    def _scores(self, validator: Validator, fidelity: Fidelity, repeat: int | None) -> NDArray[np.float64]:
-        scores = validator.validate(self.archs, fidelity=fidelity, repeat=repeat).valid
+    def scores_of(validator: Validator, fidelity: Fidelity, repeat: int | None) -> NDArray[np.float64]:
+        scores = validator.validate(archs, fidelity=fidelity, repeat=repeat).valid
         return validator.score.sign * scores
+
+    finals = evaluator.score.sign * evaluator.final_scores(archs, final=final).scores  # higher is better on both sides
+    tenth = best(finals)
+    one_unit = search.score == evaluator.score
+    validator = search.validator()
+    fidelities = validator.fidelities
+    curve = np.array([scores_of(validator, f, None) for f in fidelities])
+    smooth = moving_average(curve) if _is_curve(fidelities) else None
+    for e, fidelity in enumerate(fidelities):
+        smoothed = None if smooth is None else smooth[e]
+        found = _agreement("fidelity", "validation", fidelity, curve[e], finals, tenth, smoothed)
+        yield found if one_unit else msgspec.structs.replace(found, changes=None)
+    for column in search.columns:
+        validator = search.validator(column)
+        for fidelity in validator.fidelities:
+            scores = {r: scores_of(validator, fidelity, r) for r in validator.repeats}
+            recorded = {r: s for r, s in scores.items() if not np.isnan(s).all()}
+            for i, j in combinations(recorded, 2):
+                yield _agreement("repeats", column, fidelity, recorded[i], recorded[j], tenth, repeats=(i, j))
 
 
 def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
@@ -168,42 +164,32 @@ def _is_curve(fidelities: Sequence[Fidelity]) -> bool:
     return None not in epochs and steps == {1} and all(f.resumable for f in fidelities)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Which two columns of scores are compared."""
-
-    kind: Literal["epochs", "fidelity", "repeats"]
-    column: str
-    fidelity: Fidelity
-    repeats: tuple[int, int] | None
-    one_unit: bool
-
-    def agreement(
-        self,
-        ours: NDArray[np.float64],
-        theirs: NDArray[np.float64],
-        tenth: NDArray[np.bool_],
-        smooth: NDArray[np.float64] | None = None,
-    ) -> Agreement:
-        everywhere, at_best = pairing(ours, theirs), pairing(ours[tenth], theirs[tenth])
-        return Agreement(
-            kind=self.kind,
-            column=self.column,
-            fidelity=self.fidelity.name,
-            epochs=self.fidelity.epochs,
-            repeats=self.repeats,
-            n=everywhere.n,
-            ktau=everywhere.ktau,
-            best_n=at_best.n,
-            ktau_best=at_best.ktau,
-            ktau_smoothed=None if smooth is None else pairing(smooth, theirs).ktau,
-            changes=everywhere.changes if self.one_unit else None,
-            shifts=everywhere.shifts,
-        )
-
-
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"correlation": correlations_of(source, source.open_task)}
+def _agreement(
+    kind: Literal["epochs", "fidelity", "repeats"],
+    column: str,
+    fidelity: Fidelity,
+    ours: NDArray[np.float64],
+    theirs: NDArray[np.float64],
+    tenth: NDArray[np.bool_],
+    smooth: NDArray[np.float64] | None = None,
+    repeats: tuple[int, int] | None = None,
+) -> Agreement:
+    """Of two columns of scores in one unit."""
+    everywhere, at_best = pairing(ours, theirs), pairing(ours[tenth], theirs[tenth])
+    return Agreement(
+        kind=kind,
+        column=column,
+        fidelity=fidelity.name,
+        epochs=fidelity.epochs,
+        repeats=repeats,
+        n=everywhere.n,
+        ktau=everywhere.ktau,
+        best_n=at_best.n,
+        ktau_best=at_best.ktau,
+        ktau_smoothed=None if smooth is None else pairing(smooth, theirs).ktau,
+        changes=everywhere.changes,
+        shifts=everywhere.shifts,
+    )
 
 
 def _tables(source: Source) -> list[Table]:
@@ -211,7 +197,7 @@ def _tables(source: Source) -> list[Table]:
     return [_table(task) for task in correlations_of(source, source.open_task)]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"correlation": correlations_of(source, source.open_task)}, _tables)
 
 
 def _table(task: TaskCorrelation) -> Table:

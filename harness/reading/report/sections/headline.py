@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import msgspec
 
 from harness.errors import counted
 from harness.reading import numbers
@@ -25,17 +23,13 @@ _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epoc
 """Columns that a narrow terminal leaves out, the last first."""
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"settings": source.settings}
-
-
 def _tables(source: Source) -> list[Table]:
     tables = [_table(setting, source.choice.wide) for setting in source.settings]
     problems = tuple(f"note: {problem}" for problem in source.study.problems)
     return [Table(f"study {source.study.study}"), *tables, Table("", legend=_LEGEND, footnotes=problems)]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"settings": source.settings}, _tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +67,7 @@ def _table(setting: SettingSummary, wide: bool) -> Table:
 def _notes(setting: SettingSummary) -> tuple[str, ...]:
     score, sampling = setting.score, setting.random_sampling
     places = numbers.decimals(score.unit if score else None)
-    what = f"{setting.split or ''} {score.name if score else 'score'}".strip()
-    if score is not None:
-        what += f" in {score.unit}" if score.unit else ""
-        what += "" if score.higher_is_better else ", lower is better"
+    what = f"{setting.split or ''} {numbers.score(score) if score else 'score'}".strip()
     s = setting.setting
     about = f"{what}, final {s.final}; law {s.law}; budget {numbers.budget(s.budget)}"
     if sampling.mean is None:
@@ -136,7 +127,7 @@ def _verdict_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
         places = 1 if large and not wide else 2
         found += [
             _Cells("RI %", True, lambda e: numbers.number(e.ri, places, signed=True)),
-            _Cells("95 % of RI", False, lambda e: _interval(e, places)),
+            _Cells("95 % of RI", False, lambda e: numbers.ri_interval(e, places)),
         ]
         if wide:
             found.append(_Cells("RI paper", True, lambda e: numbers.number(e.ri_paper, places, signed=True)))
@@ -238,14 +229,6 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
 
 def _ends(entry: EntrySummary) -> str:
     return ", ".join(f"{runs} {why}" for why, runs in entry.ended_by.items())
-
-
-def _interval(entry: EntrySummary, places: int) -> str:
-    """The interval with its mark. One without width says nothing and is left out."""
-    if entry.interval == "tied" and entry.ri_low == entry.ri_high:
-        return "*"
-    mark = {"tied": "*", "tails": "**"}.get(entry.interval or "", "")
-    return numbers.interval(entry.ri_low, entry.ri_high, places, signed=True) + mark
 
 
 def _verdict(against: Against | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -52,19 +53,13 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
             )
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"improvement": improvements_of(source)}
-
-
 def _tables(source: Source) -> list[Table]:
-    by_budget: dict[Budget, list[Improvement]] = {}
-    for found in improvements_of(source):
-        by_budget.setdefault(found.budget, []).append(found)
-    tables = [_table(budget, found) for budget, found in by_budget.items()]
+    by_budget = groupby(improvements_of(source), key=lambda found: found.budget)
+    tables = [_table(budget, list(found)) for budget, found in by_budget]
     return tables or [Table("no entry stands beside matched random search in every setting")]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"improvement": improvements_of(source)}, _tables)
 
 
 def _table(budget: Budget, found: Sequence[Improvement]) -> Table:

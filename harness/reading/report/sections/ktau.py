@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
-
-import msgspec
 
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source
@@ -122,10 +120,6 @@ def _mean(
     return fmean(values), *(interval or (None, None))
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"ktau": orders_of(source)}
-
-
 def _tables(source: Source) -> list[Table]:
     """All variants of each entry; by number of labels where there are several studies, or several budgets in one."""
     orders = orders_of(source)
@@ -145,7 +139,7 @@ def _tables(source: Source) -> list[Table]:
     ]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"ktau": orders_of(source)}, _tables)
 
 
 def _variants(o: Order) -> tuple[str, ...]:

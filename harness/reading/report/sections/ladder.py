@@ -136,16 +136,12 @@ def _apart(scores: Sequence[float], sampling: SamplingRecord) -> tuple[float, fl
     return (moved, None, None) if np.isnan(low[0]) else (moved, float(low[0]), float(high[0]))
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"ladder": [rung for rungs in ladders_of(source) for rung in rungs]}
-
-
 def _tables(source: Source) -> list[Table]:
     tables = [_table(rungs) for rungs in ladders_of(source)]
     return tables or [Table("no two settings share their searches, so there is no ladder of final protocols")]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"ladder": [rung for rungs in ladders_of(source) for rung in rungs]}, _tables)
 
 
 def _table(rungs: Sequence[Rung]) -> Table:

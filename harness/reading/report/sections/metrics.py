@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.errors import PluginError
 from harness.reading import numbers
@@ -89,10 +87,6 @@ def _number(value: float | None) -> float | None:
     return None if number is None or not math.isfinite(number) else number
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"metrics": metrics_of(source)}
-
-
 def _tables(source: Source) -> list[Table]:
     found = metrics_of(source)
     if not found:
@@ -104,7 +98,7 @@ def _tables(source: Source) -> list[Table]:
     return [Table("metrics of plugins", columns, tuple(map(_row, found)), footnotes=tuple(_errors(found)))]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"metrics": metrics_of(source)}, _tables)
 
 
 def _row(m: MetricSummary) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -88,10 +88,6 @@ def power_of(source: Source) -> list[Power]:
     return found
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"power": power_of(source)}
-
-
 def _tables(source: Source) -> list[Table]:
     by_setting: dict[str, list[Power]] = {}
     for power in power_of(source):
@@ -100,7 +96,7 @@ def _tables(source: Source) -> list[Table]:
     return tables or [Table("power takes five runs of matched random search that differ, and random sampling")]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"power": power_of(source)}, _tables)
 
 
 def _table(title: str, found: Sequence[Power]) -> Table:

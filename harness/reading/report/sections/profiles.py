@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import ClassVar, Literal
 
 import msgspec
@@ -90,19 +91,13 @@ def _normalised(blocks: Blocks, competitor: Competitor) -> list[Floats]:
     return found
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"profiles": profiles_of(source)}
-
-
 def _tables(source: Source) -> list[Table]:
-    by_budget: dict[Budget, list[Profile]] = {}
-    for profile in profiles_of(source):
-        by_budget.setdefault(profile.budget, []).append(profile)
-    tables = [_table(budget, found) for budget, found in by_budget.items()]
+    by_budget = groupby(profiles_of(source), key=lambda profile: profile.budget)
+    tables = [_table(budget, list(found)) for budget, found in by_budget]
     return tables or [Table("normalised scores take, in every setting, a best row or draw above random sampling")]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"profiles": profiles_of(source)}, _tables)
 
 
 def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:

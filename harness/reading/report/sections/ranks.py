@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -81,16 +80,12 @@ def ranks_over(blocks: Blocks) -> Ranks:
     )
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"ranks": ranks_of(source)}
-
-
 def _tables(source: Source) -> list[Table]:
     found = [_table(ranks) for ranks in ranks_of(source)]
     return found or [Table("average ranks need two entries on two settings of one budget")]
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"ranks": ranks_of(source)}, _tables)
 
 
 def _table(ranks: Ranks) -> Table:

@@ -5,7 +5,7 @@ A method's gain says little where random architectures of the space differ by as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -69,10 +69,6 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSp
     )  # fmt: skip
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    return {"spread": spreads_of(source, source.open_task)}
-
-
 def _tables(source: Source) -> list[Table]:
     found = spreads_of(source, source.open_task)
     columns = (
@@ -98,4 +94,4 @@ def _cells(t: TaskSpread) -> tuple[str, ...]:
     return t.title, str(t.drawn.n), *shown, whole
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section(lambda source: {"spread": spreads_of(source, source.open_task)}, _tables)
