@@ -163,10 +163,10 @@ def run(
     if summary.interrupted or summary.stopped is not None:
         done = summary.already + summary.finished
         why = "interrupted" if summary.stopped is None else f"stopped: {summary.stopped}"
-        typer.echo(
-            f"{why}\n{done} of {summary.total} runs are kept in {summary.folder}; the same command again resumes",
-            err=True,
-        )
+        searches = counted(summary.waiting, "search", "searches")
+        waiting = f", and {searches} to be finally trained" if summary.waiting else ""
+        kept = f"{done} of {summary.total} runs are kept in {summary.folder}{waiting}"
+        typer.echo(f"{why}\n{kept}; the same command again resumes", err=True)
         raise typer.Exit(INTERRUPTED if summary.stopped is None else STOPPED)
     differ = False
     if verify:

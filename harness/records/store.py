@@ -142,8 +142,8 @@ def _read_files(path: Path) -> Folder:
 
 
 def read_samplings(path: Path) -> dict[str, SamplingRecord]:
-    """Random sampling by id, of the folder of all studies."""
-    return _read(Folder(path), SamplingRecord)
+    """Random sampling by id, of the folder of all studies, where every draw has a score."""
+    return {i: record for i, record in _read(Folder(path), SamplingRecord).items() if not record.failed}
 
 
 def _read(folder: Folder, kind: type[_Kind]) -> dict[str, _Kind]:
@@ -156,9 +156,9 @@ def _read(folder: Folder, kind: type[_Kind]) -> dict[str, _Kind]:
             folder.problems.append(Problem(str(file), number, why))
             continue
         earlier = found.get(record.id)
-        if earlier is None or (_failed(earlier) and not _failed(record)):
+        if earlier is None or _failures(earlier) > _failures(record):
             found[record.id], place[record.id] = folder.sharing(record), number
-        elif _failed(record) or _says(earlier) == _says(record):
+        elif _failures(record) or _says(earlier) == _says(record):
             continue
         else:
             raise RecordError(
@@ -169,8 +169,9 @@ def _read(folder: Folder, kind: type[_Kind]) -> dict[str, _Kind]:
     return found
 
 
-def _failed(record: Any) -> bool:
-    return getattr(record, "status", "ok") != "ok"
+def _failures(record: Any) -> int:
+    """Of random sampling's draws, or 1 for another record that failed: what is carried out again replaces it."""
+    return record.failed if isinstance(record, SamplingRecord) else int(getattr(record, "status", "ok") != "ok")
 
 
 def _says(record: Any) -> bytes:

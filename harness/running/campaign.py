@@ -42,7 +42,8 @@ _BATCH = 25
 
 @dataclass(frozen=True)
 class Summary:
-    """The result. failed: the runs that failed, timed out or found nothing feasible, old ones too, in words.
+    """The result. failed: the runs that failed, timed out or found nothing feasible, old ones too, in words, and random
+    sampling that lacks draws. waiting: searches that are kept and wait for their final trainings.
 
     stopped: why the machine or the cluster could not carry out the rest; None where it could.
     """
@@ -55,6 +56,7 @@ class Summary:
     failed: list[str]
     problems: list[Problem]
     interrupted: bool
+    waiting: int
     stopped: str | None = None
     failed_id: str | None = None
     """Of the first search that failed itself."""
@@ -90,7 +92,8 @@ def _carry_out(
     found = read_folder(folder)
     known = read_samplings(results)
     # Random sampling may refuse the study: this is found out before anything is written.
-    sampled = [sampled_of(t, spec, found, known) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
+    again = settings.retry_failed
+    sampled = [sampled_of(t, spec, found, known, again) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
     campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
     with ExitStack() as stack:
         campaign.interrupts = stack.enter_context(Interrupts())
@@ -117,6 +120,10 @@ def _carry_out(
             if finished is not None:
                 store.append(finished)
                 share(results, finished, listener.note)
+            record = s.record or finished
+            if record is not None and record.failed:
+                drawn = f"{record.failed} of {record.spec.draws} draws failed"
+                summary.failed.append(f"random sampling on {record.spec.task}: {drawn}")
         if not summary.interrupted and summary.already + summary.finished == summary.total:
             campaign.hooks.call("nas_harness_study_finished", study=study.name, folder=str(folder))
     return summary
@@ -188,6 +195,7 @@ class _Campaign:
             if trainings:
                 self.listener.stage("final training", len(trainings), 0)
                 self._execute(trainings)
+                self.listener.stage("run", len(self.pairs), sum(self._over(*pair) for pair in self.pairs))
                 self._finish_outcomes()
         except KeyboardInterrupt:
             interrupted = True
@@ -205,6 +213,7 @@ class _Campaign:
             failed,
             self.found.problems,
             interrupted,
+            len({search.id for search, _ in waiting(self.plan, self.found)}),
             stopped,
             next(
                 (i for i, _ in self.pairs if i in self.found.searches and self.found.searches[i].status != "ok"), None

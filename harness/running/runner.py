@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ from harness.records.lines import (
 )
 from harness.records.specs import KEPT, SearchSpec
 from harness.registry import Registry
-from harness.running.environment import describe_environment, single_thread
+from harness.running.environment import DEVICE, describe_environment, single_thread
 from harness.running.feasible import feasible
 from harness.running.items import BatchItem, Item, Product, SearchItem, TrainingItem
 from harness.running.plan import Evaluators
@@ -99,7 +100,8 @@ class Runner:
         """The oracle of one search. When the search is over, its validator is closed and its scratch folder removed."""
         with ExitStack() as stack:
             scratch = None if search.task.recorded else Path(stack.enter_context(TemporaryDirectory(prefix="nas-")))
-            validator = search.validator(spec.oracle, RunContext(seed=spec.search_seed, scratch=scratch))
+            context = RunContext(seed=spec.search_seed, scratch=scratch, device=os.environ.get(DEVICE, "cpu"))
+            validator = search.validator(spec.oracle, context)
             stack.callback(validator.close)
             space = under_law(search.space, spec.law)
             yield self._oracle_type(validator, spec.budget, constraints=spec.constraints, space=space)

@@ -142,9 +142,16 @@ class Sampled:
     trainings: tuple[TrainingSpec, ...] = ()
 
 
-def sampled_of(t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, SamplingRecord]) -> Sampled:
-    """Raises StudyError where a task's constraints leave nothing to draw."""
-    record = found.samplings.get(spec.id) or known.get(spec.id)
+def sampled_of(
+    t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, SamplingRecord], again: bool
+) -> Sampled:
+    """From the study's own records, then from those of all studies, else anew.
+
+    again: one whose draws failed in part is made anew. Raises StudyError where a task's constraints leave nothing to
+    draw.
+    """
+    own = found.samplings.get(spec.id)
+    record = known.get(spec.id) if own is None or (again and own.failed) else own
     if record is not None:
         return Sampled(t, spec, record)
     truth = t.evaluator.truth(spec.final)
@@ -157,8 +164,13 @@ def sampled_of(t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, 
 
 
 def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) -> None:
-    """Write it into the folder of all studies: one line in one write, so that concurrent studies do not mix lines."""
+    """Write it into the folder of all studies: one line in one write, so that concurrent studies do not mix lines.
+
+    One whose draws failed in part is this study's alone: a time limit may have decided which.
+    """
     path = results / SAMPLINGS
+    if record.failed:
+        return
     try:
         if record.id in read_samplings(results):
             return

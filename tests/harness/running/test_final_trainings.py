@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from studies import Notes, comparable, run, study
 
-from harness.records.store import read_folder
+from harness.records.store import read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.study import MATCHED
 
@@ -31,7 +31,7 @@ def test_what_a_search_returned_is_trained_apart_and_once(toy: Registry, tmp_pat
     archs = [t.spec.arch for t in found.trainings.values()]
     assert len(archs) == len(set(archs))
     assert {r.outcome.arch for r in runs if r.outcome} <= set(archs)
-    assert [what for what, _, _ in listener.stages] == ["run", "final training"]
+    assert [what for what, _, _ in listener.stages] == ["run", "final training", "run"]
     assert listener.stages[1][1] == len(archs)
 
 
@@ -69,6 +69,8 @@ def test_a_final_training_that_fails_is_told_above_and_below_the_fraction(
     (sampling,) = read_folder(summary.folder).samplings.values()
     assert sampling.failed > 0
     assert sampling.n + sampling.failed == 8
+    assert f"random sampling on toy/trained: {sampling.failed} of 8 draws failed" in summary.failed
+    assert read_samplings(tmp_path) == {}, "what lacks draws is no other study's"
     failed = [r for r in runs if r.failed]
     assert failed
     assert {(r.status, r.error) for r in failed} == {("failed", "the final training failed: the training diverged")}
@@ -79,6 +81,9 @@ def test_a_final_training_that_fails_is_told_above_and_below_the_fraction(
     assert again.failed == summary.failed
     again, runs = run(toy, tmp_path, study("toy-sampler", tasks=TRAINED, seeds=8), retry_failed=True)
     assert again.failed == []
+    (whole,) = read_folder(summary.folder).samplings.values()
+    assert (whole.id, whole.n, whole.failed) == (sampling.id, 8, 0)
+    assert read_samplings(tmp_path) == {whole.id: whole}
 
 
 def test_final_trainings_have_a_time_limit_of_their_own(
