@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from studies import Notes, comparable, run, study
 
+from harness.protocol import RunContext, Validator
 from harness.records.store import read_folder, read_samplings
 from harness.registry import Registry
+from harness.running.environment import DEVICE
 from harness.running.study import MATCHED
+from harness.testing.synthetic import SyntheticEvaluator
 
 TRAINED = ("toy/trained",)
 
@@ -114,3 +117,22 @@ def test_an_interruption_between_search_and_final_training_loses_nothing(toy: Re
     _, resumed = run(toy, tmp_path / "b", given)
     assert comparable(resumed) == comparable(whole)
     assert {r.entry.label for r in resumed} == {"toy-sampler", MATCHED}
+
+
+@pytest.mark.parametrize("device", [None, "cuda:1"])
+def test_what_trains_is_told_the_seed_a_scratch_folder_and_the_device_of_its_run(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str | None
+) -> None:
+    seen: list[tuple[int, bool, str]] = []
+    made = SyntheticEvaluator.validator
+
+    def watched(self: SyntheticEvaluator, column: str = "validation", context: RunContext = RunContext()) -> Validator:
+        seen.append((context.seed, context.scratch is not None and context.scratch.is_dir(), context.device))
+        return made(self, column, context)
+
+    monkeypatch.setattr(SyntheticEvaluator, "validator", watched)
+    monkeypatch.delenv(DEVICE, raising=False)
+    if device is not None:
+        monkeypatch.setenv(DEVICE, device)
+    run(toy, tmp_path, study("toy-sampler", tasks=TRAINED, seeds=2))
+    assert {(seed, True, device or "cpu") for seed in (0, 1)} <= set(seen)
