@@ -251,7 +251,9 @@ def rm(
 
     known = find_dataset(open_registry(ctx).protocols(), benchmark)
     if not yes:
-        typer.confirm(f"Remove the tables of {benchmark} from {data_dir()}?", abort=True)
+        typer.confirm(
+            f"Remove the tables of {benchmark} from {data_dir()} ({', '.join(known.data.folders)})?", abort=True
+        )
     for folder in remove_dataset(known.data):
         typer.echo(f"removed {folder}")
 

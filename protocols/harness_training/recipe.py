@@ -11,8 +11,8 @@ from harness.records.identity import digest
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-Amount = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e30)]
 
 
 class DataPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

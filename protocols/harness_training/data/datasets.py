@@ -43,14 +43,22 @@ def image_data_sets(tasks: Sequence[str]) -> list[DataSet]:
         )
         for d in OFFICIAL.values()
     ]  # fmt: skip
-    own = folder_names()
-    folders = tuple(f"{ROOM}/{name.replace(FOLDERS, 'folder-')}" for name in own) or (f"{ROOM}/folder-",)
+    own = {name: f"{ROOM}/{name.replace(FOLDERS, 'folder-')}" for name in folder_names()}
+    accepts = "a folder that has a folder of images for each class"
+    folders = [
+        DataSet(
+            name, "a folder of your own images", "your own", "your own", of(name), (folder,), accepts=accepts,
+            make=import_folder,
+        )
+        for name, folder in own.items()
+    ]  # fmt: skip
     return [
         *built_in,
         *official,
         DataSet(
             _OWN, "folders of your own images, one a class: each is the data set images:NAME", "your own", "your own",
-            tuple(t for name in own for t in of(name)), folders, make=import_folder,
-            accepts="a folder that has a folder of images for each class",
+            tuple(t for name in own for t in of(name)), tuple(own.values()) or (f"{ROOM}/folder-",), make=import_folder,
+            accepts=accepts,
         ),
+        *folders,
     ]  # fmt: skip

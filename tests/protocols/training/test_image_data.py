@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from harness import DataError, UnknownName
+from harness.cli import main
 from harness.data.tables import open_table
 from harness_training.data import catalogue, cifar, digits, idx
 from harness_training.data.reading import training_data
@@ -283,3 +284,16 @@ def test_a_hidden_folder_is_no_class_and_an_empty_one_is_refused(data_folder: Pa
     (source / "birds").mkdir()
     with pytest.raises(DataError, match=r"birds: holds no image \(.bmp, "):
         catalogue.import_folder(source, data_folder)
+
+
+def test_each_imported_folder_is_a_data_set_that_can_be_removed_alone(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for own in ("shop", "zoo"):
+        for name in ("cats", "dogs"):
+            pictures(data_folder / own / name, 2)
+        catalogue.import_folder(data_folder / own, data_folder)
+    assert main(["data", "info", "images:shop"]) == 0
+    assert "folder-shop" in capsys.readouterr().out
+    assert main(["data", "rm", "images:shop", "--yes"]) == 0
+    assert catalogue.folder_names() == ["images:zoo"]
