@@ -101,10 +101,15 @@ def check_names(studies: Sequence[StudyRuns], tasks: Sequence[str], entries: Seq
     """Raises UnknownName for a task or a label that none of the studies has."""
     settings = [setting for study in studies for setting in study.settings]
     labels = {e.entry.label for s in settings for e in s.everyone}
-    for kind, given, known in (("task", tasks, {s.setting.task for s in settings}), ("entry", entries, labels)):
-        for name in given:
-            if name not in known:
-                raise UnknownName(kind, name, known)
+    check_known("task", tasks, {s.setting.task for s in settings})
+    check_known("entry", entries, labels)
+
+
+def check_known(kind: str, given: Sequence[str], known: set[str]) -> None:
+    """Raises UnknownName for what is not known."""
+    for name in given:
+        if name not in known:
+            raise UnknownName(kind, name, known)
 
 
 def read_study(folder: Path | str) -> StudyRuns:

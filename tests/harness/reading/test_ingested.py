@@ -12,7 +12,7 @@ import scipy.stats
 from rich.console import Console
 
 from harness.cli import main
-from harness.errors import HarnessError, RecordError
+from harness.errors import HarnessError, RecordError, UnknownName
 from harness.reading.ingested import read_ingested
 from harness.reading.report.section import Choice
 from harness.reading.report.sections import write_report
@@ -175,6 +175,11 @@ def test_report_in_every_form(tmp_path: Path) -> None:
     assert report(form="csv", sections=("table",)).startswith("origin,task,strategy,n")
     with pytest.raises(HarnessError, match="have no section curves"):
         report(sections=("curves",))
+    with pytest.raises(UnknownName, match="unknown task 'c1'; did you mean 'c10"):
+        report(tasks=("c1",))
+    with pytest.raises(UnknownName, match="unknown entry 'our'; did you mean 'ours'"):
+        report(entries=("our",))
+    assert "theirs" not in report(tasks=("c10",), entries=("ours",))
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from harness.reading.ingested import UNDER_COVERAGE, IngestedStudy, IngestedSumm
 from harness.reading.report.section import Choice
 from harness.reading.report.sections.compliance import compliance_table
 from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import check_known
 
 _COLUMNS = (
     name_column("entry"),
@@ -28,11 +29,13 @@ SECTIONS = ("table", "compliance")
 def data_and_tables(
     study: IngestedStudy, choice: Choice
 ) -> tuple[Mapping[str, Sequence[msgspec.Struct]], Sequence[Table]]:
-    """Of the chosen sections. Raises HarnessError for a section that rows from elsewhere do not have."""
+    """Of the chosen sections. Raises HarnessError for a section, task or entry that these results do not have."""
     chosen = choice.sections or SECTIONS
     for name in chosen:
         if name not in SECTIONS:
             raise HarnessError(f"results from elsewhere have no section {name}: {' and '.join(SECTIONS)} alone")
+    check_known("task", choice.tasks, {s.task for s in study.summaries})
+    check_known("entry", choice.entries, {s.strategy for s in study.summaries})
     lines = [
         s
         for s in study.summaries
