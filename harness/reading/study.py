@@ -142,6 +142,10 @@ def study_of(folder: Folder) -> StudyRuns:
     told = [str(p) for p in folder.problems]
     groups = _grouped(plans, told)
     titles = titles_of([about.setting for about, _ in groups])
+    titles = [  # of two versions of the data, or of two study seeds where random sampling is trained
+        title if titles.count(title) == 1 else f"{title}, random sampling {about.sampling[:8]}"
+        for title, (about, _) in zip(titles, groups, strict=True)
+    ]
     settings = tuple(
         _setting_runs(about, title, entries, folder) for (about, entries), title in zip(groups, titles, strict=True)
     )

@@ -79,6 +79,17 @@ def test_plans_that_replace_nothing_make_one_study(tmp_path: Path) -> None:
     assert (found.planned, found.missing) == (13, 0)
 
 
+def test_settings_that_differ_in_their_random_sampling_alone_have_titles_of_their_own(tmp_path: Path) -> None:
+    """As of two versions of the data: sections that go by title would show one under the other."""
+    one, two = entry("alpha", EIGHT), entry("alpha", EIGHT, study_seed=7)
+    samplings = [sampling(), sampling(data_digest="d2", mean=60.0)]
+    plans = [plan_of(one, samplings[:1]), plan_of(two, samplings[1:], seed=7)]
+    found = read_study(write_study(tmp_path, [*one, *two], samplings, plans=plans))
+    titles = [s.title for s in found.settings]
+    assert len(set(titles)) == 2
+    assert [s.sampling.mean for s in found.settings if s.sampling is not None] == [50.0, 60.0]
+
+
 def test_of_two_entries_with_one_label_the_later_is_shown_and_it_is_said() -> None:
     first = entry("alpha", [10.0] * 3, params={"size": 1})
     found = study(first + entry("alpha", EIGHT))
