@@ -24,7 +24,6 @@ from harness.running.plan import Evaluators, code_of
 from harness.running.scoring import Scorer
 from harness.running.seal import Closed
 from harness.running.settings import Settings
-from harness.running.study import MATCHED
 from harness.running.worker import preparation_of
 
 _UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}
@@ -112,8 +111,8 @@ def _chosen(found: Folder, ids: Sequence[str], sample: int, seed: int) -> list[S
         raise RecordError(f"{found.path} holds no search")
     if not ids:
         over = sorted(i for i, r in found.searches.items() if r.paid is not None)
-        drawn = [found.searches[over[i]] for i in np.random.default_rng(seed).permutation(len(over)).tolist()]
-        return sorted(drawn, key=lambda search: search.spec.strategy == MATCHED)[:sample]
+        drawn = np.random.default_rng(seed).permutation(len(over))[:sample]
+        return [found.searches[over[i]] for i in drawn.tolist()]
     return list({search.id: search for prefix in ids for search in searches_called(found, prefix)}.values())
 
 

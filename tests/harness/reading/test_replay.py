@@ -45,8 +45,6 @@ def test_what_is_deterministic_agrees_in_whatever_sample(toy: Registry, folder: 
     first, same, other = ([r.id for r in replayed] for replayed in drawn)
     assert first == same != other
     assert len(again(toy, folder, sample=100)) == len(found.searches) == 8
-    sampled = [again(toy, folder, sample=2, seed=seed) for seed in range(3)]
-    assert not any("random-search" in r.title for replayed in sampled for r in replayed), "the study's own come first"
     raiser = next(r for r in found.searches.values() if r.spec.strategy == "toy-raiser")
     (one,) = again(toy, folder, raiser.id[:10])
     assert (one.id, one.title, one.differs) == (
