@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_trainings import TINY
 
 from harness import DataError, UnknownName
 from harness.cli import main
 from harness.data.tables import open_table
+from harness.reading.report.description import describe_name
+from harness.registry import Registry
+from harness.testing.conformance import check_named
 from harness_training.data import catalogue, cifar, digits, idx
 from harness_training.data.reading import training_data
 from harness_training.data.splits import POOL, TEST
@@ -297,3 +301,17 @@ def test_each_imported_folder_is_a_data_set_that_can_be_removed_alone(
     assert "folder-shop" in capsys.readouterr().out
     assert main(["data", "rm", "images:shop", "--yes"]) == 0
     assert catalogue.folder_names() == ["images:zoo"]
+
+
+def test_a_task_on_a_folder_of_images_is_described_and_checked_by_its_name(data_folder: Path) -> None:
+    """The colon in its name names no module."""
+    for name in ("cats", "dogs"):
+        pictures(data_folder / "shop" / name, 60)
+    catalogue.import_folder(data_folder / "shop", data_folder)
+    own = data_folder / "protocols" / "images:shop"
+    own.mkdir(parents=True)
+    (own / "base.toml").write_text(TINY.replace("train = 60\nvalidation = 100", "train = 40\nvalidation = 20"))
+    task = "train/images:shop@nasbench201+base"
+    assert describe_name(Registry(), task)["name"] == task
+    (report,) = check_named(task, registry=Registry(), only=["fidelities"])
+    assert [(report.kind, r.status) for r in report.results] == [("protocol", "passed")]
