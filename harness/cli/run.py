@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -193,6 +192,7 @@ def _log_scalars(folder: Path) -> None:
     """Tell this process, and so its workers, where to write. Raises HarnessError where TensorBoard is missing or the
     folder cannot be written."""
     from importlib.util import find_spec
+    from tempfile import TemporaryFile
 
     from harness.running.environment import LOG_DIR
 

@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
@@ -65,11 +66,8 @@ def thread_names() -> list[str]:
     names = []
     for thread in os.listdir("/proc/self/task"):
         if int(thread) != os.getpid():
-            with (
-                suppress(OSError),
-                open(f"/proc/self/task/{thread}/comm", encoding="utf-8") as name,
-            ):  # it may have ended
-                names.append(name.read().strip())
+            with suppress(OSError):  # it may have ended
+                names.append(Path(f"/proc/self/task/{thread}/comm").read_text(encoding="utf-8").strip())
     return sorted(names)
 
 
