@@ -16,7 +16,7 @@ from harness.errors import HarnessError, RecordError
 from harness.records.lines import OutcomeRecord, ReplayRecord, SearchRecord
 from harness.records.store import Folder, Store, read_folder
 from harness.registry import Registry
-from harness.running.environment import describe_environment
+from harness.running.environment import describe_environment, what_differs
 from harness.running.execution import Lost, Stopped, Work
 from harness.running.folder import queries_file
 from harness.running.items import Product, SearchItem
@@ -49,7 +49,9 @@ def replay(
     keep: bool = False,
 ) -> Iterator[Replayed]:
     """Carry out again the searches whose ids begin with one of ``ids``; by default ``sample`` finished ones, drawn with
-    ``seed``. Their records stay as they are. keep: note in the folder what was carried out, for its compliance list.
+    ``seed``: of matched random search only where there are too few others. Their records stay as they are.
+
+    keep: note in the folder what was carried out, for its compliance list.
 
     Raises RecordError where there is no such search, and HarnessError where none can be carried out.
     """
@@ -96,6 +98,8 @@ def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settin
                 kept = found.searches[outcome.item.id]
                 if not isinstance(outcome, Lost):
                     differs = _difference(found, kept, outcome.product, scorer)
+                    if differs and (elsewhere := what_differs(kept.environment, describe_environment())):
+                        differs += f" ({elsewhere})"
                 elif outcome.reason == "lost":
                     raise Stopped(f"{outcome.item.title} was lost: {outcome.error}")
                 else:
@@ -111,9 +115,15 @@ def _chosen(found: Folder, ids: Sequence[str], sample: int, seed: int) -> list[S
         raise RecordError(f"{found.path} holds no search")
     if not ids:
         over = sorted(i for i, r in found.searches.items() if r.paid is not None)
-        drawn = np.random.default_rng(seed).permutation(len(over))[:sample]
-        return [found.searches[over[i]] for i in drawn.tolist()]
+        drawn = [found.searches[over[i]] for i in np.random.default_rng(seed).permutation(len(over)).tolist()]
+        matched = matched_strategies(found)
+        return sorted(drawn, key=lambda search: search.spec.strategy in matched)[:sample]
     return list({search.id: search for prefix in ids for search in searches_called(found, prefix)}.values())
+
+
+def matched_strategies(found: Folder) -> set[str]:
+    """The strategies of matched random search."""
+    return {e.strategy for plan in found.heads for e in plan.entries if e.role == "reference"}
 
 
 def searches_called(found: Folder, prefix: str) -> list[SearchRecord]:

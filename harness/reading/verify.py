@@ -11,7 +11,7 @@ import msgspec
 
 from harness.reading.compliance import check_compliance
 from harness.reading.ingested import is_ingested, read_ingested
-from harness.reading.replay import replay
+from harness.reading.replay import matched_strategies, replay
 from harness.reading.study import read_study
 from harness.records.lines import PlannedSetting, SamplingRecord
 from harness.records.store import Folder, read_folder
@@ -45,10 +45,10 @@ def verify(
     yield from (f"{f.rule}: {f.why} ({f.scope})" for f in broken)
     found = read_folder(folder)
     yield from _samplings(found, evaluators)
-    own = {e.strategy for plan in found.heads for e in plan.entries if e.role == "reference"}
-    references = [i for i, s in found.searches.items() if s.spec.strategy in own]
-    others = [i for i, s in found.searches.items() if s.spec.strategy not in own and s.paid is not None]
-    for ids, size in ((references, 0), ((), sample if others else 0)):
+    matched = matched_strategies(found)
+    references = [i for i, s in found.searches.items() if s.spec.strategy in matched]
+    others = sum(s.spec.strategy not in matched and s.paid is not None for s in found.searches.values())
+    for ids, size in ((references, 0), ((), min(sample, others))):
         if ids or size:
             for search in replay(folder, ids, registry=registry, sample=size, seed=seed, settings=settings):
                 if search.differs is not None:

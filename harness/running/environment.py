@@ -7,8 +7,9 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -24,7 +25,7 @@ LOG_DIR = "NAS_HARNESS_LOG_DIR"
 _PACKAGES = ("nas-harness", "numpy", "scipy", "torch", "torch-geometric", "optuna", "scikit-learn", "onnxruntime")
 
 
-@lru_cache(maxsize=1)
+@cache
 def _static() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in _PACKAGES:
@@ -34,14 +35,34 @@ def _static() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
+        "processor": processor(),
         "cpus": os.cpu_count(),
         "packages": found,
     }
 
 
 def describe_environment() -> dict[str, Any]:
-    """Interpreter, platform, and versions of the packages that decide numbers; the device that is named, if one is."""
+    """Interpreter, platform, processor, versions of the packages that decide numbers; the device, if one is named."""
     return _static() | ({"device": os.environ[DEVICE]} if DEVICE in os.environ else {})
+
+
+@cache
+def processor() -> str:
+    """The processor's name as its maker gives it, or as far as the platform tells."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def what_differs(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which libraries, and which processor, differ in two environments, as a reason why a search may go another way;
+    empty where none does. A part that one of them does not name is passed over."""
+    old, new = ({"processor": e.get("processor"), **e.get("packages", {})} for e in (then, now))
+    differ = [name for name in new if None not in (old.get(name), new[name]) and old[name] != new[name]]
+    return ", ".join(f"{name} {old[name]} then, {new[name]} now" for name in differ)
 
 
 def start_single_threaded() -> None:

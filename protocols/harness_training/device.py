@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness import HarnessError
-from harness.running.environment import DEVICE
+from harness.running.environment import DEVICE, processor
 
 
 def open_device(name: str = "cpu") -> torch.device:
@@ -44,17 +41,6 @@ def bits(device: torch.device) -> dict[str, str | int]:
         found |= {"processor": torch.cuda.get_device_name(device), "cuda": str(torch.version.cuda)}
         found["cudnn"] = str(cudnn.version())
     else:
-        found |= {"processor": _processor(), "instructions": torch.backends.cpu.get_cpu_capability()}
+        found |= {"processor": processor(), "instructions": torch.backends.cpu.get_cpu_capability()}
         found["threads"] = torch.get_num_threads()
     return found
-
-
-@cache
-def _processor() -> str:
-    """The processor's name as its maker gives it, or as far as the platform tells."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

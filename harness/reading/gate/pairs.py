@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from harness.records.lines import PlanRecord, SamplingRecord
 from harness.records.runs import Run
 from harness.records.specs import Entry, Setting
 from harness.records.store import Folder, read_folder
+from harness.running.environment import what_differs
 from harness.strategy import Scoring
 
 _MOST = 3
@@ -92,19 +93,16 @@ def check_deterministic(candidate: Folder, reference: Folder) -> None:
         return
     ours, theirs = other[0]
     spec = ours.spec
+    differs = what_differs(theirs.environment, ours.environment)
+    elsewhere = (
+        f", or goes otherwise elsewhere ({differs}): write the reference anew here (--update)" if differs else ""
+    )
     raise GateError(
         "determinism",
         f"{spec.strategy} on {spec.search_task}, seed {spec.search_seed}: the same search ({ours.id[:12]}) went "
         f"another way than in {reference.path}, and so did {len(other) - 1} more; mend that first: the strategy is not "
-        f"deterministic (nas-harness check {spec.strategy})" + _libraries(ours.environment, theirs.environment),
+        f"deterministic (nas-harness check {spec.strategy}){elsewhere}",
     )
-
-
-def _libraries(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """The libraries that differ, as another reason why a search may go another way."""
-    found = {name: (theirs.get("packages", {}).get(name), v) for name, v in ours.get("packages", {}).items()}
-    differ = [f"{name} {old} then, {new} now" for name, (old, new) in found.items() if old != new]
-    return f", or draws otherwise under another library: {', '.join(differ)}" if differ else ""
 
 
 def check_cells(ours: Collection[Cell], theirs: Collection[Cell], reference: Path) -> None:

@@ -233,7 +233,9 @@ class TestBadInput:
             return [run("a", 0, 80.0, search=search)]
 
         error = self.refused(tmp_path, under("2.1", "x"), under("2.0", "y"))
-        assert str(error).endswith("or draws otherwise under another library: numpy 2.0 then, 2.1 now")
+        assert str(error).endswith(
+            ", or goes otherwise elsewhere (numpy 2.0 then, 2.1 now): write the reference anew here (--update)"
+        )
 
     def test_an_entry_or_a_setting_on_one_side_alone(self, tmp_path: Path) -> None:
         error = self.refused(tmp_path, side("a", REGRETS, **NEW), [*side("a", REGRETS), *side("b", REGRETS)])

@@ -45,6 +45,9 @@ def test_what_is_deterministic_agrees_in_whatever_sample(toy: Registry, folder: 
     first, same, other = ([r.id for r in replayed] for replayed in drawn)
     assert first == same != other
     assert len(again(toy, folder, sample=100)) == len(found.searches) == 8
+    own = [r.id for r in found.searches.values() if not r.spec.strategy.startswith("matched")]
+    assert len(own) < 8
+    assert {r.id for r in again(toy, folder, sample=len(own))} == set(own), "matched random search comes last"
     raiser = next(r for r in found.searches.values() if r.spec.strategy == "toy-raiser")
     (one,) = again(toy, folder, raiser.id[:10])
     assert (one.id, one.title, one.differs) == (
@@ -93,6 +96,21 @@ def test_a_record_that_was_embellished_and_other_code_are_named(toy: Registry, f
     assert one.differs.startswith("not carried out: it was made by other code (version 0.9, sha256 ")
     with pytest.raises(RecordError, match="holds no search whose id begins with 'xyz'"):
         again(toy, folder, "xyz")
+
+
+def test_another_processor_or_library_is_named_beside_what_differs(toy: Registry, folder: Path) -> None:
+    identity, record = next(iter(read_folder(folder).searches.items()))
+    packages = {**record.environment["packages"], "numpy": "0.1"}
+    elsewhere = {**record.environment, "packages": packages, "processor": "Z80"}
+    rewrite(folder, identity, environment=elsewhere)
+    assert [r.differs for r in again(toy, folder, identity)] == [None], "no difference, so no reason for one"
+    rewrite(folder, identity, environment=elsewhere, notes={"none": None})
+    (one,) = again(toy, folder, identity)
+    here = record.environment
+    assert one.differs == (
+        f"its queries agree, but not its notes (processor Z80 then, {here['processor']} now, "
+        f"numpy 0.1 then, {here['packages']['numpy']} now)"
+    )
 
 
 def test_the_command_says_which_agree_and_its_status_whether_all_do(
