@@ -285,6 +285,8 @@ def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
         mode = cls.modes[spec.mode]
         given = {**mode.params, **spec.params}
         with of_field(f"{place}.params"):
+            if none := [name for name, value in spec.params.items() if value is None]:
+                raise StudyError(f"{where}: {none[0]} is None, which no study file can hold; leave it out")
             params = _params(cls, given, where)
         plain = Entry(
             label=spec.label or spec.name,

@@ -232,6 +232,14 @@ def test_parameters_are_as_a_message_has_them(tmp_path: Path, toy: Registry, mon
     assert entry == msgspec.msgpack.decode(msgspec.msgpack.encode(entry), type=Entry)
 
 
+def test_a_parameter_that_no_study_file_can_hold_is_refused(tmp_path: Path, toy: Registry) -> None:
+    """It would be left out of study.toml, and that file would then be run with the default."""
+    study = load_study(write(tmp_path, GOOD))
+    given = msgspec.structs.replace(study.strategies[0], params={"size": None})
+    with pytest.raises(StudyError, match=r"\(toy-sampler\): size is None, which no study file can hold; leave it out"):
+        resolve_entries(msgspec.structs.replace(study, strategies=[given]), toy)
+
+
 def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> None:
     from harness import Provides
 
