@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from harness.cli.data import app
-from harness.data.datasets import known_datasets
+from harness.protocol.datasets import known_datasets
 from harness.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent

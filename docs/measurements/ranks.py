@@ -21,8 +21,9 @@ from harness.cli.study_options import parameter
 from harness.records.identity import stream
 from harness.registry import default_registry
 from harness.running.environment import single_thread
-from harness.running.ranking import drawn_rows, rank_points, unseen
+from harness.running.ranking import drawn_rows, unseen
 from harness.running.search import carry_out
+from harness.statistics.metrics import rank
 
 POINTS = 1000
 
@@ -54,8 +55,11 @@ def main() -> None:
         raise SystemExit(found.error or f"{name} learns no order")
     rows = drawn_rows(stream(0, "ranks", options.task), truth, evaluator.law)
     archs = [truth.architectures[int(row)] for row in rows]
-    kept = rows[unseen(archs, validator, [paid.arch for paid in oracle.ledger], POINTS).keys]
-    points = rank_points(ranker, truth, kept, higher_is_better=evaluator.score.higher_is_better)
+    keys, _ = unseen(archs, validator, [paid.arch for paid in oracle.ledger], POINTS)
+    kept = rows[keys]
+    predicted, scores = np.asarray(ranker.rank([archs[i] for i in keys])), truth.final[kept]
+    true = rank(scores, scores, higher_is_better=evaluator.score.higher_is_better)
+    points = np.stack([rank(predicted, predicted), true], axis=1)
     with options.out.open("w", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["row", "predicted", "true"])

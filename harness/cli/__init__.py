@@ -17,7 +17,6 @@ import typer
 import typer.core
 import typer.main
 
-from harness.cli.settings import Settings
 from harness.errors import HarnessError, UnknownName, visible
 
 COMMANDS = {
@@ -111,7 +110,7 @@ def options(
     Exit status: 0 done; 1 some runs or checks failed; 2 bad input; 3 the machine or the cluster stopped a study;
     130 interrupted.
     """
-    ctx.obj = Settings(debug=debug, strict_plugins=strict_plugins)
+    ctx.obj = strict_plugins  # read by `settings.open_registry`; --debug is read by `main`
 
 
 def main(argv: Sequence[str] | None = None) -> int:

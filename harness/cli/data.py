@@ -13,8 +13,8 @@ import typer
 from harness.cli.settings import TextOrJson, open_console, open_registry, print_json
 
 if TYPE_CHECKING:
-    from harness.data.datasets import Known
     from harness.data.tables import Progress
+    from harness.protocol.datasets import Known
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -51,8 +51,8 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
     published number differs from the table's (nas-harness data info); "damaged" where the table cannot be read
     (nas-harness data verify).
     """
-    from harness.data.datasets import describe_dataset, known_datasets
     from harness.data.tables import data_dir
+    from harness.protocol.datasets import describe_dataset, known_datasets
     from harness.reading.report.layout import print_listing, size
 
     known = known_datasets(open_registry(ctx).protocols())
@@ -69,10 +69,10 @@ def list_(ctx: typer.Context, form: Format = TextOrJson.text) -> None:
 
 def _here(known: Known) -> str:
     """In a word, whether a data set is here; where only a part is here, the names in its tasks."""
-    from harness.data.datasets import known_answers
     from harness.errors import DataError
+    from harness.protocol.datasets import known_answers
 
-    if not known.present():
+    if not known.data.present():
         return "at first use" if known.tasks_here() else "no"
     try:
         if not all(a.holds for a in known_answers(known.data)):
@@ -101,7 +101,7 @@ def import_(
 
     Exit status: 0 imported, and all agree; 1 imported, but a published number differs; 2 refused, nothing changed.
     """
-    from harness.data.datasets import find_dataset, import_dataset
+    from harness.protocol.datasets import find_dataset, import_dataset
 
     registry = open_registry(ctx)
     known = find_dataset(registry.protocols(), benchmark)
@@ -112,7 +112,7 @@ def import_(
 
 def _tell_import(known: Known, folder: Path) -> None:
     """Say where the table is, what can be run on it, and whether its numbers are the published; exit with 1 if not."""
-    from harness.data.datasets import known_answers
+    from harness.protocol.datasets import known_answers
 
     name = known.data.name
     typer.echo(f"{name}: imported into {folder}")
@@ -154,7 +154,7 @@ def fetch(
 
     Exit status: as import.
     """
-    from harness.data.datasets import fetch_dataset, find_dataset, import_dataset
+    from harness.protocol.datasets import fetch_dataset, find_dataset, import_dataset
 
     registry = open_registry(ctx)
     known = find_dataset(registry.protocols(), benchmark)
@@ -178,7 +178,7 @@ def verify(ctx: typer.Context, benchmark: Name) -> None:
 
     Exit status: 0 all agree; 1 a published number differs; 2 the table is damaged or missing.
     """
-    from harness.data.datasets import find_dataset, verify_dataset
+    from harness.protocol.datasets import find_dataset, verify_dataset
 
     folders, answers = verify_dataset(find_dataset(open_registry(ctx).protocols(), benchmark).data)
     for folder in folders:
@@ -197,7 +197,7 @@ def info(ctx: typer.Context, benchmark: Name, form: Format = TextOrJson.text) ->
     Example:
       nas-harness data info nasbench201
     """
-    from harness.data.datasets import describe_dataset, find_dataset
+    from harness.protocol.datasets import describe_dataset, find_dataset
 
     found = describe_dataset(find_dataset(open_registry(ctx).protocols(), benchmark))
     if form is TextOrJson.json:
@@ -246,8 +246,8 @@ def rm(
     Example:
       nas-harness data rm nasbench201 --yes
     """
-    from harness.data.datasets import find_dataset, remove_dataset
     from harness.data.tables import data_dir
+    from harness.protocol.datasets import find_dataset, remove_dataset
 
     known = find_dataset(open_registry(ctx).protocols(), benchmark)
     if not yes:

@@ -70,30 +70,13 @@ def gate(
         raise HarnessError("--reason belongs to --update")
     registry = open_registry(ctx)
     warn_of_broken(registry)
-    settings = Settings(executor=executor, jobs=jobs)
     with open_progress(quiet) as listener:
+        running = steps.Running(registry, results, Settings(executor=executor, jobs=jobs), listener)
         if update:
-            size = steps.update(
-                study,
-                against,
-                reason,
-                registry=registry,
-                results=results,
-                settings=settings,
-                listener=listener,
-                seeds=until_decided,
-            )
+            size = steps.update(study, against, reason, running, seeds=until_decided)
             typer.echo(f"{against}: reference records written, {size / 1000:.0f} kB: {reason}")
             return
-        found = steps.gate(
-            study,
-            against,
-            registry=registry,
-            results=results,
-            settings=settings,
-            listener=listener,
-            until_decided=until_decided,
-        )
+        found = steps.gate(study, against, running, until_decided=until_decided)
     from harness.reading.gate import show
 
     if junit is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -103,39 +103,26 @@ def run(
     from harness.running.settings import Settings
     from harness.running.study import load_study, located_in
 
-    if file is not None:
-        said = {
-            "--strategy": strategy,
-            "--task": task,
-            "--seeds": seeds,
-            "--budget": budget,
-            "--mode": mode,
-            "--param": param,
-            "--name": name,
-            "--reference-seeds": reference_seeds,
-            "--seed": seed,
-            "--tuning-queries": tuning_queries,
-        }
-        extra = ", ".join(option for option, value in said.items() if value is not None)
-        if extra:
-            raise StudyError(f"{extra} cannot be given with the study file {file}; write it into the file")
-        study, text = load_study(file), file.read_text(encoding="utf-8")
+    options = {
+        "strategy": strategy,
+        "task": task,
+        "seeds": seeds,
+        "budget": budget,
+        "mode": mode,
+        "param": param,
+        "name": name,
+        "reference_seeds": reference_seeds,
+        "seed": seed,
+        "tuning_queries": tuning_queries,
+    }
+    said: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
+    if file is None:
+        study, text = study_of(**said), None
+    elif said:
+        extra = ", ".join(f"--{option.replace('_', '-')}" for option in said)
+        raise StudyError(f"{extra} cannot be given with the study file {file}; write it into the file")
     else:
-        study, text = (
-            study_of(
-                strategies=strategy or (),
-                tasks=task or (),
-                budget=budget,
-                seeds=seeds,
-                mode=mode,
-                params=param or (),
-                name=name,
-                seed=seed,
-                reference_seeds=reference_seeds,
-                tuning_queries=tuning_queries,
-            ),
-            None,
-        )
+        study, text = load_study(file), file.read_text(encoding="utf-8")
     registry = open_registry(ctx)
     warn_of_broken(registry)
     located = nullcontext() if file is None or text is None else located_in(file, text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
@@ -35,19 +34,11 @@ class TextOrJson(StrEnum):
     json = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Options that every command obeys."""
-
-    debug: bool = False
-    strict_plugins: bool = False
-
-
 def open_registry(ctx: typer.Context) -> Registry:
     """The installed plugins. Raises PluginError for a broken one under ``--strict-plugins``."""
     from harness.registry import Registry, default_registry
 
-    return Registry(strict=True) if ctx.obj.strict_plugins else default_registry()
+    return Registry(strict=True) if ctx.obj else default_registry()
 
 
 def warn_of_broken(registry: Registry) -> None:

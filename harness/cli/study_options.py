@@ -14,41 +14,36 @@ from harness.search.budget import UNITS
 
 def study_of(
     *,
-    strategies: Sequence[str],
-    tasks: Sequence[str],
-    budget: str | None,
-    seeds: int | None = None,
+    strategy: Sequence[str] = (),
+    task: Sequence[str] = (),
+    budget: str = "",
     mode: str | None = None,
-    params: Sequence[str] = (),
+    param: Sequence[str] = (),
     name: str | None = None,
-    seed: int | None = None,
-    reference_seeds: int | None = None,
     tuning_queries: int | None = None,
+    **seeds: int,
 ) -> Study:
-    """The study that the options describe. Raises StudyError naming the option that is wrong or missing."""
-    if not strategies or not tasks or budget is None:
-        wanted = {"--strategy": strategies, "--task": tasks, "--budget": budget}
+    """The study that the options describe. seeds: seed, seeds and reference_seeds, where given.
+
+    Raises StudyError naming the option that is wrong or missing.
+    """
+    if not strategy or not task or not budget:
+        wanted = {"--strategy": strategy, "--task": task, "--budget": budget}
         missing = ", ".join(option for option, value in wanted.items() if not value)
         raise StudyError(f"name a study file, or give {missing} (nas-harness run --help)")
-    if params and len(set(strategies)) > 1:
+    if param and len(set(strategy)) > 1:
         raise StudyError("--param needs exactly one --strategy; a study file gives each its own")
-    given: dict[str, Any] = {"params": dict(parameter(p) for p in params)}
-    if mode is not None:
-        given["mode"] = mode
-    if tuning_queries is not None:
-        given["tuning_queries"] = tuning_queries
-    data: dict[str, Any] = {
-        "name": name or default_name(strategies, tasks),
-        "budget": parse_budget(budget),
-        "tasks": [{"name": task} for task in tasks],
-        "strategies": [{"name": strategy, **given} for strategy in strategies],
-    }
-    data |= {
-        key: value
-        for key, value in (("seeds", seeds), ("seed", seed), ("reference_seeds", reference_seeds))
-        if value is not None
-    }
-    return study_from(data)
+    given: dict[str, Any] = {"params": dict(map(parameter, param)), "mode": mode, "tuning_queries": tuning_queries}
+    given = {key: value for key, value in given.items() if value is not None}
+    return study_from(
+        {
+            "name": name or default_name(strategy, task),
+            "budget": parse_budget(budget),
+            "tasks": [{"name": one} for one in task],
+            "strategies": [{"name": one, **given} for one in strategy],
+            **seeds,
+        }
+    )
 
 
 def parse_budget(text: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import PluginError
+from harness.errors import HarnessError, PluginError
 from harness.protocol.training import Charge, Training
 from harness.spaces import Architecture, SearchSpace
 
@@ -263,6 +263,16 @@ class Evaluator(ABC):
                 f"{cls.__module__}.{cls.__qualname__}.validator takes no context: "
                 'write it as validator(self, column="validation", context=RunContext())'
             )
+
+    def check_column(self, column: str) -> None:
+        """Raises HarnessError for a column that the task does not have."""
+        if column not in self.columns:
+            raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has {', '.join(self.columns)}")
+
+    def check_final(self, final: str) -> None:
+        """Raises HarnessError for a final that the task does not have."""
+        if final not in self.task.finals:
+            raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
 
     @abstractmethod
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:

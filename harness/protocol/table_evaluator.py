@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import DataError, HarnessError, UnknownArchitecture
+from harness.errors import DataError, UnknownArchitecture
 from harness.protocol import (
     Evaluator,
     Fidelity,
@@ -95,20 +95,15 @@ class TableEvaluator(Evaluator):
         return found
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> TableValidator:
-        if column != "validation":
-            raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has validation")
+        self.check_column(column)
         return self._validator
 
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
-        self._check_final(final)
+        self.check_final(final)
         return FinalScores(self._final[self._validator.identity(archs)])
 
-    def _check_final(self, final: str) -> None:
-        if final not in self.task.finals:
-            raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
-
     def truth(self, final: str) -> Truth | None:
-        self._check_final(final)
+        self.check_final(final)
         return self._truth if self._whole else None
 
     @cached_property

@@ -55,8 +55,8 @@ def _tested(settings: list[list[EntrySamples]]) -> list[list[dict[str, Against]]
         in_setting = {q: holm([_p(getattr(e, q)) for e in entries]) for q in (*_QUESTIONS, "valid_vs_search")}
         found.append(
             [
-                {q: _against(getattr(e, q), in_setting[q][at], next(of_study)) for q in _QUESTIONS}
-                | {"valid_vs_search": _against(e.valid_vs_search, in_setting["valid_vs_search"][at], None)}
+                {q: against(getattr(e, q), in_setting[q][at], next(of_study)) for q in _QUESTIONS}
+                | {"valid_vs_search": against(e.valid_vs_search, in_setting["valid_vs_search"][at], None)}
                 for at, e in enumerate(entries)
             ]
         )
@@ -67,7 +67,7 @@ def _p(comparison: Comparison | None) -> float | None:
     return None if comparison is None else comparison.p
 
 
-def _against(comparison: Comparison | None, p_setting: float | None, p_study: float | None) -> Against:
+def against(comparison: Comparison | None, p_setting: float | None, p_study: float | None) -> Against:
     if comparison is None:
         return Against()
     return Against(

@@ -15,13 +15,14 @@ from harness.reading.compliance.entries import ENTRY_RULES
 from harness.reading.compliance.finding import Finding, Ruling
 from harness.reading.compliance.settings import SETTING_RULES
 from harness.reading.compliance.whole import STUDY_RULES
+from harness.reading.entries import against
 from harness.reading.summary import Against
 from harness.records.lines import IngestedRecord
 from harness.records.store import INGESTED, SEARCHES, Folder, read_folder
 from harness.running.study import FEWEST_SEEDS
 from harness.statistics.inference import holm, ri_interval_estimated, std, t_interval
 from harness.statistics.metrics import relative_improvement
-from harness.statistics.verdicts import Comparison, compare, verdict_on
+from harness.statistics.verdicts import Comparison, compare
 
 UNDER_COVERAGE = (
     "the interval of RI takes the uncertainty of the sampled mean in (Fieller); where random architectures are skewed "
@@ -158,17 +159,6 @@ def _summary(group: _Group, compared: Comparison | None, p: float | None) -> Ing
     ends = t_interval(scores) if scores else None
     mean = float(np.mean(drawn)) if drawn else None
     ri_ends = ri_interval_estimated(scores, drawn) if scores and drawn else None
-    against = Against()
-    if compared is not None:
-        part = compared.against["random sampling"]
-        against = Against(
-            p=compared.p,
-            p_study=p,
-            superiority=compared.superiority,
-            difference=compared.difference,
-            n=part.m,
-            verdict=verdict_on(compared, p),
-        )
     return IngestedSummary(
         task=group.task,
         strategy=group.strategy,
@@ -185,7 +175,7 @@ def _summary(group: _Group, compared: Comparison | None, p: float | None) -> Ing
         ri_paper=relative_improvement(scores, mean) if scores and mean else None,
         ri_low=ri_ends.low if ri_ends else None,
         ri_high=ri_ends.high if ri_ends else None,
-        vs_sampling=against,
+        vs_sampling=against(compared, None, p),
         sources=sorted({r.source for r in group.records if r.source}),
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from harness.protocol import Score
 from harness.reading.agreement import Spread
-from harness.reading.summary import EntrySummary
+from harness.reading.summary import EntrySummary, SettingSummary
 from harness.search.budget import UNITS, Budget, Unit
 from harness.statistics.inference import Verdict
 
@@ -45,6 +46,23 @@ def ri_interval(of: EntrySummary, places: int = 2) -> str:
         return "*"
     mark = {"tied": "*", "tails": "**"}.get(of.interval or "", "")
     return interval(of.ri_low, of.ri_high, places, signed=True) + mark
+
+
+def facts(of: SettingSummary) -> Iterator[tuple[str, str]]:
+    """What is known of a setting itself, by name: random sampling, the best validated and the best score, KTau."""
+    places, sampling = decimals(of.score.unit if of.score else None), of.random_sampling
+    if sampling.mean is not None:
+        how = f"all {sampling.n} rows" if sampling.exact else f"from {sampling.n} draws"
+        failed = f", {sampling.failed} more failed" if sampling.failed else ""
+        spread = f"{number(sampling.mean, places)} ± {number(sampling.std, places)}"
+        yield "random sampling", f"{spread} ({how}{failed})"
+    if of.best_validated is not None:
+        tied = f" (mean of {of.tied} tied)" if of.tied and of.tied > 1 else ""
+        yield "best validated", number(of.best_validated, places) + tied
+    if of.best is not None:
+        yield "best" if sampling.exact else "best of the draws", number(of.best, places)
+    if of.ktau_of_validation is not None:
+        yield "KTau of validation and final", number(of.ktau_of_validation)
 
 
 def mean_and_largest(spread: Spread | None, places: int = 2) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.protocol import Score
 from harness.records.identity import digest
-from harness.records.specs import Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting, TrainingSpec
+from harness.records.specs import Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting, Spec, TrainingSpec
 from harness.spaces import Architecture
 
 SCHEMA = 2
@@ -221,7 +221,7 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
         return digest("plan", msgspec.structs.replace(self, replaces=[]))
 
 
-class IngestedSpec(msgspec.Struct, frozen=True, kw_only=True):
+class IngestedSpec(Spec, frozen=True, kw_only=True):
     """Which run a result from elsewhere is of. role: of a search, or of a random architecture of its space."""
 
     task: str
@@ -230,10 +230,6 @@ class IngestedSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     train_seed: int | None = None
     epoch: int | None = None
-
-    @property
-    def id(self) -> str:
-        return digest("ingested", self)
 
 
 class IngestedRecord(msgspec.Struct, frozen=True, kw_only=True):

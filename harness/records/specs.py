@@ -22,7 +22,15 @@ KEPT = 10
 """The record of a search holds at least so many returned architectures: papers report the best of ten."""
 
 
-class SearchSpec(msgspec.Struct, frozen=True, kw_only=True):
+class Spec(msgspec.Struct, frozen=True):
+    """Decides a result: its digest is the id of the record. The name of the class is part of the digest."""
+
+    @property
+    def id(self) -> str:
+        return digest(type(self).__name__.removesuffix("Spec").lower(), self)
+
+
+class SearchSpec(Spec, frozen=True, kw_only=True):
     """One search. oracle, top: as in `Scoring`. data_digest: of the search task. code: the strategy's version."""
 
     search_task: str
@@ -38,12 +46,8 @@ class SearchSpec(msgspec.Struct, frozen=True, kw_only=True):
     data_digest: str
     code: dict[str, str]
 
-    @property
-    def id(self) -> str:
-        return digest("search", self)
 
-
-class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
+class OutcomeSpec(Spec, frozen=True, kw_only=True):
     """How the answer of a search is scored. search: its id. data_digest: of the task.
 
     ktau_sample: on how many architectures a learned order is measured; None: it is not measured. incumbents: whether
@@ -59,12 +63,8 @@ class OutcomeSpec(msgspec.Struct, frozen=True, kw_only=True):
     incumbents: bool
     data_digest: str
 
-    @property
-    def id(self) -> str:
-        return digest("outcome", self)
 
-
-class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingSpec(Spec, frozen=True, kw_only=True):
     """One final training, on a task that trains. All entries that report the architecture share it."""
 
     task: str
@@ -73,12 +73,8 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
     arch: Architecture
     data_digest: str
 
-    @property
-    def id(self) -> str:
-        return digest("training", self)
 
-
-class SamplingSpec(msgspec.Struct, frozen=True, kw_only=True):
+class SamplingSpec(Spec, frozen=True, kw_only=True):
     """Random sampling of a setting, whatever its budget. draws: None where every row is known; it is then exact."""
 
     task: str
@@ -91,10 +87,6 @@ class SamplingSpec(msgspec.Struct, frozen=True, kw_only=True):
     draws: int | None
     data_digest: str
     search_data_digest: str
-
-    @property
-    def id(self) -> str:
-        return digest("sampling", self)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

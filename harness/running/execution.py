@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import msgspec
@@ -19,8 +16,9 @@ import msgspec
 from harness.errors import HarnessError
 from harness.registry import Registry
 from harness.running.children import CannotStart, Outcome, Pool
+from harness.running.interrupts import RunTimeout, time_limit
 from harness.running.items import BatchItem, Item, Order, Preparation, Product, TrainingItem
-from harness.running.runner import Runner, RunTimeout
+from harness.running.runner import Runner
 from harness.running.worker import CARRY_OUT, PREPARE
 
 Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "reached", "lost"]
@@ -118,32 +116,13 @@ class Serial(Executor):
         for item in items:
             started(item)
             try:
-                with _alarm(work.limit(item)):
+                with time_limit(work.limit(item)):
                     outcome: Done | Lost = Done(item, runner.carry_out(item, keep_queries=work.keep_queries))
             except RunTimeout as error:
                 outcome = Lost(item, "timeout", str(error))
             except Exception as error:
                 outcome = Lost(item, "raised", f"{type(error).__name__}: {error}")
             yield outcome
-
-
-@contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Raise RunTimeout after ``seconds``; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(_signal: int, _frame: FrameType | None) -> None:
-        raise RunTimeout(f"took longer than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 class LocalProcesses(Executor):

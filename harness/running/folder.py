@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,6 @@ from harness.records.lines import PlanRecord
 from harness.records.store import Folder, Store
 from harness.running.environment import describe_environment
 from harness.running.plan import Plan
-from harness.running.study import Study
 
 LOGS = "logs"
 """The folder for the output of runs, inside a study's folder."""
@@ -27,7 +25,7 @@ def queries_file(folder: Path, identity: str) -> Path:
 def describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
     """Write the study as it is run beside its records. A plan that is the latest already is not written again."""
     folder = store.folder
-    write(folder / "study.toml", (text if text is not None else study_toml(plan.study)).encode())
+    write(folder / "study.toml", msgspec.toml.encode(plan.study) if text is None else text.encode())
     environment = msgspec.json.encode(describe_environment(), order="deterministic")
     write(folder / "environment.json", msgspec.json.format(environment, indent=1) + b"\n")
     heads = found.heads
@@ -46,19 +44,3 @@ def write(path: Path, data: bytes) -> None:
         os.replace(part, path)
     except OSError as error:
         raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
-
-
-def study_toml(study: Study) -> str:
-    """The study as a TOML file, for studies that were given on the command line."""
-    import tomli_w
-
-    builtins = msgspec.to_builtins(study)
-    return tomli_w.dumps(_without_none(builtins))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, (list, tuple)):
-        return [_without_none(v) for v in value]
-    return value

@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM: both end a study between two records, never within one."""
+"""What ends code in this process: Ctrl-C and SIGTERM, between two records and never within one; and a time limit."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -48,3 +49,32 @@ class Interrupts:
             self._rung = True
         else:
             raise KeyboardInterrupt
+
+
+class RunTimeout(BaseException):
+    """A run that took longer than its time limit. It is no `Exception`, so that no strategy catches it by accident."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises RunTimeout in the block after ``seconds``; only the main thread can.
+
+    A timer that was running goes on with what is left of it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(_signal: int, _frame: FrameType | None) -> None:
+        raise RunTimeout(f"took longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if remaining:
+            signal.setitimer(signal.ITIMER_REAL, max(remaining - (time.monotonic() - started), 0.001), interval)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -82,20 +81,12 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """Places in the order drawn, <= n each, that a run has not paid for.
-
-    keys: of distinct keys that it never paid for; of isomorphic rows the first drawn. rows: of rows that it never paid
-    for; None where each row has a key of its own, so that both are one.
+def unseen(
+    archs: Sequence[Architecture], validator: Validator, paid: Sequence[Architecture], n: int
+) -> tuple[list[int], list[int] | None]:
+    """Places in ``archs``, one a row in the order drawn, that a run has not paid for: the first n of distinct keys, and
+    of rows. Of isomorphic rows the first drawn counts as the key's; rows are None where each has a key of its own.
     """
-
-    keys: list[int]
-    rows: list[int] | None
-
-
-def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[Architecture], n: int) -> Unseen:
-    """The first n unseen rows of ``archs``, one a row in the order drawn, and the first n of unseen keys."""
     space = validator.space
     taken, paid_rows = set(space.keys(paid)), set(validator.identity(paid).tolist())
     keys: list[int] = []
@@ -112,7 +103,7 @@ def unseen(archs: Sequence[Architecture], validator: Validator, paid: Sequence[A
                 keys.append(i)
         if len(keys) == n:
             break
-    return Unseen(keys, rows if twins else None)
+    return keys, rows if twins else None
 
 
 def enough(truth: Truth, order: npt.NDArray[np.int64], space: SearchSpace, n: int, paid: float) -> list[Architecture]:
@@ -136,16 +127,16 @@ def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, pa
         """The ranker's number for each; of fewer than two there is no order."""
         return tuple(_ask(ranker, [drawn.archs[i] for i in places]).tolist()) if len(places) > 1 else ()
 
-    found = unseen(drawn.archs, validator, paid, drawn.n)
-    of_rows, of_keys = of(found.rows or ()), of(found.keys)
+    keys, rows = unseen(drawn.archs, validator, paid, drawn.n)
+    of_rows, of_keys = of(rows or ()), of(keys)
     prefers: bytes | None = None
     if of_keys and isinstance(ranker, Comparing):
-        prefers = np.packbits(preferences(ranker.compare, [drawn.archs[i] for i in found.keys])).tobytes()
+        prefers = np.packbits(preferences(ranker.compare, [drawn.archs[i] for i in keys])).tobytes()
     return Learned(
         outcome=outcome,
-        keys=tuple(found.keys),
+        keys=tuple(keys),
         of_keys=of_keys,
-        rows=None if found.rows is None else tuple(found.rows),
+        rows=None if rows is None else tuple(rows),
         of_rows=of_rows,
         prefers=prefers,
     )
@@ -192,19 +183,6 @@ def _ktau_ctnas(said: Learned, predicted: npt.NDArray[np.float64], final: npt.ND
         return ktau_pairwise(predicted, final)
     bits = np.unpackbits(np.frombuffer(said.prefers, dtype=np.uint8), count=math.comb(len(final), 2))
     return ktau_of_preferences(bits.astype(np.bool_), final)
-
-
-def rank_points(
-    ranker: Ranker, truth: Truth, rows: npt.NDArray[np.int64], *, higher_is_better: bool = True
-) -> npt.NDArray[np.int64]:
-    """Predicted and true rank of each row among these rows, 1 the best: int64 [n, 2] (ReNAS, Figure 2).
-
-    rows: int64 [n]. Raises ValueError where the ranker does not give one finite number each.
-    """
-    from harness.statistics.metrics import rank
-
-    predicted, final = _ask(ranker, [truth.architectures[int(r)] for r in rows]), truth.final[rows]
-    return np.stack([rank(predicted, predicted), rank(final, final, higher_is_better=higher_is_better)], axis=1)
 
 
 def _ask(ranker: Ranker, archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:

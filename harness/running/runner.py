@@ -43,10 +43,6 @@ from harness.spaces.base import under_law
 from harness.strategy import Ranker
 
 
-class RunTimeout(BaseException):
-    """A run that took longer than its time limit. It is no `Exception`, so that no strategy catches it by accident."""
-
-
 class Runner:
     """Carries out items in this process; keeps opened tasks between them."""
 

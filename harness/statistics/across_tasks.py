@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.statistics.inference import Interval, student_t
+from harness.statistics.inference import ALPHA, Interval, student_t
 from harness.statistics.metrics import finite_vector
 
 if TYPE_CHECKING:
@@ -62,82 +62,72 @@ def task_ranks(scores: Sequence[Sequence[ArrayLike]]) -> NDArray[np.float64]:
     return ranks
 
 
-def mean_ranks(ranks: ArrayLike) -> NDArray[np.float64]:
-    """Average rank of each entry, float64 [entries], of `task_ranks` [tasks, entries]."""
-    average: NDArray[np.float64] = _blocks(ranks).mean(axis=0)
-    return average
-
-
-def rank_intervals(ranks: ArrayLike, *, rng: np.random.Generator, confidence: float = 0.95) -> list[Interval] | None:
+def rank_intervals(ranks: NDArray[np.float64], *, rng: np.random.Generator) -> list[Interval] | None:
     """Interval of each entry's expected rank on a task like these, by a bootstrap whose blocks are the tasks.
 
     2,000 resamples of the tasks, all entries together, with expanded percentiles (Hesterberg 2015, section 4): those of
     `t(tasks - 1) * sqrt(tasks / (tasks - 1))` in place of the normal quantile, since a plain percentile interval of few
     blocks is too narrow. `ranks`: [tasks, entries]. None below 5 tasks.
     """
-    blocks = _blocks(ranks)
-    tasks = len(blocks)
+    tasks = len(ranks)
     if tasks < FEWEST_TASKS:
         return None
     from scipy.special import ndtr
 
-    tail = float(ndtr(-float(student_t(tasks - 1, confidence)) * math.sqrt(tasks / (tasks - 1))))
-    drawn = blocks[rng.integers(tasks, size=(RESAMPLES, tasks))].mean(axis=1)
+    tail = float(ndtr(-float(student_t(tasks - 1)) * math.sqrt(tasks / (tasks - 1))))
+    drawn = ranks[rng.integers(tasks, size=(RESAMPLES, tasks))].mean(axis=1)
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
     return [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
 
-def friedman(ranks: ArrayLike) -> Friedman | None:
+def friedman(ranks: NDArray[np.float64]) -> Friedman | None:
     """Friedman's test on `task_ranks` [tasks, entries]. None below 5 tasks, for one entry, and where all are tied."""
-    blocks = _blocks(ranks)
-    tasks, entries = blocks.shape
+    tasks, entries = ranks.shape
     if tasks < FEWEST_TASKS or entries < 2:
         return None
-    within = float(((blocks - (entries + 1) / 2) ** 2).sum())
+    within = float(((ranks - (entries + 1) / 2) ** 2).sum())
     if within == 0:
         return None
-    between = float(((blocks.mean(axis=0) - (entries + 1) / 2) ** 2).sum())
+    between = float(((ranks.mean(axis=0) - (entries + 1) / 2) ** 2).sum())
     statistic = tasks**2 * (entries - 1) * between / within
     from scipy.special import chdtrc
 
     return Friedman(statistic, float(chdtrc(entries - 1, statistic)))
 
 
-def nemenyi(ranks: ArrayLike) -> NDArray[np.float64] | None:
+def nemenyi(ranks: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Nemenyi's p-value of each pair of entries, float64 [entries, entries] (Demsar 2006, section 3.2.2).
 
     `ranks`: `task_ranks` [tasks, entries]. p is that of the studentised range of k entries and infinite degrees of
     freedom at `|R_i - R_j| * sqrt(2) / sqrt(k (k + 1) / (6 tasks))`. It is corrected over the pairs; 1 on the diagonal.
     None where `friedman` is None.
     """
-    blocks = _blocks(ranks)
-    if friedman(blocks) is None:
+    if friedman(ranks) is None:
         return None
     from scipy.stats import studentized_range  # 0.7 s to import
 
-    tasks, entries = blocks.shape
-    average = blocks.mean(axis=0)
+    tasks, entries = ranks.shape
+    average = ranks.mean(axis=0)
     q = np.abs(average[:, None] - average) * math.sqrt(2) / math.sqrt(entries * (entries + 1) / (6 * tasks))
     pairs: NDArray[np.float64] = np.clip(studentized_range.sf(q, entries, np.inf), 0.0, 1.0)
     return pairs
 
 
-def tie_groups(ranks: ArrayLike, *, alpha: float = 0.05) -> list[list[int]]:
+def tie_groups(ranks: NDArray[np.float64]) -> list[list[int]]:
     """Groups of entries that Nemenyi's test does not tell apart, as large as possible, in the order of average ranks.
 
-    Indices of entries, best first. One group holds all entries where Friedman's p is not below `alpha` or does not
+    Indices of entries, best first. One group holds all entries where Friedman's p is not below .05 or does not
     exist: no pair is told apart then.
     """
-    blocks = _blocks(ranks)
-    order = [int(i) for i in np.argsort(mean_ranks(blocks), kind="stable")]
-    overall, pairs = friedman(blocks), nemenyi(blocks)
-    if overall is None or pairs is None or overall.p >= alpha:
+    order = [int(i) for i in np.argsort(ranks.mean(axis=0), kind="stable")]
+    overall, pairs = friedman(ranks), nemenyi(ranks)
+    if overall is None or pairs is None or overall.p >= ALPHA:
         return [order]
     groups: list[list[int]] = []
     for start, first in enumerate(order):
         group = [first]
         for other in order[start + 1 :]:
-            if pairs[first, other] < alpha:
+            if pairs[first, other] < ALPHA:
                 break
             group.append(other)
         if not groups or group[-1] != groups[-1][-1]:
@@ -146,7 +136,7 @@ def tie_groups(ranks: ArrayLike, *, alpha: float = 0.05) -> list[list[int]]:
 
 
 def probability_of_improvement(
-    ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike], *, rng: np.random.Generator, confidence: float = 0.95
+    ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike], *, rng: np.random.Generator
 ) -> Improvement:
     """How likely a run of ours beats a run of theirs on one of the tasks (Agarwal et al. 2021, section 4.3).
 
@@ -163,7 +153,8 @@ def probability_of_improvement(
         found += float(wins.mean()) / len(ours)
         several = several and min(x.size, y.size) > 1
         drawn += ((_shares(x.size, rng) @ wins) * _shares(y.size, rng)).sum(axis=1) / len(ours)
-    return Improvement(found, _percentiles(drawn, confidence) if several else None)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Improvement(found, Interval(float(low), float(high)) if several else None)
 
 
 def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArray[np.float64]:
@@ -178,7 +169,7 @@ def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArr
     return values
 
 
-def mean_over_tasks_interval(tasks: Sequence[ArrayLike], *, confidence: float = 0.95) -> Interval | None:
+def mean_over_tasks_interval(tasks: Sequence[ArrayLike]) -> Interval | None:
     """Interval of the mean over tasks of each task's mean: the tasks are these, the runs are random.
 
     Student's, with the degrees of freedom of Welch and Satterthwaite (Satterthwaite 1946) for the variance
@@ -193,7 +184,7 @@ def mean_over_tasks_interval(tasks: Sequence[ArrayLike], *, confidence: float = 
     if whole == 0:
         return Interval(middle, middle)
     freedom = whole**2 / float((parts**2 / [scores.size - 1 for scores in runs]).sum())
-    half = float(student_t(freedom, confidence)) * math.sqrt(whole) / len(runs)
+    half = float(student_t(freedom)) * math.sqrt(whole) / len(runs)
     return Interval(middle - half, middle + half)
 
 
@@ -217,18 +208,6 @@ def performance_profile(tasks: Sequence[ArrayLike], tau: ArrayLike, *, rng: np.r
     return Profile(at, share, low, high)
 
 
-def _blocks(ranks: ArrayLike) -> NDArray[np.float64]:
-    blocks = np.asarray(ranks, dtype=np.float64)
-    if blocks.ndim != 2 or blocks.size == 0 or not np.isfinite(blocks).all():
-        raise ValueError(f"ranks must be finite numbers [tasks, entries], not of shape {blocks.shape}")
-    return blocks
-
-
 def _shares(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Weights of n runs in each bootstrap resample, float64 [resamples, n], each line of sum 1."""
     return rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
-
-
-def _percentiles(drawn: NDArray[np.float64], confidence: float) -> Interval:
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))

@@ -64,6 +64,6 @@ def student_coverage(reference: ArrayLike, n: int, *, rng: np.random.Generator) 
     if population.size < FEWEST_FOR_TAILS or n < 2:
         return None
     studies = rng.choice(population, size=(_STUDIES, n))
-    half = float(student_t(n - 1, 0.95)) * studies.std(axis=1, ddof=1) / np.sqrt(n)
+    half = float(student_t(n - 1)) * studies.std(axis=1, ddof=1) / np.sqrt(n)
     slack = 1e-12 * float(np.abs(population).max())  # the interval of a study without spread is a point
     return float(np.mean(np.abs(studies.mean(axis=1) - population.mean()) <= half + slack))

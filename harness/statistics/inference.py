@@ -54,18 +54,18 @@ def iqm(scores: ArrayLike) -> float:
     return float(ordered[cut : ordered.size - cut].mean())
 
 
-def t_interval(scores: ArrayLike, *, confidence: float = 0.95) -> Interval | None:
-    """Student's interval of the mean: `mean -+ t(n - 1) * s / sqrt(n)`, s with ddof 1. None for one run."""
+def t_interval(scores: ArrayLike) -> Interval | None:
+    """Student's 95 % interval of the mean: `mean -+ t(n - 1) * s / sqrt(n)`, s with ddof 1. None for one run."""
     runs = finite_vector(scores, "scores")
     if runs.size < 2:
         return None
     mean = float(runs.mean())
-    half = float(student_t(runs.size - 1, confidence)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
+    half = float(student_t(runs.size - 1)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
     return Interval(mean - half, mean + half)
 
 
 def welch_intervals(
-    ours: ArrayLike, theirs: ArrayLike, *, confidence: float = 0.95
+    ours: ArrayLike, theirs: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Pointwise difference of two mean curves with Welch's interval: (difference, low, high), each float64 [points].
 
@@ -87,27 +87,23 @@ def welch_intervals(
     half = np.zeros_like(difference)
     half[np.isnan(total)] = np.nan
     varied = total > 0
-    half[varied] = student_t(1 / inverse_df[varied], confidence) * np.sqrt(total[varied])
+    half[varied] = student_t(1 / inverse_df[varied]) * np.sqrt(total[varied])
     return difference, difference - half, difference + half
 
 
-def ri_interval(
-    scores: ArrayLike, sampling_mean: float, *, higher_is_better: bool = True, confidence: float = 0.95
-) -> Interval | None:
+def ri_interval(scores: ArrayLike, sampling_mean: float, *, higher_is_better: bool = True) -> Interval | None:
     """Interval of RI in percent where Acc_r is exact: RI of the ends of `t_interval(scores)`.
 
     None for one run, and where Acc_r is not positive.
     """
-    ends = t_interval(scores, confidence=confidence)
+    ends = t_interval(scores)
     acc_r = float(finite_vector([sampling_mean], "sampling_mean")[0])
     if ends is None or acc_r <= 0:
         return None
     return _ri_of_ratios(ends.low / acc_r, ends.high / acc_r, higher_is_better)
 
 
-def ri_interval_estimated(
-    scores: ArrayLike, draws: ArrayLike, *, higher_is_better: bool = True, confidence: float = 0.95
-) -> Interval | None:
+def ri_interval_estimated(scores: ArrayLike, draws: ArrayLike, *, higher_is_better: bool = True) -> Interval | None:
     """Interval of RI in percent where Acc_r is itself a mean of `draws` [k], independent of the runs.
 
     Fieller's interval of the ratio of two means with unequal variances; t has Welch and Satterthwaite's degrees of
@@ -125,7 +121,7 @@ def ri_interval_estimated(
         return _ri_of_ratios(ratio, ratio, higher_is_better)
     # Scaled by the spread, so that tiny variances do not underflow.
     df = 1 / ((vx / spread) ** 2 / (runs.size - 1) + (ratio**2 * vy / spread) ** 2 / (drawn.size - 1))
-    t2 = float(student_t(df, confidence)) ** 2
+    t2 = float(student_t(df)) ** 2
     a = y * y - t2 * vy
     if a <= 0:
         return None
@@ -201,31 +197,11 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def verdict(adjusted_p: float | None, mean_difference: float, superiority: float | None = None) -> Verdict:
-    """What may be said: "better" only where the adjusted p is below 0.05 and the means agree; "worse" likewise.
-
-    `mean_difference`: strategy less reference, oriented so that positive is better. `superiority`, of the same
-    orientation, is the direction that the test saw. Where it is given it must agree too, so that a significant
-    difference of ranks never supports the opposite difference of means. All else is "not shown to be better", a missing
-    p-value too. Raises ValueError for NaN.
-    """
-    if math.isnan(mean_difference) or (adjusted_p is not None and math.isnan(adjusted_p)):
-        raise ValueError("a verdict on NaN")
-    significant = adjusted_p is not None and adjusted_p < ALPHA
-    if significant and mean_difference > 0 and (superiority is None or superiority > 0.5):
-        return "better"
-    if significant and mean_difference < 0 and (superiority is None or superiority < 0.5):
-        return "worse"
-    return "not shown to be better"
-
-
-def student_t(df: Any, confidence: float) -> Any:
-    """Two-sided quantile of Student's t, for one number of degrees of freedom or an array of them."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}, not between 0 and 1")
+def student_t(df: Any) -> Any:
+    """Two-sided 95 % quantile of Student's t, for one number of degrees of freedom or an array of them."""
     from scipy.special import stdtrit
 
-    return stdtrit(df, (1 + confidence) / 2)
+    return stdtrit(df, 0.975)
 
 
 def _ri_of_ratios(low: float, high: float, higher_is_better: bool) -> Interval:

@@ -56,16 +56,6 @@ def ri_paper(scores: ArrayLike, draws: ArrayLike, *, higher_is_better: bool = Tr
     return relative_improvement(runs, float(drawn[: runs.size].mean()), higher_is_better=higher_is_better)
 
 
-def regret(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) -> NDArray[np.float64]:
-    """Distance of each score from the best of `table`, in the task's units: >= 0 for scores that come from the table.
-
-    `scores`: [n]. `table`: the scores of all rows; NaN marks a row without one. Returns float64 [n].
-    """
-    values, known = finite_vector(scores, "scores"), _known(table)
-    distance: NDArray[np.float64] = known.max() - values if higher_is_better else values - known.min()
-    return distance
-
-
 def rank(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) -> NDArray[np.int64]:
     """`1 + rows with a strictly better final score`, for each of `scores`; equals share the best of their ranks.
 

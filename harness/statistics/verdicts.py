@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.statistics.inference import Verdict, brunner_munzel, holm, mann_whitney, verdict
+from harness.statistics.inference import ALPHA, Verdict, brunner_munzel, holm, mann_whitney
 from harness.statistics.metrics import finite_vector
 
 if TYPE_CHECKING:
@@ -117,8 +117,17 @@ def headline(tasks: Sequence[Sequence[float | None]]) -> list[list[float | None]
 
 
 def verdict_on(comparison: Comparison, adjusted_p: float | None) -> Verdict:
-    """The word for a comparison, given its p-value after correction; see `inference.verdict`."""
-    return verdict(adjusted_p, comparison.difference, comparison.superiority)
+    """What may be said: "better" only where the p after correction is below .05, and both the means and the direction
+    that the test saw agree; "worse" likewise. So a significant difference of ranks never supports the opposite
+    difference of means. All else is "not shown to be better", a missing p-value too.
+    """
+    superiority = 0.5 if comparison.superiority is None else comparison.superiority
+    significant = adjusted_p is not None and adjusted_p < ALPHA
+    if significant and comparison.difference > 0 and superiority > 0.5:
+        return "better"
+    if significant and comparison.difference < 0 and superiority < 0.5:
+        return "worse"
+    return "not shown to be better"
 
 
 def _against(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Against:

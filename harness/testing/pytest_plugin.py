@@ -113,11 +113,11 @@ def _said(mark: pytest.Mark, name: str) -> str:
 def _fail_unless_passed(folder: Path, against: Path) -> None:
     from harness.errors import HarnessError
     from harness.reading.gate import show
-    from harness.reading.gate.steps import gate
+    from harness.reading.gate.steps import Running, gate
     from harness.registry import default_registry
 
     try:
-        found = gate(folder, against, registry=default_registry())
+        found = gate(folder, against, Running(default_registry()))
     except HarnessError as error:
         pytest.fail(str(error), pytrace=False)
     if found.status:

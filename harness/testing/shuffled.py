@@ -59,8 +59,7 @@ class ShuffledEvaluator(Evaluator):
         self.data_digest = f"{inner.data_digest}/shuffled/{seed}"
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
-        if column != "validation":
-            raise HarnessError(f"a shuffled task has no column {column!r}")
+        self.check_column(column)
         return self._validator
 
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:

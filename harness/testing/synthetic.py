@@ -244,8 +244,7 @@ class SyntheticEvaluator(Evaluator):
         return found
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
-        if column not in self.columns:
-            raise HarnessError(f"{self.task.name} has no column {column!r}; it has {', '.join(self.columns)}")
+        self.check_column(column)
         return self._validator if column == "validation" else _TestColumn(self, self._validator)
 
     def final_of(self, name: str) -> float:
@@ -258,16 +257,12 @@ class SyntheticEvaluator(Evaluator):
     def final_scores(
         self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None
     ) -> FinalScores:
-        self._check_final(final)
+        self.check_final(final)
         self._validator.identity(archs)  # refuses what the table lacks
         return FinalScores(np.array([self.final_of(n) for n in self._identify(archs)], dtype=np.float64))
 
-    def _check_final(self, final: str) -> None:
-        if final not in self.task.finals:
-            raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
-
     def truth(self, final: str = "single") -> Truth | None:
-        self._check_final(final)
+        self.check_final(final)
         return self._truth if self._enumerable else None
 
     @cached_property

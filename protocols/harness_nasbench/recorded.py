@@ -241,8 +241,7 @@ class RecordedEvaluator(Evaluator):
         self._about = dict(about or {})
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> RecordedValidator:
-        if column not in self.columns:
-            raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has {', '.join(self.columns)}")
+        self.check_column(column)
         layout = self._layout
         return RecordedValidator(
             self.space, self.score, self._table, layout.test if column == "test" else layout.validation, self._rows,

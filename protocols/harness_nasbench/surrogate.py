@@ -13,7 +13,6 @@ from harness import (
     Evaluator,
     Fidelity,
     FinalScores,
-    HarnessError,
     Reading,
     RunContext,
     Score,
@@ -127,13 +126,11 @@ class SurrogateEvaluator(Evaluator):
         self._memory: dict[Any, Reading] = {}
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> SurrogateValidator:
-        if column != "validation":
-            raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has validation alone")
+        self.check_column(column)
         return SurrogateValidator(self.space, self.score, self._predictor, self._memory)
 
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
-        if final not in self.task.finals:
-            raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
+        self.check_final(final)
         return FinalScores(self._predictor.expected([self.space.check(a) for a in archs]))
 
     def provenance(self) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from harness import (
     Evaluator,
     Fidelity,
     FinalScores,
-    HarnessError,
     RunContext,
     Task,
     Validation,
@@ -102,20 +101,15 @@ class LiveEvaluator(Evaluator):
         )
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> LiveValidator:
-        self._check_column(column)
+        self.check_column(column)
         return LiveValidator(on_device(self._search, context.device), context.seed)
-
-    def _check_column(self, column: str) -> None:
-        if column != "validation":
-            raise HarnessError(f"{self.task.name} cannot be searched on {column!r}; it has validation alone")
 
     def final_scores(self, archs: Sequence[Architecture], *, final: str, seed: int | None = None) -> FinalScores:
         """Trained from scratch on training and validation images, judged once by the test images after the last epoch.
 
         Raises HarnessError where memory runs out.
         """
-        if final not in self.task.finals:
-            raise HarnessError(f"{self.task.name} has no final {final!r}; it has {', '.join(self.task.finals)}")
+        self.check_final(final)
         trainer = on_device(self._final, "cpu")
         return FinalScores(np.array([_score(trainer, a, seed or 0, None) for a in archs], dtype=float))
 

@@ -111,7 +111,7 @@ class SupernetEvaluator(LiveEvaluator):
         self.data_digest = digest(self.data_digest, "supernet", part.epochs)
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> SupernetValidator:
-        self._check_column(column)
+        self.check_column(column)
         return SupernetValidator(on_device(self._search, context.device), self._part, context.seed)
 
     def provenance(self) -> dict[str, Any]:

@@ -282,7 +282,7 @@ class Trained(SyntheticEvaluator):
         failing = [os.environ.get("TOY_TRAINING") == "fail" and sum(a) % 2 == 0 for a in archs]
         return FinalScores(np.where(failing, np.nan, scores))
 
-    def _check_final(self, final):
+    def check_final(self, final):
         return
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.reading.gate.metrics import Measured, margin_of, measure
 from harness.reading.gate.pairs import Pair
+from harness.reading.summary import InSetting
 from harness.records.identity import stream
 from harness.records.specs import Setting
 from harness.running.study import GateMetric, GateSpec
@@ -21,7 +22,7 @@ PASSED, WORSE, UNDECIDED = 0, 1, 4
 """Exit statuses."""
 
 
-class GateLine(msgspec.Struct, frozen=True, kw_only=True):
+class GateLine(InSetting, frozen=True, kw_only=True):
     """One entry in one setting. candidate, reference: mean values over the n common seeds, failed runs at the worst
     value known. difference, std (ddof 1): of the paired differences, positive where the candidate is better.
 
@@ -30,10 +31,6 @@ class GateLine(msgspec.Struct, frozen=True, kw_only=True):
     lost_most: id of the candidate's search that lost most.
     """
 
-    setting: Setting
-    title: str
-    label: str
-    mode: str
     verdict: Verdict
     n: int
     failed: int
@@ -49,7 +46,7 @@ class GateLine(msgspec.Struct, frozen=True, kw_only=True):
     lost_most: str | None = None
 
     @property
-    def name(self) -> tuple[Setting, str, str]:
+    def key(self) -> tuple[Setting, str, str]:
         return self.setting, self.label, self.mode
 
 
@@ -91,8 +88,8 @@ def judge(
     lines = [_blank(p) for p in pairs]
     timed = spec.metric == "seconds_ratio"
     known = decided or {}
-    open_ = [k for k, line in enumerate(lines) if line.name not in known and (timed or not pairs[k].unchanged)]
-    lines = [known.get(line.name, line) for line in lines]
+    open_ = [k for k, line in enumerate(lines) if line.key not in known and (timed or not pairs[k].unchanged)]
+    lines = [known.get(line.key, line) for line in lines]
     measured = [measure(pairs[k], spec.metric) for k in open_]
     tests = [_test(lines[k], of, spec) for k, of in zip(open_, measured, strict=True)]
     level = spec.alpha / looks

@@ -72,7 +72,7 @@ def junit(gate: Gate) -> str:
         "testsuite", name=f"gate of {gate.study}", tests=str(len(gate.lines)), failures=str(len(failing)), errors="0"
     )
     for line in gate.lines:
-        case = ElementTree.SubElement(suite, "testcase", classname=line.title, name=_entry(line))
+        case = ElementTree.SubElement(suite, "testcase", classname=line.title, name=line.name)
         if line in failing:
             message = f"{line.verdict}: {gate.metric} {_difference(line)} over {counted(line.n, 'seed')}"
             failure = ElementTree.SubElement(case, "failure", type=line.verdict, message=message)
@@ -83,14 +83,10 @@ def junit(gate: Gate) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _entry(line: GateLine) -> str:
-    return line.label if line.mode == "strict" else f"{line.label} ({line.mode})"
-
-
 def _cells(line: GateLine) -> tuple[str, ...]:
     failed = line.failed or line.reference_failed
     return (
-        _entry(line),
+        line.name,
         line.title,
         line.verdict,
         numbers.number(line.candidate, 4),
@@ -120,4 +116,4 @@ def _footnote(line: GateLine) -> str:
         more = "no number of seeds can be told that would decide"
     else:
         more = f"{counted(line.more_seeds, 'more seed')} would decide in four cases of five"
-    return f"{_entry(line)} on {line.title} is undecided: {more}"
+    return f"{line.name} on {line.title} is undecided: {more}"

@@ -23,18 +23,37 @@ from harness.running.study import GateSpec, Study, load_study, located_in
 from harness.statistics.gate import looks
 
 
-def gate(
-    given: Path,
-    against: Path,
-    *,
-    registry: Registry,
-    results: Path = Path("results"),
-    settings: Settings | None = None,
-    listener: Listener | None = None,
-    until_decided: int | None = None,
-) -> Gate:
-    """Compare a study with the reference records in ``against``. given: its file, of which what is missing is run into
-    ``results``, or its folder.
+@dataclass(frozen=True)
+class Running:
+    """How what is missing of a study is run: into the folder ``results`` of all studies."""
+
+    registry: Registry
+    results: Path = Path("results")
+    settings: Settings | None = None
+    listener: Listener | None = None
+
+    def check(self, file: Path, study: Study, reference: Side) -> None:
+        """Raises what is wrong with the study, and GateError where the two sides do not have the same lines."""
+        with located_in(file, file.read_text(encoding="utf-8")):
+            plan = make_plan(study, self.registry)
+        check_cells(planned_cells(plan.record), cells_of(reference[1]), reference[0].path)
+
+    def to(self, file: Path, study: Study, seeds: int) -> Path:
+        """Run what is missing of so many seeds; the folder. Raises KeyboardInterrupt, Stopped."""
+        text = file.read_text(encoding="utf-8") if seeds == study.seeds else None
+        with nullcontext() if text is None else located_in(file, text):
+            study = msgspec.structs.replace(study, seeds=seeds)
+            summary = carry_out_study(study, text=text, **vars(self))
+        if summary.interrupted:
+            raise KeyboardInterrupt
+        if summary.stopped is not None:
+            raise Stopped(summary.stopped)
+        return summary.folder
+
+
+def gate(given: Path, against: Path, running: Running, *, until_decided: int | None = None) -> Gate:
+    """Compare a study with the reference records in ``against``. given: its file, of which what is missing is run, or
+    its folder.
 
     until_decided: look at the study's seeds, then at twice as many, and so on to this number, while a line is
     undecided.
@@ -45,7 +64,7 @@ def gate(
     if not against.is_dir():
         raise RecordError(f"{against} holds no reference records; write them with --update --reason '...'")
     study = None if given.is_dir() else load_study(given)
-    own = given if study is None else results / study.name
+    own = given if study is None else running.results / study.name
     if against.resolve() == own.resolve():
         raise RecordError(f"{against} is the study's own folder, which never differs; name the one that --update wrote")
     reference = read_side(against, whole=True)
@@ -57,29 +76,18 @@ def gate(
         return _gate(side, reference, spec, [side[1].seeds], judge(pair_up(side, reference), spec))
     spec = _spec(study, given)
     steps = _looks(study, reference, until_decided)
-    running = _Running(given, study, registry, results, settings, listener)
-    running.check(reference)
+    running.check(given, study, reference)
     decided: dict[tuple[Setting, str, str], GateLine] = {}
     for seeds in steps:
-        side = read_side(running.to(seeds))
+        side = read_side(running.to(given, study, seeds))
         lines = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
-        decided = {line.name: line for line in lines if line.verdict != "undecided"}
+        decided = {line.key: line for line in lines if line.verdict != "undecided"}
         if len(decided) == len(lines):
             break
     return _gate(side, reference, spec, list(steps), lines)
 
 
-def update(
-    given: Path,
-    against: Path,
-    reason: str,
-    *,
-    registry: Registry,
-    results: Path = Path("results"),
-    settings: Settings | None = None,
-    listener: Listener | None = None,
-    seeds: int | None = None,
-) -> int:
+def update(given: Path, against: Path, reason: str, running: Running, *, seeds: int | None = None) -> int:
     """Write new reference records, see `write_reference`; of a study file what is missing is run first.
 
     seeds: in place of the study's, so that a gate may look at more seeds than it starts with.
@@ -89,48 +97,7 @@ def update(
         return write_reference(given, against, reason)
     study = load_study(given)
     _spec(study, given)
-    running = _Running(given, study, registry, results, settings, listener)
-    return write_reference(running.to(seeds or study.seeds), against, reason)
-
-
-@dataclass(frozen=True)
-class _Running:
-    """A study file, run to a number of seeds."""
-
-    file: Path
-    study: Study
-    registry: Registry
-    results: Path
-    settings: Settings | None
-    listener: Listener | None
-
-    @property
-    def text(self) -> str:
-        return self.file.read_text(encoding="utf-8")
-
-    def check(self, reference: Side) -> None:
-        """Raises what is wrong with the study, and GateError where the two sides do not have the same lines."""
-        with located_in(self.file, self.text):
-            plan = make_plan(self.study, self.registry)
-        check_cells(planned_cells(plan.record), cells_of(reference[1]), reference[0].path)
-
-    def to(self, seeds: int) -> Path:
-        """Run what is missing of so many seeds; the folder. Raises KeyboardInterrupt, Stopped."""
-        as_written = seeds == self.study.seeds
-        with located_in(self.file, self.text) if as_written else nullcontext():
-            summary = carry_out_study(
-                msgspec.structs.replace(self.study, seeds=seeds),
-                registry=self.registry,
-                results=self.results,
-                settings=self.settings,
-                listener=self.listener,
-                text=self.text if as_written else None,
-            )
-        if summary.interrupted:
-            raise KeyboardInterrupt
-        if summary.stopped is not None:
-            raise Stopped(summary.stopped)
-        return summary.folder
+    return write_reference(running.to(given, study, seeds or study.seeds), against, reason)
 
 
 def _spec(study: Study, file: Path) -> GateSpec:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -88,6 +89,17 @@ class Source:
                     out.add(entry_scope(setting, entry))
         out |= strategies - of_shown
         return [f for f in check_compliance(self.study, self.open_task) if f.scope not in out]
+
+
+def in_setting(setting: SettingRuns, entry: EntryRuns) -> dict[str, Any]:
+    """The fields of `InSetting`."""
+    of = entry.entry
+    return {"title": setting.title, "setting": setting.setting, "label": of.label, "mode": of.mode}
+
+
+def banded(name: str, *values: Any) -> dict[str, Any]:
+    """A value and the ends of its interval as the fields ``name``, ``name_low`` and ``name_high``."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
 @dataclass(frozen=True)

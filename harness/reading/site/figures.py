@@ -14,7 +14,7 @@ from harness.reading.along import spread_over
 from harness.reading.report.formats import as_csv
 from harness.reading.site.boards import Board, Line
 from harness.reading.site.rankings import Ranking
-from harness.reading.site.svg import Plot, around
+from harness.reading.site.svg import Plot, around, path
 from harness.reading.summary import EntrySummary
 
 _BINS = 60
@@ -340,10 +340,8 @@ def ranking_figure(ranking: Ranking) -> Figure:
     for k, group in enumerate(groups):
         # A bar beside the rows that no test tells apart.
         x = plot.x.end - 6 * k
-        plot.parts.append(
-            f'<path class="tie" d="M{x:.1f} {plot.row(group[0]) - 8:.1f}V{plot.row(group[-1]) + 8:.1f}">'
-            "<title>not told apart</title></path>"
-        )
+        d = f"M{x:.1f} {plot.row(group[0]) - 8:.1f}V{plot.row(group[-1]) + 8:.1f}"
+        plot.parts.append(path("tie", d, "not told apart"))
     data = [
         Interval(entry=s.name, quantity="mean_rank", value=s.rank.mean_rank, low=s.rank.rank_low, high=s.rank.rank_high)
         for _, s in rows

@@ -102,30 +102,17 @@ def kind(against: Against | None) -> str:
 
 def about(board: Board) -> list[tuple[str, str]]:
     """What a board is: its parts in words."""
-    s, summary = board.setting, board.summary
-    score, sampling = summary.score, summary.random_sampling
-    places = numbers.decimals(score.unit if score else None)
-    found = [
+    s = board.setting
+    return [
         ("task", s.task),
         ("searched on", s.search_task),
         ("mode", board.mode),
         ("budget", numbers.budget(s.budget)),
         ("law", s.law),
         ("constraints", ", ".join(map(str, s.constraints)) or "none"),
-        ("final score", _score(summary)),
+        ("final score", _score(board.summary)),
+        *numbers.facts(board.summary),
     ]
-    if sampling.mean is not None:
-        how = f"all {sampling.n:,} rows" if sampling.exact else f"{sampling.n:,} draws"
-        spread = f"{numbers.number(sampling.mean, places)} ± {numbers.number(sampling.std, places)}"
-        found.append(("random sampling", f"{spread} ({how})"))
-    if summary.best_validated is not None:
-        tied = f" (mean of {summary.tied} tied)" if summary.tied and summary.tied > 1 else ""
-        found.append(("best validated", numbers.number(summary.best_validated, places) + tied))
-    if summary.best is not None:
-        found.append(("best" if sampling.exact else "best of the draws", numbers.number(summary.best, places)))
-    if summary.ktau_of_validation is not None:
-        found.append(("KTau of validation and final", numbers.number(summary.ktau_of_validation)))
-    return found
 
 
 def _score(summary: SettingSummary) -> str:

@@ -20,6 +20,14 @@ def escaped(text: str, most: int = 40) -> str:
     return html.escape(shown(text, most))
 
 
+def path(kind: str, d: str, told: str = "") -> str:
+    return f'<path class="{kind}" d="{d}">{_title(told)}</path>'
+
+
+def _title(told: str) -> str:
+    return f"<title>{escaped(told, 200)}</title>" if told else ""
+
+
 @dataclass(frozen=True)
 class Scale:
     """From values to pixels; a value far outside stays within some widths of the figure."""
@@ -100,7 +108,7 @@ class Plot:
     def _axes(self, x_label: str, y_label: str, bottom: float) -> None:
         for tick in self.x.ticks():
             at = self.x.at(tick)
-            self.parts.append(f'<path class="grid" d="M{at:.1f} 10V{bottom:.1f}"/>')
+            self.parts.append(path("grid", f"M{at:.1f} 10V{bottom:.1f}"))
             self.text(at, bottom + 17, f"{tick:,.10g}", "tick middle")
         self.text((self.x.start + self.x.end) / 2, bottom + 38, x_label, "label middle")
         if self.rows:
@@ -109,7 +117,7 @@ class Plot:
             return
         for tick in self.y.ticks():
             at = self.y.at(tick)
-            self.parts.append(f'<path class="grid" d="M{self.x.start:.1f} {at:.1f}H{self.x.end:.1f}"/>')
+            self.parts.append(path("grid", f"M{self.x.start:.1f} {at:.1f}H{self.x.end:.1f}"))
             self.text(self.x.start - 7, at + 4, f"{tick:,.10g}", "tick end")
         middle = (self.y.start + self.y.end) / 2
         self.parts.append(
@@ -123,19 +131,12 @@ class Plot:
     def upright(self, value: float | None, kind: str, told: str) -> None:
         """A line across all rows at one value of x."""
         if value is not None and self.x.holds(value):
-            at = self.x.at(value)
-            self.parts.append(
-                f'<path class="{kind}" d="M{at:.1f} 10V{self.y.start:.1f}"><title>{escaped(told, 200)}</title></path>'
-            )
+            self.parts.append(path(kind, f"M{self.x.at(value):.1f} 10V{self.y.start:.1f}", told))
 
     def level(self, value: float | None, kind: str, told: str) -> None:
         """A line along the whole of x at one value of y."""
         if value is not None and self.y.holds(value):
-            at = self.y.at(value)
-            self.parts.append(
-                f'<path class="{kind}" d="M{self.x.start:.1f} {at:.1f}H{self.x.end:.1f}">'
-                f"<title>{escaped(told, 200)}</title></path>"
-            )
+            self.parts.append(path(kind, f"M{self.x.start:.1f} {self.y.at(value):.1f}H{self.x.end:.1f}", told))
 
     def mark(self, x: float, y: float, series: int, told: str, kind: str = "", size: float = 4.0) -> None:
         """A point in pixels, its shape and colour by its series (-1: the reference)."""
@@ -146,30 +147,25 @@ class Plot:
             "diamond": f"M{x:.1f} {y - 1.3 * size:.1f}l{1.3 * size:.1f} {1.3 * size:.1f}l{-1.3 * size:.1f} "
             f"{1.3 * size:.1f}l{-1.3 * size:.1f} {-1.3 * size:.1f}z",
         }.get(shape)
-        title = f"<title>{escaped(told, 200)}</title>"
         css = f"mark {colour(series)} {kind}".strip()
         if d is None:
-            self.parts.append(f'<circle class="{css}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">{title}</circle>')
+            self.parts.append(f'<circle class="{css}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">{_title(told)}</circle>')
         else:
-            self.parts.append(f'<path class="{css}" d="{d}">{title}</path>')
+            self.parts.append(path(css, d, told))
 
     def span(self, low: float | None, high: float | None, y: float, series: int, kind: str = "") -> None:
         """An interval of x, at a height in pixels."""
         if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
             a, b = self.x.at(low), self.x.at(high)
-            self.parts.append(
-                f'<path class="span {colour(series)} {kind}" d="M{a:.1f} {y:.1f}H{b:.1f}M{a:.1f} {y - 4:.1f}v8'
-                f'M{b:.1f} {y - 4:.1f}v8"/>'
-            )
+            d = f"M{a:.1f} {y:.1f}H{b:.1f}M{a:.1f} {y - 4:.1f}v8M{b:.1f} {y - 4:.1f}v8"
+            self.parts.append(path(f"span {colour(series)} {kind}", d))
 
     def stand(self, x: float, low: float | None, high: float | None, series: int) -> None:
         """An interval of y, at a place in pixels."""
         if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
             a, b = self.y.at(low), self.y.at(high)
-            self.parts.append(
-                f'<path class="span {colour(series)}" d="M{x:.1f} {a:.1f}V{b:.1f}M{x - 4:.1f} {a:.1f}h8'
-                f'M{x - 4:.1f} {b:.1f}h8"/>'
-            )
+            d = f"M{x:.1f} {a:.1f}V{b:.1f}M{x - 4:.1f} {a:.1f}h8M{x - 4:.1f} {b:.1f}h8"
+            self.parts.append(path(f"span {colour(series)}", d))
 
     def steps(self, xs: Sequence[float], ys: Sequence[float | None], series: int, told: str) -> None:
         """A line that stays where it is until the next point."""
@@ -187,10 +183,7 @@ class Plot:
         if d and xs:
             d.append(f"H{self.x.at(xs[-1]):.1f}")
             dash = f"d{max(series, 0) // SERIES % 3}" if series >= 0 else "dref"
-            self.inside.append(
-                f'<path class="line {colour(series)} {dash}" d="{"".join(d)}">'
-                f"<title>{escaped(told, 200)}</title></path>"
-            )
+            self.inside.append(path(f"line {colour(series)} {dash}", "".join(d), told))
 
     def band(self, xs: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], s: int) -> None:
         points = [
@@ -199,7 +192,7 @@ class Plot:
             if a is not None and b is not None and math.isfinite(a) and math.isfinite(b)
         ]
         if len(points) > 1:
-            self.inside.append(f'<path class="band {colour(s)}" d="{_stairs(points)}{_back(points)}z"/>')
+            self.inside.append(path(f"band {colour(s)}", f"{_stairs(points)}{_back(points)}z"))
 
     def bars(self, edges: Sequence[float], shares: Sequence[float], y: float, height: float) -> None:
         """A histogram along x that stands on a height in pixels."""

@@ -8,9 +8,11 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from harness.running.environment import WORKER_VARIABLES
@@ -34,10 +36,10 @@ def fresh_processes(subject: StrategySubject) -> None:
     module = sys.modules.get(cls.__module__)
     order = {
         "module": cls.__module__, "file": getattr(module, "__file__", None), "name": cls.__qualname__,
-        "params": subject.encoded_params, "limit": subject.limit,
+        "params": msgspec.to_builtins(subject.params), "limit": subject.limit,
     }  # fmt: skip
-    children = [_start(order, hash_seed) for hash_seed in ("1", "2")]
-    answers = [_answer(child, 2 * subject.limit + 30) for child in children]
+    with ThreadPoolExecutor() as both:
+        answers = list(both.map(lambda seed: _answer(order, seed, 2 * subject.limit + 30), ("1", "2")))
     for answer in answers:
         subject.stopped = subject.stopped or answer.get("stopped", "")
         if "trajectory" not in answer:
@@ -48,35 +50,24 @@ def fresh_processes(subject: StrategySubject) -> None:
     expect(found[0] == here, "a fresh process gave another trajectory than this one: something outlives a search")
 
 
-def _start(order: dict[str, Any], hash_seed: str) -> subprocess.Popen[str]:
+def _answer(order: dict[str, Any], hash_seed: str, limit: float) -> dict[str, Any]:
+    """What a new process printed last: its ``trajectory``, or an ``error`` and why no other is started."""
     environment = {**os.environ, **WORKER_VARIABLES, "PYTHONHASHSEED": hash_seed}
     environment["PYTHONPATH"] = os.pathsep.join(p or os.getcwd() for p in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harness.testing.conformance._child"],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdin is not None
-    child.stdin.write(json.dumps(order))
-    child.stdin.close()
-    child.stdin = None
-    return child
-
-
-def _answer(child: subprocess.Popen[str], limit: float) -> dict[str, Any]:
-    """What the child printed last: its ``trajectory``, or an ``error`` and why no other is started."""
+    command = [sys.executable, "-m", "harness.testing.conformance._child"]
     try:
-        out, err = child.communicate(timeout=limit)
+        child = subprocess.run(
+            command, env=environment, input=json.dumps(order), capture_output=True, text=True, timeout=limit
+        )
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate()
         return {"error": "the search hung and had to be killed", "stopped": HUNG}
-    lines = out.strip().splitlines()
+    lines = child.stdout.strip().splitlines()
     if lines and lines[-1].startswith("{"):
         return dict(json.loads(lines[-1]))
-    if not err.strip():
+    if not child.stderr.strip():
         error = f"the search ended its process (exit status {child.returncode})"
         return {"error": error, "stopped": "an earlier search ended its process"}
-    return {"error": _exception(err) or f"no answer, exit status {child.returncode}"}
+    return {"error": _exception(child.stderr) or f"no answer, exit status {child.returncode}"}
 
 
 def _exception(err: str) -> str:

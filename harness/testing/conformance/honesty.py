@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from scipy.special import chdtrc
+
 from harness.search.budget import Budget
 from harness.testing.conformance.report import check, expect
 from harness.testing.conformance.subjects import StrategySubject
@@ -61,16 +63,10 @@ def shuffled(subject: StrategySubject) -> None:
 
 def best_of(rank: int, rows: int, draws: int) -> float:
     """Probability that the best of ``draws`` rows without replacement ranks at ``rank`` or better, of ``rows``."""
-    if rows - rank < draws:
-        return 1.0
-    miss = math.fsum(math.log1p(-rank / (rows - i)) for i in range(draws))
-    return -math.expm1(miss)
+    every = math.comb(rows, draws)
+    return (every - math.comb(rows - rank, draws)) / every
 
 
 def fisher(log_p: float, tests: int) -> float:
     """Joint p of independent tests from the sum of the logarithms of theirs (Fisher 1932); 1 for none."""
-    term = total = 1.0
-    for k in range(1, tests):
-        term *= -log_p / k
-        total += term
-    return min(1.0, math.exp(log_p) * total) if tests else 1.0
+    return float(chdtrc(2 * tests, -2 * log_p)) if tests else 1.0

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from harness.errors import DataMissing, PluginError, StudyError
 from harness.protocol import Evaluator
+from harness.reading import numbers
 from harness.registry import Registry
+from harness.running.interrupts import RunTimeout
 from harness.search.budget import Budget
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed, NotRun, Skipped
-from harness.testing.conformance.trial import Hung, Trial, run_trial
+from harness.testing.conformance.trial import Trial, run_trial
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
 
@@ -39,17 +38,12 @@ class StrategySubject:
     stopped: str = ""
     _spaces: dict[str, SearchSpace] = field(default_factory=dict)
 
-    @property
-    def encoded_params(self) -> Any:
-        """The parameters as plain JSON values, as a record holds them."""
-        return json.loads(msgspec.json.encode(self.params))
-
     def space(self, name: str) -> SearchSpace:
         """A toy space or a registered one. Raises NotRun where its data or a library is missing."""
         if name not in self._spaces:
             try:
-                toy = self.registry is None or name in TOYS
-                self._spaces[name] = TOYS[name]() if toy else _load(self.registry, name)
+                cls = TOYS[name] if self.registry is None or name in TOYS else self.registry.load("space", name)
+                self._spaces[name] = cls()
             except (DataMissing, PluginError) as error:
                 raise NotRun(str(error)) from None
         return self._spaces[name]
@@ -77,18 +71,10 @@ class StrategySubject:
                 self.cls, evaluator, budget, params=self.params, seed=seed, limit=self.limit,
                 constraints=constraints,
             )  # fmt: skip
-        except Hung:
+        except RunTimeout:
             self.stopped = HUNG
-            raise Failed(f"search was still running after {self.limit:g} s with a budget of {_words(budget)}") from None
+            raise Failed(
+                f"search was still running after {self.limit:g} s with a budget of {numbers.budget(budget)}"
+            ) from None
         except StudyError as error:
             raise Skipped(f"the strategy refuses the task: {error}") from None
-
-
-def _load(registry: Any, name: str) -> SearchSpace:
-    space: SearchSpace = registry.load("space", name)()
-    return space
-
-
-def _words(budget: Budget) -> str:
-    limits = {"queries": budget.queries, "epochs": budget.epochs, "seconds": budget.seconds}
-    return ", ".join(f"{value:g} {name}" for name, value in limits.items() if value is not None)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import signal
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +17,7 @@ from harness.protocol import Evaluator, Fidelity, Floats, Reading, RunContext, V
 from harness.protocol.training import Charge, Training
 from harness.records.identity import stream
 from harness.running.environment import single_thread
+from harness.running.interrupts import time_limit
 from harness.running.search import Searched, Unusable, carry_out, plain_notes
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
@@ -27,35 +25,6 @@ from harness.search.oracle import Oracle
 from harness.spaces import Architecture
 from harness.strategy import Strategy
 from harness.testing.conformance.report import Failed
-
-
-class Hung(BaseException):
-    """A search that took longer than its limit. Not an Exception, so that a strategy does not swallow it."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raises Hung in the block after ``seconds``; without effect outside the main thread.
-
-    A timer that was running goes on with what is left of it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: Any) -> None:
-        raise Hung
-
-    before = signal.signal(signal.SIGALRM, stop)
-    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if remaining:
-            signal.setitimer(signal.ITIMER_REAL, max(remaining - (time.monotonic() - started), 0.001), interval)
 
 
 class MeteredValidator(Validator):
@@ -143,7 +112,7 @@ def run_trial(
     limit: float = 30.0,
     constraints: Sequence[str] = (),
 ) -> Trial:
-    """One search. Raises Failed where the strategy raises or its answer cannot be reported, StudyError, Hung."""
+    """One search. Raises Failed where the strategy raises or its answer cannot be reported, StudyError, RunTimeout."""
     with closing(MeteredValidator(evaluator.validator(context=RunContext(seed=seed)))) as metered:
         oracle = Oracle(metered, budget, constraints=[Constraint.parse(c) for c in constraints])
         rng = stream(0, "conformance", cls.name, seed)

@@ -303,8 +303,8 @@ def report_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, A
 
 def test_options_make_the_study_that_a_file_would() -> None:
     study = study_of(
-        strategies=["toy-sampler"], tasks=["toy/edges", "toy/nodes"], budget="queries=100,seconds=2e4", seeds=3, seed=7,
-        mode="paper", params=["size=4", "name = text", "list=[1, 2]", "flag=true"], tuning_queries=12,
+        strategy=["toy-sampler"], task=["toy/edges", "toy/nodes"], budget="queries=100,seconds=2e4", seeds=3, seed=7,
+        mode="paper", param=["size=4", "name = text", "list=[1, 2]", "flag=true"], tuning_queries=12,
     )  # fmt: skip
     assert study.budget == Budget(queries=100, seconds=2e4)
     assert (study.seeds, study.seed, [t.name for t in study.tasks]) == (3, 7, ["toy/edges", "toy/nodes"])
@@ -317,7 +317,7 @@ def test_options_make_the_study_that_a_file_would() -> None:
 
 def test_parameters_need_one_strategy() -> None:
     with pytest.raises(StudyError, match="exactly one --strategy"):
-        study_of(strategies=["a", "b"], tasks=["c"], budget="5", params=["size=4"])
+        study_of(strategy=["a", "b"], task=["c"], budget="5", param=["size=4"])
 
 
 def test_a_terminal_that_cannot_write_every_sign_still_shows_the_report(tmp_path: Path) -> None:

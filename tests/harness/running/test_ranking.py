@@ -13,7 +13,7 @@ from studies import run, study
 from harness.protocol import Truth
 from harness.records.identity import stream
 from harness.registry import Registry
-from harness.running.ranking import drawn_rows, rank_points, unseen
+from harness.running.ranking import drawn_rows, unseen
 from harness.spaces import Architecture
 from harness.testing.spaces import ToyEdgeSpace
 from harness.testing.synthetic import SyntheticEvaluator
@@ -41,8 +41,8 @@ class Known:
 def places(e: SyntheticEvaluator, order: Any, paid: list[Architecture], n: int) -> tuple[list[int], list[int] | None]:
     """Rows of unseen keys, and unseen rows."""
     truth = truth_of(e)
-    found = unseen([truth.architectures[r] for r in order], e.validator(), paid, n)
-    return [int(order[i]) for i in found.keys], None if found.rows is None else [int(order[i]) for i in found.rows]
+    keys, rows = unseen([truth.architectures[r] for r in order], e.validator(), paid, n)
+    return [int(order[i]) for i in keys], None if rows is None else [int(order[i]) for i in rows]
 
 
 def truth_of(e: SyntheticEvaluator) -> Truth:
@@ -152,23 +152,6 @@ def test_comparisons_are_asked_for_ctnass_variant() -> None:
     final = truth.final[places(e, order, [], 1000)[0]]
     signs = [1.0 if x >= y else -1.0 for i, x in enumerate(final) for y in final[i + 1 :]]
     assert found.ctnas == pytest.approx(np.mean(signs))
-
-
-@pytest.mark.parametrize("higher_is_better", [True, False])
-def test_points_of_predicted_against_true_rank(higher_is_better: bool) -> None:
-    """ReNAS's Figure 2: points of the true order lie on one diagonal, those of its inverse on the other."""
-    e = evaluator("key")
-    truth = truth_of(e)
-    rows = drawn_rows(np.random.default_rng(0), truth, "encodings")[:20]
-    sign = 1.0 if higher_is_better else -1.0
-    scores = dict(zip((truth.architectures[i] for i in rows), sign * truth.final[rows], strict=True))
-    points = rank_points(Known(scores, list), truth, rows, higher_is_better=higher_is_better)
-    assert points[:, 0].tolist() == points[:, 1].tolist()
-    best = int(np.argmax(sign * truth.final[rows]))
-    assert points[best].tolist() == [1, 1]
-    inverse = Known({a: -s for a, s in scores.items()}, list)
-    turned = rank_points(inverse, truth, rows, higher_is_better=higher_is_better)
-    assert turned.sum(axis=1).tolist() == [len(rows) + 1] * len(rows)
 
 
 def test_every_run_of_a_study_is_measured_on_one_order_of_the_rows(

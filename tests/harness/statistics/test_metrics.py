@@ -1,4 +1,4 @@
-"""RI against Yang et al.'s published numbers; rank, regret and the three taus against enumeration and scipy."""
+"""RI against Yang et al.'s published numbers; rank and the three taus against enumeration and scipy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from harness.statistics.metrics import (
     ktau_pairwise,
     preferences,
     rank,
-    regret,
     relative_improvement,
     ri_paper,
 )
@@ -82,18 +81,13 @@ class TestRelativeImprovement:
         )
 
 
-class TestRankAndRegret:
+class TestRank:
     def test_ties_share_the_best_rank(self) -> None:
         assert rank([9, 8, 5], [5, 8, 9, 8]).tolist() == [1, 2, 4]
         assert rank([9, 8, 5], [5, 8, 9, 8], higher_is_better=False).tolist() == [4, 2, 1]
 
     def test_a_row_without_a_score_is_never_better(self) -> None:
         assert rank([8.0], [math.nan, 9.0, 8.0, math.nan]).tolist() == [2]
-        assert regret([8.0], [math.nan, 9.0, 8.0, math.nan]).tolist() == [1.0]
-
-    def test_regret_is_the_distance_from_the_best(self) -> None:
-        assert regret([90.0, 94.0], [80.0, 94.0, 90.0]).tolist() == [4.0, 0.0]
-        assert regret([90.0, 80.0], [80.0, 94.0, 90.0], higher_is_better=False).tolist() == [10.0, 0.0]
 
     @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.booleans())
     def test_rank_is_its_definition(self, table: list[int], higher: bool) -> None:
@@ -101,8 +95,6 @@ class TestRankAndRegret:
         ranks = rank(table, table, higher_is_better=higher)
         assert ranks.tolist() == expected
         assert ranks.dtype == np.int64
-        zero = regret(table, table, higher_is_better=higher) == 0
-        assert ((ranks == 1) == zero).all()
 
     def test_a_table_of_nan_alone(self) -> None:
         with pytest.raises(ValueError, match="table must be a non-empty vector"):
@@ -205,7 +197,6 @@ class TestRefusals:
             lambda: relative_improvement([1.0], bad),
             lambda: ri_paper([1.0], [bad]),
             lambda: rank([bad], [1.0]),
-            lambda: regret([bad], [1.0]),
             lambda: ktau([1.0, bad], [1.0, 2.0]),
             lambda: ktau_eq13([1.0, 2.0], [1.0, bad]),
             lambda: ktau_pairwise([1.0, bad], [1.0, 2.0]),

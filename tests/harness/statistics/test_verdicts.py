@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simulated_studies import Outcome, both_tests, called_better
 
 from harness.statistics.inference import brunner_munzel, holm, mann_whitney
-from harness.statistics.verdicts import compare, cost_of_reference_run, headline, verdict_on, worst_case
+from harness.statistics.verdicts import Comparison, compare, cost_of_reference_run, headline, verdict_on, worst_case
 
 samples = st.lists(st.integers(0, 12), min_size=5, max_size=30)
 
@@ -142,6 +142,24 @@ class TestCompare:
             compare([1.0], {})
         with pytest.raises(ValueError, match="whole budget holds 1 of 2"):
             compare([1.0, 2.0], {"whole budget": [1.0, math.nan]})
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ("p", "difference", "superiority", "said"),
+        [
+            (0.049, 1.0, 0.9, "better"),
+            (0.049, -1.0, 0.1, "worse"),
+            (0.05, 1.0, 1.0, "not shown to be better"),
+            (0.05, -1.0, 0.0, "not shown to be better"),
+            (0.001, 0.0, 0.9, "not shown to be better"),
+            (0.001, -1.0, 0.9, "not shown to be better"),
+            (0.001, 1.0, 0.1, "not shown to be better"),
+            (None, 5.0, 1.0, "not shown to be better"),
+        ],
+    )
+    def test_said(self, p: float | None, difference: float, superiority: float | None, said: str) -> None:
+        assert verdict_on(Comparison(p, difference, superiority, "", {}), p) == said
 
 
 class TestHeadline:

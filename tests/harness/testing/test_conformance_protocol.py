@@ -133,7 +133,7 @@ def _validate_without_seconds(self, archs, *, fidelity, repeat=None):
 
 
 def _final_of_another(self, archs, *, final="single", seed=None):
-    self._check_final(final)
+    self.check_final(final)
     return FinalScores(SyntheticEvaluator.final_scores(self, archs).scores + 1.0)
 
 
@@ -148,7 +148,7 @@ def _truth_overweight(self, final="single"):
 
 
 def _final_is_validation(self, archs, *, final="single", seed=None):
-    self._check_final(final)
+    self.check_final(final)
     return FinalScores(self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid)
 
 
@@ -205,7 +205,7 @@ CAUGHT_BY = {
         swapped({"final_scores": _final_is_validation, "truth": _truth_is_validation}),
         "validation is free",
     ),
-    "any final": (swapped({"_check_final": _any_final}), "unknown columns"),
+    "any final": (swapped({"check_final": _any_final}), "unknown columns"),
     "any column": (swapped({"validator": _any_column}), "unknown columns"),
 }
 

@@ -13,7 +13,7 @@ from harness.errors import HarnessError, StudyError, UnknownName
 from harness.registry import Registry
 from harness.testing import Report, assert_conforms, check_strategy
 from harness.testing.conformance import CHECKS
-from harness.testing.conformance.determinism import _answer
+from harness.testing.conformance.determinism import _exception
 from harness.testing.conformance.honesty import best_of, fisher
 
 EMPTY = Registry(only=frozenset())
@@ -198,8 +198,8 @@ def test_a_local_class_skips_fresh_processes():
     ],
 )
 def test_a_process_that_fails_is_told_by_its_exception(code, said):
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert _answer(child, 60) == {"error": said}
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert _exception(child.stderr) == said
 
 
 def test_assert_conforms_shows_the_report():

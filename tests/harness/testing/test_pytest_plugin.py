@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.reading.gate.steps import update
+from harness.reading.gate.steps import Running, update
 from harness.registry import Registry
 from harness.running.settings import Settings
 from harness.search.oracle import Oracle
@@ -53,8 +53,8 @@ def project(toy: Registry, tmp_path: Path) -> Path:
     (tmp_path / "studies").mkdir()
     study = tmp_path / "studies" / "mine.toml"
     study.write_text(STUDY)
-    settings = Settings(executor="serial")
-    update(study, tmp_path / "reference", "first", registry=toy, results=tmp_path / "results", settings=settings)
+    running = Running(toy, tmp_path / "results", Settings(executor="serial"))
+    update(study, tmp_path / "reference", "first", running)
     (tmp_path / "test_mine.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
     return tmp_path

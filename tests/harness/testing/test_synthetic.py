@@ -166,7 +166,7 @@ def test_test_column_answers_final_scores():
     archs = list(evaluator.space.enumerate())[:20]
     found = column.validate(archs, fidelity=column.fidelities[-1])
     np.testing.assert_array_equal(found.valid, evaluator.final_scores(archs).scores)
-    with pytest.raises(HarnessError, match="no column"):
+    with pytest.raises(HarnessError, match="cannot be searched on 'train'; it has validation, test"):
         evaluator.validator("train")
 
 

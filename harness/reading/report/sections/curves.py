@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import msgspec
 import numpy as np
-from scipy.special import stdtrit
 
 from harness.reading import numbers
 from harness.reading.along import grid_of, nullable, scores_along, spread_over, unit_named
 from harness.reading.matched import Floats
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, banded, in_setting
 from harness.reading.report.sections.differences import difference_tables, differences_of
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
 from harness.search.budget import Unit
+from harness.statistics.inference import student_t
 
 _SPREAD = "± half the width of the 95 % t interval of the mean"
 _DROPPED = (0, 4, 2, 5, 1, 3)
@@ -68,38 +68,25 @@ def curves_of(source: Source) -> list[Curve]:
 
 def _curve(setting: SettingRuns, entry: EntryRuns, grid: Floats, unit: Unit) -> Curve:
     finals, valids = scores_along(setting, entry, grid, unit)
-    score, score_low, score_high = _means(finals)
-    valid, valid_low, valid_high = _means(valids)
     return Curve(
-        title=setting.title,
-        setting=setting.setting,
+        **in_setting(setting, entry),
         strategy=entry.entry.strategy,
-        label=entry.entry.label,
-        mode=entry.entry.mode,
         role=entry.entry.role,
         searched_on=entry.entry.scoring.oracle,
         n=len(entry.runs),
         failed=len(entry.failed),
         unit=unit,
         cost=grid.tolist(),
-        score=score,
-        score_low=score_low,
-        score_high=score_high,
-        valid=valid,
-        valid_low=valid_low,
-        valid_high=valid_high,
+        **banded("score", *_means(finals)),
+        **banded("valid", *_means(valids)),
     )
 
 
-def _means(matrix: Floats) -> tuple[list[float | None], list[float | None], list[float | None]]:
+def _means(matrix: Floats) -> Iterator[list[float | None]]:
     """Mean of each point and the ends of its interval, `statistics.t_interval` of each column; None for NaN."""
-    n = len(matrix)
-    mean = matrix.mean(axis=0)
-    if n < 2:
-        half = np.full(mean.shape, np.nan)
-    else:
-        half = stdtrit(n - 1, 0.975) * matrix.std(axis=0, ddof=1) / math.sqrt(n)
-    return nullable(mean), nullable(mean - half), nullable(mean + half)
+    n, mean = len(matrix), matrix.mean(axis=0)
+    half = student_t(n - 1) * matrix.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.nan
+    return map(nullable, (mean, mean - half, mean + half))
 
 
 def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:

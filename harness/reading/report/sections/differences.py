@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 from harness.reading import numbers
 from harness.reading.along import costs_of, grid_of, nullable, scores_along, spread_over, unit_named
 from harness.reading.matched import Floats
-from harness.reading.report.section import Source
+from harness.reading.report.section import Source, banded, in_setting
 from harness.reading.report.table import Column, Row, Table
 from harness.reading.study import EntryRuns, SettingRuns, check_names
 from harness.reading.summary import InSetting
@@ -79,22 +79,15 @@ def _difference(setting: SettingRuns, entry: EntryRuns, other: EntryRuns, grid: 
     score, valid = _less(setting, entry, other, grid, unit)
     all_score, all_valid = _less(setting, entry, other, every, unit)
     return Difference(
-        title=setting.title,
-        setting=setting.setting,
-        label=entry.entry.label,
+        **in_setting(setting, entry),
         against=other.entry.label,
-        mode=entry.entry.mode,
         role=entry.entry.role,
         n=len(entry.runs),
         n_against=len(other.runs),
         unit=unit,
         cost=grid.tolist(),
-        score=nullable(score[0]),
-        score_low=nullable(score[1]),
-        score_high=nullable(score[2]),
-        valid=nullable(valid[0]),
-        valid_low=nullable(valid[1]),
-        valid_high=nullable(valid[2]),
+        **banded("score", *map(nullable, score)),
+        **banded("valid", *map(nullable, valid)),
         ahead_from=None if _partly_known(all_score, all_valid) else _stays_above(every, all_score[1]),
         ahead_from_valid=_stays_above(every, all_valid[1]),
     )

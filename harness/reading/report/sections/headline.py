@@ -65,27 +65,11 @@ def _table(setting: SettingSummary, wide: bool) -> Table:
 
 
 def _notes(setting: SettingSummary) -> tuple[str, ...]:
-    score, sampling = setting.score, setting.random_sampling
-    places = numbers.decimals(score.unit if score else None)
+    score, s = setting.score, setting.setting
     what = f"{setting.split or ''} {numbers.score(score) if score else 'score'}".strip()
-    s = setting.setting
     about = f"{what}, final {s.final}; law {s.law}; budget {numbers.budget(s.budget)}"
-    if sampling.mean is None:
-        parts = ["random sampling unknown"]
-    else:
-        how = f"all {sampling.n} rows" if sampling.exact else f"from {sampling.n} draws"
-        failed = f", {sampling.failed} more failed" if sampling.failed else ""
-        spread = f"{numbers.number(sampling.mean, places)} ± {numbers.number(sampling.std, places)}"
-        parts = [f"random sampling {spread} ({how}{failed})"]
-    if setting.best_validated is not None:
-        tied = f" (mean of {setting.tied} tied)" if setting.tied and setting.tied > 1 else ""
-        parts.append(f"best validated {numbers.number(setting.best_validated, places)}{tied}")
-    if setting.best is not None:
-        of = "best" if sampling.exact else "best of the draws"
-        parts.append(f"{of} {numbers.number(setting.best, places)}")
-    if setting.ktau_of_validation is not None:
-        parts.append(f"KTau of validation and final {numbers.number(setting.ktau_of_validation)}")
-    return (about, "; ".join(parts))
+    unknown = ["random sampling unknown"] if setting.random_sampling.mean is None else []
+    return about, "; ".join([*unknown, *(f"{name} {value}" for name, value in numbers.facts(setting))])
 
 
 def _score_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.reading import numbers
 from harness.reading.blocks import Blocks, blocks_of, over
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.search.budget import Budget
 from harness.statistics.across_tasks import probability_of_improvement
@@ -41,15 +41,12 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
     for c in blocks.competitors:
         if not c.is_reference:
             found = probability_of_improvement(c.scores, reference.scores, rng=blocks.rng(f"improvement of {c.name}"))
-            ends = found.interval
             yield Improvement(
                 budget=blocks.budget,
                 titles=blocks.titles,
                 label=c.name,
                 against=reference.name,
-                probability=found.probability,
-                probability_low=ends.low if ends else None,
-                probability_high=ends.high if ends else None,
+                **banded("probability", found.probability, *(found.interval or (None, None))),
             )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from harness.reading import numbers
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, banded, in_setting
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
@@ -79,28 +79,16 @@ def orders_of(source: Source) -> list[Order]:
 
 
 def _order(study: str, setting: SettingRuns, entry: EntryRuns, taus: Sequence[RankQuality]) -> Order:
-    ktau = _mean(taus, lambda t: t.test)
-    of_rows = _mean(taus, lambda t: t.test_rows)
-    valid = _mean(taus, lambda t: t.valid)
     paid = [r.paid.queries for r in entry.runs if r.paid is not None]
     return Order(
         study=study,
-        title=setting.title,
-        setting=setting.setting,
-        label=entry.entry.label,
-        mode=entry.entry.mode,
+        **in_setting(setting, entry),
         paid=fmean(paid) if paid else None,
         n=len(taus),
         failed=len(entry.runs) - len(taus),
-        ktau=ktau[0],
-        ktau_low=ktau[1],
-        ktau_high=ktau[2],
-        ktau_rows=of_rows[0],
-        ktau_rows_low=of_rows[1],
-        ktau_rows_high=of_rows[2],
-        ktau_valid=valid[0],
-        ktau_valid_low=valid[1],
-        ktau_valid_high=valid[2],
+        **banded("ktau", *_mean(taus, lambda t: t.test)),
+        **banded("ktau_rows", *_mean(taus, lambda t: t.test_rows)),
+        **banded("ktau_valid", *_mean(taus, lambda t: t.valid)),
         ktau_eq13=_mean(taus, lambda t: t.eq13)[0],
         ktau_ctnas=_mean(taus, lambda t: t.ctnas)[0],
         ktau_n=min(t.n for t in taus),

@@ -8,13 +8,14 @@ they differ in the final seed, Figure 8.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from harness.reading import numbers
 from harness.reading.agreement import Spread, pairing
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import EntryRuns
 from harness.reading.summary import SettingSummary
@@ -76,7 +77,21 @@ def _scores(entries: Sequence[EntryRuns]) -> Scores:
 
 
 def _rung(summary: SettingSummary, sampling: SamplingRecord, scores: Scores, *, first: SamplingRecord) -> Rung:
-    rung = Rung(
+    sign, more = sampling.score.sign, dict[str, Any]()
+    if scores:
+        label = max(scores, key=lambda name: sign * float(np.mean(scores[name])))
+        moved, low, high = _apart(scores[label], sampling)
+        more = {"search": label, "search_moves": moved, "search_low": low, "search_high": high, "entries": len(scores)}
+    if sampling is not first:
+        ends: Sequence[float | None] = [sampling.mean - first.mean] * 2
+        if paired := _paired(sampling, first):
+            ends = t_interval(np.subtract(sampling.draws, first.draws)) or (None, None)
+            order = pairing(sign * np.array(sampling.draws), first.score.sign * np.array(first.draws))
+            more |= {"ktau": order.ktau, "shifts": order.shifts}
+        elif not (sampling.exact and first.exact):
+            ends = _apart(sampling.draws, first)[1:]
+        more |= {"paired": paired, **banded("moves", sampling.mean - first.mean, *ends)}
+    return Rung(
         title=summary.title,
         setting=summary.setting,
         unit=sampling.score.unit,
@@ -86,44 +101,15 @@ def _rung(summary: SettingSummary, sampling: SamplingRecord, scores: Scores, *, 
         best=sampling.best,
         n=sampling.n,
         failed=sampling.failed,
+        **more,
     )
-    if scores:
-        sign = sampling.score.sign
-        label = max(scores, key=lambda name: sign * float(np.mean(scores[name])))
-        moved, low, high = _apart(scores[label], sampling)
-        rung = msgspec.structs.replace(
-            rung, search=label, search_moves=moved, search_low=low, search_high=high, entries=len(scores)
-        )
-    if sampling is first:
-        return rung
-    paired = _paired(sampling, first)
-    if paired:
-        ends = t_interval(np.subtract(sampling.draws, first.draws))
-        low, high = (None, None) if ends is None else (ends.low, ends.high)
-    elif sampling.exact and first.exact:
-        low = high = sampling.mean - first.mean
-    else:
-        _, low, high = _apart(sampling.draws, first)
-    rung = msgspec.structs.replace(
-        rung, moves=sampling.mean - first.mean, moves_low=low, moves_high=high, paired=paired
-    )
-    if not paired:
-        return rung
-    order = pairing(sampling.score.sign * np.array(sampling.draws), first.score.sign * np.array(first.draws))
-    return msgspec.structs.replace(rung, ktau=order.ktau, shifts=order.shifts)
 
 
 def _paired(sampling: SamplingRecord, first: SamplingRecord) -> bool:
     """Whether they are of the same architectures: tasks that train draw the same ones of a space, in one order."""
-    one, two = sampling.spec, first.spec
-    alike = (one.law, one.constraints, one.study_seed, one.draws) == (
-        two.law,
-        two.constraints,
-        two.study_seed,
-        two.draws,
-    )
-    trained = one.final_seed is not None and two.final_seed is not None
-    return alike and trained and not (sampling.failed or first.failed) and len(sampling.draws) == sampling.n
+    one, two = ((s.law, s.constraints, s.study_seed, s.draws) for s in (sampling.spec, first.spec))
+    trained = sampling.spec.final_seed is not None and first.spec.final_seed is not None
+    return one == two and trained and not (sampling.failed or first.failed) and len(sampling.draws) == sampling.n
 
 
 def _apart(scores: Sequence[float], sampling: SamplingRecord) -> tuple[float, float | None, float | None]:

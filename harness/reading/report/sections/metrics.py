@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
-from harness.errors import PluginError
 from harness.reading import numbers
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, in_setting
 from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
 from harness.records.runs import Run
 from harness.registry import Item
 
-Metric = Callable[[Run], float | None]
 _BROKEN = "broken"
 
 
@@ -37,48 +36,36 @@ def metrics_of(source: Source) -> list[MetricSummary]:
     """Every metric of every chosen entry. A broken one is an ``error`` in its place and does not stop the others."""
     registry = source.registry()
     items = [registry.find("metric", name) for name in registry.names("metric")]
-    return list(_summaries(source, [(item, _loaded(item)) for item in items]))
+    return [
+        _summary(setting, entry, item) for setting, entries in source.shown() for entry in entries for item in items
+    ]
 
 
-def _loaded(item: Item) -> Metric | PluginError:
-    try:
-        metric: Metric = item.load()
-    except PluginError as error:
-        return error
-    return metric
+def _summary(setting: SettingRuns, entry: EntryRuns, item: Item) -> MetricSummary:
+    values, error = _values(item, entry.runs)
+    known = [v for v in values if v is not None]
+    return MetricSummary(
+        **in_setting(setting, entry),
+        metric=item.name,
+        n=len(known),
+        mean=statistics.fmean(known) if known else None,
+        std=statistics.stdev(known) if len(known) > 1 else None,
+        values=values,
+        error=error,
+    )
 
 
-def _summaries(source: Source, loaded: Sequence[tuple[Item, Metric | PluginError]]) -> Iterator[MetricSummary]:
-    for setting, entries in source.shown():
-        for entry in entries:
-            for item, metric in loaded:
-                values, error = _values(item, metric, entry.runs)
-                known = [v for v in values if v is not None]
-                yield MetricSummary(
-                    title=setting.title,
-                    setting=setting.setting,
-                    label=entry.entry.label,
-                    mode=entry.entry.mode,
-                    metric=item.name,
-                    n=len(known),
-                    mean=statistics.fmean(known) if known else None,
-                    std=statistics.stdev(known) if len(known) > 1 else None,
-                    values=values,
-                    error=error,
-                )
-
-
-def _values(item: Item, metric: Metric | PluginError, runs: Sequence[Run]) -> tuple[list[float | None], str | None]:
+def _values(item: Item, runs: Sequence[Run]) -> tuple[list[float | None], str | None]:
     """The metric of each run; or nothing, and what broke."""
-    provider = f"plugin {item.plugin!r} of {item.distribution} {item.version}"
-    if isinstance(metric, PluginError):
-        return [], f"{provider}: {metric}"
-    found = []
-    for run in runs:
-        try:
+    found, at = [], ""
+    try:
+        metric = item.load()
+        for run in runs:
+            at = f"metric {item.name!r} on run {run.search.id}: "
             found.append(_number(metric(run)))
-        except Exception as error:
-            return [], f"{provider}: metric {item.name!r} on run {run.search.id}: {type(error).__name__}: {error}"
+    except Exception as error:
+        told = str(error) if not at else f"{at}{type(error).__name__}: {error}"
+        return [], f"plugin {item.plugin!r} of {item.distribution} {item.version}: {told}"
     return found, None
 
 

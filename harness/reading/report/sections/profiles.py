@@ -13,7 +13,7 @@ from harness.reading import numbers
 from harness.reading.along import nullable
 from harness.reading.blocks import Blocks, Competitor, blocks_of, over
 from harness.reading.matched import Floats
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.samples import SettingSamples
 from harness.search.budget import Budget
@@ -58,20 +58,16 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
         return
     for c in blocks.competitors:
         scores = _normalised(blocks, c)
-        ends = mean_over_tasks_interval(scores)
+        mean = float(np.mean([s.mean() for s in scores]))
         found = performance_profile(scores, LEVELS, rng=blocks.rng(f"profile of {c.name}"))
         yield Profile(
             budget=blocks.budget,
             titles=blocks.titles,
             label=c.name,
             role="reference" if c.is_reference else "entry",
-            mean=float(np.mean([s.mean() for s in scores])),
-            mean_low=ends.low if ends else None,
-            mean_high=ends.high if ends else None,
+            **banded("mean", mean, *(mean_over_tasks_interval(scores) or (None, None))),
             tau=LEVELS.tolist(),
-            share=nullable(found.share),
-            share_low=nullable(found.low),
-            share_high=nullable(found.high),
+            **banded("share", *map(nullable, (found.share, found.low, found.high))),
         )
 
 

@@ -11,7 +11,7 @@ from harness.reading.blocks import Blocks, blocks_of, over
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.search.budget import Budget
-from harness.statistics.across_tasks import FEWEST_TASKS, friedman, mean_ranks, rank_intervals, task_ranks, tie_groups
+from harness.statistics.across_tasks import FEWEST_TASKS, friedman, rank_intervals, task_ranks, tie_groups
 
 
 class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ def ranks_of(source: Source) -> list[Ranks]:
 def ranks_over(blocks: Blocks) -> Ranks:
     """The ranks of two or more competitors on one or more settings."""
     ranks = task_ranks([c.scores for c in blocks.competitors])
-    means, overall = mean_ranks(ranks), friedman(ranks)
+    means, overall = ranks.mean(axis=0), friedman(ranks)
     intervals = rank_intervals(ranks, rng=blocks.rng("ranks"))
     letters = [""] * len(blocks.competitors)
     for letter, group in zip("abcdefghijklmnopqrstuvwxyz", tie_groups(ranks), strict=False):

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.data.fetch import fetch
 from harness.data.reading import check_file_or_folder, memory_in_proportion
 from harness.data.tables import Answer, DataSet, Progress, Table, data_dir, open_table, remove_table, table_exists
 from harness.errors import DataError, DataMissing, HarnessError, UnknownName
+from harness.protocol import TrainingProtocol
 
 DOWNLOADS = "downloads"
-
-
-class NamedTask(Protocol):
-    """What this module asks of a task."""
-
-    @property
-    def name(self) -> str: ...
-
-
-class Reader(Protocol):
-    """What this module asks of a training protocol."""
-
-    def tasks(self) -> Iterable[NamedTask]: ...
-    def datasets(self) -> Sequence[DataSet]: ...
-    def missing(self, task: Any) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +22,7 @@ class Known:
 
     protocol: str
     data: DataSet
-    reader: Reader
-
-    def present(self) -> bool:
-        return self.data.present()
+    reader: TrainingProtocol
 
     def tasks_here(self) -> list[str]:
         """Those of its tasks that can be opened: their tables are here, or made when they are first used."""
@@ -47,13 +30,13 @@ class Known:
         return [t.name for t in self.reader.tasks() if t.name in own and self.reader.missing(t) is None]
 
 
-def known_datasets(readers: Mapping[str, Reader]) -> list[Known]:
+def known_datasets(readers: Mapping[str, TrainingProtocol]) -> list[Known]:
     """The data sets of these training protocols, by name."""
     found = [Known(name, data, reader) for name, reader in readers.items() for data in reader.datasets()]
     return sorted(found, key=lambda k: k.data.name)
 
 
-def find_dataset(readers: Mapping[str, Reader], name: str) -> Known:
+def find_dataset(readers: Mapping[str, TrainingProtocol], name: str) -> Known:
     """Raises UnknownName, offering the nearest known ones."""
     found = {k.data.name: k for k in known_datasets(readers)}
     if name not in found:
@@ -142,7 +125,7 @@ def describe_dataset(known: Known) -> dict[str, Any]:
         "licence": data.licence,
         "source": data.source,
         "size": data.size,
-        "present": known.present(),
+        "present": data.present(),
         "tasks": list(data.tasks),
         "tasks_here": known.tasks_here(),
         "accepts": data.accepts,
