@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.protocol import Score
 from harness.reading.samples import EntrySamples, SettingSamples, all_of, shown
@@ -22,6 +21,7 @@ from harness.statistics.inference import (
     iqm,
     ri_interval,
     ri_interval_estimated,
+    sample_with,
     std,
     t_interval,
 )
@@ -198,23 +198,10 @@ def _ri(
     if sampling.exact:
         interval = ri_interval(finals, sampling.mean, higher_is_better=higher)
     else:
-        drawn = _sample_with(sampling.mean, sampling.std, sampling.n)
+        drawn = sample_with(sampling.mean, sampling.std, sampling.n)
         interval = ri_interval_estimated(finals, drawn, higher_is_better=higher)
     paper = ri_paper(finals, sampling.draws, higher_is_better=higher) if sampling.draws else None
     return ri, interval, paper
-
-
-def _sample_with(mean: float, deviation: float, n: int) -> NDArray[np.float64]:
-    """n values with exactly this mean and standard deviation (ddof 1). An interval of means depends on nothing else.
-
-    The record has the mean and deviation of all draws, but only the first 1,000 draws themselves.
-    """
-    sample = np.full(n, mean)
-    pairs = n // 2
-    half = deviation * np.sqrt((n - 1) / (2 * pairs)) if pairs else 0.0
-    sample[:pairs] += half
-    sample[pairs : 2 * pairs] -= half
-    return sample
 
 
 def _mean(values: Sequence[float] | None) -> float | None:

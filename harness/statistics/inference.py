@@ -204,6 +204,19 @@ def student_t(df: Any) -> Any:
     return stdtrit(df, 0.975)
 
 
+def sample_with(mean: float, deviation: float, n: int) -> NDArray[np.float64]:
+    """n values with exactly this mean and standard deviation (ddof 1). An interval of means depends on nothing else.
+
+    A record of random sampling has the mean and deviation of all draws, but only the first 1,000 draws themselves.
+    """
+    sample = np.full(n, mean)
+    pairs = n // 2
+    half = deviation * np.sqrt((n - 1) / (2 * pairs)) if pairs else 0.0
+    sample[:pairs] += half
+    sample[pairs : 2 * pairs] -= half
+    return sample
+
+
 def _ri_of_ratios(low: float, high: float, higher_is_better: bool) -> Interval:
     """The interval of RI, in percent, from an interval of `mean / Acc_r`."""
     if higher_is_better:

@@ -91,3 +91,16 @@ def test_without_shared_searches_there_is_no_ladder() -> None:
     (table,) = SECTION.tables(found)
     assert "no two settings share their searches" in table.title
     assert ladders_of(source([rung("t/base", BASE), rung("t/long", LONG)], tasks=("t/long",))) == []
+
+
+def test_intervals_are_of_all_draws_where_the_record_holds_some() -> None:
+    """Of a surrogate random sampling draws 10,000; the record holds 1,000 of them, with another mean."""
+    kept, every = LONG[:3], [*LONG, 99.0, 93.0, 97.0]
+    some = {"draws": kept, "n": 7, "mean": sum(every) / 7, "std": float(stats.tstd(every)), "best": 99.0}
+    ((_, long),) = ladders_of(source([rung("t/base", BASE), sampling(
+        "t/long", search_task="t/base", final_seed=0, final="trained", exact=False, **some,
+    )]))  # fmt: skip
+    ends = stats.ttest_ind(every, BASE, equal_var=False).confidence_interval(0.95)
+    assert (long.moves_low, long.moves_high) == pytest.approx((ends.low, ends.high))
+    ends = stats.ttest_ind([96.0, 97.0], every, equal_var=False).confidence_interval(0.95)
+    assert (long.search_low, long.search_high) == pytest.approx((ends.low, ends.high))

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import ArrayLike
 
 from harness.reading import numbers
 from harness.reading.agreement import Spread, pairing
@@ -21,7 +22,7 @@ from harness.reading.study import EntryRuns
 from harness.reading.summary import SettingSummary
 from harness.records.lines import SamplingRecord
 from harness.records.specs import STRICT, Setting
-from harness.statistics.inference import t_interval, welch_intervals
+from harness.statistics.inference import sample_with, t_interval, welch_intervals
 
 Scores = Mapping[str, Sequence[float]]
 """Final scores, by entry."""
@@ -89,7 +90,8 @@ def _rung(summary: SettingSummary, sampling: SamplingRecord, scores: Scores, *, 
             order = pairing(sign * np.array(sampling.draws), first.score.sign * np.array(first.draws))
             more |= {"ktau": order.ktau, "shifts": order.shifts}
         elif not (sampling.exact and first.exact):
-            ends = _apart(sampling.draws, first)[1:]
+            drawn = sample_with(sampling.mean, sampling.std, sampling.n)
+            ends = _apart(drawn, first)[1:]
         more |= {"paired": paired, **banded("moves", sampling.mean - first.mean, *ends)}
     return Rung(
         title=summary.title,
@@ -112,13 +114,15 @@ def _paired(sampling: SamplingRecord, first: SamplingRecord) -> bool:
     return one == two and trained and not (sampling.failed or first.failed) and len(sampling.draws) == sampling.n
 
 
-def _apart(scores: Sequence[float], sampling: SamplingRecord) -> tuple[float, float | None, float | None]:
+def _apart(scores: ArrayLike, sampling: SamplingRecord) -> tuple[float, float | None, float | None]:
     """Mean of ``scores`` less random sampling's, with an interval: of the scores alone where sampling is exact."""
-    moved = float(np.mean(scores)) - sampling.mean
+    found = np.asarray(scores, dtype=np.float64)
+    moved = float(found.mean()) - sampling.mean
     if sampling.exact:
-        ends = t_interval(np.asarray(scores) - sampling.mean)
+        ends = t_interval(found - sampling.mean)
         return (moved, None, None) if ends is None else (moved, ends.low, ends.high)
-    _, low, high = welch_intervals(np.asarray(scores)[:, None], np.asarray(sampling.draws)[:, None])
+    drawn = sample_with(sampling.mean, sampling.std, sampling.n)
+    _, low, high = welch_intervals(found[:, None], drawn[:, None])
     return (moved, None, None) if np.isnan(low[0]) else (moved, float(low[0]), float(high[0]))
 
 
