@@ -121,7 +121,8 @@ class RestrictedSpace(_Within):
 
     def mutate(self, arch: Architecture, rng: random.Random) -> Architecture:
         near = self.neighbours(arch)
-        return near[int(rng.random() * len(near))] if near else self._rows[int(rng.random() * len(self._rows))]
+        rows = near or [row for row in self._rows if row != arch] or [arch]
+        return rows[int(rng.random() * len(rows))]
 
     @cached_property
     def scripts(self) -> Mapping[str, Script]:

@@ -255,6 +255,15 @@ def test_a_restricted_space_conforms():
     assert_conforms(RestrictedSpace(space, list(space.enumerate())[::3]))
 
 
+def test_a_row_without_neighbours_mutates_to_another_one():
+    space = ToyEdgeSpace(3)
+    first = next(space.enumerate())
+    far = next(a for a in space.enumerate() if sum(x != y for x, y in zip(a, first, strict=True)) > 1)
+    restricted = RestrictedSpace(space, [first, far])
+    rng = random.Random(0)
+    assert {restricted.mutate(first, rng) for _ in range(20)} == {far}
+
+
 @pytest.mark.parametrize(("space", "check"), CAUGHT_BY.items(), ids=lambda x: x.__name__ if isinstance(x, type) else "")
 def test_catches(space, check):
     report = check_space(space, only=[check])
