@@ -60,7 +60,9 @@ def ingest(
 def verify(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder of a study.", metavar="FOLDER")],
-    sample: Annotated[int, typer.Option("--sample", help="How many searches of strategies are carried out again.")] = 5,
+    sample: Annotated[
+        int, typer.Option("--sample", min=0, help="How many searches of strategies are carried out again.")
+    ] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; default: one a core.")] = None,
 ) -> None:

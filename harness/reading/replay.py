@@ -53,9 +53,11 @@ def replay(
 
     keep: note in the folder what was carried out, for its compliance list.
 
-    Raises RecordError where there is no such search, and HarnessError where none can be carried out.
+    Raises RecordError where there is no such search, and HarnessError for settings with which none can be carried
+    out, and where none can be.
     """
     settings = settings or Settings()
+    settings.check()
     found = read_folder(folder)
     searches = _chosen(found, ids, sample, seed)
     titles = titles_in(found)
