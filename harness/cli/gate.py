@@ -35,7 +35,7 @@ def gate(
     against: Annotated[Path, typer.Option("--against", help="The folder of reference records.")],
     until_decided: Annotated[
         int | None,
-        typer.Option("--until-decided", help="While a line is undecided, run more seeds, up to this number."),
+        typer.Option("--until-decided", min=1, help="While a line is undecided, run more seeds, up to this number."),
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Write the reference records anew.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why they are written anew; kept in them.")] = "",
@@ -68,6 +68,8 @@ def gate(
 
     if reason and not update:
         raise HarnessError("--reason belongs to --update")
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise HarnessError(f"--junit {junit}: there is no folder {junit.parent}")
     registry = open_registry(ctx)
     warn_of_broken(registry)
     with open_progress(quiet) as listener:
@@ -79,9 +81,6 @@ def gate(
         found = steps.gate(study, against, running, until_decided=until_decided)
     from harness.reading.gate import show
 
-    if junit is not None:
-        with open_output(junit) as console:
-            console.file.write(show.junit(found))
     if form is Form.json:
         print_json(found)
     elif form is Form.markdown:
@@ -95,4 +94,7 @@ def gate(
         typer.echo(show.said(found))
         if found.status:
             typer.echo(f"the run that lost most: {show.reproduce(found)}", err=True)
+    if junit is not None:
+        with open_output(junit) as console:
+            console.file.write(show.junit(found))
     raise typer.Exit(found.status)

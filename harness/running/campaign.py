@@ -183,7 +183,7 @@ class _Campaign:
             self.listener.stage("run", len(self.pairs), already)
             before = sum(self._over(*pair) and self._failure(*pair) is not None for pair in self.pairs)
             if before:
-                self.listener.note(f"{before} of them failed; --retry-failed runs what failed again")
+                self.listener.note(f"{before} of them failed; nas-harness run --retry-failed runs them again")
             if self.settings.keep_queries:
                 self._tell_without_queries()
             searches = self._searches()

@@ -58,8 +58,8 @@ Side = tuple[Folder, StudyRuns]
 
 
 def read_side(path: Path, *, whole: bool = False) -> Side:
-    """One side of a gate. Raises GateError where another version wrote it; where it is to be ``whole``, that and a
-    RecordError for a single line that cannot be used.
+    """One side of a gate. Raises RecordError where a planned run is missing, GateError where another version wrote it;
+    where it is to be ``whole``, that and a RecordError for a single line that cannot be used.
     """
     try:
         folder = read_folder(path)
@@ -70,7 +70,11 @@ def read_side(path: Path, *, whole: bool = False) -> Side:
             raise GateError("schema", f"{problem}; a gate needs records of this version: make them anew")
         if whole:
             raise RecordError(f"{problem}; a gate needs every record of its reference: restore it")
-    return folder, study_of(folder)
+    study = study_of(folder)
+    if study.missing:
+        told = "restore it" if whole else "run the study first"
+        raise RecordError(f"{path}: {study.missing} of {study.planned} runs are missing; {told}")
+    return folder, study
 
 
 def pair_up(candidate: Side, reference: Side) -> list[Pair]:
@@ -110,7 +114,7 @@ def check_cells(ours: Collection[Cell], theirs: Collection[Cell], reference: Pat
     here, there = [c for c in ours if c not in theirs], [c for c in theirs if c not in ours]
     for cell in here:
         for other in there:
-            if msgspec.structs.replace(other.setting, budget=cell.setting.budget) == cell.setting:
+            if cell == other._replace(setting=msgspec.structs.replace(other.setting, budget=cell.setting.budget)):
                 budgets = numbers.budget(cell.setting.budget), numbers.budget(other.setting.budget)
                 raise GateError(
                     "budget",
@@ -126,6 +130,11 @@ def planned_cells(plan: PlanRecord) -> list[Cell]:
     """The same of a study that has not run yet."""
     pairs = [(plan.settings[c.setting].setting, plan.entries[c.entry]) for c in plan.cells]
     return [Cell(setting, e.title, e.scoring) for setting, e in pairs if e.role == "entry"]
+
+
+def study_seeds(study: StudyRuns) -> set[int]:
+    """Those that the runs of entries were made with."""
+    return {r.search.spec.study_seed for _, entry in _cells(study).values() for r in entry.runs}
 
 
 def cells_of(study: StudyRuns) -> list[Cell]:

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import GateError, RecordError, StudyError
 from harness.reading.gate.lines import Gate, GateLine, judge
-from harness.reading.gate.pairs import Side, cells_of, check_cells, pair_up, planned_cells, read_side
+from harness.reading.gate.pairs import Side, cells_of, check_cells, pair_up, planned_cells, read_side, study_seeds
 from harness.reading.gate.reference import check_replaceable, write_reference
 from harness.records.specs import Setting
 from harness.registry import Registry
@@ -37,6 +37,13 @@ class Running:
         with located_in(file, file.read_text(encoding="utf-8")):
             plan = make_plan(study, self.registry)
         check_cells(planned_cells(plan.record), cells_of(reference[1]), reference[0].path)
+        if study.seed not in (known := study_seeds(reference[1])):
+            seeds = " and ".join(map(str, sorted(known)))
+            raise GateError(
+                "seeds",
+                f"the study has seed = {study.seed}, {reference[0].path} has {seeds}, so that no run has its like "
+                "there; restore it, or write the reference anew (--update)",
+            )
 
     def to(self, file: Path, study: Study, seeds: int) -> Path:
         """Run what is missing of so many seeds; the folder. Raises KeyboardInterrupt, Stopped."""
@@ -97,7 +104,7 @@ def update(given: Path, against: Path, reason: str, running: Running, *, seeds: 
         return write_reference(given, against, reason)
     study = load_study(given)
     _spec(study, given)
-    return write_reference(running.to(given, study, seeds or study.seeds), against, reason)
+    return write_reference(running.to(given, study, study.seeds if seeds is None else seeds), against, reason)
 
 
 def _spec(study: Study, file: Path) -> GateSpec:

@@ -167,12 +167,43 @@ class TestBadInput:
         assert (status, "the study has the budget 30 queries, ref has 20 queries" in said) == (13, True)
         status, said = refused(capsys, STUDY + '\n[[strategies]]\nname = "toy-returner"\n')
         assert (status, "ref lacks toy-returner on toy/edges" in said) == (12, True)
+        status, said = refused(capsys, STUDY.replace('"ours"', '"renamed"'))
+        assert (status, "ref lacks renamed on toy/edges; the study lacks ours on toy/edges" in said) == (12, True)
         assert not Path("results").exists()
 
-    def test_another_study_seed_has_no_seed_in_common(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_another_study_seed_is_told_before_anything_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
         update()
+        shutil.rmtree("results")
         status, said = refused(capsys, "seed = 3\n" + STUDY)
-        assert (status, "no common seed" in said) == (15, True)
+        assert (status, "the study has seed = 3, ref has 0, so that no run has its like there" in said) == (15, True)
+        assert not Path("results").exists()
+
+    @pytest.mark.parametrize("side", ["ref", "results/mine"])
+    @pytest.mark.parametrize("file", ["searches.jsonl", "outcomes.jsonl"])
+    def test_a_folder_that_lost_records(self, capsys: pytest.CaptureFixture[str], side: str, file: str) -> None:
+        update()
+        lines = (Path(side) / file).read_bytes().splitlines(keepends=True)
+        (Path(side) / file).write_bytes(b"".join(lines[:5]))
+        capsys.readouterr()
+        assert main(["gate", "results/mine", "--against", "ref"]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert f"{side}: " in captured.err
+        assert " runs are missing; " in captured.err
+
+    def test_a_number_of_seeds_that_is_none_keeps_the_reference(self, capsys: pytest.CaptureFixture[str]) -> None:
+        update()
+        before = (Path("ref") / "searches.jsonl").read_bytes()
+        assert gate(STUDY, "--update", "--reason", "more", "--until-decided", "-5") == 2
+        assert "--until-decided" in capsys.readouterr().err
+        assert (Path("ref") / "searches.jsonl").read_bytes() == before
+
+    def test_a_folder_for_junit_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        update()
+        shutil.rmtree("results")
+        status, said = refused(capsys, STUDY, "--junit", "nowhere/gate.xml")
+        assert (status, said) == (2, "error: --junit nowhere/gate.xml: there is no folder nowhere\n")
+        assert not Path("results").exists()
 
     def test_a_strategy_that_is_not_deterministic_is_the_first_thing_to_mend(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -278,7 +278,7 @@ def test_a_rerun_names_what_failed_before_and_how_to_run_it_again(
     assert "--retry-failed" not in capsys.readouterr().err
     assert main(words(tmp_path, "toy-raiser", seeds=2)) == 1
     said = capsys.readouterr().err
-    assert "4 runs, 4 already there\nnote: 2 of them failed; --retry-failed runs what failed again\n" in said
+    assert "4 runs, 4 already there\nnote: 2 of them failed; nas-harness run --retry-failed runs them again\n" in said
 
 
 def test_a_search_that_only_repeats_itself_is_warned_of_and_why_runs_ended_is_shown(

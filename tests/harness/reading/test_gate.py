@@ -140,7 +140,7 @@ class TestVerdicts:
         )
         first = judge(found, GateSpec(margin=1.0, alpha=0.2), seeds=4, looks=2)
         assert [(row.n, row.difference) for row in first] == [(4, 0.0), (4, 0.0)]
-        kept = {first[0].name: first[0]}
+        kept = {first[0].key: first[0]}
         second = judge(found, GateSpec(margin=1.0, alpha=0.2), seeds=8, looks=2, decided=kept)
         assert second[0] == first[0]
         assert (second[1].n, second[1].difference) == (8, -4.5)
