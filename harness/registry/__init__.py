@@ -30,6 +30,7 @@ DISTRIBUTION = "nas-harness"
 CORE = "core"
 _CORE = "harness.running.plugin"
 """What the harness itself provides. It is registered first, whatever ``only`` says: every study needs it."""
+_ENTRY_POINT = "write the module that holds its hooks, such as my_plugin.plugin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,26 +206,35 @@ def _new_manager() -> pluggy.PluginManager:
 
 
 def _check_hooks(module: Any) -> None:
-    """Raises PluginError for a hook that is misspelt, is not marked, or takes arguments that no caller gives it."""
-    hooks = {n: f for n, f in vars(hookspecs).items() if n.startswith("nas_harness_")}
-    for name, function in vars(module).items():
-        if not (name.startswith("nas_harness_") and callable(function)):
+    """Raises PluginError where there is no hook, or one that is misspelt, is not marked, or takes other arguments."""
+    mark, hooks = f"{PROJECT}_impl", {n: f for n, f in vars(hookspecs).items() if n.startswith(f"{PROJECT}_")}
+    for name, function in getattr(module, "__dict__", {}).items():
+        marked = inspect.isroutine(function) and hasattr(function, mark)
+        if not marked and not (name.startswith(f"{PROJECT}_") and callable(function)):
             continue
-        if not hasattr(function, f"{PROJECT}_impl"):
+        if not marked:
             raise PluginError(f"{name} is not marked as a hook: write @hookimpl above it")
         if name not in hooks:
+            if getattr(function, "__name__", "") in hooks:  # another plugin's hook, imported under a name of its own
+                continue
             raise PluginError(f"unknown hook {name!r} (hooks: {', '.join(hooks)})")
         takes, given = list(inspect.signature(hooks[name]).parameters), list(inspect.signature(function).parameters)
         if not set(given) <= set(takes):
             raise PluginError(f"{name}({', '.join(given)}): write {name}({', '.join(takes)})")
+    if not any(hasattr(getattr(module, name, None), mark) for name in hooks):
+        what = "class" if isinstance(module, type) else type(module).__name__
+        raise PluginError(f"provides nothing: its entry point names a {what} without hooks; {_ENTRY_POINT}")
 
 
 def _provided(module: Any, hook: str) -> Iterable[Any]:
-    function: Callable[[], Iterable[Any] | None] | None = getattr(module, hook, None)
+    function: Callable[[], Any] | None = getattr(module, hook, None)
     if function is None:
         return ()
     try:
-        return tuple(function() or ())
+        found = function()
+        if not isinstance(found, Iterable):
+            raise PluginError(f'{hook} gives {found!r}: return a list, such as [Provides("module:attribute")]')
+        return tuple(found)
     except TypeError as error:
         if "Provides.__init__" not in str(error):
             raise

@@ -96,6 +96,14 @@ def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> Non
         ),
         ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         (GOOD.format(name="x").replace("return [", "raise KeyError('late')\n    return ["), "KeyError: 'late'"),
+        ("from harness import Strategy", "its entry point names a module without hooks; write the module that holds"),
+        (GOOD.format(name="x").replace("nas_harness_", "my_"), "unknown hook 'my_strategies' (hooks: nas_harness_"),
+        (OWN + "my_spaces = hookimpl(lambda: [])", "unknown hook 'my_spaces'"),
+        (GOOD.format(name="x").replace("return [", "["), "nas_harness_strategies gives None: return a list, such as ["),
+        (
+            GOOD.format(name="x").replace("return [", "return (").replace(")]", "))"),
+            "return a list, such as [Provides(",
+        ),
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_error_and_takes_nothing_down(site: Path, source: str, why: str) -> None:
@@ -109,6 +117,37 @@ def test_a_broken_plugin_is_listed_with_its_error_and_takes_nothing_down(site: P
     assert "nas_harness_strategies" not in dir(registry.manager.get_plugin("bad-one"))
     with pytest.raises(PluginError, match="'bad-one' of bad-one 1.0 is broken"):
         only("good-one", "bad-one", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("load", "why"),
+    [
+        ("good_one:Mine", "provides nothing: its entry point names a class without hooks; write the module that holds"),
+        ("good_one:TEXT", "provides nothing: its entry point names a str without hooks"),
+    ],
+)
+def test_an_entry_point_that_names_no_plugin_is_listed_with_what_to_write(site: Path, load: str, why: str) -> None:
+    install(site, "good-one", OWN + "TEXT = 'no plugin'")
+    points = site / "good_one-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"[nas_harness]\ngood-one = {load}\n")
+    registry = only("good-one")
+    assert provided(registry) == []
+    assert [why in b.error for b in registry.broken] == [True]
+    with pytest.raises(PluginError, match="plugin 'good-one' of good-one 1.0 is broken"):
+        only("good-one", strict=True)
+
+
+def test_hooks_may_be_methods_and_told_ones_give_nothing(site: Path) -> None:
+    """And a plugin may import another's hook under a name of its own."""
+    told = "\n    @hookimpl\n    def nas_harness_run_finished(self, run): pass\n"
+    install(site, "a-first", GOOD.format(name="first"))
+    install(
+        site, "good-one", f"from harness import hookimpl\nclass Told:{told}\nplugin = Told()", load="good_one:plugin"
+    )
+    install(site, "b-half", OWN.replace("good_one", "b_half") + "from a_first import nas_harness_strategies as theirs")
+    registry = only("a-first", "good-one", "b-half")
+    assert registry.broken == []
+    assert provided(registry) == ["first", "mine"]
 
 
 def test_of_two_of_one_name_the_later_one_is_left_out_alone(site: Path) -> None:
