@@ -86,6 +86,8 @@ class Registry:
         assert point.dist is not None
         name, version = point.dist.name, point.dist.version
         try:
+            if point.pattern.match(point.value) is None:
+                raise PluginError(f"its entry point {point.value!r} names no module: {_ENTRY_POINT}")
             self.register(point.load(), point.name, name, version)
         except (Exception, SystemExit) as error:
             text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"

@@ -124,6 +124,11 @@ def test_a_broken_plugin_is_listed_with_its_error_and_takes_nothing_down(site: P
     [
         ("good_one:Mine", "provides nothing: its entry point names a class without hooks; write the module that holds"),
         ("good_one:TEXT", "provides nothing: its entry point names a str without hooks"),
+        (
+            "my-search.plugin",
+            "its entry point 'my-search.plugin' names no module: write the module that holds its hooks",
+        ),
+        ("", "its entry point '' names no module: write the module that holds its hooks, such as my_plugin.plugin"),
     ],
 )
 def test_an_entry_point_that_names_no_plugin_is_listed_with_what_to_write(site: Path, load: str, why: str) -> None:
