@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
+from harness.errors import PluginError
+
 if TYPE_CHECKING:
     from harness.records.runs import Run
 
@@ -29,7 +31,7 @@ class Provides:
 
     ``requires``: import names that must be present; ``install``: the one command that installs them. A class says its
     ``name``, and its summary in the first line of its docstring: both are read from its source. A function has neither:
-    give them here.
+    give them here. Raises PluginError where ``requires`` is text, by a forgotten comma.
     """
 
     load: str
@@ -38,6 +40,11 @@ class Provides:
     summary: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.requires, str):
+            example = (self.requires or "torch",)
+            raise PluginError(f"{self.load!r}: requires is {self.requires!r}: write a tuple, such as {example}")
 
 
 @hookspec

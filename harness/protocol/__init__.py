@@ -74,7 +74,8 @@ class Task:
     """Protocol + data set + variant. ``name`` is ``<protocol>/<data set>[@variant]``.
 
     finals: how a final score can come about, the default first: ``mean`` of the repeats that exist, ``repeat:777``
-    only where every row has it, ``single`` where there is one value, ``trained`` where it is trained anew.
+    only where every row has it, ``single`` where there is one value, ``trained`` where it is trained anew. Raises
+    PluginError where ``finals`` is text, by a forgotten comma, or empty.
     """
 
     name: str
@@ -90,6 +91,11 @@ class Task:
     """``test`` where validation scores are measured on the test data too, as in NAS-Bench-Macro."""
     one_training: bool | None = None
     """Whether validation and final score come from one training of one network; None: the task does not say."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.finals, str) or not self.finals:
+            example = (self.finals or "single",)
+            raise PluginError(f"task {self.name!r}: finals is {self.finals!r}: write a tuple, such as {example}")
 
 
 @dataclass(frozen=True, slots=True)

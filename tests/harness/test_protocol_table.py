@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from landscapes import Grid
 
 from harness import RestrictedSpace, Score, TableEvaluator, Task, TrainingProtocol, UnknownArchitecture
-from harness.errors import DataError, HarnessError
+from harness.errors import DataError, HarnessError, PluginError
 from harness.testing import ToyNodeSpace, assert_conforms
 
 SPACE = ToyNodeSpace()
@@ -114,3 +115,9 @@ def test_over_a_restricted_space_a_table_is_of_its_members() -> None:
     truth = evaluator.truth("single")
     assert truth is not None
     assert len(truth.final) == len(keys)
+
+
+@pytest.mark.parametrize("finals", ["single", ()])
+def test_the_finals_of_a_task_are_a_tuple_of_at_least_one(finals: Any) -> None:
+    with pytest.raises(PluginError, match=r"task 'one-table/x': finals is .*: write a tuple, such as \('single',\)"):
+        Task("one-table/x", "one-table", "made-up scores", finals)

@@ -96,6 +96,10 @@ def test_a_plugin_is_found_by_entry_point_with_its_provenance(site: Path) -> Non
         ),
         ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
         (GOOD.format(name="x").replace("return [", "raise KeyError('late')\n    return ["), "KeyError: 'late'"),
+        (
+            GOOD.format(name="x").replace(", summary=", ', requires=("torch"), summary='),
+            f"'{TARGET}': requires is 'torch': write a tuple, such as ('torch',)",
+        ),
         ("from harness import Strategy", "its entry point names a module without hooks; write the module that holds"),
         (GOOD.format(name="x").replace("nas_harness_", "my_"), "unknown hook 'my_strategies' (hooks: nas_harness_"),
         (OWN + "my_spaces = hookimpl(lambda: [])", "unknown hook 'my_spaces'"),
