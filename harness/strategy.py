@@ -117,7 +117,9 @@ class Strategy(ABC, Generic[P_co]):
     """``{"training"}``: it needs `Oracle.training`, which only live tasks have."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Find `Params`. Raises PluginError where it is no `Params`, or where the body sets it or ``summary``."""
+        """Find `Params`. Raises PluginError where it is no `Params`, where the body sets it or ``summary``, or where a
+        mode is no `Mode`.
+        """
         super().__init_subclass__(**options)
         if "Params" in cls.__dict__:
             own = getattr(cls.__dict__["Params"], "__name__", "MyParams")
@@ -128,6 +130,9 @@ class Strategy(ABC, Generic[P_co]):
             raise PluginError(
                 f"{cls.__name__} sets summary: write it as the first line of the class's docstring instead"
             )
+        for name, mode in cls.modes.items():
+            if not isinstance(mode, Mode):
+                raise PluginError(f"{cls.__name__}: mode {name!r} is {mode!r}: write harness.Mode(...)")
         for base in cls.__dict__.get("__orig_bases__", ()):
             if not issubclass(get_origin(base) or object, Strategy):
                 continue

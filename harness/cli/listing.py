@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.settings import TextOrJson, open_console, open_registry, own_output, print_json
-from harness.errors import PluginError, UnknownName
+from harness.errors import HarnessError, UnknownName
 
 if TYPE_CHECKING:
+    from harness.protocol import TrainingProtocol
     from harness.registry import Broken, Item, Registry
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -93,26 +94,29 @@ def _tasks(registry: Registry) -> list[dict[str, Any]]:
         if item.status != "ok":
             continue
         try:
-            protocol = registry.protocol(name)
-        except PluginError as error:
-            found.append(_line("protocol", name, item, _status(str(error), "broken"), ""))
-            continue
-        for task in protocol.tasks():
-            found.append(
-                {
-                    "kind": "task",
-                    "name": task.name,
-                    "protocol": name,
-                    "distribution": item.distribution,
-                    "version": item.version,
-                    "finals": list(task.finals),
-                    "recorded": task.recorded,
-                    "searchable": task.searchable,
-                    **_status(protocol.missing(task) or "ok"),
-                    "summary": task.summary,
-                }
-            )
+            found += _tasks_of(registry.protocol(name), item)
+        except Exception as error:  # a broken protocol does not hide the tasks of the others
+            why = str(error) if isinstance(error, HarnessError) else f"lists no tasks: {type(error).__name__}: {error}"
+            found.append(_line("protocol", name, item, _status(why, "broken"), ""))
     return found
+
+
+def _tasks_of(protocol: TrainingProtocol, item: Item) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": "task",
+            "name": task.name,
+            "protocol": item.name,
+            "distribution": item.distribution,
+            "version": item.version,
+            "finals": list(task.finals),
+            "recorded": task.recorded,
+            "searchable": task.searchable,
+            **_status(protocol.missing(task) or "ok"),
+            "summary": task.summary,
+        }
+        for task in protocol.tasks()
+    ]
 
 
 def _status(text: str, otherwise: str = "missing") -> dict[str, str]:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from harness.errors import HarnessError, PluginError
 from harness.protocol.training import Charge, Training
 from harness.spaces import Architecture, SearchSpace
+from harness.spaces.base import SETS
 
 if TYPE_CHECKING:
     from harness.data.tables import DataSet
@@ -309,6 +310,21 @@ class Evaluator(ABC):
     def measured(self) -> dict[str, Any]:
         """What has been measured of the task itself, for ``nas-harness describe``; no record has it."""
         return {}
+
+
+_HOLDS: dict[str, type] = {"task": Task, "space": SearchSpace, "score": Score, "law": str}
+
+
+def misfit(opened: object) -> str:
+    """In a few words, why what a protocol opened is no evaluator: ``opens`` goes before them; else empty."""
+    if not isinstance(opened, Evaluator):
+        return f"as {opened!r}, which is no Evaluator"
+    for name, kind in _HOLDS.items():
+        held = getattr(opened, name, None)
+        if not isinstance(held, kind):
+            return f"with {name} = {held!r}, which is no {kind.__name__}"
+    lacking = [name for name in SETS if not hasattr(opened.space, name)]
+    return f"on the space {type(opened.space).__name__}, which sets no {', '.join(lacking)}" if lacking else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,10 +147,10 @@ def check_kind(kind: Kind, found: Any, load: str) -> None:
     if kind in _CALLED:
         if not callable(found):
             raise PluginError(f"{load!r} is not callable")
-        return
-    module, base = _BASE_OF[kind]
-    if not (isinstance(found, type) and issubclass(found, getattr(importlib.import_module(module), base))):
-        raise PluginError(f"{load!r} is not a subclass of harness.{base}")
+    else:
+        module, base = _BASE_OF[kind]
+        if not (isinstance(found, type) and issubclass(found, getattr(importlib.import_module(module), base))):
+            raise PluginError(f"{load!r} is not a subclass of harness.{base}")
     lacking = sorted(getattr(found, "__abstractmethods__", ()))
     if lacking:
         raise PluginError(f"{load!r} does not define {', '.join(lacking)}")

@@ -18,6 +18,8 @@ from harness.errors import HarnessError, InvalidArchitecture
 from harness.spaces.graphs import CellBatch, CellGraph, pad
 from harness.spaces.script import Architecture, ChoiceScript, Script
 
+SETS = ("name", "choices", "operations")
+"""What a subclass of `SearchSpace` has to set."""
 LAWS = ("encodings", "rows", "classes", "official")
 _ENUMERABLE = 2_000_000
 

@@ -239,6 +239,10 @@ def test_what_has_no_name_is_left_out_and_said(site: Path, changed: tuple[str, s
             ('    name = "mine"\n', '    name = "mine"\n    summary = "old"\n'),
             "Mine sets summary: write it as the first line of the class's docstring instead",
         ),
+        (
+            ('    name = "mine"\n', '    name = "mine"\n    modes = {"paper": {"oracle": "test"}}\n'),
+            "Mine: mode 'paper' is {'oracle': 'test'}: write harness.Mode(...)",
+        ),
     ],
 )
 def test_a_strategy_that_is_none_is_named_with_its_plugin(site: Path, changed: tuple[str, str], why: str) -> None:
@@ -315,6 +319,19 @@ def test_a_target_of_another_kind_is_refused(site: Path, hook: str, load: str, w
     kind = {"strategies": "strategy"}.get(hook, hook[:-1])
     with pytest.raises(PluginError, match=f"{kind} 'x' of good-one 1.0: '{load}' is not {what}"):
         only("good-one").load(kind, "x")  # type: ignore[arg-type]
+
+
+def test_a_space_that_lacks_methods_is_refused_naming_them(site: Path) -> None:
+    source = (
+        "from harness import SearchSpace, hookimpl\nclass Space(SearchSpace):\n    name = 'mine'\n"
+        "    def key(self, arch): return ''\n    def graph(self, arch, *, pruned=True): return ()\n"
+        "@hookimpl\ndef nas_harness_spaces(): return [Space]\n"
+    )
+    install(site, "good-one", source)
+    with pytest.raises(
+        PluginError, match="space 'mine' of good-one 1.0: 'good_one:Space' does not define describe, parse"
+    ):
+        only("good-one").load("space", "mine")
 
 
 def test_two_plugins_of_one_name_are_refused_naming_both_distributions(site: Path) -> None:

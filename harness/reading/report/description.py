@@ -13,6 +13,7 @@ from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
 from harness.reading.report.layout import nested, plain, print_listing
 from harness.registry.source import documentation
+from harness.running.plan import Evaluators
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -163,7 +164,7 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
         "searchable": task.searchable,
     }
     try:
-        evaluator = registry.protocol(task.protocol).open(task)
+        evaluator = Evaluators(registry)(name)
     except DataMissing as missing:
         return found | {"status": str(missing)}
     found |= {

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from harness.errors import HarnessError, UnknownName
 from harness.protocol import TrainingProtocol
 from harness.registry import Registry, default_registry
 from harness.running.environment import WORKER_VARIABLES, environment_with
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
-from harness.testing.conformance.report import CHECKS, Check, Kind, Report, Result, run_checks
+from harness.testing.conformance.report import CHECKS, Check, Failed, Kind, Report, Result, run_checks, unmade
 
 Heard = Callable[[Result], None]
 
@@ -44,18 +46,42 @@ def check_strategy(
     from harness.testing.conformance.subjects import StrategySubject
 
     with environment_with(WORKER_VARIABLES):
-        subject = StrategySubject(
-            cls, cls.Params.smallest() if params is None else params, registry or default_registry(), limit
-        )
+        try:
+            params = _smallest(cls) if params is None else params
+        except Exception as error:
+            return unmade("strategy", cls, error, heard)
+        subject = StrategySubject(cls, params, registry or default_registry(), limit)
         return run_checks("strategy", str(getattr(cls, "name", cls.__name__)), subject, only, heard)
 
 
+def _smallest(cls: type[Strategy]) -> Any:
+    """Raises Failed where a parameter has no default."""
+    try:
+        return cls.Params.smallest()
+    except TypeError:
+        lacking = [f.name for f in msgspec.structs.fields(cls.Params) if f.required]
+        if not lacking:
+            raise
+        raise Failed(
+            f"{cls.Params.__name__} has no default for {', '.join(lacking)}: each parameter needs one"
+        ) from None
+
+
 def check_space(space: Any, *, only: Iterable[str] = (), heard: Heard = _silent) -> Report:
-    """All space checks of a search space, or of what a callable without arguments gives."""
+    """All space checks of a search space, or of what a callable without arguments gives.
+
+    A HarnessError that it raises, such as DataMissing, is raised further.
+    """
     from harness.testing.conformance import scripts, spaces  # noqa: F401
 
-    found: SearchSpace = space if isinstance(space, SearchSpace) else space()
-    return run_checks("space", found.name, spaces.SpaceSubject(found), only, heard)
+    try:
+        found: SearchSpace = space if isinstance(space, SearchSpace) else space()
+        subject = spaces.SpaceSubject(found)
+    except HarnessError:
+        raise
+    except Exception as error:
+        return unmade("space", space, error, heard)
+    return run_checks("space", found.name, subject, only, heard)
 
 
 def check_protocol(
@@ -63,16 +89,22 @@ def check_protocol(
 ) -> Report:
     """All protocol checks of a protocol or its class, on all of its tasks or those named.
 
-    Raises UnknownName for a task that it does not have.
+    Raises UnknownName for a task that it does not have; a HarnessError that it raises is raised further.
     """
     from harness.testing.conformance import protocols
 
-    found: TrainingProtocol = protocol if isinstance(protocol, TrainingProtocol) else protocol()
     wanted = None if tasks is None else frozenset(tasks)
-    for task in sorted(wanted or ()):
-        if found.task(task) is None:
-            raise UnknownName("task", task, [listed.name for listed in found.tasks()])
-    return run_checks("protocol", found.name, protocols.ProtocolSubject(found, wanted), only, heard)
+    try:
+        found: TrainingProtocol = protocol if isinstance(protocol, TrainingProtocol) else protocol()
+        for task in sorted(wanted or ()):
+            if found.task(task) is None:
+                raise UnknownName("task", task, [listed.name for listed in found.tasks()])
+        subject = protocols.ProtocolSubject(found, wanted)
+    except HarnessError:
+        raise
+    except Exception as error:
+        return unmade("protocol", protocol, error, heard)
+    return run_checks("protocol", found.name, subject, only, heard)
 
 
 def check_named(

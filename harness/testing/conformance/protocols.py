@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from harness.errors import DataMissing, HarnessError, UnknownArchitecture
-from harness.protocol import Evaluator, Fidelity, RunContext, Task, TrainingProtocol, Truth, Validator
+from harness.protocol import Evaluator, Fidelity, RunContext, Task, TrainingProtocol, Truth, Validator, misfit
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.spaces import LAWS, Architecture
@@ -61,7 +61,10 @@ class ProtocolSubject:
 
     def __init__(self, protocol: TrainingProtocol, only: frozenset[str] | None = None) -> None:
         self.protocol = protocol
-        found = protocol.tasks() if only is None else [t for name in sorted(only) if (t := protocol.task(name))]
+        expect(hasattr(protocol, "name"), "it sets no name")
+        found = list(protocol.tasks() if only is None else filter(None, map(protocol.task, sorted(only))))
+        for task in found:
+            expect(isinstance(task, Task), f"it lists {task!r}, which is no Task")
         self.tasks = {t.name: t for t in found}
         self._opened: dict[str, OpenedTask | str] = {}
 
@@ -71,6 +74,7 @@ class ProtocolSubject:
             reason = self.protocol.missing(self.tasks[name])
             try:
                 evaluator = self.protocol.open(self.tasks[name])
+                expect(not misfit(evaluator), f"it opens {misfit(evaluator)}")
                 expect(reason is None, f"it opens, though missing() says: {reason}")
                 self._opened[name] = OpenedTask(self.tasks[name], evaluator)
             except DataMissing as error:

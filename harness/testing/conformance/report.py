@@ -179,6 +179,16 @@ def run_checks(kind: Kind, name: str, subject: Any, only: Iterable[str], heard: 
     return Report(kind, name, tuple(results))
 
 
+def unmade(kind: Kind, subject: Any, error: Exception, heard: Callable[[Result], None]) -> Report:
+    """The report on what could not be made, so that nothing could be checked: it failed."""
+    name = str(getattr(subject, "name", "") or getattr(subject, "__name__", type(subject).__name__))
+    why = str(error) if isinstance(error, Failed) else told(error)
+    trace = "" if isinstance(error, Failed) else "".join(traceback.format_exception(error))
+    result = Result("it can be made", "failed", why, 0.0, "It is made, and says of itself what checks need.", trace)
+    heard(result)
+    return Report(kind, name, (result,))
+
+
 def _results(item: Check, subject: Any) -> Iterator[Result]:
     """What comes of one check: a result, or one for each of its cases."""
     if item.cases is None:

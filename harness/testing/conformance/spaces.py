@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.errors import HarnessError, InvalidArchitecture
 from harness.spaces import LAWS, Architecture, CellGraph, RestrictedSpace, SearchSpace, on_path
+from harness.spaces.base import SETS
 from harness.testing.conformance.isomorphism import Colouring, computation, isomorphic
 from harness.testing.conformance.report import Failed, Skipped, check, expect
 
@@ -21,9 +22,15 @@ _DRAWN = 1_000
 
 
 class SpaceSubject:
-    """A space under check, with architectures to look at: all where it is small, else drawn ones and neighbours."""
+    """A space under check, with architectures to look at: all where it is small, else drawn ones and neighbours.
+
+    Raises Failed where it is no space, or does not set what a space sets.
+    """
 
     def __init__(self, space: SearchSpace) -> None:
+        expect(isinstance(space, SearchSpace), f"it is {space!r}, which is no SearchSpace")
+        lacking = [name for name in SETS if not hasattr(space, name)]
+        expect(not lacking, f"it sets no {', '.join(lacking)}")
         self.space = space
         self.encodings = math.prod(space.radices)
         self._colours: dict[int, list[list[int]]] = {}

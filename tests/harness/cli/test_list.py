@@ -67,6 +67,30 @@ def test_what_does_not_load_is_broken_in_the_list_and_an_error_elsewhere(
         assert "strategy 'no-class' of broken-toy 1.0: 'toy_plugin:Smapler' does not load: AttributeError" in said
 
 
+@pytest.mark.parametrize(
+    ("listed", "why"),
+    [
+        ("['bent/a']", "lists no tasks: AttributeError: 'str' object has no attribute 'name'"),
+        ("[Task('bent/a', 'bent', finals=('single'))]", "task 'bent/a': finals is 'single': write a tuple, such as"),
+    ],
+)
+def test_a_protocol_that_lists_no_tasks_hides_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], listed: str, why: str
+) -> None:
+    source = (
+        "from harness import Task, TrainingProtocol, hookimpl\nclass Bent(TrainingProtocol):\n    name = 'bent'\n"
+        f"    def tasks(self): return {listed}\n    def open(self, task): return None\n"
+        "@hookimpl\ndef nas_harness_protocols(): return [Bent]\n"
+    )
+    install(tmp_path, "bent-toy", source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "bent_toy", raising=False)
+    monkeypatch.setenv("NAS_HARNESS_PLUGINS", "toy,bent-toy")
+    found = shown(capsys, "list", "tasks")
+    assert [x["name"] for x in found] == ["bent", *TASKS]
+    assert found[0]["why"].startswith(why)
+
+
 ON_EDGES = ["-t", "toy/edges", "--budget", "5"]
 TASKS = [
     f"toy/{name}"

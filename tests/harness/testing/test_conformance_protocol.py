@@ -293,6 +293,29 @@ def test_tasks_can_be_chosen():
     assert {r.check.partition("[")[2] for r in report.results} == {"", "sound/two]"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"tasks": lambda self: ["sound/one"]}, "it lists 'sound/one', which is no Task"),
+        ({"tasks": lambda self: None}, "TypeError: 'NoneType' object is not iterable (protocols.py:"),
+        ({"__init__": lambda self: 1 / 0}, "ZeroDivisionError: division by zero (test_conformance_protocol.py:"),
+    ],
+)
+def test_what_cannot_be_made_has_one_failed_check(changed, why):
+    heard = []
+    report = check_protocol(type("Broken", (Sound,), changed), heard=heard.append)
+    assert not report.ok
+    assert [(r.check, r.status) for r in report.results] == [("it can be made", "failed")]
+    assert report.results[0].why.startswith(why)
+    assert heard == list(report.results)
+    assert "protocol sound does not conform" in report.summary
+
+
+def test_what_is_opened_is_an_evaluator():
+    report = check_protocol(type("Broken", (Sound,), {"open": lambda self, task: None}))
+    assert {r.why for r in report.failed} == {"it opens as None, which is no Evaluator"}
+
+
 class FinalOnly(Sound):
     """No validation split: its validator answers with final scores, and no search may ask it."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import InvalidArchitecture
-from harness.spaces import CellGraph, Choice, ChoiceScript, RestrictedSpace
+from harness.spaces import CellGraph, Choice, ChoiceScript, RestrictedSpace, SearchSpace
 from harness.testing import ToyEdgeSpace, ToyNodeSpace, assert_conforms, check_space
 from harness.testing.conformance import CHECKS
 from harness.testing.conformance.isomorphism import Colouring, computation, isomorphic
@@ -248,6 +248,31 @@ def test_toy_spaces_conform(space):
     report = check_space(space)
     assert report.ok, str(report)
     assert not report.skipped
+
+
+class WithoutDescribe(ToyEdgeSpace):
+    describe = SearchSpace.describe
+
+
+class WithoutChoices(SearchSpace):
+    name = "bare"
+    key = graph = describe = parse = None
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "why"),
+    [
+        (WithoutDescribe, "WithoutDescribe", "TypeError: Can't instantiate abstract class WithoutDescribe"),
+        (WithoutChoices, "bare", "it sets no choices, operations"),
+        (lambda: None, "<lambda>", "it is None, which is no SearchSpace"),
+    ],
+)
+def test_what_cannot_be_made_has_one_failed_check(space, name, why):
+    report = check_space(space)
+    assert not report.ok
+    assert report.name == name
+    assert [(r.check, r.status) for r in report.results] == [("it can be made", "failed")]
+    assert report.results[0].why.startswith(why)
 
 
 def test_a_restricted_space_conforms():

@@ -9,6 +9,7 @@ import bad_strategies as bad
 import numpy as np
 import pytest
 
+from harness import Params, Strategy
 from harness.errors import HarnessError, StudyError, UnknownName
 from harness.registry import Registry
 from harness.testing import Report, assert_conforms, check_strategy
@@ -177,6 +178,31 @@ def test_a_refused_space_is_skipped_with_the_strategy_s_reason():
     assert [r.why for r in report.skipped if "[toy-edges]" in r.check] == [
         "the strategy refuses the task: toy-edges has no nodes"
     ]
+
+
+class NeedsASize(Params):
+    size: int
+    step: int = 1
+
+
+class BadSmallest(Params):
+    @classmethod
+    def smallest(cls):
+        raise TypeError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        (NeedsASize, "NeedsASize has no default for size: each parameter needs one"),
+        (BadSmallest, "TypeError: a bug (test_conformance_strategy.py:"),
+    ],
+)
+def test_a_strategy_without_cheapest_parameters_has_one_failed_check(params, why):
+    report = check_strategy(type("Broken", (bad.Sound,), {"__orig_bases__": (Strategy[params],)}), registry=EMPTY)
+    assert not report.ok
+    assert [(r.check, r.status) for r in report.results] == [("it can be made", "failed")]
+    assert report.results[0].why.startswith(why)
 
 
 def test_a_local_class_skips_fresh_processes():
