@@ -33,9 +33,11 @@ def fresh_processes(subject: StrategySubject) -> None:
         raise NotRun("the strategy trains networks itself: it needs a live task")
     if "<locals>" in cls.__qualname__:
         raise Skipped("the class is defined inside a function, where another process cannot import it from")
-    module = sys.modules.get(cls.__module__)
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if cls.__module__ == "__main__" and not os.path.isfile(file or ""):
+        raise Skipped("the class is typed in a notebook or at a prompt, where another process cannot import it from")
     order = {
-        "module": cls.__module__, "file": getattr(module, "__file__", None), "name": cls.__qualname__,
+        "module": cls.__module__, "file": file, "name": cls.__qualname__,
         "params": msgspec.to_builtins(subject.params), "limit": subject.limit,
     }  # fmt: skip
     with ThreadPoolExecutor() as both:

@@ -180,6 +180,20 @@ def test_a_refused_space_is_skipped_with_the_strategy_s_reason():
     ]
 
 
+def test_a_typed_class_skips_fresh_processes():
+    """A notebook's ``__main__`` has no file, and that of a program on standard input is none."""
+    program = (
+        "from harness import Strategy\nfrom harness.registry import Registry\n"
+        "from harness.testing import check_strategy\n"
+        "class Typed(Strategy):\n    name = 'typed'\n"
+        "    def search(self, oracle, rng): return oracle.space.sample(rng, 1)\n"
+        "print(check_strategy(Typed, registry=Registry(only=frozenset()), only=['two fresh']).results[0].why)\n"
+    )
+    for how in (["-"], ["-c", program]):
+        child = subprocess.run([sys.executable, *how], input=program, capture_output=True, text=True, check=True)
+        assert child.stdout.startswith("the class is typed in a notebook or at a prompt"), child.stdout
+
+
 class NeedsASize(Params):
     size: int
     step: int = 1
