@@ -44,8 +44,10 @@ def run_study(
     if isinstance(study, (str, Path)):
         text = Path(study).read_text(encoding="utf-8") if Path(study).is_file() else None
         study = load_study(Path(study))
-    elif not isinstance(study, Study):
+    elif isinstance(study, Mapping):
         study = study_from(study)
+    elif not isinstance(study, Study):
+        raise HarnessError(f"run_study({study!r}): give a study file, or what stands in it as a mapping")
     with open_progress(quiet) as listener:
         summary = carry_out_study(
             study,
@@ -77,6 +79,9 @@ def _settings(given: Mapping[str, Any]) -> Settings:
 def open_task(name: str, *, registry: Registry | None = None) -> Evaluator:
     """The opened task: its space, its validator, its final scores and, where they are recorded, all of them.
 
-    Raises UnknownName with the nearest names, DataMissing with the command that gets the data.
+    Raises UnknownName with the nearest names, DataMissing with the command that gets the data, and HarnessError where
+    ``name`` is no text.
     """
+    if not isinstance(name, str):
+        raise HarnessError(f"open_task({name!r}): name a task, such as 'nasbench-graph/cora' (nas-harness list tasks)")
     return Evaluators(registry or default_registry())(name)

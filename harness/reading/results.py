@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.errors import UnknownName, counted
+from harness.errors import RecordError, UnknownName, counted
 from harness.reading.entries import summarise
 from harness.reading.figure import draw_curves, draw_scores
 from harness.reading.frames import frame_of, runs_frame, tests_frame
@@ -106,6 +107,9 @@ class Results(StudyRuns):
 def read_results(folder: Path | str) -> Results:
     """The study in a folder, or in several folders that were joined file by file.
 
-    Raises RecordError where the folder holds no study, no whole record, or records that contradict each other.
+    Raises RecordError where it is no path, or the folder holds no study, no whole record, or records that contradict
+    each other.
     """
+    if not isinstance(folder, (str, PathLike)):
+        raise RecordError(f"read_results({folder!r}): name the study's folder, such as 'results/quickstart'")
     return Results(**vars(read_study(folder)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from written_records import MATCHED, RankQuality, entry, reference, run, write_s
 
 from harness import read_results
 from harness.errors import HarnessError, UnknownName
-from harness.reading.notebook import run_study
+from harness.reading.notebook import open_task, run_study
 from harness.reading.results import Results
 from harness.records.lines import Paid
 from harness.records.runs import Run
@@ -103,6 +104,20 @@ def test_results_are_called_by_a_line_and_printed_as_the_report(tmp_path: Path) 
 def test_a_wrong_setting_is_told_before_anything_runs(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(HarnessError, match=re.escape(said)):
         run_study({"name": "x"}, results=tmp_path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (run_study, "run_study(None): give a study file, or what stands in it as a mapping"),
+        (read_results, "read_results(None): name the study's folder"),
+        (open_task, "open_task(None): name a task"),
+    ],
+)
+def test_what_is_of_another_type_is_told_in_one_sentence(call: Callable[[Any], Any], said: str) -> None:
+    for given in (None, [1]):
+        with pytest.raises(HarnessError, match=re.escape(said.replace("None", repr(given)))):
+            call(given)
 
 
 def test_a_notebook_shows_the_tables(tmp_path: Path) -> None:
