@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,7 +12,7 @@ from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.replay import matched_strategies, replay
 from harness.reading.study import read_study
 from harness.records.lines import PlannedSetting, SamplingRecord
-from harness.records.store import Folder, read_folder
+from harness.records.store import Folder, alike, read_folder
 from harness.registry import Registry
 from harness.running.plan import Evaluators, OpenTask
 from harness.running.sampling import drawn_sampling, draws_of, exact_sampling
@@ -77,11 +75,4 @@ def _differs(record: SamplingRecord, about: PlannedSetting, evaluators: Evaluato
     else:
         again = drawn_sampling(t, spec, evaluator.final_scores(draws_of(t, spec), final=spec.final).scores)
     kept, made = msgspec.structs.asdict(record), msgspec.structs.asdict(again)
-    return [name for name in kept if name != "provenance" and not _same(kept[name], made[name])]
-
-
-def _same(kept: Any, made: Any) -> bool:
-    """Equal; a mean of the same numbers may differ in its last digits where another machine adds in another order."""
-    if isinstance(kept, float) and isinstance(made, float):
-        return math.isclose(kept, made, rel_tol=1e-12) or kept == made
-    return bool(kept == made)
+    return [name for name in kept if name != "provenance" and not alike(kept[name], made[name])]

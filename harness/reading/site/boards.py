@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,13 +18,17 @@ from harness.reading.site.elsewhere import holds_something
 from harness.reading.site.names import file_name
 from harness.reading.study import EntryRuns, SettingRuns, StudyRuns, read_study, titles_of
 from harness.reading.summary import EntrySummary, SettingSummary
+from harness.records.lines import OutcomeRecord, SamplingRecord, SearchRecord
 from harness.records.specs import STRICT, Setting
-from harness.records.store import SEARCHES
+from harness.records.store import SEARCHES, contradict
 from harness.registry import Registry, default_registry
+from harness.running.environment import what_differs
 from harness.search.budget import Budget
 
 RANKED_STUDY_SEED = 0
 _Key = tuple[Setting, str]
+_Scored = tuple[str, float | None]
+_Record = SearchRecord | OutcomeRecord | SamplingRecord
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class Submission:
 
 @dataclass(frozen=True)
 class Line:
-    """An entry or a reference on a board. failing: the rules that fail for it, its strategy, setting or study.
+    """An entry or a reference on a board. failing: the rules that fail for it, its strategy, setting or study; of a
+    reference, for its setting.
 
     usual_seeds: whether it has search seeds 0, 1, 2, ... under study seed 0, as everything that is ranked.
     """
@@ -123,7 +129,10 @@ class Board:
 def submissions_of(
     folders: Sequence[Path], registry: Callable[[], Registry] = default_registry
 ) -> tuple[Submission, ...]:
-    """The study of each folder, or of each folder in it where it holds studies. Raises RecordError."""
+    """The study of each folder, or of each folder in it where it holds studies.
+
+    Raises RecordError where a folder holds no study, or where two of them contradict each other.
+    """
     found: list[Submission] = []
     for folder in dict.fromkeys(path for given in folders for path in _studies(given)):
         name, taken = folder.resolve().name, {s.name for s in found}
@@ -133,7 +142,38 @@ def submissions_of(
         )
     if not folders:
         raise RecordError("no results folder was given")
+    _check_agreement(found)
     return tuple(found)
+
+
+def _check_agreement(submissions: Sequence[Submission]) -> None:
+    """Raises RecordError where two submissions have different records of one id and no other machine explains it."""
+    first: dict[str, tuple[_Record, dict[str, Any] | None, Path]] = {}
+    for submission in submissions:
+        folder = submission.study.folder
+        for record, made_on in _records(submission.study):
+            known, known_on, holder = first.setdefault(record.id, (record, made_on, folder))
+            if holder is folder or not contradict(known, record):
+                continue
+            if known_on is None or made_on is None or not what_differs(known_on, made_on):
+                raise RecordError(
+                    f"{holder} and {folder} both hold {record.id} and say different things: one was edited, or the "
+                    "code is not deterministic; leave the wrong one out (nas-harness results verify finds it)"
+                )
+
+
+def _records(study: StudyRuns) -> Iterator[tuple[_Record, dict[str, Any] | None]]:
+    """Every record behind the boards and where it was made; None where all machines make it alike, from a table."""
+    for setting in study.settings:
+        recorded = setting.about.recorded
+        if setting.sampling is not None and recorded:
+            yield setting.sampling, None
+        for entry in setting.everyone:
+            for run in entry.runs:
+                made_on = None if recorded and entry.entry.role == "reference" else run.search.environment
+                yield run.search, made_on
+                if run.outcome is not None:
+                    yield run.outcome, made_on
 
 
 def _studies(folder: Path) -> list[Path]:
@@ -144,7 +184,7 @@ def _studies(folder: Path) -> list[Path]:
 
 
 def boards_of(submissions: Sequence[Submission]) -> tuple[Board, ...]:
-    """Every board, strict ones first within each setting. A run that two submissions hold stands once."""
+    """Every board, strict ones first within each setting. An entry that two submissions hold alike stands once."""
     found: dict[_Key, list[tuple[SettingRuns, SettingSummary, list[Line]]]] = {}
     for submission in submissions:
         curves = iter(curves_of(submission.source))
@@ -172,7 +212,7 @@ def _boards(
         for line in lines:
             # Each submission has its own reference of one name; the first stands for it.
             entry = line.runs.entry
-            known = entry.label if line.is_reference else tuple(r.search.id for r in line.runs.runs)
+            known = entry.label if line.is_reference else _scored(line)
             once.setdefault((entry.mode, line.is_reference, known), replace(line, name=names[id(line)]))
     for mode in sorted({line.runs.entry.mode for line in once.values()}, key=lambda m: (m != STRICT, m)):
         of_mode = [line for line in once.values() if line.runs.entry.mode == mode]
@@ -198,20 +238,26 @@ def _line(
         for s in (summary.references if is_reference else summary.entries)
         if (s.label, s.mode, s.params) == (entry.entry.label, entry.entry.mode, entry.entry.params)
     )
-    scopes = ("study", setting.title, entry.entry.strategy, entry_scope(setting, entry))
+    of_entry = () if is_reference else ("study", entry.entry.strategy, entry_scope(setting, entry))
+    scopes = (setting.title, *of_entry)
     seeds = [r.seed for r in entry.runs]
     usual = seeds == list(range(len(seeds))) and {r.search.spec.study_seed for r in entry.runs} == {RANKED_STUDY_SEED}
-    failing = () if is_reference else tuple(f for scope in scopes for f in submission.failing.get(scope, ()))
+    failing = tuple(f for scope in scopes for f in submission.failing.get(scope, ()))
     return Line(submission, entry.entry.label, entry, own, curve, failing, usual)
+
+
+def _scored(line: Line) -> tuple[_Scored, ...]:
+    """Its runs with their scores: where two machines found different ones, both are shown."""
+    return tuple((r.search.id, r.score) for r in line.runs.runs)
 
 
 def _names(lines: Sequence[tuple[Budget, Line]]) -> dict[int, str]:
     """The label of each, by id; with the submission where entries of several have that label, mode and budget and
     other runs: what no board and no ranking shows together needs no telling apart."""
-    holders: dict[tuple[Budget, str, str], dict[str, set[str]]] = {}
+    holders: dict[tuple[Budget, str, str], dict[str, set[_Scored]]] = {}
     for budget, line in lines:
         of = holders.setdefault((budget, line.runs.entry.label, line.runs.entry.mode), {})
-        of.setdefault(line.submission.name, set()).update(r.search.id for r in line.runs.runs)
+        of.setdefault(line.submission.name, set()).update(_scored(line))
     found = {}
     for budget, line in lines:
         of = holders[budget, line.runs.entry.label, line.runs.entry.mode]

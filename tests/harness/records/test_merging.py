@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import msgspec
 import pytest
 from studies import run, runs_in, study
 
@@ -11,6 +13,7 @@ from harness.cli import main
 from harness.errors import RecordError
 from harness.reading.results import read_results
 from harness.records.merging import merge_folders
+from harness.records.store import read_folder
 from harness.registry import Registry
 
 
@@ -43,6 +46,20 @@ def test_what_contradicts_itself_is_not_merged(toy: Registry, tmp_path: Path) ->
         merge_folders([tmp_path / "a" / "s"], tmp_path / "b")
     with pytest.raises(RecordError, match="holds no study"):
         merge_folders([tmp_path / "a"], tmp_path / "both")
+
+
+def test_the_last_digits_of_a_mean_contradict_nothing(toy: Registry, tmp_path: Path) -> None:
+    """Another machine may add in another order."""
+    for name in "ab":
+        run(toy, tmp_path / name, study("toy-sampler"))
+    path = tmp_path / "b" / "s" / "samplings.jsonl"
+    (known,) = read_folder(tmp_path / "b" / "s").samplings.values()
+    changed = msgspec.structs.replace(known, mean=math.nextafter(known.mean, math.inf))
+    path.write_bytes(msgspec.json.encode(changed) + b"\n")
+    assert len(merge_folders([tmp_path / "a" / "s", tmp_path / "b" / "s"], tmp_path / "both").samplings) == 1
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(known, mean=known.mean + 1e-6)) + b"\n")
+    with pytest.raises(RecordError, match="say different things"):
+        merge_folders([tmp_path / "a" / "s", tmp_path / "b" / "s"], tmp_path / "other")
 
 
 def test_a_run_is_shown_with_its_outcome(toy: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

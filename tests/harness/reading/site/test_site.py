@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -250,6 +251,60 @@ def test_a_study_given_twice_stands_once(tmp_path: Path, registry: Registry) -> 
     submissions = submissions_of([tmp_path / "one", again, folder], lambda: registry)
     assert [s.name for s in submissions] == ["study", "study 2"]
     assert [[line.name for line in b.lines] for b in boards_of(submissions)] == [["alpha", "beta"]] * 2
+
+
+def test_studies_that_contradict_each_other_are_refused_in_any_order(tmp_path: Path, registry: Registry) -> None:
+    """Whatever was edited: a score, a search, matched random search, random sampling."""
+    runs = runs_on(TASKS[:1])
+    one = write_study(tmp_path / "one", runs)
+    for number, (file, before, after) in enumerate(
+        [
+            ("outcomes.jsonl", '"score":', '"score":99.9,"was":'),
+            ("searches.jsonl", '"valid":[]', '"valid":[99.0]'),
+            ("samplings.jsonl", '"mean":50.0', '"mean":40.0'),
+        ]
+    ):
+        other = write_study(tmp_path / f"edited-{number}", runs)
+        lines = (other / file).read_text().splitlines()
+        edited = lines[-1].replace(before, after)
+        assert edited != lines[-1]
+        (other / file).write_text("\n".join([*lines[:-1], edited]) + "\n")
+        identity = re.escape(str(json.loads(edited)["id"]))
+        for first, second in ((one, other), (other, one)):
+            said = f"{first} and {second} both hold {identity} and say different things"
+            with pytest.raises(RecordError, match=said):
+                write_site([first, second], tmp_path / "site", lambda: registry)
+    assert not (tmp_path / "site").exists()
+
+
+def test_what_another_machine_found_is_shown_beside_it_under_its_study(tmp_path: Path, registry: Registry) -> None:
+    def made_on(processor: str, score: float) -> list[Run]:
+        on = {"search": {"environment": {"processor": processor}}}
+        return [*entry("alpha", [score] * 8, **on), *reference([60.0] * 8, **on)]
+
+    folders = [write_study(tmp_path / p, made_on(p, score)) for p, score in (("Z80", 80.0), ("6502", 81.0))]
+    (board,) = boards_of(submissions_of(folders, lambda: registry))
+    assert [line.name for line in board.lines] == ["alpha · 6502", "alpha · Z80"]
+    moved = write_study(tmp_path / "moved", [*reference([99.0] * 8, search={"environment": {"processor": "6510"}})])
+    with pytest.raises(RecordError, match="say different things"):  # random search draws alike on every machine
+        submissions_of([folders[0], moved], lambda: registry)
+
+
+def test_a_failed_run_beside_its_repetition_is_two_lines(tmp_path: Path, registry: Registry) -> None:
+    tried = write_study(tmp_path / "tried", [*entry("alpha", [80.0] * 7 + [None]), *reference([60.0] * 8)])
+    again = write_study(tmp_path / "again", [*entry("alpha", [80.0] * 8), *reference([60.0] * 8)])
+    for folders in ([tried, again], [again, tried]):
+        (board,) = boards_of(submissions_of(folders, lambda: registry))
+        assert [line.name for line in board.lines] == ["alpha · again", "alpha · tried"]
+
+
+def test_a_reference_that_breaks_a_rule_of_its_setting_says_so(tmp_path: Path, registry: Registry) -> None:
+    runs = [*entry("alpha", [80.0] * 8), *reference([60.0] * 8, split="valid")]
+    pages = site_of(tmp_path, registry, runs)
+    page = next(p for name, p in pages.items() if name.startswith("settings/"))
+    (row,) = [r for r in page.rows["board-1"] if r[0].strip() == MATCHED]
+    assert row[-1].split() == ["reference", "✗", "breaks", "1"]
+    assert f"{MATCHED} breaks: final-score-on-test" in page.text
 
 
 def test_other_data_and_other_modes_are_other_boards(tmp_path: Path, registry: Registry) -> None:
