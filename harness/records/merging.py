@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.errors import RecordError
-from harness.records.store import FILES, Folder, read_folder
+from harness.records.store import FILES, Contradiction, Folder, read_folder
 
 
 def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
@@ -31,6 +31,10 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
             _join(folders, Path(part))
             read_folder(Path(part))
             os.rename(part, out)
+    except Contradiction as error:
+        places = [f"{file}:{line}" for file, line in _lines(folders, error.file.name).values()]
+        one, other = (places[number - 1] for number in error.lines)
+        raise Contradiction(error.file, error.lines, error.identity, f"{one} and {other}") from None
     except OSError as error:
         raise RecordError(f"{out} cannot be written: {error.strerror}") from error
     return read_folder(out)
@@ -38,12 +42,19 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
 
 def _join(folders: Sequence[Path], out: Path) -> None:
     for name in FILES.values():
-        lines: dict[bytes, None] = {}
-        for folder in folders:
-            if (folder / name).is_file():
-                lines |= dict.fromkeys(line for line in (folder / name).read_bytes().split(b"\n") if line.strip())
-        if lines:
+        if lines := _lines(folders, name):
             (out / name).write_bytes(b"\n".join(lines) + b"\n")
     for folder in folders:
         if (folder / "queries").is_dir():
             shutil.copytree(folder / "queries", out / "queries", dirs_exist_ok=True)
+
+
+def _lines(folders: Sequence[Path], name: str) -> dict[bytes, tuple[Path, int]]:
+    """Each line of the files of one name, and where it stands first."""
+    found: dict[bytes, tuple[Path, int]] = {}
+    for file in (folder / name for folder in folders):
+        if file.is_file():
+            for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
+                if line.strip():
+                    found.setdefault(line, (file, number))
+    return found

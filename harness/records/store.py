@@ -63,6 +63,18 @@ class _Version(msgspec.Struct, frozen=True):
 _version = msgspec.json.Decoder(_Version)
 
 
+class Contradiction(RecordError):
+    """Two lines of a file that are one record and say different things."""
+
+    def __init__(self, file: Path, lines: tuple[int, int], identity: str, where: str = "") -> None:
+        """``where``: the lines in words, where they were read from other files than ``file``."""
+        self.file, self.lines, self.identity = file, lines, identity
+        super().__init__(
+            f"{where or f'{file}: lines {lines[0]} and {lines[1]}'} are both {identity} and say different things: one "
+            "was edited, or the code is not deterministic; remove the wrong line (nas-harness results verify finds it)"
+        )
+
+
 class Problem(msgspec.Struct, frozen=True):
     """A line of a store that cannot be used. other_schema: whether that is because another version wrote it."""
 
@@ -160,11 +172,7 @@ def _read(folder: Folder, kind: type[_Kind]) -> dict[str, _Kind]:
         if earlier is None or _failures(earlier) > _failures(record):
             found[record.id], place[record.id] = folder.sharing(record), number
         elif contradict(earlier, record):
-            raise RecordError(
-                f"{file}: lines {place[record.id]} and {number} are both {record.id} and say different "
-                "things: one was edited, or the code is not deterministic; remove the wrong line "
-                "(nas-harness results verify finds it)"
-            )
+            raise Contradiction(file, (place[record.id], number), record.id)
     return found
 
 

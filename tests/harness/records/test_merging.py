@@ -39,8 +39,14 @@ def test_what_contradicts_itself_is_not_merged(toy: Registry, tmp_path: Path) ->
     text = path.read_text()
     score = text.partition('"score":')[2].partition(",")[0]
     path.write_text(text.replace(f'"score":{score}', '"score":99.0', 1))
-    with pytest.raises(RecordError, match="say different things"):
+    path.write_text("\n" + path.read_text())
+    with pytest.raises(RecordError) as raised:
         merge_folders([tmp_path / "a" / "s", tmp_path / "b" / "s"], tmp_path / "both")
+    first = read_folder(tmp_path / "a" / "s").outcomes
+    assert str(raised.value).startswith(
+        f"{tmp_path}/a/s/outcomes.jsonl:1 and {tmp_path}/b/s/outcomes.jsonl:2 are both {next(iter(first))} and say "
+        "different things: one was edited"
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
     with pytest.raises(RecordError, match="is there already"):
         merge_folders([tmp_path / "a" / "s"], tmp_path / "b")
