@@ -162,7 +162,7 @@ def _stopping(setting: SettingRuns, entry: EntryRuns) -> Ruling:
 def _search_cost(_: SettingRuns, entry: EntryRuns) -> Ruling:
     unknown = len(entry.runs) - len(entry.counted)
     if unknown:
-        return False, f"what {counted(unknown, 'killed run')} paid is not known"
+        return False, f"{counted(unknown, 'run')} left no count of what was paid"
     seconds = "" if not _costs(entry, "seconds") else " and training seconds"
     return True, f"paid queries{seconds}, and wall time"
 

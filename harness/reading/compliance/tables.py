@@ -31,6 +31,8 @@ def scores_as_in_the_table(setting: SettingRuns, open_task: Callable[[str], Eval
     except (DataMissing, DataError, PluginError) as error:
         return None, f"the table is not here: {error}"
     digests = {r.outcome.spec.data_digest for r in setting.runs if r.outcome is not None}
+    if not digests:
+        return None, "no run has been scored"
     if digests != {evaluator.data_digest}:
         return None, "the table that is here is not the one of the records"
     return _compared(setting, evaluator)

@@ -256,7 +256,7 @@ def test_one_run_has_no_spread_and_the_cost_of_a_killed_one_is_not_known() -> No
     assert verdicts(findings(one), "spread") == {"toy/a: alpha": False, "toy/b: alpha": False}
     killed = findings(with_seed(3, **KILLED))
     assert {f.rule for f in killed if f.ok is False} == {"no-failed-run", "search-cost"}
-    assert why(killed, "search-cost") == "what 1 killed run paid is not known"
+    assert why(killed, "search-cost") == "1 run left no count of what was paid"
 
 
 def test_data_sets_are_what_the_tasks_declare() -> None:
@@ -384,7 +384,8 @@ def test_where_the_table_is_not_here_or_another_one_nothing_is_said() -> None:
     )  # fmt: skip
     other = Table("toy/a", {(0, 1): 80.0})
     other.data_digest = "d2"
-    assert told(entry("alpha", ONE), other)[0] is None
+    assert told(entry("alpha", ONE), other) == (None, "the table that is here is not the one of the records")
+    assert told(entry("alpha", [None] * 8), other) == (None, "no run has been scored")
 
 
 def test_an_edited_specification_is_named_and_its_run_missing(tmp_path: Path) -> None:
