@@ -22,6 +22,8 @@ from harness.statistics.inference import ALPHA
 
 MATCHED = "matched-random-search"
 """The reference that stands beside every entry. It is part of the core, not of a plugin."""
+SAMPLING = "random sampling"
+"""The row of the tables that no strategy makes."""
 FEWEST_SEEDS = 8
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -289,7 +291,7 @@ def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
                 raise StudyError(f"{where}: {none[0]} is None, which no study file can hold; leave it out")
             params = _params(cls, given, where)
         plain = Entry(
-            label=spec.label or spec.name,
+            label=spec.name if spec.label is None else spec.label,
             strategy=spec.name,
             mode=spec.mode,
             scoring=mode.scoring,
@@ -313,6 +315,10 @@ def resolve_entries(study: Study, registry: Registry) -> list[Entry]:
 
 
 def _check_label(entry: Entry, earlier: list[Entry]) -> None:
+    if not entry.label.strip():
+        raise StudyError("a label is empty; leave it out, and the entry is called as its strategy")
+    if entry.label.strip() == SAMPLING:
+        raise StudyError(f"{SAMPLING!r} is a row of every table; choose another label")
     if entry.label.startswith(MATCHED):
         raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
     if any((e.label, e.mode) == (entry.label, entry.mode) for e in earlier):

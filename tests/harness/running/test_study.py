@@ -195,6 +195,12 @@ def test_a_contradictory_study_is_refused_before_anything_runs(
         (('"toy/edges"', '"toy/edges"\nsearch_task = "toy/nodse"'), r":8: unknown task.*field tasks\[0\].search_task"),
         (('"toy/edges"', '"toy/edges"\nconstraints = ["weight < 3"]'), r":8: .*'weight'.*field tasks\[0\].constraints"),
         (("size = 4", "sise = 4"), r":11: .*did you mean 'size'.*field strategies\[0\].params"),
+        (("tuning_queries = 0", 'label = " "'), r":12: a label is empty; leave it out.*field strategies\[0\].label"),
+        (("tuning_queries = 0", 'label = ""'), r":12: a label is empty; leave it out.*field strategies\[0\].label"),
+        (
+            ("tuning_queries = 0", 'label = "random sampling"'),
+            r":12: 'random sampling' is a row of every table; choose another label .*field strategies\[0\].label",
+        ),
         (("tuning_queries = 0", 'mode = "papr"'), r":12: .*no mode 'papr'.*field strategies\[0\].mode"),
         (("tuning_queries = 0", 'ablations = ["none"]'), r":12: .*no ablation 'none'.*field strategies\[0\].ablations"),
         (
