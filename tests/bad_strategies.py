@@ -391,6 +391,14 @@ class NotesNumpy(Sound):
         return super().search(oracle, rng)
 
 
+class SecondsInWords(Sound):
+    name = "seconds-in-words"
+
+    def search(self, oracle, rng):
+        self.seconds["fit"] = "long"
+        return super().search(oracle, rng)
+
+
 class NotesASet(Sound):
     name = "notes-a-set"
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,7 +33,7 @@ from harness.running.items import BatchItem, Item, Product, SearchItem, Training
 from harness.running.plan import Evaluators
 from harness.running.ranking import Drawn, Learned, learned
 from harness.running.scoring import of_each
-from harness.running.search import Searched, Unusable, carry_out, plain_notes, told
+from harness.running.search import Searched, carry_out, told
 from harness.running.study import MATCHED
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
@@ -153,11 +152,6 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
     returned = [arch for arch in found.returned if feasible_answer(search, oracle, arch)][: max(spec.top, KEPT)]
     if status == "ok" and not returned:
         status, error = "infeasible", "no returned architecture satisfies the constraints"
-    notes: dict[str, Any] = {}
-    try:
-        notes = plain_notes(strategy)
-    except Unusable as raised:
-        status, error = "failed", str(raised)
     paid = oracle.paid
     counts_epochs = all(f.epochs is not None for f in oracle.fidelities)
     counts_seconds = oracle.records_seconds
@@ -185,7 +179,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         ],
         ordered=strategy.ranker is not None,
         queries_sha256=oracle.digest(),
-        notes=notes,
+        notes=found.notes,
         provenance={
             "search_task": search.provenance(),
             "data_digest": search.data_digest,
@@ -195,7 +189,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
         timing={
             "search_seconds": found.seconds,
             "cpu_seconds": found.cpu_seconds,
-            "phases": {k: round(v, 6) for k, v in strategy.seconds.items()},
+            "phases": found.phases,
         },
         environment=describe_environment(),
     )

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +31,8 @@ class Searched:
     the space, best first, at most 100. status: ``infeasible`` where the constraints left nothing to return. error: None
     where the status is ``ok``, else one line with the innermost place in the author's own code. frames: the author's
     frames, innermost last, one line each. raised: the exception that ``error`` is about, where there was one. ended_by:
-    what ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process.
+    what ended the oracle, else ``strategy``, or ``error``. seconds: of wall time; cpu_seconds: of this process. notes,
+    phases: `Strategy.notes` and `Strategy.seconds` as a record keeps them.
     """
 
     strategy: Strategy
@@ -42,6 +44,8 @@ class Searched:
     ended_by: str
     seconds: float
     cpu_seconds: float
+    notes: dict[str, Any]
+    phases: dict[str, float]
 
 
 class Unusable(Exception):
@@ -78,6 +82,12 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
     except (Exception, SystemExit, StillAsking) as caught:
         raised = caught
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    notes: dict[str, Any] = {}
+    phases: dict[str, float] = {}
+    try:
+        notes, phases = plain_notes(strategy), plain_seconds(strategy)
+    except (Unusable, AttributeError) as caught:
+        raised = raised or caught
     status: Literal["ok", "failed", "infeasible"] = "ok"
     error: str | None = None
     frames: list[traceback.FrameSummary] = []
@@ -88,7 +98,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
         status, error = _nothing(oracle)
     ended_by = oracle.ended_by or ("error" if status == "failed" else "strategy")
     lines = tuple(f"{Path(f.filename).name}:{f.lineno}, in {f.name}: {f.line}" for f in frames[-_MOST_FRAMES:])
-    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds, cpu)
+    return Searched(strategy, returned, status, error, lines, raised, ended_by, seconds, cpu, notes, phases)
 
 
 def _nothing(oracle: Oracle) -> tuple[Literal["failed", "infeasible"], str]:
@@ -125,6 +135,17 @@ def plain_notes(strategy: Strategy) -> dict[str, Any]:
         return {str(name): plain(value) for name, value in notes.items()}
     except TypeError as error:
         raise Unusable(f"notes: {error}") from error
+
+
+def plain_seconds(strategy: Strategy) -> dict[str, float]:
+    """`Strategy.seconds` as a record keeps them. Raises Unusable for what is no number."""
+    seconds: Any = strategy.seconds
+    if not isinstance(seconds, dict):
+        raise Unusable(f"seconds: they are a {type(seconds).__name__}, not a dict")
+    for name, value in seconds.items():
+        if not isinstance(value, Real):
+            raise Unusable(f"seconds: {name!r} is {value!r}, not a number")
+    return {str(name): round(float(value), 6) for name, value in seconds.items()}
 
 
 def plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from harness.protocol.training import Charge, Training
 from harness.records.identity import stream
 from harness.running.environment import single_thread
 from harness.running.interrupts import time_limit
-from harness.running.search import Searched, Unusable, carry_out, plain_notes
+from harness.running.search import Searched, carry_out
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
 from harness.search.oracle import Oracle
@@ -93,9 +93,7 @@ class Trial:
     def trajectory(self) -> str:
         """Digest of what a record would hold of this search: queries, answers, calls, result, notes, learned order."""
         h = hashlib.sha256(self.oracle.digest().encode())
-        h.update(
-            msgspec.json.encode([self.oracle.asked, self.oracle.ended_by, self.returned, plain_notes(self.strategy)])
-        )
+        h.update(msgspec.json.encode([self.oracle.asked, self.oracle.ended_by, self.returned, self.searched.notes]))
         if self.strategy.ranker is not None:
             archs = self.oracle.space.sample(np.random.default_rng(0), 16)
             h.update(np.asarray(self.strategy.ranker.rank(archs), dtype=np.float64).tobytes())
@@ -122,8 +120,4 @@ def run_trial(
         raise searched.raised
     if searched.raised is not None:
         raise Failed(str(searched.error)) from searched.raised
-    try:
-        plain_notes(searched.strategy)
-    except Unusable as error:
-        raise Failed(str(error)) from error
     return Trial(searched, oracle, metered)

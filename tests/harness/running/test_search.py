@@ -143,6 +143,38 @@ def test_a_constructor_that_raises_and_an_exit_fail_the_run_alone() -> None:
     assert str(search(lambda o: sys.exit(3)).error).startswith("SystemExit: 3 (test_search.py:")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("notes", {"seen": {1}}, "notes: set is no JSON value"),
+        ("notes", [], "notes: they are a list, not a dict"),
+        ("seconds", {"fit": "long"}, "seconds: 'fit' is 'long', not a number"),
+        ("seconds", {"fit": None}, "seconds: 'fit' is None, not a number"),
+        ("seconds", 1.5, "seconds: they are a float, not a dict"),
+    ],
+)
+def test_notes_and_seconds_that_no_record_can_keep_fail_the_run(name: str, value: Any, error: str) -> None:
+    class Telling(Doing):
+        def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+            setattr(self, name, value)
+            return super().search(oracle, rng)
+
+    found = carry_out(lambda: Telling(ask), oracle(), np.random.default_rng(0))
+    assert (found.status, found.error, found.ended_by) == ("failed", error, "queries")
+    first = carry_out(lambda: Telling(lambda o: 1 / 0), oracle(), np.random.default_rng(0))
+    assert str(first.error).startswith("ZeroDivisionError")
+
+
+def test_seconds_are_kept_as_plain_numbers() -> None:
+    class Timed(Doing):
+        def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+            self.seconds |= {"fit": np.float32(0.5), "rank": np.int64(2), "ask": 0.12345678}
+            return super().search(oracle, rng)
+
+    found = carry_out(lambda: Timed(ask), oracle(), np.random.default_rng(0))
+    assert found.phases == {"fit": 0.5, "rank": 2.0, "ask": 0.123457}
+
+
 def test_what_is_no_exception_goes_through() -> None:
     def interrupted(asked: Oracle) -> Any:
         raise KeyboardInterrupt

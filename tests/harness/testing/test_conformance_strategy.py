@@ -56,6 +56,7 @@ CAUGHT_BY = {
     bad.PayingRank: [LEARNED],
     bad.NotesAnObject: [SAME, LEARNED],
     bad.NotesASet: [SAME, LEARNED],
+    bad.SecondsInWords: [SAME, LEARNED],
     bad.Exits: [FRESH, SAME, BUDGET, END, VALID, SPACE, LEARNED],
     bad.NoSummary: [COMPLETE],
     bad.NoStrictMode: [COMPLETE],
