@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -90,10 +91,12 @@ class _Group:
         for role in ("search", "sampling"):
             seeds = self.by_seed(role)
             numbered = min(seeds, default=2) <= 1  # seeds such as 777 and 888 are names, and skip nothing
-            skipped = sorted(set(range(1, max(seeds) + 1)) - set(seeds)) if numbered else []
+            last = max(seeds) if numbered else 0
+            skipped = last - sum(seed > 0 for seed in seeds) if numbered else 0
+            first = islice((seed for seed in range(1, last + 1) if seed not in seeds), 20)
             found += [f"{role} seed {seed}: no score" for seed, score in seeds.items() if score is None]
-            found += [f"{role} seed {seed}: no row" for seed in skipped[:20]]
-            found += [f"{len(skipped) - 20} more seeds of {role}: no row"] if len(skipped) > 20 else []
+            found += [f"{role} seed {seed}: no row" for seed in first]
+            found += [f"{skipped - 20} more seeds of {role}: no row"] if skipped > 20 else []
         return found
 
 

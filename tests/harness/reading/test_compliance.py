@@ -259,6 +259,11 @@ def test_one_run_has_no_spread_and_the_cost_of_a_killed_one_is_not_known() -> No
     assert why(killed, "search-cost") == "1 run left no count of what was paid"
 
 
+def test_a_search_seed_may_be_as_large_as_it_likes() -> None:
+    found = findings([*sound(), run("alpha", 2**62, ktau=TAU, provenance=LAST_EPOCH)])
+    assert why(found, "seeds-in-order") == "search seeds are not 0, 1, 2, ...: 8, 9, 10, 11, 12, ... left out"
+
+
 def test_data_sets_are_what_the_tasks_declare() -> None:
     """One data set under two names is one; where a task does not say which, nobody knows."""
     assert findings(sound(), about={})[0].ok is True

@@ -92,6 +92,17 @@ def test_a_run_that_is_missing_is_named_and_not_filled_in(tmp_path: Path) -> Non
     assert rules["matched-random-search"] is rules["strict-mode"] is rules["tuning-stated"] is None
 
 
+@pytest.mark.parametrize("last", [30, 2**63 - 1])
+def test_of_many_seeds_that_a_file_skips_the_first_are_named_and_the_others_counted(tmp_path: Path, last: int) -> None:
+    """Whatever the seeds are: nothing is as large as they are."""
+    ingest(write(tmp_path / "a.csv", f"t,s,search,1,90\nt,s,search,3,91\nt,s,search,{last},92\n"), tmp_path / "a")
+    (line,) = read_ingested(tmp_path / "a").summaries
+    named = [2, *range(4, 23)]
+    assert line.missing == [
+        *(f"search seed {seed}: no row" for seed in named), f"{last - 3 - 20} more seeds of search: no row"
+    ]  # fmt: skip
+
+
 def test_seeds_that_are_names_skip_nothing(tmp_path: Path) -> None:
     ingest(write(tmp_path / "a.csv", "t,s,search,777,90\nt,s,search,888,91\n"), tmp_path / "a")
     (line,) = read_ingested(tmp_path / "a").summaries
