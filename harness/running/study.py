@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -181,6 +181,9 @@ def _place(text: str, message: str) -> str:
             hint = f"parameters of the strategy itself go into params = {{ {unknown[1]} = ... }}"
     elif missing := re.search(r"missing required field `([^`]+)`", what):
         hint = _LOOKS_LIKE.get(missing[1], "")
+    elif unlisted := re.search(r"Invalid enum value '(.*)'", what):
+        metrics = get_args(GateMetric)  # the only field with a list of values
+        hint = nearest(unlisted[1], metrics) or f"known: {', '.join(metrics)}"
     else:
         hint = _LOOKS_LIKE.get(path if "." in path else kind, "") if what.startswith("Expected") else ""
     return f"{where}: {what}" + (f"; {hint}" if hint else "") + (f" (field {path})" if path else "")

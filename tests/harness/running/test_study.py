@@ -86,7 +86,11 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ),
         (
             ("seeds = 2", 'seeds = 2\ngate = { margin = 1, metric = "speed" }'),
-            r"study.toml:4: Invalid enum value 'speed' \(field gate.metric\)",
+            r"study.toml:4: Invalid enum value 'speed'; known: valid_regret, score, .* \(field gate.metric\)",
+        ),
+        (
+            ("seeds = 2", 'seeds = 2\ngate = { margin = 1, metric = "regret" }'),
+            r"study.toml:4: Invalid enum value 'regret'; did you mean 'valid_regret'\? \(field gate.metric\)",
         ),
         (
             ("seeds = 2", "seeds = 2\ngate = { margin = 1, alpha = 0.5 }"),
