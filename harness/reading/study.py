@@ -135,7 +135,10 @@ def study_of(folder: Folder) -> StudyRuns:
                 "report and leaderboard show them"
             )
         if folder.searches:
-            raise RecordError(f"{folder.path} holds records but no {FILES[PlanRecord]}; run its study again there")
+            plans_file = folder.path / FILES[PlanRecord]
+            why = next((f" ({p})" for p in folder.problems if p.file == str(plans_file)), "")
+            lacks = f"plan in {plans_file.name}{why}" if plans_file.exists() else plans_file.name
+            raise RecordError(f"{folder.path} holds records but no {lacks}; run its study again there")
         if folder.path.is_file():
             raise RecordError(f"{folder.path} is a file; name the study's folder, such as results/{folder.path.stem}")
         raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")

@@ -41,6 +41,7 @@ FILES: dict[type[Any], str] = {
 }
 """The file of each kind of line. To merge folders, join each of these files."""
 SEARCHES = FILES[SearchRecord]
+OUTCOMES = FILES[OutcomeRecord]
 SAMPLINGS = FILES[SamplingRecord]
 INGESTED = FILES[IngestedRecord]
 _EARLIER = "runs.jsonl"

@@ -20,7 +20,7 @@ from harness.reading.study import EntryRuns, SettingRuns, StudyRuns, read_study,
 from harness.reading.summary import EntrySummary, SettingSummary
 from harness.records.lines import OutcomeRecord, SamplingRecord, SearchRecord
 from harness.records.specs import STRICT, Setting
-from harness.records.store import SEARCHES, contradict
+from harness.records.store import OUTCOMES, SEARCHES, contradict
 from harness.registry import Registry, default_registry
 from harness.running.environment import what_differs
 from harness.search.budget import Budget
@@ -178,7 +178,7 @@ def _records(study: StudyRuns) -> Iterator[tuple[_Record, dict[str, Any] | None]
 
 def _studies(folder: Path) -> list[Path]:
     if folder.is_dir() and not (folder / SEARCHES).is_file():
-        inside = sorted(p for p in folder.iterdir() if (p / SEARCHES).is_file())
+        inside = sorted(p for p in folder.iterdir() if any((p / name).exists() for name in (SEARCHES, OUTCOMES)))
         return inside or ([] if holds_something(folder) else [folder])
     return [folder]
 

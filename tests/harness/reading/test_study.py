@@ -124,7 +124,14 @@ def test_a_folder_without_a_study_is_refused_and_studies_inside_it_are_named(tmp
         read_study(tmp_path)
     with pytest.raises(RecordError, match="holds no study"):
         read_study(tmp_path / "nothing")
-    (tmp_path / "one" / "plans.jsonl").unlink()
+    plans = tmp_path / "one" / "plans.jsonl"
+    plans.write_bytes(plans.read_bytes()[:50])
+    with pytest.raises(RecordError, match=r"no plan in plans\.jsonl \(.*plans.jsonl:1: torn last line, left out\)"):
+        read_study(tmp_path / "one")
+    plans.write_bytes(b"")
+    with pytest.raises(RecordError, match=r"holds records but no plan in plans\.jsonl; run its study again"):
+        read_study(tmp_path / "one")
+    plans.unlink()
     with pytest.raises(RecordError, match=r"holds records but no plans\.jsonl; run its study again"):
         read_study(tmp_path / "one")
 

@@ -169,6 +169,15 @@ def test_a_study_whose_every_run_failed_has_a_page(tmp_path: Path, registry: Reg
     assert {r[6] for r in pages["index.html"].rows["results"][1:]} == {"8, 8 failed"}
 
 
+@pytest.mark.parametrize("lost", ["searches.jsonl", "plans.jsonl"])
+def test_a_study_among_others_that_lost_a_file_is_named(tmp_path: Path, registry: Registry, lost: str) -> None:
+    for name in ("lost", "whole"):
+        write_study(tmp_path / "studies" / name, runs_on(TASKS[:1]))
+    (tmp_path / "studies" / "lost" / lost).unlink()
+    with pytest.raises(RecordError, match="studies/lost holds"):
+        write_site([tmp_path / "studies"], tmp_path / "site", lambda: registry)
+
+
 def test_a_study_without_entries_says_so(tmp_path: Path, registry: Registry) -> None:
     pages = site_of(tmp_path, registry, reference([60.0, 62.0]))
     assert sorted(pages) == ["index.html", "method.html"]
