@@ -38,7 +38,7 @@ class Silent(Listener):
 
 @dataclass
 class Hooks:
-    """Calls a hook of every plugin in its own guard: an exception in one is reported once, and the others still run.
+    """Calls a hook of every plugin in its own guard: what one raises is reported once, and the others still run.
 
     pluggy's own caller would end at the first exception.
     """
@@ -52,7 +52,7 @@ class Hooks:
             plugin = implementation.plugin_name
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if plugin not in self.told:
                     self.told.add(plugin)
                     self.listener.note(f"plugin {plugin!r}: {hook} raised {type(error).__name__}: {error}")

@@ -371,6 +371,8 @@ def calls_per_query(run):
     """Not known of a run that paid nothing."""
     if os.environ.get("TOY_METRIC") == "raise":
         raise ValueError("a bug in the metric")
+    if os.environ.get("TOY_METRIC") == "exit":
+        sys.exit(7)
     return run.asked.total / run.paid.queries if run.paid and run.paid.queries else None
 
 
@@ -390,3 +392,9 @@ def nas_harness_metrics():
 def nas_harness_run_finished(run):
     if os.environ.get("TOY_HOOK") == "raise":
         raise ValueError("a bug in the hook")
+
+
+@hookimpl
+def nas_harness_study_finished(study):
+    if os.environ.get("TOY_HOOK") == "exit":
+        sys.exit(7)

@@ -92,14 +92,14 @@ def test_a_plugins_metric_is_a_section_of_the_report(tmp_path: Path, capsys: pyt
     assert {line["label"] for line in lines} == {"toy-foreigner"}
 
 
-@pytest.mark.parametrize("broken", ["raises", "is not there"])
+@pytest.mark.parametrize("broken", ["raise", "exit", "is not there"])
 def test_a_broken_metric_is_named_with_its_plugin_and_the_others_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
 ) -> None:
     """Two entries, the strategy's and matched random search's, each of six paid queries a run."""
     assert main([*words(tmp_path, "toy-sampler"), "-q"]) == 0
-    if broken == "raises":
-        monkeypatch.setenv("TOY_METRIC", "raise")
+    if broken != "is not there":
+        monkeypatch.setenv("TOY_METRIC", broken)
         why = "metric 'toy-calls' on run "
     else:
         monkeypatch.delattr("toy_plugin.calls_per_query")

@@ -556,6 +556,14 @@ def test_a_hook_that_raises_is_told_once_and_fails_nothing(
     ]
 
 
+def test_a_hook_that_exits_ends_nothing(toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_HOOK", "exit")
+    listener = Notes()
+    summary, _ = run(toy, tmp_path, study("toy-sampler"), listener=listener)
+    assert summary.failed == []
+    assert "plugin 'toy': nas_harness_study_finished raised SystemExit: 7" in listener.notes
+
+
 def test_every_plugin_is_told_even_where_another_raises(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,7 @@ def _values(item: Item, runs: Sequence[Run]) -> tuple[list[float | None], str | 
         for run in runs:
             at = f"metric {item.name!r} on run {run.search.id}: "
             found.append(_number(metric(run)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = str(error) if not at else f"{at}{type(error).__name__}: {error}"
         return [], f"plugin {item.plugin!r} of {item.distribution} {item.version}: {told}"
     return found, None
