@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -373,6 +374,10 @@ def calls_per_query(run):
         raise ValueError("a bug in the metric")
     if os.environ.get("TOY_METRIC") == "exit":
         sys.exit(7)
+    if os.environ.get("TOY_METRIC") == "text":
+        return "7"
+    if os.environ.get("TOY_METRIC") == "inf":
+        return math.inf
     return run.asked.total / run.paid.queries if run.paid and run.paid.queries else None
 
 

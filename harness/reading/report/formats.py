@@ -100,7 +100,8 @@ def lines_of(items: Sequence[msgspec.Struct]) -> list[dict[str, Any]]:
 
     The fields of a `Setting` keep their own names; those of another struct get the name of the field that holds it in
     front. Each member of a list of structs has a line, and so has each point of the lists named in a struct's
-    ``POINTS``; the other fields are repeated. Members of other lists are joined by "and", mappings are written as JSON.
+    ``POINTS``; the other fields are repeated. Members of other lists are joined by "and", "-" where one has no value;
+    mappings are written as JSON.
     """
     return [line for item in items for line in _lines(item)]
 
@@ -121,7 +122,8 @@ def _lines(item: msgspec.Struct) -> Iterator[dict[str, Any]]:
         elif isinstance(value, Mapping):
             own[name] = msgspec.json.encode(value, order="deterministic").decode()
         elif isinstance(value, (list, tuple)):
-            own[name] = " and ".join(map(str, value)) or None
+            known = any(member is not None for member in value)
+            own[name] = " and ".join("-" if m is None else str(m) for m in value) if known else None
         else:
             own[name] = value
     if points:

@@ -90,9 +90,10 @@ def test_a_plugins_metric_is_a_section_of_the_report(tmp_path: Path, capsys: pyt
     assert main([*section, "--entry", "toy-foreigner", "--format", "csv"]) == 0
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert {line["label"] for line in lines} == {"toy-foreigner"}
+    assert {line["values"] for line in lines if line["metric"] == "toy-calls"} == {""}
 
 
-@pytest.mark.parametrize("broken", ["raise", "exit", "is not there"])
+@pytest.mark.parametrize("broken", ["raise", "exit", "text", "inf", "is not there"])
 def test_a_broken_metric_is_named_with_its_plugin_and_the_others_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
 ) -> None:

@@ -131,6 +131,14 @@ def test_data_become_a_line_for_each_point_or_innermost_member() -> None:
     assert json.loads(as_json({"a": [line]}))["a"][0]["score"] == [None, 0.1 + 0.2]
 
 
+def test_of_a_list_what_has_no_value_is_a_dash_and_a_list_without_any_is_empty() -> None:
+    class Found(msgspec.Struct):
+        values: list[float | None]
+
+    found = lines_of([Found([1.0, None]), Found([None, None]), Found([])])
+    assert [line["values"] for line in found] == ["1.0 and -", None, None]
+
+
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_section_has_every_format(toy: Registry, tmp_path: Path, name: str, form: str) -> None:

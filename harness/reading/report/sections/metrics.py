@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import SupportsFloat
 
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source, in_setting
@@ -69,9 +70,16 @@ def _values(item: Item, runs: Sequence[Run]) -> tuple[list[float | None], str | 
     return found, None
 
 
-def _number(value: float | None) -> float | None:
-    number = None if value is None else float(value)
-    return None if number is None or not math.isfinite(number) else number
+def _number(value: object) -> float | None:
+    """None and NaN are no value. Raises TypeError for what is no number, ValueError for infinity."""
+    if value is None:
+        return None
+    if not isinstance(value, SupportsFloat):
+        raise TypeError(f"it gave {value!r}, not a number")
+    number = float(value)
+    if math.isinf(number):
+        raise ValueError(f"it gave {number}, of which there is no mean")
+    return None if math.isnan(number) else number
 
 
 def _tables(source: Source) -> list[Table]:
