@@ -147,17 +147,18 @@ def test_the_keyboard_reaches_filters_and_heads(page: Any) -> None:
 
 
 def test_light_and_dark_follow_the_system_and_the_button(browser: Any, site: Path) -> None:
-    def paper(page: Any) -> str:
-        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    def paper(page: Any, colour: str) -> None:
+        """Wait for it: a browser on a busy machine takes the system's scheme some time after the page."""
+        page.wait_for_function("want => getComputedStyle(document.body).backgroundColor === want", arg=colour)
 
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto((site / "index.html").as_uri())
-    assert paper(page) == "rgb(18, 22, 28)"
+    paper(page, "rgb(18, 22, 28)")
     page.click("#theme")
-    assert paper(page) == "rgb(255, 255, 255)"
+    paper(page, "rgb(255, 255, 255)")
     page.reload()
-    assert paper(page) == "rgb(255, 255, 255)"  # kept
+    paper(page, "rgb(255, 255, 255)")  # kept
     context.close()
 
 
