@@ -78,16 +78,26 @@ def paired_test(differences: ArrayLike, margin: float, *, rng: np.random.Generat
     )
 
 
-def gate_verdicts(tests: Sequence[GateTest], *, alpha: float = ALPHA) -> list[GateVerdict]:
+def gate_verdicts(
+    tests: Sequence[GateTest], *, alpha: float = ALPHA, decided: Sequence[GateVerdict] = ()
+) -> list[GateVerdict]:
     """The verdict of each line, Holm's correction over the lines for each of the three questions.
 
     `better`: p_better below alpha. `not worse`: p_not_worse below alpha. `worse`: p_worse below alpha, and not shown to
-    be within the margin. Else `undecided`. Each kind of statement is false of some line with probability at most alpha.
-    Of a sequence of looks, `alpha` is that of one look and `tests` are the lines not yet decided; see `looks`.
+    be within the margin. Else `undecided`. Each kind of statement is false of some line with probability at most alpha,
+    where differences are symmetric about their mean; see `sign_flip`.
+    Of a sequence of looks, `alpha` is that of one look, `tests` are the lines not yet decided, and `decided` are the
+    verdicts of the others; see `looks`. A decided line leaves the correction of the question that it answered alone:
+    the data chose it, so that it counts for the other two.
     """
-    questions = ([t.p_better for t in tests], [t.p_not_worse for t in tests], [t.p_worse for t in tests])
+    questions: dict[GateVerdict, list[float]] = {
+        "better": [t.p_better for t in tests],
+        "not worse": [t.p_not_worse for t in tests],
+        "worse": [t.p_worse for t in tests],
+    }
+    corrected = [holm([*p, *(1.0 for d in decided if d != said)])[: len(tests)] for said, p in questions.items()]
     found: list[GateVerdict] = []
-    for better, not_worse, worse in zip(*(holm(p) for p in questions), strict=True):
+    for better, not_worse, worse in zip(*corrected, strict=True):
         if better is not None and better < alpha:
             found.append("better")
         elif not_worse is not None and not_worse < alpha:
@@ -103,15 +113,16 @@ def more_seeds(test: GateTest, margin: float, *, alpha: float = ALPHA, wanted: f
     """How many more seeds would decide an undecided line with probability `wanted`, if mean and spread stay as seen.
 
     For a level `alpha` (after correction: divided by the lines and the looks), by the normal approximation
-    `n = ((z_alpha + z_wanted) * std / distance)^2`; distance is the larger of `mean + margin` and `abs(mean)`. At least
-    1. None where the differences have no spread, and above 100,000 seeds.
+    `n = ((z_alpha + z_wanted) * std / distance)^2`; distance is the larger of `mean + margin` and `abs(mean)`. So many
+    in all that p, at least 2^-n, can be below alpha; at least 1. None for one seed, and above 100,000 seeds.
     """
     from scipy.special import ndtri
 
     distance = max(test.mean + margin, abs(test.mean))
-    if test.std == 0.0 or test.n < 2:
+    if test.n < 2:
         return None
-    needed = (float(ndtri(1 - alpha) + ndtri(wanted)) * test.std / distance) ** 2
+    by_spread = (float(ndtri(1 - alpha) + ndtri(wanted)) * test.std / distance) ** 2
+    needed = max(by_spread, math.floor(math.log2(1 / alpha)) + 1)
     return None if needed > MOST_SEEDS else max(1, math.ceil(needed) - test.n)
 
 
@@ -120,7 +131,7 @@ def looks(first: int, most: int) -> tuple[int, ...]:
 
     At each look `gate_verdicts` judges the lines that are still undecided, on all their seeds, at `alpha / len(looks)`;
     what is decided stays. By Bonferroni's inequality the whole sequence then makes a false statement of each kind with
-    probability at most alpha, whatever the data. Raises ValueError unless 1 <= first <= most.
+    probability at most alpha, wherever a single look does at its own. Raises ValueError unless 1 <= first <= most.
     """
     if not 1 <= first <= most:
         raise ValueError(f"looks from {first} to {most} seeds")

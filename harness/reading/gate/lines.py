@@ -92,8 +92,10 @@ def judge(
     lines = [known.get(line.key, line) for line in lines]
     measured = [measure(pairs[k], spec.metric) for k in open_]
     tests = [_test(lines[k], of, spec) for k, of in zip(open_, measured, strict=True)]
-    level = spec.alpha / looks
-    for k, of, test, verdict in zip(open_, measured, tests, gate_verdicts(tests, alpha=level), strict=True):
+    level, over = spec.alpha / looks, [line.verdict for line in known.values() if line.verdict != "unchanged"]
+    verdicts = gate_verdicts(tests, alpha=level, decided=over)
+    level /= len(tests) + len(over) or 1
+    for k, of, test, verdict in zip(open_, measured, tests, verdicts, strict=True):
         lines[k] = msgspec.structs.replace(
             lines[k],
             verdict=verdict,
@@ -104,7 +106,7 @@ def judge(
             p_better=test.p_better,
             p_not_worse=test.p_not_worse,
             p_worse=test.p_worse,
-            more_seeds=more_seeds(test, margin_of(spec), alpha=level / len(tests)) if verdict == "undecided" else None,
+            more_seeds=more_seeds(test, margin_of(spec), alpha=level) if verdict == "undecided" else None,
             lost_most=pairs[k].candidate[int(np.argmin(of.differences))].search.id,
         )
     return lines

@@ -61,6 +61,13 @@ class TestVerdicts:
         assert gate_verdicts([row(0.03), row(0.04)]) == ["undecided", "undecided"]
         assert gate_verdicts([row(0.02), row(0.04)]) == ["worse", "worse"]
 
+    def test_a_decided_row_leaves_the_correction_of_its_own_question_alone(self) -> None:
+        test = GateTest(0.9, 0.03, 0.9, 0.0, 1.0, 8)
+        assert gate_verdicts([test]) == ["not worse"]
+        assert gate_verdicts([test], decided=["not worse"]) == ["not worse"]
+        assert gate_verdicts([test], decided=["better"]) == ["undecided"]
+        assert gate_verdicts([test], decided=["worse", "not worse"]) == ["undecided"]
+
     def test_identical_runs_are_not_worse(self) -> None:
         assert gate_verdicts([paired_test(np.zeros(8), 0.1, rng=rng())]) == ["not worse"]
 
@@ -81,8 +88,14 @@ class TestMoreSeeds:
 
     def test_at_least_one_and_none(self) -> None:
         assert more_seeds(GateTest(0.1, 0.1, 0.9, 1.0, 0.1, 20), 0.5) == 1
-        assert more_seeds(GateTest(1.0, 0.1, 1.0, 0.0, 0.0, 3), 0.5) is None
+        assert more_seeds(GateTest(1.0, 0.5, 1.0, 0.0, 0.0, 1), 0.5) is None
         assert more_seeds(GateTest(0.5, 0.5, 0.5, 0.0, 1.0, 8), 1e-6) is None
+
+    def test_so_many_that_p_can_be_below_the_level(self) -> None:
+        """p is never below 2^-n: four equal losses give 1/16, and a fifth decides."""
+        assert more_seeds(paired_test([-1.0] * 4, 0.2, rng=rng()), 0.2) == 1
+        assert more_seeds(GateTest(0.1, 0.1, 0.9, 1.0, 0.05, 4), 0.2, alpha=0.05 / 12) == 8 - 4
+        assert 2.0**-8 < 0.05 / 12 < 2.0**-7
 
     def test_so_many_decide(self) -> None:
         draw = np.random.default_rng(1)
