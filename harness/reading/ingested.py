@@ -153,8 +153,9 @@ def ingested_of(folder: Folder) -> IngestedStudy:
 
 
 def _compared(group: _Group) -> Comparison | None:
+    """None where a run is missing too: what it would have scored is not known, and a strategy would gain by failing."""
     drawn, scores = group.scores("sampling"), group.scores("search")
-    return compare(scores, {"random sampling": drawn}) if drawn and scores else None
+    return compare(scores, {"random sampling": drawn}) if drawn and scores and not group.missing else None
 
 
 def _summary(group: _Group, compared: Comparison | None, p: float | None) -> IngestedSummary:

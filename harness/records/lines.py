@@ -77,7 +77,8 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
 class RankQuality(msgspec.Struct, frozen=True):
     """Kendall's tau of a learned order on architectures the run never queried.
 
-    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none. eq13,
+    test, valid: tau-b against final and validation scores, on n distinct keys of which the run paid for none; 0 where
+    the order holds them all equal. eq13,
     ctnas: Eq. 13 of ReNAS and CTNAS's sign(0) = +1 variant, against final scores, on the same. test_rows: tau-b against
     final scores on n_rows rows that the run did not pay for; isomorphic twins of paid rows are among them. Null where
     each key has one row, since it would equal ``test``.

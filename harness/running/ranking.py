@@ -146,14 +146,14 @@ def rank_quality(
     said: Learned, order: npt.NDArray[np.int64], truth: Truth, *, higher_is_better: bool = True
 ) -> RankQuality:
     """How well a learned order agrees with the truth; order: the rows that were drawn, int64."""
-    from harness.statistics.metrics import ktau, ktau_eq13
+    from harness.statistics.metrics import ktau_eq13
 
     sign = 1.0 if higher_is_better else -1.0
     of_rows, n_rows = None, None
     if said.rows is not None:
         n_rows = len(said.rows)
         if n_rows > 1:
-            of_rows = ktau(np.array(said.of_rows), sign * truth.final[order[list(said.rows)]])
+            of_rows = _tau(np.array(said.of_rows), sign * truth.final[order[list(said.rows)]])
     kept = order[list(said.keys)]
     if len(kept) < 2:
         return RankQuality(None, None, None, None, len(kept), of_rows, n_rows)
@@ -163,9 +163,9 @@ def rank_quality(
     if truth.valid is not None:
         valid = sign * truth.valid[kept]
         seen = ~np.isnan(valid)
-        of_valid = ktau(predicted[seen], valid[seen])
+        of_valid = _tau(predicted[seen], valid[seen])
     return RankQuality(
-        test=ktau(predicted, final),
+        test=_tau(predicted, final),
         valid=of_valid,
         eq13=ktau_eq13(predicted, final),
         ctnas=_ktau_ctnas(said, predicted, final),
@@ -173,6 +173,15 @@ def rank_quality(
         test_rows=of_rows,
         n_rows=n_rows,
     )
+
+
+def _tau(predicted: npt.NDArray[np.float64], true: npt.NDArray[np.float64]) -> float | None:
+    """tau-b; 0 of a learned order that holds all equal, so that a strategy gains nothing by learning none."""
+    from harness.statistics.metrics import ktau
+
+    if predicted.size > 1 and np.ptp(predicted) == 0 and np.ptp(true) > 0:
+        return 0.0
+    return ktau(predicted, true)
 
 
 def _ktau_ctnas(said: Learned, predicted: npt.NDArray[np.float64], final: npt.NDArray[np.float64]) -> float | None:

@@ -80,6 +80,17 @@ def test_interval_and_test_agree_with_scipy(tmp_path: Path) -> None:
     assert line.vs_sampling.p_study == line.vs_sampling.p  # a family of one
 
 
+def test_nothing_is_tested_where_a_run_is_missing(tmp_path: Path) -> None:
+    """Twenty runs without a score, beside eight good ones: a strategy would be better by failing where it is poor."""
+    ingest(write(tmp_path / "a.csv", eight(searched=95.0, drawn=90.0)), tmp_path / "a")
+    (line,) = read_ingested(tmp_path / "a").summaries
+    assert line.vs_sampling.verdict == "better"
+    failed = "".join(f"c10,ours,search,{k},\n" for k in range(8, 28))
+    ingest(write(tmp_path / "b.csv", eight(searched=95.0, drawn=90.0) + failed), tmp_path / "b")
+    (line,) = read_ingested(tmp_path / "b").summaries
+    assert (line.n, len(line.missing) >= 20, line.vs_sampling.verdict) == (8, True, "not shown to be better")
+
+
 def test_a_run_that_is_missing_is_named_and_not_filled_in(tmp_path: Path) -> None:
     text = "t,s,search,0,90\nt,s,search,1,\nt,s,search,3,92\nt,s,sampling,1,80\nt,s,sampling,2,82\n"
     ingest(write(tmp_path / "a.csv", text), tmp_path / "a")
