@@ -42,8 +42,19 @@ class Blocks:
     def titles(self) -> list[str]:
         return [s.runs.title for s in self.settings]
 
+    @property
+    def shared(self) -> bool:
+        """Whether two settings score the same searches, as rungs of a ladder do. What a search found by luck counts
+        several times then, and no test or interval that takes the settings for independent holds.
+        """
+        ids = [{run.search.id for run in setting.runs.runs} for setting in self.settings]
+        return sum(map(len, ids)) > len(set().union(*ids))
+
     def rng(self, purpose: str) -> np.random.Generator:
         return stream(self.seed, purpose, *self.titles)
+
+
+SHARED = "settings share their searches: no interval, no test"
 
 
 def over(titles: Sequence[str], budget: Budget) -> str:

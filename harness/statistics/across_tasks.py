@@ -142,7 +142,8 @@ def probability_of_improvement(
 
     The mean over tasks of `P(X > Y) + P(X = Y) / 2` over all pairs of runs. `ours[task]` [n], `theirs[task]` [m]. The
     interval: a percentile bootstrap, 2,000 resamples, runs of each side resampled within their task; None where a side
-    has one run on a task. Raises ValueError where the two have different numbers of tasks, or none.
+    has one run on a task, and where it has no width: all runs of one side beat all of the other. Raises ValueError
+    where the two have different numbers of tasks, or none.
     """
     if len(ours) != len(theirs) or not ours:
         raise ValueError(f"{len(ours)} tasks against {len(theirs)}")
@@ -154,7 +155,7 @@ def probability_of_improvement(
         several = several and min(x.size, y.size) > 1
         drawn += ((_shares(x.size, rng) @ wins) * _shares(y.size, rng)).sum(axis=1) / len(ours)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Improvement(found, Interval(float(low), float(high)) if several else None)
+    return Improvement(found, Interval(float(low), float(high)) if several and low < high else None)
 
 
 def normalised(scores: ArrayLike, *, sampling_mean: float, best: float) -> NDArray[np.float64]:

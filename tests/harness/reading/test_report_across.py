@@ -59,6 +59,25 @@ def test_a_study_of_few_settings_has_no_test_and_what_is_not_everywhere_is_left_
     assert (found.friedman_p, found.entries[0].rank_low, found.entries[0].groups) == (None, None, "a")
 
 
+def test_settings_that_share_their_searches_have_no_interval_and_no_test() -> None:
+    """Six final protocols of one search: what it found by luck would count six times."""
+    runs = [
+        r for task in TASKS for made in (
+            entry("ours", [70.0, 74.0], task=task, search_task="toy/a"),
+            reference([60.0, 62.0, 72.0], task=task, search_task="toy/a"),
+        ) for r in made
+    ]  # fmt: skip
+    found = source(runs, [sampling(t, search_task="toy/a") for t in TASKS])
+    (ranks,) = ranks_of(found)
+    assert (ranks.shared_searches, ranks.friedman_p, ranks.entries[0].rank_low) == (True, None, None)
+    assert [(e.label, e.mean_rank, e.groups) for e in ranks.entries] == [("ours", 1.0, "a"), (MATCHED, 2.0, "a")]
+    (improvement,) = improvements_of(found)
+    assert (improvement.shared_searches, improvement.probability_low) == (True, None)
+    assert improvement.probability == pytest.approx(5 / 6)
+    for profile in profiles_of(found):
+        assert (profile.mean_low, set(profile.share_low), set(profile.share_high)) == (None, {None}, {None})
+
+
 def test_budgets_are_never_ranked_together() -> None:
     fifty = [r for task in TASKS[:2] for r in entry("high", [1.0], task=task, budget=Budget(queries=50))]
     found = ranks_of(source([*over_tasks(TASKS[:2], high=[90.0], low=[10.0]), *fifty]))
@@ -73,6 +92,8 @@ def test_the_probability_of_improvement_counts_pairs_of_runs_and_equal_ones_half
     assert found.probability_low is not None
     assert found.probability_high is not None
     assert found.probability_low < 3.5 / 8 < found.probability_high
+    (certain,) = improvements_of(source(over_tasks(TASKS[:3], ours=[91.0, 94.0])))
+    assert (certain.probability, certain.probability_low) == (1.0, None), "an interval without width says nothing"
     assert improvements_of(source(entry("alone", [1.0]))) == []
 
 

@@ -72,7 +72,7 @@ def test_the_search_is_the_best_entry_less_random_sampling() -> None:
     (table,) = SECTION.tables(source([rung("t/base", BASE), rung("t/long", LONG)]))
     (said,) = table.notes
     assert said.startswith(
-        "from t/base to t/long the mean moves by 4.50 points; no search moves it by more than 1.50 points"
+        "from t/base to t/long the mean moves by 4.50 points; the best entry of a rung moves it by 1.50 points at most"
     )
     assert [row.cells[0] for row in table.rows] == ["t/base", "t/long"]
     assert table.rows[1].cells[-1] == "two (of 2)"

@@ -8,7 +8,7 @@ from itertools import groupby
 import msgspec
 
 from harness.reading import numbers
-from harness.reading.blocks import Blocks, blocks_of, over
+from harness.reading.blocks import SHARED, Blocks, blocks_of, over
 from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.search.budget import Budget
@@ -16,10 +16,13 @@ from harness.statistics.across_tasks import probability_of_improvement
 
 
 class Improvement(msgspec.Struct, frozen=True, kw_only=True):
-    """probability: P(better) + P(equal) / 2, the mean over the settings, ``against`` at the whole budget."""
+    """probability: P(better) + P(equal) / 2, the mean over the settings, ``against`` at the whole budget. Without an
+    interval where settings share their searches.
+    """
 
     budget: Budget
     titles: list[str]
+    shared_searches: bool
     label: str
     against: str
     probability: float
@@ -38,15 +41,17 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
     reference = next((c for c in blocks.competitors if c.is_reference), None)
     if reference is None:
         return
+    shared = blocks.shared
     for c in blocks.competitors:
         if not c.is_reference:
             found = probability_of_improvement(c.scores, reference.scores, rng=blocks.rng(f"improvement of {c.name}"))
             yield Improvement(
                 budget=blocks.budget,
                 titles=blocks.titles,
+                shared_searches=shared,
                 label=c.name,
                 against=reference.name,
-                **banded("probability", found.probability, *(found.interval or (None, None))),
+                **banded("probability", found.probability, *((not shared and found.interval) or (None, None))),
             )
 
 
@@ -68,6 +73,7 @@ def _table(budget: Budget, found: Sequence[Improvement]) -> Table:
         f"probability of improvement on {found[0].against} {over(found[0].titles, budget)}",
         (name_column("entry"), Column("P(better)"), Column("95 %")),
         tuple(rows),
+        notes=(SHARED,) * found[0].shared_searches,
         legend="that a run of the entry ends better than a run of the reference, equal ones half, the mean over "
         "settings; 95 % bootstrap of the runs within their setting; .5 is no difference",
     )

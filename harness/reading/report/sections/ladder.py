@@ -197,4 +197,5 @@ def _said(rungs: Sequence[Rung]) -> str:
     most = max(rungs, key=lambda r: abs(r.search_moves or 0.0))
     if most.search_moves is None:
         return told
-    return f"{told}; no search moves it by more than {moved(most.search_moves)} ({most.search} on {_name(most, rungs)})"
+    by = f"{moved(most.search_moves)} at most ({most.search} on {_name(most, rungs)})"
+    return f"{told}; the best entry of a rung moves it by {by}"

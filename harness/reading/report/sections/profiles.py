@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.reading import numbers
 from harness.reading.along import nullable
-from harness.reading.blocks import Blocks, Competitor, blocks_of, over
+from harness.reading.blocks import SHARED, Blocks, Competitor, blocks_of, over
 from harness.reading.matched import Floats
 from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
@@ -29,12 +29,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the
     best draw where rows are not known. mean_low, mean_high: its 95 % interval over runs, null for one run. share:
     [levels], the share of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
+    Interval and band are null where settings share their searches.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
 
     budget: Budget
     titles: list[str]
+    shared_searches: bool
     label: str
     role: Literal["entry", "reference"]
     mean: float
@@ -56,18 +58,21 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
     """The profile of each competitor; nothing where a setting has no scale from random sampling to a best score."""
     if not all(_has_scale(s) for s in blocks.settings):
         return
+    shared = blocks.shared
     for c in blocks.competitors:
         scores = _normalised(blocks, c)
         mean = float(np.mean([s.mean() for s in scores]))
         found = performance_profile(scores, LEVELS, rng=blocks.rng(f"profile of {c.name}"))
+        low, high = (np.full_like(LEVELS, np.nan),) * 2 if shared else (found.low, found.high)
         yield Profile(
             budget=blocks.budget,
             titles=blocks.titles,
+            shared_searches=shared,
             label=c.name,
             role="reference" if c.is_reference else "entry",
-            **banded("mean", mean, *(mean_over_tasks_interval(scores) or (None, None))),
+            **banded("mean", mean, *((not shared and mean_over_tasks_interval(scores)) or (None, None))),
             tau=LEVELS.tolist(),
-            **banded("share", *map(nullable, (found.share, found.low, found.high))),
+            **banded("share", *map(nullable, (found.share, low, high))),
         )
 
 
@@ -119,6 +124,7 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
             *(Column(f"> {LEVELS[k]:g}", dropped=1) for k in _SHOWN),
         ),
         tuple(rows),
+        notes=(SHARED,) * first.shared_searches,
         legend="0 is random sampling's mean, 1 the best row, or its best draw where rows are not known; then the share "
         "of runs above each level, the mean over settings",
     )

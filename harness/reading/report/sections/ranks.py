@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from harness.reading import numbers
-from harness.reading.blocks import Blocks, blocks_of, over
+from harness.reading.blocks import SHARED, Blocks, blocks_of, over
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.search.budget import Budget
@@ -31,12 +31,13 @@ class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
 class Ranks(msgspec.Struct, frozen=True, kw_only=True):
     """The strict entries and the reference over the settings of one budget, best first.
 
-    friedman_statistic, friedman_p: of the test that all rank alike; null below 5 settings. left_out: entries that some
-    settings lack.
+    friedman_statistic, friedman_p: of the test that all rank alike; null below 5 settings, and where settings share
+    their searches. left_out: entries that some settings lack.
     """
 
     budget: Budget
     titles: list[str]
+    shared_searches: bool
     friedman_statistic: float | None
     friedman_p: float | None
     left_out: list[str]
@@ -52,10 +53,12 @@ def ranks_of(source: Source) -> list[Ranks]:
 def ranks_over(blocks: Blocks) -> Ranks:
     """The ranks of two or more competitors on one or more settings."""
     ranks = task_ranks([c.scores for c in blocks.competitors])
-    means, overall = ranks.mean(axis=0), friedman(ranks)
-    intervals = rank_intervals(ranks, rng=blocks.rng("ranks"))
+    shared, means = blocks.shared, ranks.mean(axis=0)
+    overall = None if shared else friedman(ranks)
+    intervals = None if shared else rank_intervals(ranks, rng=blocks.rng("ranks"))
+    groups = [list(range(len(means)))] if shared else tie_groups(ranks)
     letters = [""] * len(blocks.competitors)
-    for letter, group in zip("abcdefghijklmnopqrstuvwxyz", tie_groups(ranks), strict=False):
+    for letter, group in zip("abcdefghijklmnopqrstuvwxyz", groups, strict=False):
         for place in group:
             letters[place] += letter
     entries = [
@@ -73,6 +76,7 @@ def ranks_over(blocks: Blocks) -> Ranks:
     return Ranks(
         budget=blocks.budget,
         titles=blocks.titles,
+        shared_searches=shared,
         friedman_statistic=overall.statistic if overall else None,
         friedman_p=overall.p if overall else None,
         left_out=list(blocks.missing),
@@ -98,7 +102,9 @@ def _table(ranks: Ranks) -> Table:
         for e in ranks.entries
     )
     test = f"Friedman's test that all rank alike: p {numbers.p_value(ranks.friedman_p)}"
-    if len(ranks.titles) < FEWEST_TASKS:
+    if ranks.shared_searches:
+        test = SHARED
+    elif len(ranks.titles) < FEWEST_TASKS:
         test = f"fewer than {FEWEST_TASKS} settings: no interval, no test"
     return Table(
         f"average ranks {over(ranks.titles, ranks.budget)}",
