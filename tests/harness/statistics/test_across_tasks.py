@@ -137,7 +137,7 @@ class TestProbabilityOfImprovement:
     @given(st.lists(st.integers(0, 5), min_size=2, max_size=6), st.lists(st.integers(0, 5), min_size=2, max_size=6))
     def test_is_its_definition(self, ours: list[int], theirs: list[int]) -> None:
         pairs = [1.0 if x > y else 0.5 if x == y else 0.0 for x in ours for y in theirs]
-        found = probability_of_improvement([ours, [1.0, 1.0]], [theirs, [0.0, 0.0]], rng=rng())
+        found = probability_of_improvement([ours, [1.0, 1.0]], [theirs, [0.0, 0.0]])
         assert found.probability == pytest.approx((np.mean(pairs) + 1) / 2)
 
     def test_interval_covers(self) -> None:
@@ -146,17 +146,34 @@ class TestProbabilityOfImprovement:
         draw, held = rng(), 0
         for _ in range(200):
             ours, theirs = [draw.normal(0.5, 1, 20), draw.normal(size=20)], [draw.normal(size=20), draw.normal(size=20)]
-            found = probability_of_improvement(ours, theirs, rng=draw)
+            found = probability_of_improvement(ours, theirs)
             assert found.interval is not None
             held += found.interval.low <= truth <= found.interval.high
         assert 0.9 < held / 200 < 0.985
 
+    def test_interval_is_delongs_on_the_logit(self) -> None:
+        """One task: the standard error of the area under the curve by its definition, Brunner and Munzel's freedom."""
+        x, y = np.array([3.0, 5.0, 6.0, 9.0]), np.array([1.0, 2.0, 4.0, 5.0, 7.0])
+        found = probability_of_improvement([x], [y])
+        a = [np.mean([(v > w) + 0.5 * (v == w) for w in y]) for v in x]
+        b = [np.mean([(v > w) + 0.5 * (v == w) for v in x]) for w in y]
+        va, vb = np.var(a, ddof=1) / 4, np.var(b, ddof=1) / 5
+        df = (va + vb) ** 2 / (va**2 / 3 + vb**2 / 4)
+        p = found.probability
+        odds = scipy.stats.t.ppf(0.975, df) * np.sqrt(va + vb) / (p * (1 - p))
+        assert found.interval is not None
+        for end, sign in zip(found.interval, (-1, 1), strict=True):
+            assert np.log(end / (1 - end)) == pytest.approx(np.log(p / (1 - p)) + sign * odds)
+
     def test_one_run_has_no_interval(self) -> None:
-        assert probability_of_improvement([[1.0]], [[0.0, 2.0]], rng=rng()).interval is None
+        assert probability_of_improvement([[1.0]], [[0.0, 2.0]]).interval is None
+
+    def test_sides_that_are_apart_have_no_interval(self) -> None:
+        assert probability_of_improvement([[5.0, 6.0]] * 3, [[1.0, 2.0]] * 3) == (1.0, None)
 
     def test_refusals(self) -> None:
         with pytest.raises(ValueError, match="1 tasks against 2"):
-            probability_of_improvement([[1.0]], [[1.0], [2.0]], rng=rng())
+            probability_of_improvement([[1.0]], [[1.0], [2.0]])
 
 
 class TestNormalisedScores:
@@ -168,14 +185,22 @@ class TestNormalisedScores:
             normalised([1.0], sampling_mean=2.0, best=2.0)
 
     def test_profile_is_its_definition(self) -> None:
-        found = performance_profile([[0.1, 0.5, 0.9], [0.2, 0.2, 0.8, 1.0]], [0.0, 0.2, 0.8, 1.0], rng=rng())
+        found = performance_profile([[0.1, 0.5, 0.9], [0.2, 0.2, 0.8, 1.0]], [0.0, 0.2, 0.8, 1.0])
         # Task 1: 1, 2/3, 1/3, 0; task 2: 1, 2/4, 1/4, 0. Strictly above, as rliable has it.
         assert found.share == pytest.approx([1.0, 7 / 12, 7 / 24, 0.0])
         assert (found.low <= found.share).all()
         assert (found.share <= found.high).all()
 
+    @pytest.mark.parametrize("tasks", [1, 3])
+    def test_a_band_is_wilsons_of_all_runs_where_tasks_have_equally_many(self, tasks: int) -> None:
+        runs = np.arange(8) / 8
+        found = performance_profile([runs] * tasks, [-1.0, 0.1, 0.5, 0.9])
+        for share, low, high in zip(found.share, found.low, found.high, strict=True):
+            wilson = scipy.stats.binomtest(round(share * 8 * tasks), 8 * tasks).proportion_ci(0.95, method="wilson")
+            assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
+
     def test_a_profile_of_one_run_has_no_band(self) -> None:
-        assert np.isnan(performance_profile([[0.5], [0.1, 0.2]], [0.3], rng=rng()).low).all()
+        assert np.isnan(performance_profile([[0.5], [0.1, 0.2]], [0.3]).low).all()
 
     def test_the_interval_of_a_mean_over_two_tasks_is_half_of_welchs(self) -> None:
         # The sum of two means has the variance and the degrees of freedom of their difference.

@@ -44,7 +44,7 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
     shared = blocks.shared
     for c in blocks.competitors:
         if not c.is_reference:
-            found = probability_of_improvement(c.scores, reference.scores, rng=blocks.rng(f"improvement of {c.name}"))
+            found = probability_of_improvement(c.scores, reference.scores)
             yield Improvement(
                 budget=blocks.budget,
                 titles=blocks.titles,
@@ -75,5 +75,5 @@ def _table(budget: Budget, found: Sequence[Improvement]) -> Table:
         tuple(rows),
         notes=(SHARED,) * found[0].shared_searches,
         legend="that a run of the entry ends better than a run of the reference, equal ones half, the mean over "
-        "settings; 95 % bootstrap of the runs within their setting; .5 is no difference",
+        "settings; with its 95 % interval over runs; .5 is no difference",
     )

@@ -62,7 +62,7 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
     for c in blocks.competitors:
         scores = _normalised(blocks, c)
         mean = float(np.mean([s.mean() for s in scores]))
-        found = performance_profile(scores, LEVELS, rng=blocks.rng(f"profile of {c.name}"))
+        found = performance_profile(scores, LEVELS)
         low, high = (np.full_like(LEVELS, np.nan),) * 2 if shared else (found.low, found.high)
         yield Profile(
             budget=blocks.budget,
