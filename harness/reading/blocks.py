@@ -54,7 +54,7 @@ class Blocks:
         return stream(self.seed, purpose, *self.titles)
 
 
-SHARED = "settings share their searches: no interval, no test"
+SHARED = "settings share their searches, whose luck counts several times: no interval, no test"
 
 
 def over(titles: Sequence[str], budget: Budget) -> str:

@@ -14,6 +14,7 @@ from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import write_report
 from harness.reading.report.sections.improvement import improvements_of
 from harness.reading.report.sections.profiles import profiles_of
+from harness.reading.report.sections.ranks import SECTION as RANKS
 from harness.reading.report.sections.ranks import ranks_of
 from harness.records.runs import Run
 from harness.search.budget import Budget
@@ -76,6 +77,8 @@ def test_settings_that_share_their_searches_have_no_interval_and_no_test() -> No
     assert improvement.probability == pytest.approx(5 / 6)
     for profile in profiles_of(found):
         assert (profile.mean_low, set(profile.share_low), set(profile.share_high)) == (None, {None}, {None})
+    (table,) = RANKS.tables(found)
+    assert table.notes == ("settings share their searches, whose luck counts several times: no interval, no test",)
 
 
 def test_budgets_are_never_ranked_together() -> None:

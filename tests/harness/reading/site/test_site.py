@@ -240,6 +240,21 @@ def test_a_later_study_changes_no_earlier_verdict_and_joins_the_ranks(tmp_path: 
     assert {s.name for s in widest.standings} == {"alpha · first", "alpha · second", "beta", "guest", MATCHED}
 
 
+def test_a_ranking_over_settings_that_share_their_searches_has_no_interval_and_no_test(
+    tmp_path: Path, registry: Registry
+) -> None:
+    runs = [
+        r for task in TASKS
+        for r in (*entry("alpha", [79.0, 81.0, 80.0], task=task, search_task=TASKS[0]),
+                  *reference([70.0, 80.0, 72.0], task=task, search_task=TASKS[0]))
+    ]  # fmt: skip
+    index = site_of(tmp_path, registry, runs)["index.html"]
+    assert "Settings share their searches, whose luck counts several times: no interval and no test" in index.text
+    assert "Friedman's test that all rank alike" not in index.text
+    alpha = next(row for row in index.rows["ranking-1"] if row[0].split()[:1] == ["alpha"])
+    assert [alpha[k] for k in (1, 2, 3, 5, 7)] == ["1.00", "-", "a", "-", "-"]
+
+
 def test_entries_of_one_label_under_two_budgets_are_not_told_apart_by_their_studies(
     tmp_path: Path, registry: Registry
 ) -> None:
