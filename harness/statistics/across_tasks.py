@@ -62,12 +62,13 @@ def task_ranks(scores: Sequence[Sequence[ArrayLike]]) -> NDArray[np.float64]:
     return ranks
 
 
-def rank_intervals(ranks: NDArray[np.float64], *, rng: np.random.Generator) -> list[Interval] | None:
+def rank_intervals(ranks: NDArray[np.float64], *, rng: np.random.Generator) -> list[Interval | None] | None:
     """Interval of each entry's expected rank on a task like these, by a bootstrap whose blocks are the tasks.
 
     2,000 resamples of the tasks, all entries together, with expanded percentiles (Hesterberg 2015, section 4): those of
     `t(tasks - 1) * sqrt(tasks / (tasks - 1))` in place of the normal quantile, since a plain percentile interval of few
-    blocks is too narrow. `ranks`: [tasks, entries]. None below 5 tasks.
+    blocks is too narrow. `ranks`: [tasks, entries]. None below 5 tasks; an entry of one rank on all tasks has none: it
+    need not keep that rank on every other task.
     """
     tasks = len(ranks)
     if tasks < FEWEST_TASKS:
@@ -77,7 +78,7 @@ def rank_intervals(ranks: NDArray[np.float64], *, rng: np.random.Generator) -> l
     tail = float(ndtr(-float(student_t(tasks - 1)) * math.sqrt(tasks / (tasks - 1))))
     drawn = ranks[rng.integers(tasks, size=(RESAMPLES, tasks))].mean(axis=1)
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    return [Interval(float(a), float(b)) if a < b else None for a, b in zip(low, high, strict=True)]
 
 
 def friedman(ranks: NDArray[np.float64]) -> Friedman | None:
@@ -181,16 +182,14 @@ def mean_over_tasks_interval(tasks: Sequence[ArrayLike]) -> Interval | None:
     """Interval of the mean over tasks of each task's mean: the tasks are these, the runs are random.
 
     Student's, with the degrees of freedom of Welch and Satterthwaite (Satterthwaite 1946) for the variance
-    `sum(var_t / n_t) / tasks^2`. `tasks[task]`: [n] scores. None where a task has one run; without width where no task
-    has a spread.
+    `sum(var_t / n_t) / tasks^2`. `tasks[task]`: [n] scores. None where a task has one run, and where no task has a
+    spread.
     """
     runs = [finite_vector(scores, "scores") for scores in tasks]
-    if not runs or min(scores.size for scores in runs) < 2:
+    if not runs or min(scores.size for scores in runs) < 2 or all(np.ptp(scores) == 0 for scores in runs):
         return None
     parts = np.array([scores.var(ddof=1) / scores.size for scores in runs])
     middle, whole = float(np.mean([scores.mean() for scores in runs])), float(parts.sum())
-    if whole == 0:
-        return Interval(middle, middle)
     freedom = whole**2 / float((parts**2 / [scores.size - 1 for scores in runs]).sum())
     half = float(student_t(freedom)) * math.sqrt(whole) / len(runs)
     return Interval(middle - half, middle + half)

@@ -80,8 +80,13 @@ class TestRanks:
         for study in scores[: 500 * 8].reshape(500, 8, 4):
             intervals = rank_intervals(ranks_of(study), rng=draw)
             assert intervals is not None
-            held.append([low <= rank <= high for (low, high), rank in zip(intervals, truth, strict=True)])
+            held += [i.low <= rank <= i.high for i, rank in zip(intervals, truth, strict=True) if i is not None]
         assert 0.92 < np.mean(held) < 0.985
+
+    def test_one_rank_on_all_tasks_has_no_interval(self) -> None:
+        intervals = rank_intervals(np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]] * 3), rng=rng())
+        assert intervals is not None
+        assert [interval is None for interval in intervals] == [True, False, False]
 
     def test_too_few_tasks(self) -> None:
         assert rank_intervals(np.ones((4, 2)), rng=rng()) is None
@@ -214,4 +219,7 @@ class TestNormalisedScores:
 
     def test_the_interval_of_a_mean_over_tasks_takes_two_runs_of_each(self) -> None:
         assert mean_over_tasks_interval([[0.1, 0.2], [0.3]]) is None
-        assert mean_over_tasks_interval([[0.25, 0.25], [0.75, 0.75]]) == (0.5, 0.5)
+
+    def test_a_mean_over_tasks_without_spread_has_no_interval(self) -> None:
+        assert mean_over_tasks_interval([[0.1] * 3, [0.7] * 3]) is None  # whose variance is 2e-34
+        assert mean_over_tasks_interval([[0.1] * 3, [0.7, 0.8, 0.7]]) is not None

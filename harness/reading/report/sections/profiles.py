@@ -27,9 +27,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
     mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the
-    best draw where rows are not known. mean_low, mean_high: its 95 % interval over runs, null for one run. share:
-    [levels], the share of runs whose normalised score is above ``tau``, with a pointwise 95 % band, null for one run.
-    Interval and band are null where settings share their searches.
+    best draw where rows are not known. mean_low, mean_high: its 95 % interval over runs, null for one run and where no
+    setting's runs spread. share: [levels], the share of runs whose normalised score is above ``tau``, with a pointwise
+    95 % band, null for one run. Interval and band are null where settings share their searches.
     """
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")

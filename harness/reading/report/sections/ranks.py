@@ -16,7 +16,8 @@ from harness.statistics.across_tasks import FEWEST_TASKS, friedman, rank_interva
 
 class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
     """mean_rank: the mean over settings of the rank of the mean final score, 1 the best; the interval is that of the
-    expected rank in a setting like these. groups: letters; entries that share a letter are not told apart.
+    expected rank in a setting like these, null where the entry has one rank on all. groups: letters; entries that share
+    a letter are not told apart.
     """
 
     label: str
@@ -55,7 +56,7 @@ def ranks_over(blocks: Blocks) -> Ranks:
     ranks = task_ranks([c.scores for c in blocks.competitors])
     shared, means = blocks.shared, ranks.mean(axis=0)
     overall = None if shared else friedman(ranks)
-    intervals = None if shared else rank_intervals(ranks, rng=blocks.rng("ranks"))
+    intervals = (None if shared else rank_intervals(ranks, rng=blocks.rng("ranks"))) or [None] * len(means)
     groups = [list(range(len(means)))] if shared else tie_groups(ranks)
     letters = [""] * len(blocks.competitors)
     for letter, group in zip("abcdefghijklmnopqrstuvwxyz", groups, strict=False):
@@ -66,12 +67,12 @@ def ranks_over(blocks: Blocks) -> Ranks:
             label=c.name,
             role="reference" if c.is_reference else "entry",
             mean_rank=float(means[k]),
-            rank_low=intervals[k].low if intervals else None,
-            rank_high=intervals[k].high if intervals else None,
+            rank_low=interval.low if interval else None,
+            rank_high=interval.high if interval else None,
             groups=letters[k],
             ranks=ranks[:, k].tolist(),
         )
-        for k, c in enumerate(blocks.competitors)
+        for k, (c, interval) in enumerate(zip(blocks.competitors, intervals, strict=True))
     ]
     return Ranks(
         budget=blocks.budget,
