@@ -368,6 +368,16 @@ def nemenyi(settings: list[Setting]) -> dict[tuple[str, str], float]:
     }
 
 
+def interval_of_improvement(wins: list[np.ndarray[Any, Any]]) -> tuple[float, float]:
+    """DeLong's variance of the mean over tasks, on the logit. wins: [ours, theirs] of each task, 1, 1/2 or 0."""
+    p = float(np.mean([w.mean() for w in wins]))
+    terms = [(np.var(w.mean(axis=axis), ddof=1) / n, n - 1) for w in wins for axis, n in ((1, len(w)), (0, len(w.T)))]
+    variance = sum(v for v, _ in terms)
+    half = stats.t.ppf(0.975, variance**2 / sum(v**2 / df for v, df in terms)) * np.sqrt(variance) / len(wins)
+    low, high = (math.log(p / (1 - p)) + sign * half / (p * (1 - p)) for sign in (-1, 1))
+    return 1 / (1 + math.exp(-low)), 1 / (1 + math.exp(-high))
+
+
 def normalised(entry: Entry) -> np.ndarray[Any, Any]:
     s, sign = entry.setting.sampling, entry.setting.sign
     found: np.ndarray[Any, Any] = (entry.at_worst(entry.scores) - sign * s["mean"]) / (sign * (s["best"] - s["mean"]))

@@ -123,17 +123,13 @@ def test_probability_of_improvement_and_normalised_scores(folder: Path, toy: Reg
     settings = recomputed.settings_of(folder)
     of = recomputed.everywhere(settings)
     assert {i["label"] for i in said["improvement"]} == set(ENTRIES)
-    rng = np.random.default_rng(1)
     for told_of in said["improvement"]:
         sides = [[e.at_worst(e.scores) for e in of[name]] for name in (told_of["label"], told_of["against"])]
         assert told_of["against"] == "matched-random-search"
         wins = [(x[:, None] > y) + 0.5 * (x[:, None] == y) for x, y in zip(*sides, strict=True)]
         assert told_of["probability"] == pytest.approx(np.mean([w.mean() for w in wins]), abs=1e-9)
-        drawn = [
-            np.mean([w[np.ix_(*(rng.integers(k, size=k) for k in w.shape))].mean() for w in wins]) for _ in range(1000)
-        ]
-        ends = np.quantile(drawn, [0.025, 0.975])
-        assert [told_of["probability_low"], told_of["probability_high"]] == pytest.approx(ends, abs=0.04)
+        ends = recomputed.interval_of_improvement(wins)
+        assert [told_of["probability_low"], told_of["probability_high"]] == pytest.approx(ends, abs=1e-9)
     assert {p["label"] for p in said["profiles"]} == set(of)
     for profile in said["profiles"]:
         scores = [recomputed.normalised(e) for e in of[profile["label"]]]
@@ -142,9 +138,10 @@ def test_probability_of_improvement_and_normalised_scores(folder: Path, toy: Reg
         shares = [[np.mean(s > tau) for tau in profile["tau"]] for s in scores]
         assert profile["share"] == pytest.approx(np.mean(shares, axis=0), abs=1e-9)
         at = profile["tau"].index(0.8)
-        drawn = [np.mean([np.mean(rng.choice(s, s.size) > 0.8) for s in scores]) for _ in range(1000)]
-        ends = np.quantile(drawn, [0.025, 0.975])
-        assert [profile["share_low"][at], profile["share_high"][at]] == pytest.approx(ends, abs=1 / 16)  # one run
+        (n,) = {s.size for s in scores}
+        above = sum(int(np.sum(s > 0.8)) for s in scores)
+        ends = stats.binomtest(above, n * len(scores)).proportion_ci(method="wilson")
+        assert (profile["share_low"][at], profile["share_high"][at]) == pytest.approx((ends.low, ends.high), abs=1e-9)
 
 
 def test_curves_at_given_costs(folder: Path, toy: Registry) -> None:
