@@ -199,17 +199,17 @@ def performance_profile(tasks: Sequence[ArrayLike], tau: ArrayLike) -> Profile:
     """Share of runs whose normalised score is above each tau (Agarwal et al. 2021, section 4.2: run scores).
 
     The mean over tasks of the share of the task's runs. `tasks[task]`: [n] normalised scores; `tau`: [points].
-    Bands: pointwise 95 % intervals of Wilson (JASA 1927) for a share of `tasks^2 / sum(1 / n)` runs, which is all runs
-    where tasks have equally many. Where tasks differ in their share they are too wide, never too narrow: the mean over
-    tasks spreads less than a share of one task. NaN where a task has one run. Raises ValueError without tasks.
+    Bands: pointwise 95 % intervals of Wilson (JASA 1927) for a share of `tasks * min(n)` runs, which is all runs where
+    tasks have equally many. Where tasks differ, in their share or in their runs, they are too wide: the mean over tasks
+    spreads at most as much as such a share. NaN where a task has one run. Raises ValueError without tasks.
     """
     if not tasks:
         raise ValueError("a profile of no task")
     at = finite_vector(tau, "tau")
     runs = [finite_vector(scores, "scores") for scores in tasks]
     share = np.mean([(scores[:, None] > at).mean(axis=0) for scores in runs], axis=0)
-    if min(scores.size for scores in runs) < 2:
+    if (fewest := min(scores.size for scores in runs)) < 2:
         return Profile(at, share, np.full(at.shape, np.nan), np.full(at.shape, np.nan))
-    z2 = float(student_t(np.inf)) ** 2 / (len(runs) ** 2 / sum(1 / scores.size for scores in runs))
+    z2 = float(student_t(np.inf)) ** 2 / (len(runs) * fewest)
     middle, half = share + z2 / 2, np.sqrt(z2 * (share * (1 - share) + z2 / 4))
     return Profile(at, share, (middle - half) / (1 + z2), (middle + half) / (1 + z2))

@@ -204,6 +204,14 @@ class TestNormalisedScores:
             wilson = scipy.stats.binomtest(round(share * 8 * tasks), 8 * tasks).proportion_ci(0.95, method="wilson")
             assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
 
+    def test_a_band_covers_where_the_task_that_spreads_has_fewer_runs(self) -> None:
+        """Of 8 runs a share of .7 is above, of 200 runs all: every profile there can be, by how likely it is."""
+        held = 0.0
+        for above in range(9):
+            found = performance_profile([np.arange(8) < above, np.ones(200)], [0.5])
+            held += scipy.stats.binom.pmf(above, 8, 0.7) * (found.low[0] <= 0.85 <= found.high[0])
+        assert held > 0.95
+
     def test_a_profile_of_one_run_has_no_band(self) -> None:
         assert np.isnan(performance_profile([[0.5], [0.1, 0.2]], [0.3]).low).all()
 
