@@ -38,7 +38,7 @@ def test_the_quickstart_is_run_and_reported_within_two_minutes(benchmark: Any, t
     assert (found.returncode, "Traceback" in found.stderr) == (0, False), found.stderr
     assert all(task["name"] in found.stdout for task in study["tasks"])
     assert all(strategy["name"] in found.stdout for strategy in study["strategies"])
-    assert "complete" in found.stdout.split("\nholds ")[1]
+    assert "complete" in found.stdout.split("\nholds: ")[1]
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     benchmark.extra_info["cpu_seconds"] = busy
     # CPU time of all processes: twice the wall time of two cores on which nothing else runs, or less.
