@@ -48,6 +48,18 @@ def test_an_ri_is_found_against_random_sampling_with_the_spread_of_random_search
     assert np.mean(DRAWS) == 50
 
 
+def test_the_difference_is_to_the_best_law_and_every_law_is_to_be_beaten() -> None:
+    """As the verdict has it: the reference by another law, one standard deviation better, is the one that counts."""
+    other = entry("matched-random-search by classes", [score + 2 for score in RUNS], role="reference")
+    runs = [*entry("alpha", [80.0 + s for s in range(8)]), *reference(RUNS), *other]
+    (both,) = power_of(Source(study(runs), Choice(detect=(4.0,))))
+    (one,) = power_of(source(detect=(4.0,)))
+    assert both.vs_search is not None
+    assert one.vs_search is not None
+    assert both.vs_search == pytest.approx(one.vs_search, rel=0.4), "2 above the better one takes what 2 above one does"
+    assert both.spread == pytest.approx(one.spread)
+
+
 def test_without_a_spread_there_is_nothing_to_say() -> None:
     flat = study([*entry("alpha", [80.0] * 8), *reference([70.0] * 8)])
     assert power_of(Source(flat)) == []

@@ -50,7 +50,8 @@ def power_of(source: Source) -> list[Power]:
     found: list[Power] = []
     for setting, _ in source.shown():
         samples = SettingSamples(setting)
-        of_laws = [r for r in setting.references if r.entry.mode == STRICT]
+        own = next((e.entry for e in setting.entries if e.entry.mode == STRICT), None)
+        of_laws = setting.references_of(own) if own else []
         known = [[r.score for r in reference.runs if r.score is not None] for reference in of_laws]
         if samples.score is None or samples.sampling is None or min(map(len, known), default=0) < FEWEST_RUNS:
             continue
