@@ -58,6 +58,10 @@ def test_the_difference_is_to_the_best_law_and_every_law_is_to_be_beaten() -> No
     assert one.vs_search is not None
     assert both.vs_search == pytest.approx(one.vs_search, rel=0.4), "2 above the better one takes what 2 above one does"
     assert both.spread == pytest.approx(one.spread)
+    wide = entry("matched-random-search by classes", [3 * score - 138 for score in RUNS], role="reference")
+    (wider,) = power_of(Source(study([*runs[:-30], *wide]), Choice(detect=(4.0,))))
+    assert wider.spread == pytest.approx(3 * one.spread), "the better law's, not the first one's"
+    assert wider.vs_search is None or wider.vs_search > 2 * one.vs_search
 
 
 def test_without_a_spread_there_is_nothing_to_say() -> None:
