@@ -77,7 +77,8 @@ class StudyRuns:
     """One study. planned, missing: how many runs it has, and how many of them are not in the folder.
 
     declared: the ablations that each strategy declares. problems: lines that cannot be used, and what was left out,
-    each a sentence. given_up: study seeds of replaced plans that none of the shown plans has. trainings: final ones of
+    each a sentence. given_up: study seeds of replaced plans that none of the shown plans has. seeds_before: other
+    numbers of search seeds, of replaced plans that share a search with the shown ones. trainings: final ones of
     the folder.
     """
 
@@ -88,6 +89,7 @@ class StudyRuns:
     planned: int = 0
     missing: int = 0
     given_up: tuple[int, ...] = ()
+    seeds_before: tuple[int, ...] = ()
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     trainings: tuple[TrainingSpec, ...] = ()
@@ -155,9 +157,11 @@ def study_of(folder: Folder) -> StudyRuns:
     pairs = {pair for _, entries in groups for _, ids in entries for pair in ids}
     if not any(s.everyone for s in settings):
         raise RecordError(f"{folder.path} holds no finished run of the study; run it first (nas-harness run)")
-    left = len(folder.searches) - len({search for search, _ in pairs} & set(folder.searches))
+    searches = {search for search, _ in pairs}
+    left = len(folder.searches) - len(searches & set(folder.searches))
     if left:
         told.append(f"{counted(left, 'record does', 'records do')} not belong to the study as it last ran; left out")
+    related = [p for p in folder.plans if any(not searches.isdisjoint(cell.searches) for cell in p.cells)]
     return StudyRuns(
         study=" and ".join(dict.fromkeys(plan.study for plan in plans)),
         folder=folder.path,
@@ -166,6 +170,7 @@ def study_of(folder: Folder) -> StudyRuns:
         planned=len(pairs),
         missing=sum(not _whole(search, outcome, folder) for search, outcome in pairs),
         given_up=tuple(sorted({plan.seed for plan in folder.plans} - {plan.seed for plan in plans})),
+        seeds_before=tuple(sorted({plan.seeds for plan in related} - {plan.seeds for plan in plans})),
         declared={name: tuple(found) for plan in plans for name, found in plan.declared.items()},
         problems=told,
         trainings=tuple(training.spec for training in folder.trainings.values()),

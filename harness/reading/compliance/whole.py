@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from harness.errors import counted
 from harness.reading.compliance.finding import Finding, Ruling
 from harness.reading.study import StudyRuns
+from harness.running.study import FEWEST_SEEDS
 
 
 def _several_data_sets(study: StudyRuns) -> Ruling:
@@ -34,10 +35,22 @@ def _one_study_seed(study: StudyRuns) -> Ruling:
     return True, "every study seed that was planned here is shown"
 
 
+def _seeds_fixed(study: StudyRuns) -> Ruling:
+    looked_at = [n for n in study.seeds_before if n >= FEWEST_SEEDS]
+    if looked_at:
+        before = " and ".join(map(str, looked_at))
+        return False, (
+            f"the folder's plans also had {before} seeds, and {study.seeds} are shown: who sees results before the "
+            "number is fixed finds more differences by chance than the tests say"
+        )
+    return True, "the number of seeds was fixed before there were results to report"
+
+
 STUDY_RULES: dict[str, Callable[[StudyRuns], Ruling]] = {
     "several-data-sets": _several_data_sets,
     "complete": _complete,
     "one-study-seed": _one_study_seed,
+    "seeds-fixed": _seeds_fixed,
 }
 
 

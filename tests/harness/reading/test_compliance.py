@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from written_records import (
@@ -335,6 +336,28 @@ def test_study_seeds_that_were_tried_and_given_up_are_told(tmp_path: Path) -> No
     found = check_compliance(read_study(folder))
     assert {f.rule for f in found if f.ok is False} == {"one-study-seed"}
     assert "study seed 5" in why(found, "one-study-seed")
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "broken"), [(8, 16, True), (20, 16, True), (7, 16, False), (16, 16, False)]
+)
+def test_another_number_of_seeds_after_a_look_is_told(tmp_path: Path, before: int, shown: int, broken: bool) -> None:
+    """From 8 seeds up a study complies, so that results may decide whether it ends there."""
+    samplings = [sampling(), sampling("toy/b")]
+    first = msgspec.structs.replace(plan_of(sound(), samplings), seeds=before, study="first")
+    second = msgspec.structs.replace(plan_of(sound(), samplings, replaces=[first.id]), seeds=shown)
+    found = check_compliance(read_study(write_study(tmp_path, sound(), plans=[first, second])))
+    assert {f.rule for f in found if f.ok is False} == ({"seeds-fixed"} if broken else set())
+    if broken:
+        assert f"also had {before} seeds, and {shown} are shown" in why(found, "seeds-fixed")
+
+
+def test_seeds_of_a_plan_that_shares_no_search_are_of_another_study(tmp_path: Path) -> None:
+    other = entry("alpha", [80.0 + seed / 8 for seed in range(20)], task="toy/c")
+    first = plan_of(other, [sampling("toy/c")])
+    second = plan_of(sound(), [sampling(), sampling("toy/b")], replaces=[first.id])
+    found = check_compliance(read_study(write_study(tmp_path, [*other, *sound()], plans=[first, second])))
+    assert verdicts(found, "seeds-fixed") == {"study": True}
 
 
 # -- tampering ------------------------------------------------------------------------------------------------------
