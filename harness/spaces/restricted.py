@@ -79,10 +79,10 @@ class FewerOptions(_Within):
     @cached_property
     def scripts(self) -> Mapping[str, Script]:
         """``default`` alone: one decision a choice, options that are gone masked."""
-        left = [np.isin(np.arange(k), kept) for k, kept in zip(self.radices, self._kept, strict=True)]
+        gone = [~np.isin(np.arange(k), kept) for k, kept in zip(self.radices, self._kept, strict=True)]
 
         def dead(prefixes: np.ndarray, step: int) -> np.ndarray:
-            return np.tile(left[step], (len(prefixes), 1))
+            return np.tile(gone[step], (len(prefixes), 1))
 
         return {
             "default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.parent.partial_graphs, dead=dead)
