@@ -44,7 +44,7 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
         self.starts, self.candidates, self._good = starts, candidates, good
         self._rng = np.random.default_rng(seed)
         self._scores: list[float] = []
-        self._params: list[dict[str, Any]] = []
+        self._options: dict[str, npt.NDArray[np.int64]] = {}
         self._is_good: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -59,10 +59,9 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         width = len(cast(CategoricalDistribution, param_distribution).choices)
-        self._hear(study)
         if len(self._scores) < self.starts:
             return int(self._rng.integers(width))
-        good, options = self._is_good, np.array([p[param_name] for p in self._params], dtype=np.int64)
+        good, options = self._is_good, self._options[param_name]
         of_good, of_bad = density(options[good], width), density(options[~good], width)
         improvement = expected_improvement(of_good, of_bad, float(good.mean()))
         drawn = self._rng.multinomial(self.candidates, of_good)
@@ -71,14 +70,17 @@ class ExpectedImprovement(optuna.samplers.BaseSampler):
             return int(best[0])
         return int(self._rng.choice(best, p=drawn[best] / drawn[best].sum()))  # which is drawn first
 
-    def _hear(self, study: optuna.Study) -> None:
-        """The trials finished since the last proposal; they finish one after the other."""
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Hear of the trials finished since the last proposal; they finish one after the other."""
         told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(told) > len(self._scores):
-            new = told[len(self._scores) :]
-            self._scores += [t.values[0] for t in new]
-            self._params += [t.params for t in new]
-            self._is_good = split(self._scores, self._good(len(told)))
+        new = told[len(self._scores) :]
+        if not new:
+            return
+        self._scores += [t.values[0] for t in new]
+        for name in new[0].params:
+            heard = self._options.get(name, np.zeros(0, dtype=np.int64))
+            self._options[name] = np.append(heard, [t.params[name] for t in new])
+        self._is_good = split(self._scores, self._good(len(told)))
 
 
 def tpe_starts() -> int:

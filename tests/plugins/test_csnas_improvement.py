@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,3 +116,17 @@ def test_the_starts_are_uniform_whatever_was_told() -> None:
     drawn = proposals(sampler, thetas, scores, 200)
     shares = np.bincount(np.ravel(drawn), minlength=WIDTH) / (200 * CHOICES)
     np.testing.assert_allclose(shares, 1 / WIDTH, atol=0.05)
+
+
+def test_the_history_is_read_once_a_proposal_not_once_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With dozens of variables and thousands of trials, reading it for each variable is most of a search."""
+    read: list[int] = []
+    of_study = optuna.Study.get_trials
+
+    def counted(study: optuna.Study, *args: Any, **options: Any) -> Any:
+        read.append(1)
+        return of_study(study, *args, **options)
+
+    monkeypatch.setattr(optuna.Study, "get_trials", counted)
+    sampler = ExpectedImprovement(starts=20, candidates=24, good=gamma("linear", 0.2), seed=0)
+    assert len(proposals(sampler, *history(60, 0), n=5)) == len(read) == 5
