@@ -25,7 +25,10 @@ class LocalSearchParams(Params):
     ] = 10
     full_neighbourhood: Annotated[
         bool,
-        msgspec.Meta(description="query all neighbours and move to the best, not to the first that is better"),
+        msgspec.Meta(
+            description="query all neighbours and move to the best (the paper's Algorithm 1), not to the first that is "
+            "better"
+        ),
     ] = False
 
     @classmethod
@@ -36,7 +39,8 @@ class LocalSearchParams(Params):
 class LocalSearch(Strategy[LocalSearchParams]):
     """Move to the first better neighbour, restart at a local optimum (White et al. 2021).
 
-    Each climb starts at the best of ``num_init`` random architectures; the budget ends the last one. Neighbours differ
+    As in naszilla's code; the paper's Algorithm 1 moves to the best of all neighbours (``full_neighbourhood``). Each
+    climb starts at the best of ``num_init`` random architectures; the budget ends the last one. Neighbours differ
     in one choice and are tried in random order. A move needs a strictly better score, so that isomorphic twins, which
     have equal scores on many tasks, never lead in a circle. Neighbours known from an earlier climb are answered free
     and take part like the others.

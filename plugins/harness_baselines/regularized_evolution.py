@@ -51,9 +51,10 @@ class RegularizedEvolutionParams(Params):
 class RegularizedEvolution(Strategy[RegularizedEvolutionParams]):
     """Mutate the winner of a tournament, the oldest individual dies (Real et al. 2019).
 
-    The first population is drawn at random. Every queried architecture joins the population, also a repeat that is
-    answered from memory. An architecture without a score (a failed training, an infeasible one, one that a table lacks)
-    joins as the worst.
+    The first population is drawn at random. A tournament has distinct individuals, as in NAS-Bench-101's notebook; the
+    paper's Algorithm 1 and the published codes for the other spaces draw them with replacement. Every queried
+    architecture joins the population, also a repeat that is answered from memory. An architecture without a score (a
+    failed training, an infeasible one, one that a table lacks) joins as the worst.
     """
 
     name: ClassVar[str] = "regularized-evolution"
