@@ -24,7 +24,7 @@ class GANASParams(Params):
         ),
     ] = "own"
     initial: Annotated[int, Meta(description="|X_0|, random cells", ge=1)] = 50
-    batch: Annotated[int, Meta(description="|X_1|, cells generated before the first queries", ge=1)] = 20
+    batch: Annotated[int, Meta(description="|X_1|, cells generated in the first iteration", ge=1)] = 20
     growth: Annotated[int, Meta(description="|X_t| - |X_t-1|; 0: constant batches", ge=0)] = 0
     truth: Annotated[int, Meta(description="K, cells of the truth set (paper: 25 and 50)", ge=2)] = 25
     share: Annotated[
