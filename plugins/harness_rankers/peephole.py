@@ -21,7 +21,7 @@ class PeepholeParams(RankingParams):
     epochs: Annotated[int, said("passes over the labels (ours)", ge=1)] = 200
     lr: Annotated[float, said("Adam's learning rate (ours)", gt=0.0)] = 1e-3
     weight_decay: Annotated[float, said("Adam's L2 penalty (ours)", ge=0.0)] = 5e-4
-    batch: Annotated[int, said("architectures a step at most (ours)", ge=2)] = 64
+    batch: Annotated[int, said("architectures a step at most (ours)", ge=3)] = 64
 
     @classmethod
     def smallest(cls) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -222,3 +223,13 @@ def test_peephole_learns_the_number_of_convolutions() -> None:
     assert torch.equal(before, torch.get_rng_state())
     assert np.corrcoef(ranker.rank(archs[150:]), truth[150:])[0, 1] > 0.8
     assert ranker.rank([]).shape == (0,)
+
+
+def test_no_batch_of_peephole_is_one_architecture_of_which_batch_norm_has_no_variance() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"batch"):
+        msgspec.convert({"batch": 2}, PeepholeParams)
+    params = msgspec.convert({"batch": 3, "width": 4, "hidden": 4, "epochs": 1}, PeepholeParams)
+    archs = NB201.sample(np.random.default_rng(0), 8)
+    for n in range(2, 9):
+        known = Labelled(archs[:n], np.arange(n, dtype=np.float64))
+        assert np.isfinite(fit_layers(NB201, known, np.random.default_rng(0), params).rank(archs)).all()
