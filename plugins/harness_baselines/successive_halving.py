@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
@@ -46,14 +46,25 @@ def rungs(fidelities: Sequence[Fidelity], eta: int) -> tuple[Fidelity, ...]:
     return tuple(reversed(chosen))
 
 
+def answers(oracle: Oracle, archs: Iterable[Architecture], rung: Fidelity) -> Iterator[tuple[float, Architecture]]:
+    """The score of each, without those that are refused unpaid."""
+    ledger = oracle.ledger
+    for arch in archs:
+        refused = ledger.infeasible + ledger.missing
+        score = oracle.query(arch, fidelity=rung)
+        if ledger.infeasible + ledger.missing == refused:
+            yield score, arch
+
+
 H_co = TypeVar("H_co", bound=HyperbandParams, covariant=True)
 
 
 class Halving(Strategy[H_co]):
     """Brackets, until the budget is spent: n random architectures at the bracket's first rung; the best n // eta go on.
 
-    Where the task has one fidelity, this is random search, and ``notes`` says so. Architectures without a score do not
-    go on. A budget of queries charges a cheap query like a full one: give epochs or seconds, where the task has them.
+    Where the task has one fidelity, this is random search, and ``notes`` says so. Architectures that are refused
+    unpaid, by a constraint or a gap in the table, are none of the n; failed trainings do not go on. A budget of queries
+    charges a cheap query like a full one: give epochs or seconds, where the task has them.
     """
 
     @abstractmethod
@@ -68,12 +79,12 @@ class Halving(Strategy[H_co]):
             self.notes["degenerate"] = "one fidelity to climb: this is random search"
         archs = draws(oracle.space, rng)
         for n, first in self.brackets(len(ladder) - 1):
-            alive = [next(archs) for _ in range(n)]
+            alive: Iterable[Architecture] = archs
             for rung in ladder[first:]:
-                answered = [(oracle.query(arch, fidelity=rung), arch) for arch in alive]
+                answered = list(islice(answers(oracle, alive, rung), n))
                 scored = [(score, arch) for score, arch in answered if score == score]
                 scored.sort(key=itemgetter(0), reverse=True)
-                alive = [arch for _, arch in scored[: max(len(alive) // eta, 1)]]
+                alive = [arch for _, arch in scored[: max(len(answered) // eta, 1)]]
         raise AssertionError("brackets never end")
 
 

@@ -69,6 +69,14 @@ def test_failures_do_not_go_on():
     assert all(sum(e.arch) <= 5 for e in ledger if e.fidelity)
 
 
+def test_what_is_refused_unpaid_takes_no_place_in_a_bracket():
+    """Of five architectures the table has one: nine that it has compete, not the one or two of nine draws."""
+    task = Landscape(Grid(30, 30, 30), lambda a, f: noisy(a, f) if sum(a) % 5 == 0 else None, LADDER)
+    ledger = run(SuccessiveHalving(), task, queries=13).ledger
+    assert ledger.missing > 9
+    assert [e.fidelity for e in ledger] == [0] * 9 + [1] * 3 + [2]
+
+
 def test_with_one_fidelity_it_is_random_search_and_says_so():
     task = Landscape(Grid(9, 9, 9), sum)
     for strategy in (SuccessiveHalving(), Hyperband()):
