@@ -54,7 +54,7 @@ class RegularizedEvolution(Strategy[RegularizedEvolutionParams]):
     The first population is drawn at random. A tournament has distinct individuals, as in NAS-Bench-101's notebook; the
     paper's Algorithm 1 and the published codes for the other spaces draw them with replacement. Every queried
     architecture joins the population, also a repeat that is answered from memory. An architecture without a score (a
-    failed training, an infeasible one, one that a table lacks) joins as the worst.
+    failed training, one that breaks a constraint known before training, one that a table lacks) joins as the worst.
     """
 
     name: ClassVar[str] = "regularized-evolution"

@@ -54,9 +54,9 @@ class Reinforce(Strategy[ReinforceParams]):
     Draw an architecture from the policy, query it, and follow the gradient of (reward - baseline) * log p.
     The answer is the best visited architecture, not the policy's mode. A repeat is answered from memory and updates the
     policy again, so that a policy that has converged ends the search by its calls. An architecture without a score (a
-    failed training, an infeasible one, one that a partial table lacks) gets the reward of the worst score so far. Where
-    encodings may be invalid, invalid ones are drawn again, and the gradient ignores the normalisation that this needs,
-    as the published baselines do. ``ranker``: log p.
+    failed training, one that breaks a constraint known before training, one that a partial table lacks) gets the reward
+    of the worst score so far. Where encodings may be invalid, invalid ones are drawn again, and the gradient ignores
+    the normalisation that this needs, as the published baselines do. ``ranker``: log p.
     """
 
     name: ClassVar[str] = "reinforce"
