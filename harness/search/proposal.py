@@ -64,7 +64,10 @@ class Archive:
         self.fitness.update(zip(new, predicted.tolist(), strict=True))
 
     def best(self, k: int, exclude: set[str]) -> list[Architecture]:
-        """The k fittest feasible ones, of distinct keys that are not in ``exclude``, best first."""
+        """The k fittest feasible ones, of distinct keys that are not in ``exclude``, best first.
+
+        Those of equal fitness come by their options: a ranker that sees no edges makes many equal.
+        """
         found: dict[str, Architecture] = {}
         for arch in sorted(self.fitness, key=lambda a: (-self.fitness[a], a)):
             if len(found) == k or self.fitness[arch] <= -1e9:
