@@ -12,7 +12,7 @@ from harness.reading.matched import Floats
 from harness.reading.samples import EntrySamples, SettingSamples
 from harness.reading.study import StudyRuns
 from harness.records.identity import stream
-from harness.records.specs import STRICT
+from harness.records.specs import STRICT, Role
 from harness.search.budget import Budget
 
 
@@ -24,7 +24,7 @@ class Competitor:
     """
 
     name: str
-    is_reference: bool
+    role: Role
     scores: tuple[Floats, ...]
 
 
@@ -78,21 +78,21 @@ def blocks_of(
 
 
 def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, ...], mode: str) -> Blocks:
-    everywhere: dict[tuple[str, bool], list[Floats]] = {}
+    everywhere: dict[tuple[str, Role], list[Floats]] = {}
     for setting in settings:
         for runs in setting.runs.everyone:
-            is_reference = runs.entry.role == "reference"
-            if runs.entry.mode == mode and (is_reference or not entries or runs.entry.label in entries):
+            label, role = runs.entry.label, runs.entry.role
+            if runs.entry.mode == mode and (role == "reference" or not entries or label in entries):
                 scores = EntrySamples(runs, setting).oriented([r.score for r in runs.runs])
-                everywhere.setdefault((runs.entry.label, is_reference), []).append(scores)
+                everywhere.setdefault((label, role), []).append(scores)
     return Blocks(
         budget,
         tuple(settings),
         tuple(
-            Competitor(name, is_reference, tuple(scores))
-            for (name, is_reference), scores in everywhere.items()
+            Competitor(label, role, tuple(scores))
+            for (label, role), scores in everywhere.items()
             if len(scores) == len(settings)
         ),
-        tuple(name for (name, _), scores in everywhere.items() if len(scores) < len(settings)),
+        tuple(label for (label, _), scores in everywhere.items() if len(scores) < len(settings)),
         next(settings[0].runs.runs).search.spec.study_seed,
     )

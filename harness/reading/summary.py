@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.protocol import Score
-from harness.records.specs import STRICT, Setting
+from harness.records.specs import STRICT, Role, Setting
 from harness.statistics.inference import Verdict
 
 
@@ -79,7 +79,7 @@ class EntrySummary(OfEntry, frozen=True, kw_only=True):
     """
 
     strategy: str
-    role: Literal["entry", "reference"]
+    role: Role
     ablation: str | None
     n: int
     failed: int

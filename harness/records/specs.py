@@ -18,6 +18,7 @@ from harness.strategy import Scoring
 
 STRICT = "strict"
 """The name of the mode that verdicts are about."""
+Role = Literal["entry", "reference"]
 KEPT = 10
 """The record of a search holds at least so many returned architectures: papers report the best of ten."""
 
@@ -118,7 +119,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     scoring: Scoring
     params: dict[str, Any]
-    role: Literal["entry", "reference"] = "entry"
+    role: Role = "entry"
     tuning_queries: int | None = None
     ablation: str | None = None
 

@@ -21,7 +21,7 @@ _GAP = 2
 _SHORTEST_NAME = 12
 _LONGEST_WORD = 20
 """A longer word is broken where there is no room for it."""
-_STYLES: dict[Kind, str] = {"plain": "", "other": "yellow", "reference": "dim italic", "heading": "yellow"}
+_STYLES: dict[Kind, str] = {"entry": "", "other": "yellow", "reference": "dim italic", "heading": "yellow"}
 
 
 def print_table(table: Table, console: Console, *, all_columns: bool = False) -> None:

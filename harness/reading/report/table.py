@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["plain", "other", "reference", "heading"]
+Kind = Literal["entry", "reference", "other", "heading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Row:
     """A cell for each column. kind: ``reference`` is not ranked, ``other`` is not strict, ``heading`` has one cell."""
 
     cells: tuple[str, ...]
-    kind: Kind = "plain"
+    kind: Kind = "entry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import ClassVar, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from harness.reading.report.sections.differences import difference_tables, diffe
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
+from harness.records.specs import Role
 from harness.search.budget import Unit
 from harness.statistics.inference import student_t
 
@@ -39,7 +41,7 @@ class Curve(InSetting, frozen=True, kw_only=True):
     )  # fmt: skip
 
     strategy: str
-    role: Literal["entry", "reference"]
+    role: Role
     searched_on: Literal["validation", "test"]
     n: int
     failed: int
@@ -101,11 +103,9 @@ def _tables(source: Source) -> list[Table]:
     """
     if source.choice.against is not None:
         return difference_tables(source)
-    by_setting: dict[str, list[Curve]] = {}
-    for curve in curves_of(source):
-        by_setting.setdefault(curve.title, []).append(curve)
     tables = []
-    for curves in by_setting.values():
+    for _, found in groupby(curves_of(source), key=lambda curve: curve.title):
+        curves = list(found)
         tables.append(_table(curves, "final"))
         if any(c.valid != c.score and any(v is not None for v in c.valid) for c in curves):
             tables.append(_table(curves, "validation"))
@@ -125,7 +125,7 @@ def _table(curves: Sequence[Curve], what: Literal["final", "validation"]) -> Tab
         for place, rank in zip(places, dropped, strict=True)
     ]
     rows = [
-        Row((c.name, *(_cell(mean[k], high[k]) for k in places)), "plain" if c.role == "entry" else "reference")
+        Row((c.name, *(_cell(mean[k], high[k]) for k in places)), c.role)
         for c in curves
         for mean, high in [(c.score, c.score_high) if what == "final" else (c.valid, c.valid_high)]
     ]

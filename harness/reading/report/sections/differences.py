@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from harness.reading.report.section import Source, banded, in_setting
 from harness.reading.report.table import Column, Row, Table
 from harness.reading.study import EntryRuns, SettingRuns, check_names
 from harness.reading.summary import InSetting
+from harness.records.specs import Role
 from harness.search.budget import Unit
 from harness.statistics.inference import welch_intervals
 
@@ -33,7 +34,7 @@ class Difference(InSetting, frozen=True, kw_only=True):
     )  # fmt: skip
 
     against: str
-    role: Literal["entry", "reference"]
+    role: Role
     n: int
     n_against: int
     unit: Unit

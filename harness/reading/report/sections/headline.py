@@ -162,7 +162,7 @@ def _rows(setting: SettingSummary, cells: list[_Cells]) -> list[Row]:
     if not setting.entries:
         return []
     sign = 0.0 if setting.score is None else setting.score.sign
-    placed = [(e.final_mean, of_entry(e, "plain")) for e in setting.entries if e.mode == STRICT]
+    placed = [(e.final_mean, of_entry(e, "entry")) for e in setting.entries if e.mode == STRICT]
     placed += [(r.final_mean, of_reference(r)) for r in setting.references if r.mode == STRICT]
     if (mean := setting.random_sampling.mean) is not None:
         placed.append((mean, Row(tuple(c.of_sampling(setting) for c in cells), "reference")))

@@ -38,12 +38,12 @@ def improvements_of(source: Source) -> list[Improvement]:
 
 def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
     """The improvement of each competitor except the reference; nothing where there is no reference."""
-    reference = next((c for c in blocks.competitors if c.is_reference), None)
+    reference = next((c for c in blocks.competitors if c.role == "reference"), None)
     if reference is None:
         return
     shared = blocks.shared
     for c in blocks.competitors:
-        if not c.is_reference:
+        if c.role == "entry":
             found = probability_of_improvement(c.scores, reference.scores)
             yield Improvement(
                 budget=blocks.budget,

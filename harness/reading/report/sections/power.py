@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from itertools import groupby
 
 import msgspec
 import numpy as np
@@ -65,17 +66,13 @@ def power_of(source: Source) -> list[Power]:
         for detect in source.choice.detect or DETECT:
             difference = detect / 100 * abs(mean) if ratio else detect
             rng = stream(seed, f"power {detect:.10g}", setting.title)
-            many: dict[str, Any] = {
-                "rng": rng,
-                "wanted": _WANTED,
-                "alpha": ALPHA / hypotheses,
-                "most": MOST,
-                "studies": _STUDIES,
-            }
-            vs_search = seeds_needed(references, difference, reference_seeds=len(runs), **many)
+            seeds = partial(
+                seeds_needed, rng=rng, wanted=_WANTED, alpha=ALPHA / hypotheses, most=MOST, studies=_STUDIES
+            )
+            vs_search = seeds(references, difference, reference_seeds=len(runs))
             vs_sampling = None
             if len(draws) >= FEWEST_RUNS:
-                vs_sampling = seeds_needed([draws], difference, reference_seeds=len(draws), spread=runs, **many)
+                vs_sampling = seeds([draws], difference, reference_seeds=len(draws), spread=runs)
             found.append(
                 Power(
                     title=setting.title,
@@ -93,10 +90,7 @@ def power_of(source: Source) -> list[Power]:
 
 
 def _tables(source: Source) -> list[Table]:
-    by_setting: dict[str, list[Power]] = {}
-    for power in power_of(source):
-        by_setting.setdefault(power.title, []).append(power)
-    tables = [_table(title, found) for title, found in by_setting.items()]
+    tables = [_table(title, list(found)) for title, found in groupby(power_of(source), key=lambda p: p.title)]
     return tables or [Table("power takes five runs of matched random search that differ, and random sampling")]
 
 
@@ -106,13 +100,7 @@ SECTION = Section(lambda source: {"power": power_of(source)}, _tables)
 def _table(title: str, found: Sequence[Power]) -> Table:
     first = found[0]
     rows = [
-        Row(
-            (
-                f"{p.detect:g}",
-                numbers.number(p.difference, 3),
-                *(_seeds(n) for n in (p.vs_search, p.vs_sampling)),
-            )
-        )
+        Row((f"{p.detect:g}", numbers.number(p.difference, 3), _seeds(p.vs_search), _seeds(p.vs_sampling)))
         for p in found
     ]
     columns = ("detect", "difference", "vs search", "vs sampling")
@@ -124,8 +112,8 @@ def _table(title: str, found: Sequence[Power]) -> Table:
         legend="seeds with which a strategy that spreads as random search does is called better in four studies of "
         "five: its mean is that many percent of random sampling's mean (or units, where the score is no ratio) above "
         "matched random search's, of its best law where there are several, or above random sampling's (its RI). As the "
-        f"first of {first.hypotheses} hypotheses, which "
-        f"this study has; {_STUDIES} simulated studies, so known to about a fifth",
+        f"first of {first.hypotheses} hypotheses, which this study has; {_STUDIES} simulated studies, so known to "
+        "about a fifth",
     )
 
 

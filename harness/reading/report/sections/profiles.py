@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from harness.reading.matched import Floats
 from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.samples import SettingSamples
+from harness.records.specs import Role
 from harness.search.budget import Budget
 from harness.statistics.across_tasks import mean_over_tasks_interval, normalised, performance_profile
 
@@ -38,7 +39,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     titles: list[str]
     shared_searches: bool
     label: str
-    role: Literal["entry", "reference"]
+    role: Role
     mean: float
     mean_low: float | None
     mean_high: float | None
@@ -69,7 +70,7 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
             titles=blocks.titles,
             shared_searches=shared,
             label=c.name,
-            role="reference" if c.is_reference else "entry",
+            role=c.role,
             **banded("mean", mean, *((not shared and mean_over_tasks_interval(scores)) or (None, None))),
             tau=LEVELS.tolist(),
             **banded("share", *map(nullable, (found.share, low, high))),
@@ -111,7 +112,7 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
                 numbers.interval(p.mean_low, p.mean_high, 3),
                 *(numbers.number(p.share[k]) for k in _SHOWN),
             ),
-            "plain" if p.role == "entry" else "reference",
+            p.role,
         )
         for p in sorted(profiles, key=lambda p: -p.mean)
     ]

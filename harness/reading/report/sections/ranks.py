@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from harness.reading import numbers
 from harness.reading.blocks import SHARED, Blocks, blocks_of, over
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table, name_column
+from harness.records.specs import Role
 from harness.search.budget import Budget
 from harness.statistics.across_tasks import FEWEST_TASKS, friedman, rank_intervals, task_ranks, tie_groups
 
@@ -21,7 +20,7 @@ class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     label: str
-    role: Literal["entry", "reference"]
+    role: Role
     mean_rank: float
     rank_low: float | None
     rank_high: float | None
@@ -65,7 +64,7 @@ def ranks_over(blocks: Blocks) -> Ranks:
     entries = [
         EntryRanks(
             label=c.name,
-            role="reference" if c.is_reference else "entry",
+            role=c.role,
             mean_rank=float(means[k]),
             rank_low=interval.low if interval else None,
             rank_high=interval.high if interval else None,
@@ -96,10 +95,7 @@ SECTION = Section(lambda source: {"ranks": ranks_of(source)}, _tables)
 def _table(ranks: Ranks) -> Table:
     columns = (name_column("entry"), Column("mean rank"), Column("95 %"), Column("not told apart", right=False))
     rows = tuple(
-        Row(
-            (e.label, numbers.number(e.mean_rank), numbers.interval(e.rank_low, e.rank_high), e.groups),
-            "plain" if e.role == "entry" else "reference",
-        )
+        Row((e.label, numbers.number(e.mean_rank), numbers.interval(e.rank_low, e.rank_high), e.groups), e.role)
         for e in ranks.entries
     )
     test = f"Friedman's test that all rank alike: p {numbers.p_value(ranks.friedman_p)}"
