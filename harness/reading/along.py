@@ -91,7 +91,6 @@ def nullable(values: Floats) -> list[float | None]:
 
 
 def spread_over(points: int, most: int = 6) -> list[int]:
-    """Up to ``most`` positions of a grid, evenly spaced, the last among them."""
-    if points <= most:
-        return list(range(points))
-    return sorted({round(k * (points - 1) / (most - 1)) for k in range(most)})
+    """Up to ``most`` positions of a grid, evenly spaced, the first and the last among them."""
+    found: list[int] = np.linspace(0, points - 1, min(points, most)).round().astype(int).tolist()
+    return found

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -16,6 +15,7 @@ from harness.reading.site.boards import Board, Line
 from harness.reading.site.rankings import Ranking
 from harness.reading.site.svg import Plot, around, path
 from harness.reading.summary import EntrySummary
+from harness.records.runs import Run
 
 _BINS = 60
 _POINTS = 160
@@ -26,17 +26,16 @@ _LATE = 0.1
 
 @dataclass(frozen=True)
 class Figure:
-    """name: of its files. reading: how to read it. series: names in the order of their colours; None the reference."""
+    """name: of its files. reading: how to read it. series: numbers of colours and names; -1 is the reference's."""
 
     name: str
-    title: str
     reading: str
     plot: Plot
     csv: str
     series: tuple[tuple[int, str], ...] = ()
 
 
-class Interval(msgspec.Struct, frozen=True, kw_only=True):
+class Interval(msgspec.Struct, frozen=True):
     """A point with its 95 % interval. mark: ``tied`` or ``tails`` where it covers less than it says."""
 
     entry: str
@@ -47,7 +46,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     mark: str | None = None
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(msgspec.Struct, frozen=True):
     """What a run of an entry costs on average, beside its mean final score with its 95 % interval."""
 
     entry: str
@@ -60,7 +59,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     wall_seconds: float | None
 
 
-class Seed(msgspec.Struct, frozen=True, kw_only=True):
+class Seed(msgspec.Struct, frozen=True):
     """One run: final and validation score of what it reports, tau-b of its learned order; null where it has none."""
 
     entry: str
@@ -81,7 +80,7 @@ def figures_of_board(board: Board) -> Iterator[Figure]:
         yield cost
     if any(run.valid is not None and run.score is not None for line in board.lines for run in line.runs.runs):
         yield _selection(board)
-    if any(run.ktau is not None and run.ktau.test is not None for line in board.lines for run in line.runs.runs):
+    if any(_tau(run) is not None for line in board.lines for run in line.runs.runs):
         yield _orders(board)
 
 
@@ -97,7 +96,7 @@ def interval_of(name: str, of: EntrySummary, ratio: bool) -> Interval:
     if of.interval == "tied" and low == high:
         low = high = None
     mark = None if of.interval == "covers" else of.interval
-    return Interval(entry=name, quantity="ri" if ratio else "final_mean", value=value, low=low, high=high, mark=mark)
+    return Interval(name, "ri" if ratio else "final_mean", value, low, high, mark)
 
 
 def interval_figure(
@@ -120,7 +119,7 @@ def interval_figure(
         "A point is the mean over runs, the bar its 95 % interval. Hollow with a dashed bar: the interval covers less "
         "than it says (marked * or ** in the table). Solid line: random sampling, where it is near."
     )
-    return Figure(name, title, reading, plot, as_csv([i for _, i in rows]))
+    return Figure(name, reading, plot, as_csv([i for _, i in rows]))
 
 
 def _intervals(board: Board) -> Figure:
@@ -129,20 +128,31 @@ def _intervals(board: Board) -> Figure:
     return interval_figure("intervals", "Relative improvement" if ratio else "Mean final scores", rows, ratio=ratio)
 
 
-def _seeds(board: Board) -> list[Seed]:
-    return [
-        Seed(
-            entry=line.name,
-            role=line.runs.entry.role,
-            seed=run.seed,
-            status=run.status,
-            score=run.score,
-            valid=run.valid,
-            ktau=None if run.ktau is None else run.ktau.test,
-        )
-        for line in board.everyone
-        for run in line.runs.runs
-    ]
+def _seeds(board: Board) -> str:
+    """Every run as CSV."""
+    return as_csv(
+        [
+            Seed(line.name, line.runs.entry.role, run.seed, run.status, run.score, run.valid, _tau(run))
+            for line in board.everyone
+            for run in line.runs.runs
+        ]
+    )
+
+
+def _tau(run: Run) -> float | None:
+    return None if run.ktau is None else run.ktau.test
+
+
+def _scatter(
+    plot: Plot, lines: Sequence[tuple[int, Line]], of: Callable[[Run], float | None], told: Callable[[Run], str]
+) -> None:
+    """A point for each run that has a value, below one another as the lines are, the last in the last row."""
+    for place, (series, line) in enumerate(lines, len(plot.rows) - len(lines)):
+        for run in line.runs.runs:
+            if (value := of(run)) is not None:
+                # Spread by the seed, so that equal scores are seen to be several.
+                y = plot.row(place) + (run.seed * 7 % 11 - 5) * 1.6
+                plot.mark(plot.x.at(value), y, series, f"{line.name}, seed {run.seed}: {told(run)}", "seed", 3.2)
 
 
 def _strips(board: Board) -> Figure:
@@ -161,21 +171,14 @@ def _strips(board: Board) -> Figure:
         plot.upright(sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
         if sampling.best_validated is not None:
             plot.upright(sampling.best_validated, "best", f"best validated {sampling.best_validated:.6g}")
-    for place, (series, line) in enumerate(lines, 1):
-        for run in line.runs.runs:
-            if run.score is not None:
-                # Spread by the seed, so that equal scores are seen to be several.
-                y = plot.row(place) + (run.seed * 7 % 11 - 5) * 1.6
-                plot.mark(
-                    plot.x.at(run.score), y, series, f"{line.name}, seed {run.seed}: {run.score:.6g}", "seed", 3.2
-                )
+    _scatter(plot, lines, lambda run: run.score, lambda run: f"{run.score:.6g}")
     outside = int(((draws < low) | (draws > high)).sum())
     reading = (
         f"A point is a run. Above: {len(draws):,} draws of random sampling"
         + (f", of which {outside:,} lie outside of the figure" if outside else "")
         + ". Solid line: random sampling's mean; dotted: the best validated. Failed runs have no point and are named."
     )
-    return Figure("runs", "Every run's final score", reading, plot, as_csv(_seeds(board)))
+    return Figure("runs", reading, plot, _seeds(board))
 
 
 def _curves(board: Board) -> Figure:
@@ -198,7 +201,7 @@ def _curves(board: Board) -> Figure:
         plot.level(sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
         plot.level(sampling.best_validated, "best", "best validated")
     for series, line, c in sorted(curves, key=lambda item: item[0]):
-        kept = _thinned(len(c.cost))
+        kept = spread_over(len(c.cost), _POINTS)
         xs = [c.cost[k] for k in kept]
         plot.band(xs, [c.score_low[k] for k in kept], [c.score_high[k] for k in kept], series)
         plot.steps(xs, [c.score[k] for k in kept], series, line.name)
@@ -208,21 +211,13 @@ def _curves(board: Board) -> Figure:
         "validated; solid: random sampling's mean, where it is near."
     )
     csv = as_csv([msgspec.structs.replace(c, label=line.name) for _, line, c in curves])
-    return Figure("curves", title, reading, plot, csv, tuple((k, line.name) for k, line, _ in curves))
-
-
-def _thinned(points: int) -> list[int]:
-    if points <= _POINTS:
-        return list(range(points))
-    return sorted({0, *spread_over(points, _POINTS)})
+    return Figure("curves", reading, plot, csv, tuple((k, line.name) for k, line, _ in curves))
 
 
 def _orders(board: Board) -> Figure:
-    lines = [
-        (k, line) for k, line in numbered(board) if any(r.ktau and r.ktau.test is not None for r in line.runs.runs)
-    ]
+    lines = [(k, line) for k, line in numbered(board) if any(_tau(r) is not None for r in line.runs.runs)]
     of_validation = board.summary.ktau_of_validation
-    taus = [t.test for _, line in lines for r in line.runs.runs if (t := r.ktau) is not None]
+    taus = [_tau(r) for _, line in lines for r in line.runs.runs]
     plot = Plot(
         "Learned against true order",
         around([*taus, of_validation, 0.0]),
@@ -231,18 +226,12 @@ def _orders(board: Board) -> Figure:
     )
     plot.upright(0.0, "sampling", "no order")
     plot.upright(of_validation, "best", "KTau of validation and final scores")
-    for place, (series, line) in enumerate(lines):
-        for run in line.runs.runs:
-            if run.ktau is not None and run.ktau.test is not None:
-                told = f"{line.name}, seed {run.seed}: {run.ktau.test:.3f} on {run.ktau.n}"
-                plot.mark(
-                    plot.x.at(run.ktau.test), plot.row(place) + (run.seed % 5 - 2) * 3.0, series, told, "seed", 3.5
-                )
+    _scatter(plot, lines, _tau, lambda run: f"{run.ktau.test:.3f} on {run.ktau.n}" if run.ktau else "")
     reading = (
         "A point is a run that learned an order. Solid line: no order at all; dotted: what copying validation scores "
         "would reach. No point: the order was constant."
     )
-    return Figure("ktau", "Learned against true order", reading, plot, as_csv(_seeds(board)))
+    return Figure("ktau", reading, plot, _seeds(board))
 
 
 def _selection(board: Board) -> Figure:
@@ -268,26 +257,13 @@ def _selection(board: Board) -> Figure:
         "validation scores has stopped to pay."
     )
     legend = tuple(dict.fromkeys((p[0], p[1].name) for p in points))
-    return Figure("selection", "Validation against final score", reading, plot, as_csv(_seeds(board)), legend)
+    return Figure("selection", reading, plot, _seeds(board), legend)
 
 
 def _costs(board: Board) -> Figure | None:
     """Mean final scores over what the budget counts where entries paid differently, else over wall time."""
     lines = numbered(board)
-    data = [
-        Cost(
-            entry=line.name,
-            final_mean=e.final_mean,
-            final_low=e.final_low,
-            final_high=e.final_high,
-            paid_queries=e.paid_queries_mean,
-            paid_epochs=e.paid_epochs_mean,
-            paid_seconds=e.search_seconds_mean,
-            wall_seconds=e.wall_seconds_mean,
-        )
-        for _, line in lines
-        for e in [line.summary]
-    ]
+    data = [_cost(line.name, line.summary) for _, line in lines]
     unit = board.setting.budget.unit
     paid = [v for c in data if (v := getattr(c, f"paid_{unit}")) is not None]
     differs = bool(paid) and max(paid) > 1.01 * min(paid)
@@ -318,7 +294,12 @@ def _costs(board: Board) -> Figure | None:
         "queries, epochs and seconds paid, and wall time, which differs between machines."
     )
     legend = tuple((k, c.entry) for k, c, _ in points)
-    return Figure("cost", "Mean final score against cost", reading, plot, as_csv(data), legend)
+    return Figure("cost", reading, plot, as_csv(data), legend)
+
+
+def _cost(name: str, of: EntrySummary) -> Cost:
+    final = of.final_mean, of.final_low, of.final_high
+    return Cost(name, *final, of.paid_queries_mean, of.paid_epochs_mean, of.search_seconds_mean, of.wall_seconds_mean)
 
 
 def _score_label(board: Board) -> str:
@@ -342,19 +323,16 @@ def ranking_figure(ranking: Ranking) -> Figure:
         x = plot.x.end - 6 * k
         d = f"M{x:.1f} {plot.row(group[0]) - 8:.1f}V{plot.row(group[-1]) + 8:.1f}"
         plot.parts.append(path("tie", d, "not told apart"))
-    data = [
-        Interval(entry=s.name, quantity="mean_rank", value=s.rank.mean_rank, low=s.rank.rank_low, high=s.rank.rank_high)
-        for _, s in rows
-    ]
+    data = [Interval(s.name, "mean_rank", s.rank.mean_rank, s.rank.rank_low, s.rank.rank_high) for _, s in rows]
     reading = (
         "A point is a mean rank over settings, the bar its 95 % bootstrap interval. An upright bar "
         "on the right joins entries that no test tells apart."
     )
-    return Figure("ranks", "Mean rank", reading, plot, as_csv(data))
+    return Figure("ranks", reading, plot, as_csv(data))
 
 
 def _groups(ranking: Ranking) -> list[list[int]]:
     """Places of the entries of each tie group, of two entries or more."""
     letters = sorted({letter for s in ranking.standings for letter in s.rank.groups})
     found = [[k for k, s in enumerate(ranking.standings) if letter in s.rank.groups] for letter in letters]
-    return [group for group in found if len(group) > 1 and all(b > a for a, b in pairwise(group))]
+    return [group for group in found if len(group) > 1]
