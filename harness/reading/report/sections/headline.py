@@ -51,9 +51,7 @@ class _Cells:
 
 def _table(setting: SettingSummary, wide: bool) -> Table:
     """Entries ordered by mean final score, the references at their place among them; other modes in a block below."""
-    cells = [*_score_cells(setting, wide), *_verdict_cells(setting, wide), *_cost_cells(setting, wide)]
-    if wide:
-        cells.append(_Cells("ended by", False, _ends, _ends))
+    cells = _cells(setting, wide)
     return Table(
         setting.title,
         tuple(c.column for c in cells),
@@ -72,8 +70,14 @@ def _notes(setting: SettingSummary) -> tuple[str, ...]:
     return about, "; ".join([*unknown, *(f"{name} {value}" for name, value in numbers.facts(setting))])
 
 
-def _score_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
+def _cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
     places = numbers.decimals(setting.score.unit if setting.score else None)
+    large = any(e.ri is not None and abs(e.ri) >= 10 for e in setting.entries)
+    ri_places = 1 if large and not wide else 2
+    ratio = setting.score is None or setting.score.ratio_scale
+    ordered = any(e.ktau is not None for e in setting.entries)
+    epochs = any(e.paid_epochs_mean for e in setting.entries) and (wide or setting.setting.budget.epochs is not None)
+    timed = any(e.search_seconds_mean is not None for e in setting.entries)
 
     def score(value: float | None) -> str:
         return numbers.number(value, places)
@@ -87,50 +91,9 @@ def _score_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
     def ends(of: EntrySummary) -> str:
         return numbers.interval(of.final_low, of.final_high, places)
 
-    found = [
-        _Cells("entry", False, lambda e: e.name, lambda e: e.name, lambda _: "random sampling"),
-        _Cells("final±std", True, spread, spread, sampled),
-    ]
-    if wide:
-        found += [
-            _Cells("95 %", True, ends, ends),
-            _Cells("best", True, lambda e: score(e.final_best), of_sampling=lambda s: score(s.best)),
-            _Cells("search", True, lambda e: score(e.search_mean)),
-            _Cells("whole", True, lambda e: score(e.search_whole_mean)),
-            _Cells("valid", True, lambda e: score(e.valid_mean), lambda e: score(e.valid_mean)),
-            _Cells("v.regret", True, lambda e: score(e.valid_regret_mean)),
-            _Cells("rank", True, lambda e: numbers.count(e.rank_mean)),
-        ]
-    return found
+    def ri(value: float | None) -> str:
+        return numbers.number(value, ri_places, signed=True)
 
-
-def _verdict_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
-    found = []
-    if setting.score is None or setting.score.ratio_scale:
-        large = any(e.ri is not None and abs(e.ri) >= 10 for e in setting.entries)
-        places = 1 if large and not wide else 2
-        found += [
-            _Cells("RI %", True, lambda e: numbers.number(e.ri, places, signed=True)),
-            _Cells("95 % of RI", False, lambda e: numbers.ri_interval(e, places)),
-        ]
-        if wide:
-            found.append(_Cells("RI paper", True, lambda e: numbers.number(e.ri_paper, places, signed=True)))
-    found += [
-        _Cells("vs sampling", False, lambda e: _verdict(e.vs_sampling)),
-        _Cells("vs search", False, lambda e: _verdict(e.vs_search)),
-    ]
-    if wide:
-        found += [
-            _Cells("p in setting", False, lambda e: _both(e, lambda against: numbers.p_value(against.p_setting))),
-            _Cells("raw p", False, lambda e: _both(e, lambda against: numbers.p_value(against.p))),
-            _Cells("P(better)", False, lambda e: _both(e, lambda against: numbers.number(against.superiority))),
-        ]
-    if wide or any(e.ktau is not None for e in setting.entries):
-        found.append(_Cells("KTau", True, lambda e: numbers.number(e.ktau)))
-    return found
-
-
-def _cost_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
     def paid(of: EntrySummary) -> str:
         more = f" + {of.tuning_queries:,} tuning" if of.tuning_queries else ""
         return numbers.count(of.paid_queries_mean) + more
@@ -138,18 +101,35 @@ def _cost_cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
     def runs(of: EntrySummary) -> str:
         return numbers.runs(of.n, of.failed)
 
-    found = [_Cells("paid", True, paid, paid)]
-    if wide:
-        found += [
-            _Cells("asked", True, lambda e: numbers.count(e.total_queries_mean)),
-            _Cells("keys", True, lambda e: numbers.count(e.distinct_keys_mean)),
-            _Cells("wall", True, lambda e: numbers.seconds(e.wall_seconds_mean)),
-        ]
-    if any(e.paid_epochs_mean for e in setting.entries) and (wide or setting.setting.budget.epochs is not None):
-        found.append(_Cells("epochs", True, lambda e: numbers.count(e.paid_epochs_mean)))
-    if any(e.search_seconds_mean is not None for e in setting.entries):
-        found.append(_Cells("cost", True, lambda e: numbers.seconds(e.search_seconds_mean)))
-    return [*found, _Cells("n", True, runs, runs)]
+    columns = [
+        (True, _Cells("entry", False, lambda e: e.name, lambda e: e.name, lambda _: "random sampling")),
+        (True, _Cells("final±std", True, spread, spread, sampled)),
+        (wide, _Cells("95 %", True, ends, ends)),
+        (wide, _Cells("best", True, lambda e: score(e.final_best), of_sampling=lambda s: score(s.best))),
+        (wide, _Cells("search", True, lambda e: score(e.search_mean))),
+        (wide, _Cells("whole", True, lambda e: score(e.search_whole_mean))),
+        (wide, _Cells("valid", True, lambda e: score(e.valid_mean), lambda e: score(e.valid_mean))),
+        (wide, _Cells("v.regret", True, lambda e: score(e.valid_regret_mean))),
+        (wide, _Cells("rank", True, lambda e: numbers.count(e.rank_mean))),
+        (ratio, _Cells("RI %", True, lambda e: ri(e.ri))),
+        (ratio, _Cells("95 % of RI", False, lambda e: numbers.ri_interval(e, ri_places))),
+        (ratio and wide, _Cells("RI paper", True, lambda e: ri(e.ri_paper))),
+        (True, _Cells("vs sampling", False, lambda e: _verdict(e.vs_sampling))),
+        (True, _Cells("vs search", False, lambda e: _verdict(e.vs_search))),
+        (wide, _Cells("p in setting", False, lambda e: _both(e, lambda against: numbers.p_value(against.p_setting)))),
+        (wide, _Cells("raw p", False, lambda e: _both(e, lambda against: numbers.p_value(against.p)))),
+        (wide, _Cells("P(better)", False, lambda e: _both(e, lambda against: numbers.number(against.superiority)))),
+        (wide or ordered, _Cells("KTau", True, lambda e: numbers.number(e.ktau))),
+        (True, _Cells("paid", True, paid, paid)),
+        (wide, _Cells("asked", True, lambda e: numbers.count(e.total_queries_mean))),
+        (wide, _Cells("keys", True, lambda e: numbers.count(e.distinct_keys_mean))),
+        (wide, _Cells("wall", True, lambda e: numbers.seconds(e.wall_seconds_mean))),
+        (epochs, _Cells("epochs", True, lambda e: numbers.count(e.paid_epochs_mean))),
+        (timed, _Cells("cost", True, lambda e: numbers.seconds(e.search_seconds_mean))),
+        (True, _Cells("n", True, runs, runs)),
+        (wide, _Cells("ended by", False, _ends, _ends)),
+    ]
+    return [cells for shown, cells in columns if shown]
 
 
 def _rows(setting: SettingSummary, cells: list[_Cells]) -> list[Row]:
@@ -190,8 +170,9 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
             stand = (
                 f" and score random sampling's mean; at {worst}, the worst score known, as verdicts have them, the "
                 f"mean is {mean}"
+                if setting.score is not None
+                else ""
             )
-            stand = "" if setting.score is None else stand
             notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {named}")
         if ended := entry.ended_by.get("calls"):
             asked, paid = (numbers.count(v) for v in (entry.total_queries_mean, entry.paid_queries_mean))
