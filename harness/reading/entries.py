@@ -35,31 +35,21 @@ _QUESTIONS = ("vs_sampling", "vs_search")
 def summarise(study: StudyRuns) -> list[SettingSummary]:
     """Every setting, each entry tested within its mode and ordered by mean final score."""
     worked = [SettingSamples(runs) for runs in study.settings]
-    tested: dict[tuple[int, int], dict[str, Against]] = {}
+    tested: dict[EntrySamples, dict[str, Against]] = {}
     for mode in {e.entry.mode for s in study.settings for e in s.entries}:
-        members = [[(at, e) for at, e in enumerate(s.entries) if e.runs.entry.mode == mode] for s in worked]
-        for place, found in enumerate(_tested([[e for _, e in of_setting] for of_setting in members])):
-            tested |= {(place, at): told for (at, _), told in zip(members[place], found, strict=True)}
-    return [
-        _setting(setting, [_summary(e, tested[place, at]) for at, e in enumerate(setting.entries)])
-        for place, setting in enumerate(worked)
-    ]
+        tested |= _tested([[e for e in s.entries if e.runs.entry.mode == mode] for s in worked])
+    return [_setting(s, [_summary(e, tested[e]) for e in s.entries]) for s in worked]
 
 
-def _tested(settings: list[list[EntrySamples]]) -> list[list[dict[str, Against]]]:
+def _tested(settings: list[list[EntrySamples]]) -> dict[EntrySamples, dict[str, Against]]:
     """The answers to each question for the entries of one mode, in each setting."""
-    raw = [[_p(getattr(e, question)) for e in entries for question in _QUESTIONS] for entries in settings]
-    in_study = [iter(values) for values in headline(raw)]
-    found = []
-    for entries, of_study in zip(settings, in_study, strict=True):
-        in_setting = {q: holm([_p(getattr(e, q)) for e in entries]) for q in (*_QUESTIONS, "valid_vs_search")}
-        found.append(
-            [
-                {q: against(getattr(e, q), in_setting[q][at], next(of_study)) for q in _QUESTIONS}
-                | {"valid_vs_search": against(e.valid_vs_search, in_setting["valid_vs_search"][at], None)}
-                for at, e in enumerate(entries)
-            ]
-        )
+    found: dict[EntrySamples, dict[str, Against]] = {e: {} for entries in settings for e in entries}
+    in_study = headline([[_p(getattr(e, q)) for q in _QUESTIONS for e in entries] for entries in settings])
+    for entries, of_study in zip(settings, map(iter, in_study), strict=True):
+        for question in (*_QUESTIONS, "valid_vs_search"):
+            answers: list[Comparison | None] = [getattr(e, question) for e in entries]
+            for e, answer, p in zip(entries, answers, holm(list(map(_p, answers))), strict=True):
+                found[e][question] = against(answer, p, next(of_study) if question in _QUESTIONS else None)
     return found
 
 
@@ -110,9 +100,8 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
     ends = t_interval(finals) if finals else None
     ri, ri_ends, paper = _ri(finals, s)
     search_score = s.search_score if s else None
-    best, best_valid = (
-        (s.best, s.best_valid) if s and s.exact else (None, None)
-    )  # of draws the best is not the best row
+    # Of draws the best is not the best row.
+    best, best_valid = (s.best, s.best_valid) if s and s.exact else (None, None)
     most = atom(known) if known else None
     searched: dict[str, Any] = dict(tested or {})
     if tested and of.reference is not None:
