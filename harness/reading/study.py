@@ -146,11 +146,8 @@ def study_of(folder: Folder) -> StudyRuns:
         raise RecordError(f"{folder.path} holds no study; is it the folder of one? (nas-harness run)")
     told = [str(p) for p in folder.problems]
     groups = _grouped(plans, told)
-    titles = titles_of([about.setting for about, _ in groups])
-    titles = [  # of two versions of the data, or of two study seeds where random sampling is trained
-        title if titles.count(title) == 1 else f"{title}, random sampling {about.sampling[:8]}"
-        for title, (about, _) in zip(titles, groups, strict=True)
-    ]
+    # Two versions of the data, or two study seeds where random sampling is trained, differ in random sampling alone.
+    titles = titles_of([(about.setting, f"random sampling {about.sampling[:8]}") for about, _ in groups])
     settings = tuple(
         _setting_runs(about, title, entries, folder) for (about, entries), title in zip(groups, titles, strict=True)
     )
@@ -205,11 +202,13 @@ def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[Planned
     return [(about, list(entries.values())) for about, entries in found.values()]
 
 
-def titles_of(settings: Sequence[Setting]) -> list[str]:
-    """The title of each; with law, final and budget where settings of one title differ in them."""
+def titles_of(settings: Sequence[tuple[Setting, str]]) -> list[str]:
+    """The title of each setting; with law, final and budget where settings of one title differ in them, and with the
+    words beside it where they are alike in all of that.
+    """
     titles = []
-    for setting in settings:
-        alike = [s for s in settings if s.title == setting.title]
+    for setting, _ in settings:
+        alike = [s for s, _ in settings if s.title == setting.title]
         more = [
             text
             for differs, text in (
@@ -220,7 +219,10 @@ def titles_of(settings: Sequence[Setting]) -> list[str]:
             if differs
         ]
         titles.append(", ".join([setting.title, *more]))
-    return titles
+    return [
+        title if titles.count(title) == 1 else f"{title}, {apart}"
+        for title, (_, apart) in zip(titles, settings, strict=True)
+    ]
 
 
 def _final(setting: Setting) -> str:

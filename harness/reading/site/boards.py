@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +137,8 @@ def submissions_of(
     found: list[Submission] = []
     for folder in dict.fromkeys(path for given in folders for path in _studies(given)):
         name, taken = folder.resolve().name, {s.name for s in found}
-        number = next(k for k in range(1, len(taken) + 2) if (name if k == 1 else f"{name} {k}") not in taken)
-        found.append(
-            Submission(name if number == 1 else f"{name} {number}", Source(read_study(folder), registry=registry))
-        )
+        free = next(n for n in chain([name], (f"{name} {k}" for k in count(2))) if n not in taken)
+        found.append(Submission(free, Source(read_study(folder), registry=registry)))
     if not folders:
         raise RecordError("no results folder was given")
     _check_agreement(found)
@@ -192,7 +191,7 @@ def boards_of(submissions: Sequence[Submission]) -> tuple[Board, ...]:
             lines = [_line(submission, setting, summary, entry, next(curves)) for entry in setting.everyone]
             found.setdefault((setting.setting, _data(setting)), []).append((setting, summary, lines))
     names = _names([(s.setting.budget, line) for parts in found.values() for s, _, lines in parts for line in lines])
-    titles = _titles(list(found))
+    titles = titles_of([(setting, f"data {data[:8]}") for setting, data in found])
     return tuple(
         board
         for (key, parts), title in zip(found.items(), titles, strict=True)
@@ -271,11 +270,3 @@ def _data(setting: SettingRuns) -> str:
     if setting.sampling is not None:
         return f"{setting.sampling.spec.data_digest} {setting.sampling.spec.search_data_digest}"
     return next((f"{r.search.spec.data_digest}, random sampling unknown" for r in setting.runs), "unknown")
-
-
-def _titles(keys: Sequence[_Key]) -> list[str]:
-    titles = titles_of([setting for setting, _ in keys])
-    return [
-        title if titles.count(title) == 1 else f"{title}, data {data[:8]}"
-        for title, (_, data) in zip(titles, keys, strict=True)
-    ]
