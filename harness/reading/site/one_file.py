@@ -17,19 +17,15 @@ from harness.reading.site.figures import Figure, figures_of_board
 from harness.reading.site.write import Drawn, environment
 
 
-def report_page(source: Source, tables: Sequence[Table]) -> str:
-    """The page of a study. A figure's SVG and CSV files are in the page, as links to save."""
-    study = source.study
-    whole = Source(study, registry=source.registry)
-    boards = [_chosen(b, source) for b in boards_of([Submission(study.folder.resolve().name, whole)])]
+def page(title: str, tables: Sequence[Table], source: Source | None) -> str:
+    """Tables, then the figures of a study. Their SVG and CSV files are in the page, as links to save."""
+    boards = []
+    if source is not None:
+        whole = Submission(source.study.folder.resolve().name, Source(source.study, registry=source.registry))
+        boards = [_chosen(b, source) for b in boards_of([whole])]
     drawn = [(b, [_drawn(f) for f in figures_of_board(b)]) for b in boards if b.lines]
-    return page(study.study, tables, drawn)
-
-
-def page(title: str, tables: Sequence[Table], boards: Sequence[tuple[Board, Sequence[Drawn]]] = ()) -> str:
-    """Tables, then figures, under a title."""
     html = [Markup(as_html(table)) for table in tables]
-    return environment().get_template("one_file.html").render(title=title, tables=html, boards=boards)
+    return environment().get_template("one_file.html").render(title=title, tables=html, boards=drawn)
 
 
 def _chosen(board: Board, source: Source) -> Board:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,14 +64,11 @@ def write_report(
     """
     check_choice(choice)
     if is_ingested(folder):
-        elsewhere = read_ingested(folder)
-        found, tables = ingested.data_and_tables(elsewhere, choice)
         if choice.plot is not None:
             raise HarnessError("results from elsewhere have no --plot; nas-harness leaderboard shows them")
-        if choice.form == "html":
-            console.file.write(_one_file().page(elsewhere.name, tables))
-            return
-        _write(elsewhere.name, [found], elsewhere.problems, lambda: tables, choice, console)
+        elsewhere = read_ingested(folder)
+        data, tables = ingested.data_and_tables(elsewhere, choice)
+        _write(elsewhere.name, [data], elsewhere.problems, lambda: tables, None, choice, console)
         return
     study, *others = (read_study(f) for f in (folder, *choice.others))
     check_names((study, *others), choice.tasks, choice.entries)
@@ -84,26 +80,15 @@ def write_report(
         write_plot(source, choice.plot)
         console.print(str(choice.plot))
         return
-    if choice.form == "html":
-        tables = [table for section in sections for table in section.tables(source)]
-        console.file.write(_one_file().report_page(source, tables))
-        return
     _write(
         study.study,
         (section.data(source) for section in sections),
         study.problems,
         lambda: [table for section in sections for table in section.tables(source)],
+        source,
         choice,
         console,
     )
-
-
-def _one_file() -> ModuleType:
-    try:
-        from harness.reading.site import one_file
-    except ImportError:
-        raise HarnessError('--format html takes jinja2: pip install "nas-harness[site]"') from None
-    return one_file
 
 
 def _write(
@@ -111,15 +96,22 @@ def _write(
     data: Iterable[Mapping[str, Sequence[msgspec.Struct]]],
     problems: Sequence[str],
     tables: Callable[[], Sequence[Table]],
+    source: Source | None,
     choice: Choice,
     console: Console,
 ) -> None:
-    """Data in the forms for programs, tables in those for people; the other is not made."""
+    """Data in the forms for programs, tables in those for people; the other is not made. source: of figures."""
     if choice.form == "csv":
         console.file.write(as_csv([item for found in data for items in found.values() for item in items]))
     elif choice.form == "json":  # written as it is: Rich is slow on megabytes
         items = {key: items for found in data for key, items in found.items()}
         console.file.write(as_json({"study": name, **items, "problems": problems}))
+    elif choice.form == "html":
+        try:
+            from harness.reading.site import one_file
+        except ImportError:
+            raise HarnessError('--format html takes jinja2: pip install "nas-harness[site]"') from None
+        console.file.write(one_file.page(name, tables(), source))
     else:
         for position, table in enumerate(tables()):
             if choice.form != "text":
@@ -143,9 +135,6 @@ def check_choice(choice: Choice) -> None:
         raise HarnessError("--detect belongs to --section power")
     if choice.others and set(choice.sections) != {"ktau"}:
         raise HarnessError("only --section ktau shows several studies beside each other; name one folder")
-    of_curves = {
-        "--against": choice.against is not None, "--at": choice.at is not None, "--cost": choice.unit is not None
-    }  # fmt: skip
-    for option, given in of_curves.items():
-        if given and "curves" not in choice.sections:
+    for option, given in (("--against", choice.against), ("--at", choice.at), ("--cost", choice.unit)):
+        if given is not None and "curves" not in choice.sections:
             raise HarnessError(f"{option} is for --section curves")
