@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from harness.reading.report.formats import lines_of
+from harness.reading.report.formats import fields_of, lines_of
 from harness.reading.study import SettingRuns
 from harness.reading.summary import Against, SettingSummary
 from harness.records.runs import Run
+from harness.search.budget import UNITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,42 +35,26 @@ def runs_frame(settings: Iterable[SettingRuns]) -> pd.DataFrame:
 
 
 def _run(setting: SettingRuns, run: Run) -> dict[str, Any]:
-    entry, search, outcome, paid, asked = run.entry, run.search, run.outcome, run.paid, run.asked
+    search, outcome, ktau = run.search, run.outcome, fields_of(run.ktau, "test", "test_rows", "valid")
     best_of = [s for s in outcome.scores[:BEST_OF] if s is not None] if outcome is not None else []
     return {
         "title": setting.title,
         **lines_of([setting.setting])[0],
-        "strategy": entry.strategy,
-        "label": entry.label,
-        "mode": entry.mode,
-        "role": entry.role,
-        "ablation": entry.ablation,
+        **fields_of(run.entry, "strategy", "label", "mode", "role", "ablation"),
         "study_seed": search.spec.study_seed,
         "search_seed": run.seed,
-        "status": run.status,
-        "error": run.error,
+        **fields_of(run, "status", "error"),
         "ended_by": search.ended_by,
-        "score": run.score,
-        "valid": run.valid,
-        "rank": outcome.rank if outcome is not None else None,
-        "regret": outcome.regret if outcome is not None else None,
-        "valid_regret": outcome.valid_regret if outcome is not None else None,
+        **fields_of(run, "score", "valid"),
+        **fields_of(outcome, "rank", "regret", "valid_regret"),
         "best_of_ten": setting.score.best(best_of) if best_of and setting.score is not None else None,
-        "ktau": run.ktau.test if run.ktau is not None else None,
-        "ktau_rows": run.ktau.test_rows if run.ktau is not None else None,
-        "ktau_valid": run.ktau.valid if run.ktau is not None else None,
-        "paid_queries": paid.queries if paid is not None else None,
-        "paid_epochs": paid.epochs if paid is not None else None,
-        "paid_seconds": paid.seconds if paid is not None else None,
-        "asked": asked.total,
-        "cached": asked.cached,
-        "invalid": asked.invalid,
-        "infeasible": asked.infeasible,
-        "missing": asked.missing,
-        "keys": asked.keys,
+        **dict(zip(("ktau", "ktau_rows", "ktau_valid"), ktau.values(), strict=True)),
+        **{f"paid_{unit}": value for unit, value in fields_of(run.paid, *UNITS).items()},
+        "asked": run.asked.total,
+        **fields_of(run.asked, "cached", "invalid", "infeasible", "missing", "keys"),
         "wall_seconds": search.timing.get("search_seconds"),
         "cpu_seconds": search.timing.get("cpu_seconds"),
-        "reported": outcome.reported if outcome is not None else None,
+        **fields_of(outcome, "reported"),
         "id": search.id,
     }
 

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
+from harness.reading.report.formats import fields_of
 from harness.reading.report.layout import nested, plain, print_listing
 from harness.registry.source import documentation
 from harness.running.plan import Evaluators
@@ -54,14 +55,7 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
 
 
 def _item(registry: Registry, item: Item) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "kind": item.kind,
-        "name": item.name,
-        "distribution": item.distribution,
-        "version": item.version,
-        "status": item.status,
-        "summary": item.summary,
-    }
+    found = fields_of(item, "kind", "name", "distribution", "version", "status", "summary")
     if item.status != "ok":
         return found
     target = item.load()
@@ -95,10 +89,9 @@ def parameters(params: type[msgspec.Struct]) -> list[dict[str, Any]]:
     found = []
     for field in msgspec.structs.fields(params):
         metas = _metas(hints[field.name])
-        required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
-        default = (
-            None if required else (field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
-        )
+        default = field.default
+        if default is msgspec.NODEFAULT:
+            default = None if field.required else field.default_factory()
         bounds = [
             f"{sign} {value}" for m in metas for key, sign in _BOUNDS.items() if (value := getattr(m, key)) is not None
         ]
@@ -106,7 +99,7 @@ def parameters(params: type[msgspec.Struct]) -> list[dict[str, Any]]:
             {
                 "name": field.name,
                 "type": _type_text(hints[field.name]),
-                "required": required,
+                "required": field.required,
                 "default": msgspec.to_builtins(default),
                 "bounds": ", ".join(bounds),
                 "meaning": " ".join(m.description for m in metas if m.description),
@@ -154,14 +147,9 @@ def _task(registry: Registry, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "kind": "task",
         "name": task.name,
-        "distribution": item.distribution,
-        "version": item.version,
+        **fields_of(item, "distribution", "version"),
         "status": "ok",
-        "summary": task.summary,
-        "protocol": task.protocol,
-        "finals": list(task.finals),
-        "recorded": task.recorded,
-        "searchable": task.searchable,
+        **fields_of(task, "summary", "protocol", "finals", "recorded", "searchable"),
     }
     try:
         evaluator = Evaluators(registry)(name)

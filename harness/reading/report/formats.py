@@ -136,6 +136,11 @@ def _lines(item: msgspec.Struct) -> Iterator[dict[str, Any]]:
         yield own
 
 
+def fields_of(thing: object, *names: str) -> dict[str, Any]:
+    """These attributes of a thing; of None, None for each."""
+    return {name: None if thing is None else getattr(thing, name) for name in names}
+
+
 @cache
 def _nested(kind: type[msgspec.Struct]) -> frozenset[str]:
     """The fields of a struct that hold another: their values have names of their own."""
