@@ -40,6 +40,16 @@ def interval(low: float | None, high: float | None, places: int = 2, *, signed: 
     return f"[{number(low, places, signed=signed)}, {number(high, places, signed=signed)}]"
 
 
+def plus_minus(mean: float | None, spread: float | None, places: int = 2) -> str:
+    """``93.10±0.20``; the mean alone where the spread is not known."""
+    return number(mean, places) + ("" if spread is None else f"±{number(spread, places)}")
+
+
+def mean_and_half(mean: float | None, high: float | None, places: int = 2) -> str:
+    """A mean with half the width of its interval, whose upper end is ``high``."""
+    return plus_minus(mean, None if mean is None or high is None else high - mean, places)
+
+
 def ri_interval(of: EntrySummary, places: int = 2) -> str:
     """The interval of RI with its mark. One without width says nothing and is left out."""
     if of.interval == "tied" and of.ri_low == of.ri_high:

@@ -125,7 +125,7 @@ def _table(curves: Sequence[Curve], what: Literal["final", "validation"]) -> Tab
         for place, rank in zip(places, dropped, strict=True)
     ]
     rows = [
-        Row((c.name, *(_cell(mean[k], high[k]) for k in places)), c.role)
+        Row((c.name, *(numbers.mean_and_half(mean[k], high[k]) for k in places)), c.role)
         for c in curves
         for mean, high in [(c.score, c.score_high) if what == "final" else (c.valid, c.valid_high)]
     ]
@@ -139,9 +139,3 @@ def _table(curves: Sequence[Curve], what: Literal["final", "validation"]) -> Tab
         legend=legend,
         whole="--format csv has them",
     )
-
-
-def _cell(mean: float | None, high: float | None) -> str:
-    if mean is None or high is None:
-        return numbers.number(mean)
-    return f"{numbers.number(mean)}±{numbers.number(high - mean)}"

@@ -83,7 +83,7 @@ def _cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
         return numbers.number(value, places)
 
     def spread(of: EntrySummary) -> str:
-        return score(of.final_mean) if of.final_std is None else f"{score(of.final_mean)}±{score(of.final_std)}"
+        return numbers.plus_minus(of.final_mean, of.final_std, places)
 
     def sampled(s: SettingSummary) -> str:
         return f"{score(s.random_sampling.mean)}±{score(s.random_sampling.std)}"

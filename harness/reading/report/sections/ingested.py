@@ -59,11 +59,11 @@ def _table(task: str, lines: Sequence[IngestedSummary]) -> Table:
         verdict = "-" if tested.p_study is None else f"{tested.verdict} {numbers.p_value(tested.p_study)}"
         cells = (
             s.strategy,
-            _spread(s.final_mean, s.final_std),
+            numbers.plus_minus(s.final_mean, s.final_std),
             numbers.number(s.ri_paper, signed=True),
             numbers.interval(s.ri_low, s.ri_high, signed=True),
             verdict.replace(" to be better", ""),
-            f"{_spread(s.sampling_mean, s.sampling_std)}, n {s.sampling_n}" if s.sampling_n else "-",
+            f"{numbers.plus_minus(s.sampling_mean, s.sampling_std)}, n {s.sampling_n}" if s.sampling_n else "-",
             str(s.n),
         )
         rows.append(Row(cells))
@@ -77,7 +77,3 @@ def _table(task: str, lines: Sequence[IngestedSummary]) -> Table:
         f"{UNDER_COVERAGE}; vs sampling: p after Holm over all lines of the folder",
         footnotes=missing,
     )
-
-
-def _spread(mean: float | None, std: float | None) -> str:
-    return numbers.number(mean) + (f"±{numbers.number(std)}" if std is not None else "")

@@ -149,8 +149,9 @@ def _by_labels(orders: Sequence[Order]) -> Iterator[Table]:
             continue
         cells: dict[str, dict[float, str]] = {}
         for o, name in zip(orders, names, strict=True):
-            cells.setdefault(name, {})[_labels(o)] = _cell(o, kind) + ("" if one else f" (n {o.n})")
-        rows = [Row((name, *(cell.get(p, numbers.NONE) for p in paid))) for name, cell in cells.items()]
+            cell = numbers.mean_and_half(getattr(o, kind), getattr(o, f"{kind}_high"), 3)
+            cells.setdefault(name, {})[_labels(o)] = cell if one else f"{cell} (n {o.n})"
+        rows = [Row((name, *(of.get(p, numbers.NONE) for p in paid))) for name, of in cells.items()]
         if kind == "ktau" and own is not None:
             rows.append(Row(("validation scores themselves", *[numbers.number(own, 3)] * len(paid)), "reference"))
         yield Table(
@@ -180,9 +181,3 @@ def _names(orders: Sequence[Order]) -> list[str]:
     seen = Counter((o.name, _labels(o)) for o in orders)
     twice = {name for (name, _), times in seen.items() if times > 1}
     return [f"{o.name}, {o.study}" if o.name in twice else o.name for o in orders]
-
-
-def _cell(order: Order, kind: str) -> str:
-    mean, high = getattr(order, kind), getattr(order, f"{kind}_high")
-    spread = "" if mean is None or high is None else f"±{numbers.number(high - mean, 3)}"
-    return numbers.number(mean, 3) + spread

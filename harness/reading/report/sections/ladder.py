@@ -168,7 +168,7 @@ def _cells(r: Rung, name: str, *, paired: bool) -> tuple[str, ...]:
     named = r.search or numbers.NONE
     return (
         name,
-        f"{numbers.number(r.mean, places)}±{numbers.number(r.std, places)}",
+        numbers.plus_minus(r.mean, r.std, places),
         numbers.number(r.standard_error, places),
         numbers.number(r.best, places),
         numbers.runs(r.n, r.failed),
