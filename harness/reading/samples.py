@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
 from harness.protocol import Score
 from harness.reading.matched import Answer, Floats, Reference
 from harness.reading.study import EntryRuns, SettingRuns
@@ -32,21 +30,14 @@ class SettingSamples:
     @cached_property
     def worst(self) -> float | None:
         """The worst final score known here, oriented so that higher is better."""
-        if self.score is None:
-            return None
-        known = [r.score for r in self.runs.runs if r.score is not None]
-        if self.sampling is not None:
-            known += [*self.sampling.draws, *([] if self.sampling.worst is None else [self.sampling.worst])]
-        return float((self.score.sign * np.array(known)).min()) if known else None
+        s = self.sampling
+        return None if s is None else _worst(s.score, [*(r.score for r in self.runs.runs), *s.draws, s.worst])
 
     @cached_property
     def worst_valid(self) -> float | None:
         """The same of validation scores."""
-        if self.sampling is None:
-            return None
-        known = [r.valid for r in self.runs.runs if r.valid is not None]
-        known += [] if self.sampling.worst_valid is None else [self.sampling.worst_valid]
-        return float((self.sampling.search_score.sign * np.array(known)).min()) if known else None
+        s = self.sampling
+        return None if s is None else _worst(s.search_score, [*(r.valid for r in self.runs.runs), s.worst_valid])
 
     def coverage(self, n: int, reference: Reference | None) -> float | None:
         """Of 95 % intervals of n runs drawn from the reference's."""
@@ -146,6 +137,10 @@ class EntrySamples:
             return "tied"
         coverage = self.setting.coverage(len(self.runs.runs), self.reference)
         return "tails" if coverage is not None and coverage < LEAST_COVERAGE else "covers"
+
+
+def _worst(score: Score, scores: Iterable[float | None]) -> float | None:
+    return min((score.sign * value for value in scores if value is not None), default=None)
 
 
 def shown(scores: Iterable[float | None], sampling: float | None) -> list[float] | None:

@@ -10,6 +10,7 @@ from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.compliance.finding import Ruling
 from harness.reading.matched import Reference, cost_of
+from harness.reading.samples import all_of
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.records.specs import STRICT
 from harness.running.study import FEWEST_SEEDS
@@ -126,7 +127,7 @@ def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
     """The last query may cross the limit, and further than the reference's last query did."""
     reference = setting.reference_of(entry.entry)
     unit = setting.setting.budget.unit
-    ours, theirs = _costs(entry, unit), _costs(reference, unit) if reference is not None else []
+    ours, theirs = _costs(entry, unit), _costs(reference, unit)
     if not ours or not theirs:
         return None, "what it or matched random search paid is not known"
     mean, limit = sum(ours) / len(ours), sum(theirs) / len(theirs)
@@ -134,7 +135,7 @@ def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
         return False, f"it paid {numbers.paid(mean, unit)} a run, matched random search {numbers.paid(limit, unit)}"
     told = [f"no more {unit} paid than matched random search, within 1 %"]
     for other in UNITS:
-        more, most = _costs(entry, other), _costs(reference, other) if reference is not None else []
+        more, most = _costs(entry, other), _costs(reference, other)
         if other != unit and more and most and limit and sum(most):
             each, theirs_each = sum(more) / sum(ours), sum(most) / sum(theirs)
             if abs(each - theirs_each) > _ALIKE * theirs_each:
@@ -143,9 +144,10 @@ def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
     return True, "; ".join(told)
 
 
-def _costs(entry: EntryRuns, unit: Unit) -> list[float]:
-    costs = [cost_of(r.paid, unit) for r in entry.runs if r.paid is not None]
-    return [] if any(c is None for c in costs) else [c for c in costs if c is not None]
+def _costs(entry: EntryRuns | None, unit: Unit) -> list[float]:
+    """Empty where one is not known."""
+    paid = [] if entry is None else [r.paid for r in entry.runs if r.paid is not None]
+    return all_of(cost_of(p, unit) for p in paid) or []
 
 
 def _stopping(setting: SettingRuns, entry: EntryRuns) -> Ruling:
