@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from harness.reading.blocks import Blocks, blocks_of
 from harness.reading.report.sections.improvement import Improvement, improvements_over
@@ -13,7 +14,7 @@ from harness.reading.report.sections.profiles import Profile, profiles_over
 from harness.reading.report.sections.ranks import EntryRanks, Ranks, ranks_over
 from harness.reading.site.boards import Board, Line
 from harness.reading.study import SettingRuns, StudyRuns
-from harness.reading.summary import Against, EntrySummary
+from harness.reading.summary import Against
 from harness.records.specs import STRICT
 from harness.search.budget import Budget
 
@@ -35,17 +36,9 @@ class Standing:
     def compliant(self) -> bool:
         return all(line.compliant for line in self.lines)
 
-    @property
-    def vs_sampling(self) -> Counter[str]:
-        return self._verdicts(lambda summary: summary.vs_sampling)
-
-    @property
-    def vs_search(self) -> Counter[str]:
-        return self._verdicts(lambda summary: summary.vs_search)
-
-    def _verdicts(self, of: Callable[[EntrySummary], Against | None]) -> Counter[str]:
+    def verdicts(self, question: Literal["vs_sampling", "vs_search"]) -> Counter[str]:
         """How many boards have each verdict; those without a test have none."""
-        answers = [of(line.summary) for line in self.lines]
+        answers: list[Against | None] = [getattr(line.summary, question) for line in self.lines]
         return Counter(a.verdict for a in answers if a is not None and a.p_study is not None)
 
 
