@@ -108,10 +108,10 @@ def interval_figure(
     label = "relative improvement over random sampling, percent" if ratio else "mean final score"
     plot = Plot(title, (low, high), rows=[i.entry for _, i in rows], x_label=label, left=left)
     if ratio:
-        plot.upright(0.0, "sampling", "random sampling")
+        plot.rule(plot.x, 0.0, "sampling", "random sampling")
     for place, (series, i) in enumerate(rows):
         y = plot.row(place)
-        plot.span(i.low, i.high, y, series, "marked" if i.mark else "")
+        plot.span(plot.x, i.low, i.high, y, series, "marked" if i.mark else "")
         if i.value is not None:
             told = f"{i.entry}: {numbers.number(i.value, signed=ratio)} {numbers.interval(i.low, i.high, signed=ratio)}"
             plot.mark(plot.x.at(i.value), y, series, told, "hollow" if i.mark else "", 5)
@@ -168,9 +168,9 @@ def _strips(board: Board) -> Figure:
         shares, edges = np.histogram(draws, bins=_BINS, range=(low, high))
         plot.bars(edges.tolist(), shares.tolist(), plot.row(0) + 10, 20)
     if sampling is not None:
-        plot.upright(sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
+        plot.rule(plot.x, sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
         if sampling.best_validated is not None:
-            plot.upright(sampling.best_validated, "best", f"best validated {sampling.best_validated:.6g}")
+            plot.rule(plot.x, sampling.best_validated, "best", f"best validated {sampling.best_validated:.6g}")
     _scatter(plot, lines, lambda run: run.score, lambda run: f"{run.score:.6g}")
     outside = int(((draws < low) | (draws > high)).sum())
     reading = (
@@ -198,8 +198,8 @@ def _curves(board: Board) -> Figure:
     title = f"Mean final score of the incumbent over {first.unit} paid"
     plot = Plot(title, x, y, x_label=f"{first.unit} paid (log)", y_label=_score_label(board), log=True)
     if sampling is not None:
-        plot.level(sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
-        plot.level(sampling.best_validated, "best", "best validated")
+        plot.rule(plot.y, sampling.mean, "sampling", f"mean of random sampling {sampling.mean:.6g}")
+        plot.rule(plot.y, sampling.best_validated, "best", "best validated")
     for series, line, c in sorted(curves, key=lambda item: item[0]):
         kept = spread_over(len(c.cost), _POINTS)
         xs = [c.cost[k] for k in kept]
@@ -224,8 +224,8 @@ def _orders(board: Board) -> Figure:
         rows=[line.name for _, line in lines],
         x_label="KTau of the learned and the true order, on architectures never queried",
     )
-    plot.upright(0.0, "sampling", "no order")
-    plot.upright(of_validation, "best", "KTau of validation and final scores")
+    plot.rule(plot.x, 0.0, "sampling", "no order")
+    plot.rule(plot.x, of_validation, "best", "KTau of validation and final scores")
     _scatter(plot, lines, _tau, lambda run: f"{run.ktau.test:.3f} on {run.ktau.n}" if run.ktau else "")
     reading = (
         "A point is a run that learned an order. Solid line: no order at all; dotted: what copying validation scores "
@@ -286,7 +286,7 @@ def _costs(board: Board) -> Figure | None:
         log=True,
     )
     for series, c, cost in points:
-        plot.stand(plot.x.at(cost), c.final_low, c.final_high, series)
+        plot.span(plot.y, c.final_low, c.final_high, plot.x.at(cost), series)
         told = f"{c.entry}: {numbers.number(c.final_mean)} for {cost:.4g}"
         plot.mark(plot.x.at(cost), plot.y.at(c.final_mean or 0.0), series, told, "", 5)
     reading = (
@@ -315,7 +315,7 @@ def ranking_figure(ranking: Ranking) -> Figure:
     high += (high - low) * 0.02 * len(groups)  # room for the bars on the right
     plot = Plot("Mean rank", (low, high), rows=[s.name for _, s in rows], x_label="mean rank, 1 is best")
     for place, (series, s) in enumerate(rows):
-        plot.span(s.rank.rank_low, s.rank.rank_high, plot.row(place), series)
+        plot.span(plot.x, s.rank.rank_low, s.rank.rank_high, plot.row(place), series)
         told = f"{s.name}: {s.rank.mean_rank:.2f} {numbers.interval(s.rank.rank_low, s.rank.rank_high)}"
         plot.mark(plot.x.at(s.rank.mean_rank), plot.row(place), series, told, "", 5)
     for k, group in enumerate(groups):

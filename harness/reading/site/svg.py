@@ -107,18 +107,16 @@ class Plot:
 
     def _axes(self, x_label: str, y_label: str, bottom: float) -> None:
         for tick in self.x.ticks():
-            at = self.x.at(tick)
-            self.parts.append(path("grid", f"M{at:.1f} 10V{bottom:.1f}"))
-            self.text(at, bottom + 17, f"{tick:,.10g}", "tick middle")
+            self.rule(self.x, tick, "grid")
+            self.text(self.x.at(tick), bottom + 17, f"{tick:,.10g}", "tick middle")
         self.text((self.x.start + self.x.end) / 2, bottom + 38, x_label, "label middle")
         if self.rows:
             for place, name in enumerate(self.rows):
                 self.text(self.x.start - 12, self.row(place) + 4, name, "name end", most=int((self.x.start - 12) / 7.4))
             return
         for tick in self.y.ticks():
-            at = self.y.at(tick)
-            self.parts.append(path("grid", f"M{self.x.start:.1f} {at:.1f}H{self.x.end:.1f}"))
-            self.text(self.x.start - 7, at + 4, f"{tick:,.10g}", "tick end")
+            self.rule(self.y, tick, "grid")
+            self.text(self.x.start - 7, self.y.at(tick) + 4, f"{tick:,.10g}", "tick end")
         middle = (self.y.start + self.y.end) / 2
         self.parts.append(
             f'<text class="label middle" transform="translate(14 {middle:.1f}) rotate(-90)">'
@@ -128,15 +126,12 @@ class Plot:
     def text(self, x: float, y: float, text: str, kind: str, most: int = 80) -> None:
         self.parts.append(f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escaped(text, most)}</text>')
 
-    def upright(self, value: float | None, kind: str, told: str) -> None:
-        """A line across all rows at one value of x."""
-        if value is not None and self.x.holds(value):
-            self.parts.append(path(kind, f"M{self.x.at(value):.1f} 10V{self.y.start:.1f}", told))
-
-    def level(self, value: float | None, kind: str, told: str) -> None:
-        """A line along the whole of x at one value of y."""
-        if value is not None and self.y.holds(value):
-            self.parts.append(path(kind, f"M{self.x.start:.1f} {self.y.at(value):.1f}H{self.x.end:.1f}", told))
+    def rule(self, axis: Scale, value: float | None, kind: str, told: str = "") -> None:
+        """A line across the whole figure at one value of x or of y."""
+        if value is not None and axis.holds(value):
+            at = axis.at(value)
+            upright, level = f"M{at:.1f} 10V{self.y.start:.1f}", f"M{self.x.start:.1f} {at:.1f}H{self.x.end:.1f}"
+            self.parts.append(path(kind, upright if axis is self.x else level, told))
 
     def mark(self, x: float, y: float, series: int, told: str, kind: str = "", size: float = 4.0) -> None:
         """A point in pixels, its shape and colour by its series (-1: the reference)."""
@@ -153,19 +148,13 @@ class Plot:
         else:
             self.parts.append(path(css, d, told))
 
-    def span(self, low: float | None, high: float | None, y: float, series: int, kind: str = "") -> None:
-        """An interval of x, at a height in pixels."""
+    def span(self, axis: Scale, low: float | None, high: float | None, at: float, series: int, kind: str = "") -> None:
+        """An interval of x at a height in pixels, or one of y at a place in pixels."""
         if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
-            a, b = self.x.at(low), self.x.at(high)
-            d = f"M{a:.1f} {y:.1f}H{b:.1f}M{a:.1f} {y - 4:.1f}v8M{b:.1f} {y - 4:.1f}v8"
-            self.parts.append(path(f"span {colour(series)} {kind}", d))
-
-    def stand(self, x: float, low: float | None, high: float | None, series: int) -> None:
-        """An interval of y, at a place in pixels."""
-        if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
-            a, b = self.y.at(low), self.y.at(high)
-            d = f"M{x:.1f} {a:.1f}V{b:.1f}M{x - 4:.1f} {a:.1f}h8M{x - 4:.1f} {b:.1f}h8"
-            self.parts.append(path(f"span {colour(series)}", d))
+            a, b = axis.at(low), axis.at(high)
+            along = f"M{a:.1f} {at:.1f}H{b:.1f}M{a:.1f} {at - 4:.1f}v8M{b:.1f} {at - 4:.1f}v8"
+            upright = f"M{at:.1f} {a:.1f}V{b:.1f}M{at - 4:.1f} {a:.1f}h8M{at - 4:.1f} {b:.1f}h8"
+            self.parts.append(path(f"span {colour(series)} {kind}".strip(), along if axis is self.x else upright))
 
     def steps(self, xs: Sequence[float], ys: Sequence[float | None], series: int, told: str) -> None:
         """A line that stays where it is until the next point."""
@@ -192,7 +181,9 @@ class Plot:
             if a is not None and b is not None and math.isfinite(a) and math.isfinite(b)
         ]
         if len(points) > 1:
-            self.inside.append(path(f"band {colour(s)}", f"{_stairs(points)}{_back(points)}z"))
+            lower, upper = _corners([p[:2] for p in points]), _corners([(p[0], p[2]) for p in points])
+            outline = "L".join(f"{x:.1f} {y:.1f}" for x, y in (*upper, *reversed(lower)))
+            self.inside.append(path(f"band {colour(s)}", f"M{outline}z"))
 
     def bars(self, edges: Sequence[float], shares: Sequence[float], y: float, height: float) -> None:
         """A histogram along x that stands on a height in pixels."""
@@ -218,20 +209,10 @@ class Plot:
         )
 
 
-def _stairs(points: Sequence[tuple[float, float, float]]) -> str:
-    """The upper side of a band, from the left to the right."""
-    told = [f"M{points[0][0]:.1f} {points[0][2]:.1f}"]
-    for before, p in pairwise(points):
-        told.append(f"H{p[0]:.1f}" + (f"V{p[2]:.1f}" if p[2] != before[2] else ""))
-    return "".join(told)
-
-
-def _back(points: Sequence[tuple[float, float, float]]) -> str:
-    """The lower side of a band, from the right to the left."""
-    told = [f"V{points[-1][1]:.1f}"]
-    for after, p in pairwise(reversed(points)):
-        told.append(f"H{after[0]:.1f}V{p[1]:.1f}" if p[1] != after[1] else "")
-    return "".join([*told, f"H{points[0][0]:.1f}"])
+def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of a line that stays where it is until the next point."""
+    turns = [corner for (_, y), (x, z) in pairwise(points) if y != z for corner in ((x, y), (x, z))]
+    return [points[0], *turns, points[-1]]
 
 
 def colour(series: int) -> str:
