@@ -75,20 +75,12 @@ class Source:
     @cached_property
     def findings(self) -> list[Finding]:
         """What the rules say of the study, and of the chosen settings and entries."""
-        out, of_shown, strategies = set(), set(), set()
-        shown = {id(s): {id(e) for e in entries} for s, entries in self.shown()}
-        for setting in self.study.settings:
-            kept = shown.get(id(setting))
-            if kept is None:
-                out.add(setting.title)
-            for entry in setting.entries:
-                strategies.add(entry.entry.strategy)
-                if kept is not None and id(entry) in kept:
-                    of_shown.add(entry.entry.strategy)
-                else:
-                    out.add(entry_scope(setting, entry))
-        out |= strategies - of_shown
-        return [f for f in check_compliance(self.study, self.open_task) if f.scope not in out]
+        scopes = {"study"}
+        for setting, entries in self.shown():
+            scopes.add(setting.title)
+            for entry in entries:
+                scopes |= {entry.entry.strategy, entry_scope(setting, entry)}
+        return [f for f in check_compliance(self.study, self.open_task) if f.scope in scopes]
 
 
 def in_setting(setting: SettingRuns, entry: EntryRuns) -> dict[str, Any]:
