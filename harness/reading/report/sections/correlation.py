@@ -10,6 +10,7 @@ after e epochs (Figure 5), where its protocol judges each epoch and this machine
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations, pairwise
 from typing import Literal
 
@@ -68,7 +69,7 @@ class TaskCorrelation(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     setting: Setting
     split: str | None
-    sample: int
+    sample: int = 0
     missing: str | None = None
     note: str | None = None
     agreements: list[Agreement] = []
@@ -88,46 +89,41 @@ def correlations_of(source: Source, open_task: Callable[[str], Evaluator]) -> li
 
 
 def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: Source) -> TaskCorrelation:
-    first = next(runs.runs)
-    outcomes = [r.outcome for r in runs.runs if r.outcome is not None]
-    split = outcomes[0].split if outcomes else None
-    found = TaskCorrelation(title=runs.setting.title, setting=runs.setting, split=split, sample=0)
+    s, outcomes = runs.setting, [r.outcome for r in runs.runs if r.outcome is not None]
+    found = partial(TaskCorrelation, title=s.title, setting=s, split=outcomes[0].split if outcomes else None)
     try:
-        evaluator, search = open_task(runs.setting.task), open_task(runs.setting.search_task)
+        evaluator, search = open_task(s.task), open_task(s.search_task)
     except (DataMissing, PluginError, UnknownName) as error:
-        return msgspec.structs.replace(found, missing=str(error))
+        return found(missing=str(error))
     if not evaluator.task.recorded:
-        return _of_curves(found, evaluator, source)
+        return _of_curves(found, s, evaluator, source)
     if not search.task.recorded:
-        return msgspec.structs.replace(found, missing="its validation scores are trained, not recorded")
-    rng = stream(first.search.spec.study_seed, "correlation", runs.setting.task)
-    archs = sampled(evaluator, runs.setting.law, runs.setting.final, rng, SAMPLE)
-    differs = "the data here are not those of the records"
-    return msgspec.structs.replace(
-        found,
-        sample=len(archs),
-        note=None if evaluator.data_digest in {o.spec.data_digest for o in outcomes} else differs,
-        agreements=list(_agreements(evaluator, search, runs.setting.final, archs)),
-    )
+        return found(missing="its validation scores are trained, not recorded")
+    rng = stream(next(runs.runs).search.spec.study_seed, "correlation", s.task)
+    archs = sampled(evaluator, s.law, s.final, rng, SAMPLE)
+    digests = {o.spec.data_digest for o in outcomes}
+    note = None if evaluator.data_digest in digests else "the data here are not those of the records"
+    return found(sample=len(archs), note=note, agreements=list(_agreements(evaluator, search, s.final, archs)))
 
 
-def _of_curves(found: TaskCorrelation, evaluator: Evaluator, source: Source) -> TaskCorrelation:
+def _of_curves(
+    found: Callable[..., TaskCorrelation], s: Setting, evaluator: Evaluator, source: Source
+) -> TaskCorrelation:
     """Of the final trainings of the study: those of random sampling and of what searches returned."""
-    s = found.setting
     of = (s.task, s.final, s.final_seed)
     archs = [t.arch for t in source.study.trainings if (t.task, t.final, t.final_seed) == of]
     curves = evaluator.learning_curves(archs, final=s.final, seed=s.final_seed) if archs else None
     if curves is None:
-        return msgspec.structs.replace(found, missing="its trainings keep no score of every epoch")
+        return found(missing="its trainings keep no score of every epoch")
     curves = evaluator.score.sign * curves
     if np.isnan(curves).all():
-        return msgspec.structs.replace(found, missing="none of its trainings is in the store of trainings here")
+        return found(missing="none of its trainings is in the store of trainings here")
     tenth, smooth = best(curves[-1]), moving_average(curves)
     lines = [
         _agreement("epochs", "final", Fidelity(f"{e + 1} epochs", e + 1), curves[e], curves[-1], tenth, smooth[e])
         for e in range(len(curves) - 1)
     ]
-    return msgspec.structs.replace(found, sample=len(archs), agreements=lines)
+    return found(sample=len(archs), agreements=lines)
 
 
 def _agreements(evaluator: Evaluator, search: Evaluator, final: str, archs: list[Architecture]) -> Iterator[Agreement]:

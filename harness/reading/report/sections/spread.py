@@ -6,6 +6,7 @@ A method's gain says little where random architectures of the space differ by as
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -50,23 +51,22 @@ def spreads_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[Ta
 
 
 def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSpread:
-    s, found = runs.setting, TaskSpread(title=runs.setting.title, setting=runs.setting)
+    s = runs.setting
+    found = partial(TaskSpread, title=s.title, setting=s)
     try:
         evaluator = open_task(s.task)
     except (DataMissing, PluginError, UnknownName) as error:
-        return msgspec.structs.replace(found, missing=f"it needs the task's data: {error}")
+        return found(missing=f"it needs the task's data: {error}")
     if not evaluator.task.recorded:
         draws = [] if runs.sampling is None else runs.sampling.draws
         why = None if draws else "random sampling has no score yet"
-        return msgspec.structs.replace(found, unit=evaluator.score.unit, drawn=spread(draws), missing=why)
+        return found(unit=evaluator.score.unit, drawn=spread(draws), missing=why)
     rng = stream(next(runs.runs).search.spec.study_seed, "spread", s.task)
     archs = sampled(evaluator, s.law, s.final, rng, DRAWS)
     truth = evaluator.truth(s.final)
     mean, std = (None, None) if truth is None else truth.mean_std(s.law)
-    return msgspec.structs.replace(
-        found, unit=evaluator.score.unit, mean=mean, std=std,
-        drawn=spread(evaluator.final_scores(archs, final=s.final).scores),
-    )  # fmt: skip
+    drawn = spread(evaluator.final_scores(archs, final=s.final).scores)
+    return found(unit=evaluator.score.unit, drawn=drawn, mean=mean, std=std)
 
 
 def _tables(source: Source) -> list[Table]:
