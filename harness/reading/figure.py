@@ -46,7 +46,7 @@ def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, 
             style = {"color": f"C{k % 10}"} if is_entry else {"color": _GREY, "linestyle": "--"}
             panel.step(c.cost, middle, where="post", label=c.name, linewidth=1.4, **style)
             panel.fill_between(c.cost, low, high, step="post", alpha=0.15, color=style["color"], linewidth=0)
-        _about(panel, setting, "final" if final else "validation")
+        _about(panel, setting, _score(setting, "final" if final else "validation"), "y")
         panel.set_xlabel(f"{members[0].unit} paid" if members else "paid", fontsize=8)
         _frame(panel, [v for c in members for v in (c.score if final else c.valid)], setting if final else None, "y")
     _legend(figure, panels)
@@ -69,7 +69,7 @@ def draw_scores(
             color = _GREY if entry.entry.role == "reference" else f"C{place % 10}"
             _scatter(panel, place, scores, rng.uniform(-0.25, 0.25, len(scores)), color)
         _name_lines(panel, [e.entry.label for e in everyone])
-        _about(panel, setting, "final", axis="x")
+        _about(panel, setting, _score(setting, "final"), "x")
         _frame(panel, [r.score for e in everyone for r in e.runs], setting, "x")
     return figure
 
@@ -95,9 +95,7 @@ def draw_orders(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[Ent
         if setting.ktau_of_validation is not None:
             label = "KTau of validation scores"
             panel.axvline(setting.ktau_of_validation, color=_GREY, linestyle=":", linewidth=1, label=label)
-        panel.set_title(setting.title, fontsize=9)
-        panel.tick_params(labelsize=8)
-        panel.set_xlabel("KTau of learned and true order", fontsize=8)
+        _about(panel, setting, "KTau of learned and true order", "x")
     _legend(figure, panels)
     return figure
 
@@ -139,12 +137,16 @@ def _panels(n: int, column: bool, drawn: Sequence[Sequence[object]] = ()) -> tup
     return figure, panels[:n]
 
 
-def _about(panel: Any, setting: SettingSummary, what: Literal["final", "validation"], axis: str = "y") -> None:
+def _about(panel: Any, setting: SettingSummary, label: str, axis: Literal["x", "y"]) -> None:
     panel.set_title(setting.title, fontsize=9)
     panel.tick_params(labelsize=8)
-    unit = f" ({setting.score.unit})" if setting.score is not None and setting.score.unit else ""
-    name = setting.score.name if setting.score is not None else "score"
-    getattr(panel, f"set_{axis}label")(f"{what} {name}{unit}", fontsize=8)
+    getattr(panel, f"set_{axis}label")(label, fontsize=8)
+
+
+def _score(setting: SettingSummary, what: Literal["final", "validation"]) -> str:
+    if setting.score is None:
+        return f"{what} score"
+    return f"{what} {setting.score.name}" + (f" ({setting.score.unit})" if setting.score.unit else "")
 
 
 def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary | None, axis: Literal["x", "y"]) -> None:
