@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import GateError
 from harness.reading.gate.pairs import Pair
+from harness.reading.matched import Floats
 from harness.records.lines import SamplingRecord
 from harness.records.runs import Run
 from harness.running.study import GateMetric, GateSpec
 from harness.statistics.verdicts import worst_case
-
-Floats = NDArray[np.float64]
 
 
 class Measured(NamedTuple):
@@ -44,7 +42,7 @@ def measure(pair: Pair, metric: GateMetric) -> Measured:
     values = _METRICS[metric](pair)
     every = [_values(runs, values, pair, metric) for runs in (pair.candidate, pair.reference, pair.every_reference)]
     worst = values.sign * np.array(values.worst, dtype=np.float64)
-    known = [np.array([math.nan if v is None else v for v in side], dtype=np.float64) for side in every]
+    known = [np.array(side, dtype=np.float64) for side in every]  # None becomes NaN
     try:
         candidate, reference = (worst_case(side, worst, *known) for side in every[:2])
     except ValueError:
