@@ -6,6 +6,7 @@ then the columns that are left continue below. In a pipe or a file a listing has
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from io import StringIO
@@ -89,24 +90,22 @@ def print_grid(
     """Print the cells in the width of the console where ``fitted``; the headers of the columns that it dropped."""
     from rich.text import Text
 
+    width = console.width if fitted else sys.maxsize
     cells = [[c.header for c in columns], *([visible(" ".join(cell.split())) for cell in row] for row in rows)]
     shown = [header_style, *(styles or [""] * len(rows))]
     natural = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    gap = _GAP if not fitted or sum(natural) + _GAP * (len(natural) - 1) <= console.width else 1
-    least = [
-        _least([line[k] for line in cells], natural[k]) if c.wraps and fitted else natural[k]
-        for k, c in enumerate(columns)
-    ]
-    kept = _kept(columns, least, console.width, gap) if fitted else list(range(len(columns)))
-    for block in _blocks(kept, least, console.width, gap) if fitted else [kept]:
-        room = _widths(block, least, natural, console.width, gap)
+    gap = _GAP if sum(natural) + _GAP * (len(natural) - 1) <= width else 1
+    least = [_least([line[k] for line in cells], natural[k]) if c.wraps else natural[k] for k, c in enumerate(columns)]
+    kept = _kept(columns, least, width, gap)
+    for block in _blocks(kept, least, width, gap):
+        room = _widths(block, least, natural, width, gap)
         every = [[textwrap.wrap(line[k], room[k]) or [""] for k in block] for line in cells]
         widths = [max(len(piece) for pieces in column for piece in pieces) for column in zip(*every, strict=True)]
         for broken, style in zip(every, shown, strict=True):
             for i in range(max(map(len, broken))):
                 pieces = [
-                    piece.rjust(width) if columns[k].right else piece.ljust(width)
-                    for k, width, pieces in zip(block, widths, broken, strict=True)
+                    piece.rjust(wide) if columns[k].right else piece.ljust(wide)
+                    for k, wide, pieces in zip(block, widths, broken, strict=True)
                     for piece in [pieces[i] if i < len(pieces) else ""]
                 ]
                 console.print(Text((" " * gap).join(pieces).rstrip(), style=style), soft_wrap=True)
