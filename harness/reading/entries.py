@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness.protocol import Score
-from harness.reading.samples import EntrySamples, SettingSamples, all_of, shown
+from harness.reading.matched import all_of
+from harness.reading.samples import EntrySamples, SettingSamples, shown
 from harness.reading.study import EntryRuns, StudyRuns
 from harness.reading.summary import Against, EntrySummary, Sampling, SettingSummary
 from harness.records.lines import OutcomeRecord, SamplingRecord

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,14 @@ from harness.search.budget import Budget, Unit
 from harness.statistics.verdicts import cost_of_reference_run
 
 Floats = NDArray[np.float64]
+_T = TypeVar("_T")
+
+
+def all_of(values: Iterable[_T | None]) -> list[_T] | None:
+    """The values, or None where one of them does not exist."""
+    found = list(values)
+    known = [v for v in found if v is not None]
+    return known if len(known) == len(found) else None
 
 
 def cost_of(paid: Paid | Incumbent, unit: Unit) -> float | None:
@@ -87,9 +96,7 @@ class Reference:
         if any(cost is None for cost in paid):
             return None
         costs = cost_of_reference_run(np.array(paid, dtype=np.float64), len(self.entry.runs), limit=self.limit)
-        answers = [self.read_off(j, cost) for j, cost in enumerate(costs.tolist())]
-        known = [a for a in answers if a is not None]
-        return known if len(known) == len(answers) else None
+        return all_of(self.read_off(j, cost) for j, cost in enumerate(costs.tolist()))
 
     def read_off(self, j: int, cost: float) -> Answer | None:
         """What run ``j`` would report after ``cost``; None where that is not known.

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from harness.protocol import Score
-from harness.reading.matched import Answer, Floats, Reference
+from harness.reading.matched import Answer, Floats, Reference, all_of
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.records.identity import stream
 from harness.statistics.coverage import LEAST_COVERAGE, is_tied, student_coverage
@@ -153,10 +153,3 @@ def _worst_case(scores: Sequence[float | None], score: Score | None, worst: floa
     assert score is not None
     oriented = [None if value is None else score.sign * value for value in scores]
     return worst_case(oriented, [] if worst is None else [worst])
-
-
-def all_of(values: Iterable[float | None]) -> list[float] | None:
-    """The values, or None where one of them does not exist."""
-    found = list(values)
-    known = [v for v in found if v is not None]
-    return known if len(known) == len(found) else None

@@ -9,8 +9,7 @@ from itertools import islice
 from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.compliance.finding import Ruling
-from harness.reading.matched import Reference, cost_of
-from harness.reading.samples import all_of
+from harness.reading.matched import Reference, all_of, cost_of
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.records.specs import STRICT
 from harness.running.study import FEWEST_SEEDS

@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.reading import numbers
 from harness.reading.along import nullable
-from harness.reading.blocks import SHARED, Blocks, Competitor, blocks_of, over
-from harness.reading.matched import Floats
+from harness.reading.blocks import SHARED, Blocks, blocks_of, over
+from harness.reading.matched import all_of
 from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.samples import SettingSamples
@@ -57,11 +57,14 @@ def profiles_of(source: Source) -> list[Profile]:
 
 def profiles_over(blocks: Blocks) -> Iterator[Profile]:
     """The profile of each competitor; nothing where a setting has no scale from random sampling to a best score."""
-    if not all(_has_scale(s) for s in blocks.settings):
+    scales = all_of(_scale(s) for s in blocks.settings)
+    if scales is None:
         return
     shared = blocks.shared
     for c in blocks.competitors:
-        scores = _normalised(blocks, c)
+        scores = [
+            normalised(of, sampling_mean=base, best=best) for of, (base, best) in zip(c.scores, scales, strict=True)
+        ]
         mean = float(np.mean([s.mean() for s in scores]))
         found = performance_profile(scores, LEVELS)
         low, high = (np.full_like(LEVELS, np.nan),) * 2 if shared else (found.low, found.high)
@@ -77,20 +80,12 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
         )
 
 
-def _has_scale(setting: SettingSamples) -> bool:
-    """Whether the best row, or the best draw, is above random sampling's mean."""
+def _scale(setting: SettingSamples) -> tuple[float, float] | None:
+    """Random sampling's mean, and the best row or draw where it is better; higher is better in both."""
     s = setting.sampling
-    return s is not None and s.best is not None and s.score.sign * s.best > s.score.sign * s.mean
-
-
-def _normalised(blocks: Blocks, competitor: Competitor) -> list[Floats]:
-    found = []
-    for setting, scores in zip(blocks.settings, competitor.scores, strict=True):
-        s = setting.sampling
-        assert s is not None
-        assert s.best is not None
-        found.append(normalised(scores, sampling_mean=s.score.sign * s.mean, best=s.score.sign * s.best))
-    return found
+    if s is None or s.best is None or s.score.sign * s.best <= s.score.sign * s.mean:
+        return None
+    return s.score.sign * s.mean, s.score.sign * s.best
 
 
 def _tables(source: Source) -> list[Table]:
