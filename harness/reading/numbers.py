@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.protocol import Score
 from harness.reading.agreement import Spread
@@ -108,6 +108,11 @@ def seconds(value: float | None) -> str:
         if value >= 2 * size:
             return f"{value / size:.1f} {unit}"
     return f"{value:.1f} s" if value >= 0.05 else f"{value * 1000:.0f} ms"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def runs(n: int, failed: int) -> str:

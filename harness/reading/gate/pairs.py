@@ -19,8 +19,6 @@ from harness.records.store import Folder, read_folder
 from harness.running.environment import what_differs
 from harness.strategy import Scoring
 
-_MOST = 3
-
 
 class Cell(NamedTuple):
     """What stands on both sides: a setting, and the entry of this title that is scored so."""
@@ -83,7 +81,7 @@ def pair_up(candidate: Side, reference: Side) -> list[Pair]:
     Raises GateError, for what is to be mended first before anything else: a search that is not deterministic.
     """
     check_deterministic(candidate[0], reference[0])
-    ours, theirs = _cells(candidate[1]), _cells(reference[1])
+    ours, theirs = cells_of(candidate[1]), cells_of(reference[1])
     check_cells(ours, theirs, reference[0].path)
     return [_pair(cell, setting, entry, theirs[cell][1]) for cell, (setting, entry) in ours.items()]
 
@@ -112,6 +110,7 @@ def check_deterministic(candidate: Folder, reference: Folder) -> None:
 def check_cells(ours: Collection[Cell], theirs: Collection[Cell], reference: Path) -> None:
     """Raises GateError where one side has a budget, a setting or an entry that the other lacks."""
     here, there = [c for c in ours if c not in theirs], [c for c in theirs if c not in ours]
+    lacks = [numbers.listed([str(c) for c in cells]) for cells in (here, there)]
     for cell in here:
         for other in there:
             if cell == other._replace(setting=msgspec.structs.replace(other.setting, budget=cell.setting.budget)):
@@ -122,7 +121,7 @@ def check_cells(ours: Collection[Cell], theirs: Collection[Cell], reference: Pat
                     "a gate compares at one budget: restore it, or write the reference anew (--update)",
                 )
     if here or there:
-        only = [f"{reference} lacks {_listed(here)}"] * bool(here) + [f"the study lacks {_listed(there)}"] * bool(there)
+        only = [f"{reference} lacks {lacks[0]}"] * bool(here) + [f"the study lacks {lacks[1]}"] * bool(there)
         raise GateError("missing", f"{'; '.join(only)}; restore it, or write the reference anew (--update)")
 
 
@@ -134,20 +133,11 @@ def planned_cells(plan: PlanRecord) -> list[Cell]:
 
 def study_seeds(study: StudyRuns) -> set[int]:
     """Those that the runs of entries were made with."""
-    return {r.search.spec.study_seed for _, entry in _cells(study).values() for r in entry.runs}
+    return {r.search.spec.study_seed for _, entry in cells_of(study).values() for r in entry.runs}
 
 
-def cells_of(study: StudyRuns) -> list[Cell]:
-    return list(_cells(study))
-
-
-def _cells(study: StudyRuns) -> dict[Cell, tuple[SettingRuns, EntryRuns]]:
+def cells_of(study: StudyRuns) -> dict[Cell, tuple[SettingRuns, EntryRuns]]:
     return {Cell(s.setting, e.entry.title, e.entry.scoring): (s, e) for s in study.settings for e in s.entries}
-
-
-def _listed(cells: Iterable[Cell]) -> str:
-    names = [str(c) for c in cells]
-    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
 
 
 def _pair(cell: Cell, setting: SettingRuns, ours: EntryRuns, theirs: EntryRuns) -> Pair:

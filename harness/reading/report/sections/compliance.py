@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from harness.reading import numbers
 from harness.reading.compliance import Finding
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table
 
-_MOST = 3
 _COLUMNS = (
     Column("", right=False),
     Column("rule", right=False),
@@ -48,6 +48,4 @@ def held(findings: Sequence[Finding]) -> list[str]:
 
 
 def _where(scopes: list[str], all_scopes: int) -> str:
-    if len(scopes) == all_scopes > 1:
-        return "everywhere"
-    return ", ".join(scopes[:_MOST]) + (f" and {len(scopes) - _MOST} more" if len(scopes) > _MOST else "")
+    return "everywhere" if len(scopes) == all_scopes > 1 else numbers.listed(scopes)
