@@ -34,7 +34,9 @@ _Record = SearchRecord | OutcomeRecord | SamplingRecord
 
 @dataclass(frozen=True)
 class Submission:
-    """One study as it was handed in. name: its folder's, with a number where another one is called so."""
+    """One study as it was handed in; its tests are corrected within it. name: its folder's, with a number where another
+    one is called so.
+    """
 
     name: str
     source: Source
@@ -42,11 +44,6 @@ class Submission:
     @property
     def study(self) -> StudyRuns:
         return self.source.study
-
-    @cached_property
-    def summaries(self) -> list[SettingSummary]:
-        """Of each setting; its tests are corrected within this study."""
-        return self.source.settings
 
     @cached_property
     def failing(self) -> dict[str, list[Finding]]:
@@ -187,7 +184,7 @@ def boards_of(submissions: Sequence[Submission]) -> tuple[Board, ...]:
     found: dict[_Key, list[tuple[SettingRuns, SettingSummary, list[Line]]]] = {}
     for submission in submissions:
         curves = iter(curves_of(submission.source))
-        for setting, summary in zip(submission.study.settings, submission.summaries, strict=True):
+        for setting, summary in zip(submission.study.settings, submission.source.settings, strict=True):
             lines = [_line(submission, setting, summary, entry, next(curves)) for entry in setting.everyone]
             found.setdefault((setting.setting, _data(setting)), []).append((setting, summary, lines))
     names = _names([(s.setting.budget, line) for parts in found.values() for s, _, lines in parts for line in lines])

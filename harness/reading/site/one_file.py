@@ -38,7 +38,7 @@ def _drawn(figure: Figure) -> Drawn:
     return Drawn(
         figure,
         Markup(figure.plot.svg()),
-        _data("image/svg+xml", figure.plot.svg(svg.style())),
+        _data("image/svg+xml", figure.plot.svg(svg.static("figure.css"))),
         _data("text/csv", figure.csv),
     )
 

@@ -30,10 +30,6 @@ class StrategyPage:
         return file_name(self.name)
 
     @property
-    def own_lines(self) -> list[Line]:
-        return [line for _, line in self.lines]
-
-    @property
     def submissions(self) -> list[Submission]:
         return list({line.submission.name: line.submission for _, line in self.lines}.values())
 
@@ -149,14 +145,9 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, plain(value)
 
 
-def record_command(submission: Submission, run: Run) -> str:
-    """What shows the record of a run."""
-    return shlex.join(["nas-harness", "results", "show", submission.study.folder.resolve().name, run.search.id])
-
-
-def replay_command(submission: Submission, run: Run) -> str:
-    """What carries a run's search out again and compares the two."""
-    return shlex.join(["nas-harness", "replay", submission.study.folder.resolve().name, run.search.id])
+def run_command(command: str, submission: Submission, run: Run) -> str:
+    """Of a run: ``results show`` shows its record, ``replay`` carries its search out again and compares the two."""
+    return shlex.join(["nas-harness", *command.split(), submission.study.folder.resolve().name, run.search.id])
 
 
 def again_command(submission: Submission) -> str:

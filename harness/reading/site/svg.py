@@ -219,6 +219,6 @@ def colour(series: int) -> str:
     return "ref" if series < 0 else f"s{series % SERIES}"
 
 
-def style() -> str:
-    """What colours a figure, on a page and in a file of its own."""
-    return (files("harness.reading.site") / "figure.css").read_text(encoding="utf-8")
+def static(name: str) -> str:
+    """A file beside this module; ``figure.css`` colours a figure, on a page and in a file of its own."""
+    return (files("harness.reading.site") / name).read_text(encoding="utf-8")

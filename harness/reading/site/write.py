@@ -7,11 +7,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +116,7 @@ class _Site:
     def _draw(self, up: str, of: str, figure: Figure) -> Drawn:
         """Writes the figure's files."""
         path = f"figures/{of}-{figure.name}"
-        (self.folder / f"{path}.svg").write_text(figure.plot.svg(svg.style()), encoding="utf-8")
+        (self.folder / f"{path}.svg").write_text(figure.plot.svg(svg.static("figure.css")), encoding="utf-8")
         (self.folder / f"{path}.csv").write_text(figure.csv, encoding="utf-8", errors="backslashreplace")
         return Drawn(figure, Markup(figure.plot.svg()), f"{up}{path}.svg", f"{up}{path}.csv")
 
@@ -136,8 +135,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    style = svg.style() + _static("site.css")
-    script = _static("site.js")
+    style, script = svg.static("figure.css") + svg.static("site.css"), svg.static("site.js")
     found.globals |= {
         "style": Markup(style),
         "script": Markup(script),
@@ -154,7 +152,7 @@ def environment() -> Environment:
         "under_coverage": UNDER_COVERAGE,
         "drawn": lambda plot: Markup(plot.svg()),
     }
-    found.filters |= {"brief": partial(shown, most=60), "unique": _unique}
+    found.filters["brief"] = partial(shown, most=60)
     return found
 
 
@@ -162,14 +160,6 @@ def _finalize(value: Any) -> Any:
     if value is None:
         return numbers.NONE
     return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _unique(values: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
-
-
-def _static(name: str) -> str:
-    return (files("harness.reading.site") / name).read_text(encoding="utf-8")
 
 
 def _sha(text: str) -> str:
