@@ -19,7 +19,7 @@ from harness.reading.compliance.whole import STUDY_RULES
 from harness.reading.entries import against
 from harness.reading.summary import Against
 from harness.records.lines import IngestedRecord
-from harness.records.store import INGESTED, SEARCHES, Folder, read_folder
+from harness.records.store import INGESTED, SEARCHES, read_folder
 from harness.running.study import FEWEST_SEEDS
 from harness.statistics.inference import holm, ri_interval_estimated, std, t_interval
 from harness.statistics.metrics import relative_improvement
@@ -135,21 +135,18 @@ def is_ingested(folder: Path) -> bool:
 
 def read_ingested(folder: Path) -> IngestedStudy:
     """Raises RecordError where the folder holds no result from elsewhere, or records that contradict each other."""
-    return ingested_of(read_folder(folder))
-
-
-def ingested_of(folder: Folder) -> IngestedStudy:
-    found: dict[tuple[str, str], list[IngestedRecord]] = {}
-    for record in folder.ingested.values():
-        found.setdefault((record.spec.task, record.spec.strategy), []).append(record)
-    groups = tuple(_Group(task, strategy, tuple(records)) for (task, strategy), records in found.items())
+    found = read_folder(folder)
+    rows: dict[tuple[str, str], list[IngestedRecord]] = {}
+    for record in found.ingested.values():
+        rows.setdefault((record.spec.task, record.spec.strategy), []).append(record)
+    groups = tuple(_Group(task, strategy, tuple(records)) for (task, strategy), records in rows.items())
     searched = tuple(g for g in groups if g.by_seed("search"))
     if not searched:
-        raise RecordError(f"{folder.path} holds no row of role search")
+        raise RecordError(f"{folder} holds no row of role search")
     alone = [g for g in groups if g not in searched]
-    told = [str(p) for p in folder.problems]
+    told = [str(p) for p in found.problems]
     told += [f"{g.strategy} on {g.task} has rows of role sampling alone; left out" for g in alone]
-    return IngestedStudy(folder.path.resolve().name, folder.path, searched, tuple(told))
+    return IngestedStudy(folder.resolve().name, folder, searched, tuple(told))
 
 
 def _compared(group: _Group) -> Comparison | None:

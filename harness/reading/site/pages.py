@@ -66,11 +66,8 @@ class StrategyPage:
             for board, line in self.lines
             if (found := interval_of(line.name, line.summary, True)).value is not None
         ]
-        return (
-            interval_figure("improvement", f"RI of {self.name} over tasks", rows, ratio=True, left=300.0)
-            if rows
-            else None
-        )
+        title = f"RI of {self.name} over tasks"
+        return interval_figure("improvement", title, rows, ratio=True, left=300.0) if rows else None
 
 
 def strategies_of(boards: Sequence[Board]) -> list[StrategyPage]:

@@ -73,10 +73,6 @@ def run_page(board: Board, line: Line) -> str:
     return file_name(board.title, board.mode, line.runs.entry.role, line.name)
 
 
-def pages_of_runs(boards: tuple[Board, ...]) -> Iterator[RunPage]:
-    return (RunPage(board, line) for board in boards for line in board.everyone)
-
-
 def _cost(incumbent: Incumbent, unit: Any) -> float | None:
     cost = cost_of(incumbent, unit)
     return cost if cost is not None and cost > 0 else None

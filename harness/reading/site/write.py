@@ -26,7 +26,7 @@ from harness.reading.site.elsewhere import Elsewhere, elsewhere_of, ri
 from harness.reading.site.figures import Figure, figures_of_board, numbered, ranking_figure
 from harness.reading.site.names import file_name, shown
 from harness.reading.site.rankings import Ranking, rankings_of
-from harness.reading.site.runs import pages_of_runs, run_page
+from harness.reading.site.runs import RunPage, run_page
 from harness.registry import Registry, default_registry
 
 MARKER = ".nas-harness-leaderboard"
@@ -97,7 +97,7 @@ class _Site:
             figure = strategy.figure
             drawn_figure = None if figure is None else self._draw("../", f"strategy-{strategy.page}", figure)
             self._page("strategy.html", f"strategies/{strategy.page}.html", strategy=strategy, figure=drawn_figure)
-        for of in pages_of_runs(tuple(self.boards)):
+        for of in (RunPage(board, line) for board in self.boards for line in board.everyone):
             (self.folder / "runs" / f"{of.page}.jsonl").write_text(
                 of.records, encoding="utf-8", errors="backslashreplace"
             )
