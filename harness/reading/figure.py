@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.reading.report.sections.curves import Curve
 from harness.reading.study import EntryRuns
 from harness.reading.summary import SettingSummary
-from harness.records.specs import STRICT
+from harness.records.specs import STRICT, Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,14 +60,9 @@ def draw_scores(
     drawn: the entries of each setting. References are grey. column: as in `draw_curves`.
     """
     figure, panels = _panels(len(settings), column, drawn)
-    rng = np.random.default_rng(0)  # of the scatter about a line; the scatter itself means nothing
     for panel, setting, entries in zip(panels, settings, drawn, strict=True):
         everyone = [e for e in entries if e.entry.mode == STRICT]
-        for place, entry in enumerate(everyone):
-            scores = [r.score for r in entry.runs if r.score is not None]
-            color = _GREY if entry.entry.role == "reference" else f"C{place % 10}"
-            _scatter(panel, place, scores, rng.uniform(-0.25, 0.25, len(scores)), color)
-        _name_lines(panel, [e.entry.label for e in everyone])
+        _scatter(panel, [(e.entry, [r.score for r in e.runs if r.score is not None]) for e in everyone])
         _about(panel, setting, _score(setting, "final"), "x")
         _frame(panel, [r.score for e in everyone for r in e.runs], setting, "x")
     return figure
@@ -80,17 +74,14 @@ def draw_orders(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[Ent
     Dotted: KTau of validation and final scores. Raises HarnessError where no run learned an order.
     """
     learned = [
-        (setting, [(e, taus) for e in entries if (taus := _taus(e))])
+        (setting, [(e.entry, taus) for e in entries if (taus := _taus(e))])
         for setting, entries in zip(settings, drawn, strict=True)
     ]
     if not any(entries for _, entries in learned):
         raise HarnessError("no run of these learned an order, so that there is no KTau to draw")
     figure, panels = _panels(len(settings), True, [entries for _, entries in learned])
-    rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
     for panel, (setting, entries) in zip(panels, learned, strict=True):
-        for place, (_, taus) in enumerate(entries):
-            _scatter(panel, place, taus, rng.uniform(-0.2, 0.2, len(taus)), f"C{place % 10}")
-        _name_lines(panel, [e.entry.title for e, _ in entries])
+        _scatter(panel, entries)
         panel.axvline(0, color=_GREY, linewidth=0.8)
         if setting.ktau_of_validation is not None:
             label = "KTau of validation scores"
@@ -100,16 +91,16 @@ def draw_orders(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[Ent
     return figure
 
 
-def _scatter(panel: Any, place: int, values: Sequence[float], about: NDArray[np.float64], color: str) -> None:
-    """A point a value, at heights ``about`` the line's place, and a bar at their mean."""
-    panel.plot(values, place + about, ".", color=color, alpha=0.6, markersize=4)
-    if values:
-        panel.plot([np.mean(values)] * 2, [place - 0.35, place + 0.35], color=color, linewidth=2)
-
-
-def _name_lines(panel: Any, names: Sequence[str]) -> None:
-    """Names beside a panel, the first on top, each in lines of some 18 characters."""
-    panel.set_yticks(range(len(names)), [textwrap.fill(name, 18) for name in names], fontsize=8)
+def _scatter(panel: Any, lines: Sequence[tuple[Entry, Sequence[float]]]) -> None:
+    """A line for each entry, the first on top: a point a value, a bar at their mean, names in some 18 characters."""
+    rng = np.random.default_rng(0)  # of the scatter about a line, which means nothing
+    for place, (entry, values) in enumerate(lines):
+        color = _GREY if entry.role == "reference" else f"C{place % 10}"
+        about = rng.uniform(-0.25, 0.25, len(values))
+        panel.plot(values, place + about, ".", color=color, alpha=0.6, markersize=4)
+        if values:
+            panel.plot([np.mean(values)] * 2, [place - 0.35, place + 0.35], color=color, linewidth=2)
+    panel.set_yticks(range(len(lines)), [textwrap.fill(entry.title, 18) for entry, _ in lines], fontsize=8)
     panel.invert_yaxis()
 
 
