@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from harness.running.frames import Frames, frame
 from harness.running.process_tree import die_with_parent
 
 TRACE_SIZE = 4096
@@ -32,6 +31,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     """What the template makes ready before the first run. path: `sys.path`. prepared: what ``prepare`` is called with.
 
     imports: modules to import once. prepare, function: ``module:function``. spawn: each run in a fresh interpreter.
+    scratch: the folder for the runs' own folders, removed at the end.
     """
 
     path: list[str]
@@ -40,6 +40,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     prepared: bytes
     function: str
     spawn: bool
+    scratch: str
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
@@ -94,7 +95,7 @@ def work(function: Callable[[bytes], bytes], body: bytes, scratch: str, reply: i
         except BaseException as error:  # a run may raise anything, and none of it is for its keeper
             answer = Reply(raised=_text(error))
         sys.setrecursionlimit(1000)
-        left = memoryview(frame(msgspec.msgpack.encode(answer)))
+        left = memoryview(msgspec.msgpack.encode(answer))
         while left:
             left = left[_write(reply, left) :]
     except BaseException:  # its descriptor is closed, or a handler of the run interrupts this
@@ -181,8 +182,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
 
 def _main(task: int, reply: int, trace: int) -> NoReturn:
     with open(task, "rb") as file:
-        (told,) = Frames().feed(file.read())
-    with_all = msgspec.msgpack.decode(told, type=Task)
+        with_all = msgspec.msgpack.decode(file.read(), type=Task)
     page = mmap.mmap(trace, TRACE_SIZE)
     os.close(trace)
     work(lambda body: make(with_all.made)(body), with_all.body, with_all.scratch, reply, page)

@@ -8,10 +8,8 @@ a request leaves behind dies with it, so no outcome depends on an earlier one, a
 from __future__ import annotations
 
 import os
-import selectors
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +17,9 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import IO
 
@@ -27,11 +27,10 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.running.child import Made
-from harness.running.environment import WORKER_VARIABLES
-from harness.running.frames import Frames, frame
-from harness.running.keeper import Kind, Request, Result
+from harness.running.environment import DEVICE, WORKER_VARIABLES
+from harness.running.keeper import Outcome, Request
 from harness.running.process_tree import fair_share
-from harness.running.template import PLACE, Configuration, Started
+from harness.running.template import Started
 
 _MOST_DEATHS = 3
 """Templates that may end one after the other without an outcome between them."""
@@ -48,32 +47,15 @@ class Ended(Exception):
     """The pool was ended from another thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a request ended. returned: its reply. told: why there is none, in one sentence; for ``raised`` the traceback.
-
-    The request's own are: ``done``; ``raised``: an exception left the function; ``timeout`` and ``memory``: it broke a
-    limit; ``ended``: its code ended its process; ``garbled``: its code wrote to the descriptor of its reply;
-    ``reached``: for what is closed to it (`harness.running.seal`).
-    ``lost`` is not: the machine, or somebody, ended its process or its worker. It can be submitted again.
-    """
-
-    key: str
-    kind: Kind
-    returned: bytes = b""
-    told: str = ""
-
-
 @dataclass(slots=True)
 class _Worker:
     """The coordinator's end of a keeper."""
 
-    link: socket.socket
-    frames: Frames = field(default_factory=Frames)
+    link: Connection
     pid: int | None = None
     """None until it has said that it is there."""
     place: int = 0
-    """Its number among the workers, from 0."""
+    """Its number among the workers, from 0: of several devices, each worker has one."""
     key: str | None = None
     """What is under way; None: idle."""
     deadline: float = 0.0
@@ -82,9 +64,8 @@ class _Worker:
 @dataclass(slots=True)
 class _Template:
     process: subprocess.Popen[bytes]
-    link: socket.socket
+    link: Connection
     said: IO[bytes]
-    frames: Frames = field(default_factory=Frames)
     ready: bool = False
 
 
@@ -112,7 +93,8 @@ class Pool:
         spawn: bool = False,
     ) -> None:
         path = [os.path.abspath(folder) for folder in sys.path]  # a request has a working folder of its own
-        self._made = Made(path, list(imports), prepare, prepared, function, spawn)
+        scratch = tempfile.mkdtemp(prefix="nas-harness-")
+        self._made = Made(path, list(imports), prepare, prepared, function, spawn, scratch)
         self._jobs, self._logs = jobs, None if logs is None else logs.absolute()
         self.memory = memory if memory is not None else fair_share(jobs)
         self.threads: tuple[str, ...] = ()
@@ -121,10 +103,7 @@ class Pool:
         self._workers: list[_Worker] = []
         self._template: _Template | None = None
         self._deaths = 0
-        self._selector = selectors.DefaultSelector()
-        self._scratch = tempfile.mkdtemp(prefix="nas-harness-")
-        self._wake, self._woken = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._woken, self._wake = Pipe(duplex=False)
 
     def __enter__(self) -> Pool:
         return self
@@ -136,10 +115,7 @@ class Pool:
         """Wait until requests can be carried out. Raises CannotStart, and Ended after `end`."""
         while self._template is None or not self._template.ready:
             self._template = self._template or self._start_template()
-            for selected, _ in self._selector.select():
-                if selected.data is None:
-                    raise Ended
-                self._hear(selected.data)
+            self._hear(None)
 
     def submit(self, key: str, request: bytes, *, seconds: float) -> None:
         """Queue a request. key: names its outcome and its log. seconds: its time limit, from when it starts."""
@@ -152,19 +128,14 @@ class Pool:
         """
         while self._waiting or any(w.key is not None for w in self._workers):
             self._hand_over()
-            found: list[Outcome] = []
-            for selected, _ in self._selector.select(self._until_next_deadline()):
-                if selected.data is None:
-                    raise Ended
-                found += self._hear(selected.data)
-            found += self._overdue()
+            found = self._hear(self._until_next_deadline()) + self._overdue()
             self._hand_over()  # before the caller is given the time it takes
             yield from found
 
     def end(self) -> None:
         """From any thread: `outcomes` raises Ended."""
         with suppress(OSError):
-            self._wake.send(b".")
+            self._wake.send_bytes(b"")
 
     def close(self) -> None:
         """End every process. What is queued or under way has no outcome."""
@@ -173,10 +144,9 @@ class Pool:
         if self._template is not None:
             self._end_template(self._template)
         self._waiting.clear()
-        self._selector.close()
         self._wake.close()
         self._woken.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._made.scratch, ignore_errors=True)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
@@ -199,23 +169,22 @@ class Pool:
     def _start(self, worker: _Worker, key: str, body: bytes, seconds: float) -> None:
         log = None if self._logs is None else str(self._logs / f"{key}.log")
         worker.key, worker.deadline = key, time.monotonic() + seconds + _SECONDS_OF_GRACE
+        devices = os.environ[DEVICE].split(",") if DEVICE in os.environ else [None]
+        request = Request(key, body, seconds, self.memory, log, devices[worker.place % len(devices)])
         with suppress(OSError):  # it is gone, which is heard next
-            worker.link.sendall(frame(msgspec.msgpack.encode(Request(body, seconds, self.memory, log))))
+            worker.link.send_bytes(msgspec.msgpack.encode(request))
 
     def _add_worker(self, template: _Template) -> None:
-        link, other = socket.socketpair()
+        link, other = Pipe()
         with other:
-            link.settimeout(_SECONDS_OF_GRACE)
             place = min(set(range(self._jobs)) - {w.place for w in self._workers})
-            worker = _Worker(link, place=place, deadline=time.monotonic() + _SECONDS_OF_GRACE)
-            self._workers.append(worker)
-            self._selector.register(link, selectors.EVENT_READ, worker)
+            self._workers.append(_Worker(link, place=place, deadline=time.monotonic() + _SECONDS_OF_GRACE))
             with suppress(OSError):
-                socket.send_fds(template.link, [place.to_bytes(PLACE, "big")], [other.fileno()])
+                send_handle(template.link, other.fileno(), template.process.pid)
 
     def _start_template(self) -> _Template:
-        os.makedirs(self._scratch, mode=0o700, exist_ok=True)  # a template that ends removes it
-        link, other = socket.socketpair()
+        os.makedirs(self._made.scratch, mode=0o700, exist_ok=True)  # a template that ends removes it
+        link, other = Pipe()
         said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with other:
             process = subprocess.Popen(
@@ -223,51 +192,40 @@ class Pool:
                 stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, pass_fds=[other.fileno()],
                 env={**os.environ, **WORKER_VARIABLES}, start_new_session=True,
             )  # fmt: skip
-        template = _Template(process, link, said)
-        self._selector.register(link, selectors.EVENT_READ, template)
         with suppress(OSError):
-            link.sendall(frame(msgspec.msgpack.encode(Configuration(self._made, self._scratch))))
-        return template
+            link.send_bytes(msgspec.msgpack.encode(self._made))
+        return _Template(process, link, said)
 
     # -- hearing ----------------------------------------------------------------------------------------------------
 
-    def _hear(self, source: _Worker | _Template) -> list[Outcome]:
-        try:
-            piece = source.link.recv(1 << 20)
-        except OSError:
-            piece = b""
-        if isinstance(source, _Template):
-            self._hear_template(source, piece)
-            return []
-        if not piece:
-            return self._lose(source, "its worker was ended from outside")
+    def _hear(self, seconds: float | None) -> list[Outcome]:
+        """What there is to hear, after waiting for it so long at most. Raises CannotStart, and Ended after `end`."""
+        sources: dict[Connection, _Worker | _Template] = {worker.link: worker for worker in self._workers}
+        if self._template is not None:
+            sources[self._template.link] = self._template
         found = []
-        for message in source.frames.feed(piece):
-            result = msgspec.msgpack.decode(message, type=Result)
-            if source.pid is None:
-                source.pid = int(result.returned)
-            elif source.key is not None:
-                found.append(Outcome(source.key, result.kind, result.returned, result.told))
+        for link in wait([self._woken, *sources], seconds):
+            if link is self._woken:
+                raise Ended
+            source = sources[link]  # type: ignore[index]
+            try:
+                message = source.link.recv_bytes()
+            except (EOFError, OSError):
+                message = None
+            if isinstance(source, _Template):
+                self._hear_template(source, message)
+            elif message is None:
+                found += self._lose(source, "its worker was ended from outside")
+            elif source.pid is None:
+                source.pid = int(message)
+            else:
+                found.append(msgspec.msgpack.decode(message, type=Outcome))
                 source.key, self._deaths = None, 0
         return found
 
-    def _hear_template(self, template: _Template, piece: bytes) -> None:
-        for message in template.frames.feed(piece):
-            started = msgspec.msgpack.decode(message, type=Started)
-            if started.error is not None:
-                raise CannotStart(f"a run's process cannot be made ready:\n{started.error}")
-            if started.threads:
-                self.threads = started.threads
-                self._made = msgspec.structs.replace(self._made, spawn=True)
-                self._end_template(template)
-                return
-            if started.memory > self.memory:
-                raise CannotStart(
-                    f"a run may hold {self.memory >> 20} MiB, but its process holds {started.memory >> 20} MiB before "
-                    "it starts; raise the memory limit or lower the number of jobs"
-                )
-            template.ready = True
-        if not piece:
+    def _hear_template(self, template: _Template, message: bytes | None) -> None:
+        """message: None where it has ended."""
+        if message is None:
             template.said.seek(0)
             words = template.said.read()[-2000:].decode(errors="replace").strip()
             self._end_template(template)
@@ -277,6 +235,21 @@ class Pool:
                     f"the process that runs are forked from was ended {self._deaths} times in a row"
                     + (f"; it said last:\n{words}" if words else "")
                 )
+            return
+        started = msgspec.msgpack.decode(message, type=Started)
+        if started.error is not None:
+            raise CannotStart(f"a run's process cannot be made ready:\n{started.error}")
+        if started.threads:
+            self.threads = started.threads
+            self._made = msgspec.structs.replace(self._made, spawn=True)
+            self._end_template(template)
+            return
+        if started.memory > self.memory:
+            raise CannotStart(
+                f"a run may hold {self.memory >> 20} MiB, but its process holds {started.memory >> 20} MiB before "
+                "it starts; raise the memory limit or lower the number of jobs"
+            )
+        template.ready = True
 
     def _overdue(self) -> list[Outcome]:
         """Of workers that are stuck: the request under way is lost with its worker."""
@@ -304,11 +277,9 @@ class Pool:
     def _dismiss(self, worker: _Worker) -> None:
         """Its keeper sees the end of the socket, ends what is under way, and ends."""
         self._workers.remove(worker)
-        self._selector.unregister(worker.link)
         worker.link.close()
 
     def _end_template(self, template: _Template) -> None:
-        self._selector.unregister(template.link)
         template.link.close()
         template.said.close()
         try:

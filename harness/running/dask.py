@@ -14,9 +14,9 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.running import dask_worker
-from harness.running.children import Outcome
 from harness.running.execution import Done, Executor, Lost, Stopped, Work, default_jobs, done_or_lost
 from harness.running.items import Item
+from harness.running.keeper import Outcome
 
 _SECONDS_TO_CONNECT = 30.0
 _SECONDS_BETWEEN_LOOKS = 1.0

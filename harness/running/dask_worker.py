@@ -35,7 +35,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """How an item's process ended: see `children.Outcome`; ``refused``: this worker cannot carry out the study."""
+    """How an item's process ended: see `keeper.Outcome`; ``refused``: this worker cannot carry out the study."""
 
     kind: str
     returned: bytes = b""

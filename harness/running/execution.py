@@ -15,9 +15,10 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.registry import Registry
-from harness.running.children import CannotStart, Outcome, Pool
+from harness.running.children import CannotStart, Pool
 from harness.running.interrupts import RunTimeout, time_limit
 from harness.running.items import BatchItem, Item, Order, Preparation, Product, TrainingItem
+from harness.running.keeper import Outcome
 from harness.running.runner import Runner
 from harness.running.worker import CARRY_OUT, PREPARE
 
@@ -41,7 +42,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that left no records. reason: as in `children.Outcome`. The item itself caused all but ``lost``.
+    """An item that left no records. reason: as in `keeper.Outcome`. The item itself caused all but ``lost``.
 
     The machine or the cluster caused ``lost``, so it is no outcome: the item is carried out again.
     """

@@ -7,13 +7,13 @@ import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn
 
@@ -21,7 +21,7 @@ import msgspec
 import psutil
 
 from harness.running.child import REFUSAL, TRACE_SIZE, UNSENT, Made, Reply, Task, become_child, work
-from harness.running.frames import Frames, Garbled, frame
+from harness.running.environment import DEVICE
 from harness.running.process_tree import kill, kill_children, memory_of, out_of_memory_kills
 
 Kind = Literal["done", "raised", "ended", "garbled", "timeout", "memory", "reached", "lost"]
@@ -29,22 +29,31 @@ Kind = Literal["done", "raised", "ended", "garbled", "timeout", "memory", "reach
 LOG_LIMIT = 1 << 20
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SHARE_OF_LOOKING = 0.05
-_GARBLED = "it wrote to the descriptor of its reply"
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """One run. body: for the function. seconds, memory: its limits. log: the file for what it prints."""
+    """One run. key: names its outcome. body: for the function. seconds, memory: its limits. log: the file for what it
+    prints. device: where it trains, if one is named."""
 
+    key: str
     body: bytes
     seconds: float
     memory: int
     log: str | None
+    device: str | None
 
 
-class Result(msgspec.Struct, frozen=True, array_like=True):
-    """How a run ended; told says why in one sentence, or is the traceback of what it raised."""
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """How a request ended. returned: its reply. told: why there is none, in one sentence; for ``raised`` the traceback.
 
+    The request's own are: ``done``; ``raised``: an exception left the function; ``timeout`` and ``memory``: it broke a
+    limit; ``ended``: its code ended its process; ``garbled``: its code wrote to the descriptor of its reply;
+    ``reached``: for what is closed to it (`harness.running.seal`).
+    ``lost`` is not: the machine, or somebody, ended its process or its worker. It can be submitted again.
+    """
+
+    key: str
     kind: Kind
     returned: bytes = b""
     told: str = ""
@@ -92,12 +101,11 @@ class Log:
 class Keeper:
     """link: to the coordinator. alive: ends with the template. bell: rings when a child ends. trace: see `work`."""
 
-    link: socket.socket
+    link: Connection
     alive: int
     bell: int
     trace_descriptor: int
     made: Made
-    scratch: str
     function: Callable[[bytes], bytes] | None
 
     def __post_init__(self) -> None:
@@ -106,28 +114,20 @@ class Keeper:
         self.count = 0
 
     def serve(self) -> None:
-        """Until the coordinator or the template is gone."""
-        frames = Frames()
+        """Until the coordinator or the template is gone. Its own number is the first thing that it sends."""
         poll = select.poll()
         poll.register(self.link, select.POLLIN)
         poll.register(self.alive, select.POLLIN)
-        with suppress(Gone, ConnectionError):
-            self._send(Result("done", str(os.getpid()).encode()))
-            while True:
-                if any(descriptor == self.alive for descriptor, _ in poll.poll()):
-                    raise Gone
-                if not (piece := self.link.recv(1 << 20)):
-                    raise Gone
-                for message in frames.feed(piece):
-                    self._send(self._carry_out(msgspec.msgpack.decode(message, type=Request)))
+        with suppress(Gone, EOFError, ConnectionError):
+            self.link.send_bytes(str(os.getpid()).encode())
+            while not any(descriptor == self.alive for descriptor, _ in poll.poll()):
+                request = msgspec.msgpack.decode(self.link.recv_bytes(), type=Request)
+                self.link.send_bytes(msgspec.msgpack.encode(self._carry_out(request)))
         kill_children()
 
-    def _send(self, result: Result) -> None:
-        self.link.sendall(frame(msgspec.msgpack.encode(result)))
-
-    def _carry_out(self, request: Request) -> Result:
+    def _carry_out(self, request: Request) -> Outcome:
         self.count += 1
-        scratch = os.path.join(self.scratch, f"{os.getpid()}-{self.count}")
+        scratch = os.path.join(self.made.scratch, f"{os.getpid()}-{self.count}")
         log = Log(request.log)
         try:
             os.mkdir(scratch)
@@ -135,14 +135,16 @@ class Keeper:
                 self.trace[:] = bytes(TRACE_SIZE)
             run = _Run(self, request, scratch, log)
             try:
-                result = run.watch()
+                broken = run.watch()
             finally:
                 status = run.end()
             if self.trace[0] == REFUSAL:
-                return Result("reached", told=self._seen()[1:])
-            return result if result is not None else self._ended(status, run.frames.partial)
+                return Outcome(request.key, "reached", told=self._seen()[1:])
+            if broken is not None:
+                return Outcome(request.key, broken[0], told=broken[1])
+            return self._ended(request.key, status, run.replied)
         except OSError as error:
-            return Result("lost", told=f"its worker: {error}")
+            return Outcome(request.key, "lost", told=f"its worker: {error}")
         finally:
             log.close()
             remove(scratch)
@@ -150,38 +152,45 @@ class Keeper:
     def _seen(self) -> str:
         return bytes(self.trace).partition(b"\0")[0].decode(errors="replace")
 
-    def _ended(self, status: int, partial: bool) -> Result:
-        """A run that ended without a reply: by its own doing, or by what ended it from outside?
+    def _ended(self, key: str, status: int, replied: bytearray) -> Outcome:
+        """A run that has ended: with its reply, by its own doing, or by what ended it from outside?
 
         An exit is the run's own, and so is a signal that no outsider sends, such as SIGSEGV. A signal that comes from
         inside or outside, such as SIGKILL, is the run's own where it was seen to send it or to reach for what does.
         """
+        with suppress(msgspec.MsgspecError):
+            reply = msgspec.msgpack.decode(replied, type=Reply)
+            if reply.raised is None:
+                return Outcome(key, "done", reply.returned)
+            return Outcome(key, "raised", told=reply.raised)
         code = os.waitstatus_to_exitcode(status)
         if code == UNSENT:
-            return Result("ended", told="it closed the descriptor of its reply, or broke what sends it")
-        if code >= 0 and partial:
-            return Result("garbled", told=_GARBLED)
+            return Outcome(key, "ended", told="it closed the descriptor of its reply, or broke what sends it")
+        if code >= 0 and replied:
+            return Outcome(key, "garbled", told="it wrote to the descriptor of its reply")
         if code >= 0:
-            return Result("ended", told=f"it ended its process with exit status {code} before it had an outcome")
+            return Outcome(key, "ended", told=f"it ended its process with exit status {code} before it had an outcome")
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
         if seen := self._seen():
-            return Result("ended", told=f"it ended its process: {name}, after {seen}")
+            return Outcome(key, "ended", told=f"it ended its process: {name}, after {seen}")
         if -code not in _FROM_OUTSIDE:
-            return Result("ended", told=f"its process ended by {name}")
+            return Outcome(key, "ended", told=f"its process ended by {name}")
         before, self.kills = self.kills, out_of_memory_kills()
         if self.kills > before:
-            return Result("lost", told=f"its process was ended by {name}: the machine ran out of memory")
-        return Result("lost", told=f"its process was ended by {name} from outside")
+            return Outcome(key, "lost", told=f"its process was ended by {name}: the machine ran out of memory")
+        return Outcome(key, "lost", told=f"its process was ended by {name} from outside")
 
 
 class _Run:
     """A child under way."""
 
     def __init__(self, keeper: Keeper, request: Request, scratch: str, log: Log) -> None:
-        self.keeper, self.request, self.log = keeper, request, log
-        self.frames = Frames()
+        self.keeper, self.request = keeper, request
         self.reply, reply = os.pipe()
         self.printed, printed = os.pipe()
+        self.replied = bytearray()
+        self._takes = {self.reply: self.replied.extend, self.printed: log.write}
+        """What is done with a piece that is read from each descriptor."""
         own = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
@@ -197,14 +206,16 @@ class _Run:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             become_child(keeper, printed, scratch)
-            for descriptor in (k.link.detach(), k.alive, k.bell, self.reply, self.printed):
+            for descriptor in (k.link.fileno(), k.alive, k.bell, self.reply, self.printed):
                 os.close(descriptor)
+            if self.request.device is not None:
+                os.environ[DEVICE] = self.request.device
             if k.function is not None:
                 os.close(k.trace_descriptor)
                 work(k.function, self.request.body, scratch, reply, k.trace)
             task = os.memfd_create("task", 0)
             with open(os.dup(task), "wb") as file:
-                file.write(frame(msgspec.msgpack.encode(Task(k.made, self.request.body, scratch))))
+                file.write(msgspec.msgpack.encode(Task(k.made, self.request.body, scratch)))
             os.lseek(task, 0, os.SEEK_SET)
             handed = (task, reply, k.trace_descriptor)
             for descriptor in handed:
@@ -215,8 +226,8 @@ class _Run:
         finally:
             os._exit(70)
 
-    def watch(self) -> Result | None:
-        """Until the run has replied, broken a limit or ended; None where it ended without a reply. Raises Gone."""
+    def watch(self) -> tuple[Kind, str] | None:
+        """Until the run has ended, or has broken a limit: which, and how. Raises Gone."""
         request, k = self.request, self.keeper
         poll = select.poll()
         for descriptor in (k.link.fileno(), k.alive, k.bell, self.reply, self.printed):
@@ -229,22 +240,18 @@ class _Run:
                     raise Gone  # nothing is sent to a keeper that is busy
                 if descriptor == k.bell:
                     os.read(k.bell, 1 << 12)
-                    continue
-                piece = os.read(descriptor, 1 << 20)
-                if not piece:
+                elif piece := os.read(descriptor, 1 << 20):
+                    self._takes[descriptor](piece)
+                else:
                     poll.unregister(descriptor)
-                elif descriptor == self.printed:
-                    self.log.write(piece)
-                elif (result := self._replied(piece)) is not None:
-                    return result
             if self._has_ended():
-                return self._last_words()
+                return None
             now = time.monotonic()
             if now >= ends:
-                return Result("timeout", told=f"took longer than {request.seconds:g} s")
+                return "timeout", f"took longer than {request.seconds:g} s"
             if now >= look:
-                if self._memory() > request.memory:
-                    return Result("memory", told=f"took more memory than {request.memory >> 20} MiB")
+                if len(self.replied) + self._memory() > request.memory:
+                    return "memory", f"took more memory than {request.memory >> 20} MiB"
                 after = time.monotonic()
                 look = after + max(_SECONDS_BETWEEN_LOOKS, (after - now) / _SHARE_OF_LOOKING)
                 now = after
@@ -252,37 +259,20 @@ class _Run:
     def _has_ended(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def _last_words(self) -> Result | None:
-        with suppress(BlockingIOError):
-            while piece := os.read(self.reply, 1 << 20):
-                if (result := self._replied(piece)) is not None:
-                    return result
-        return None
-
-    def _replied(self, piece: bytes) -> Result | None:
-        """None while the reply is not complete."""
-        try:
-            for message in self.frames.feed(piece):
-                reply = msgspec.msgpack.decode(message, type=Reply)
-                return Result("done", reply.returned) if reply.raised is None else Result("raised", told=reply.raised)
-        except (Garbled, msgspec.MsgspecError):
-            return Result("garbled", told=_GARBLED)
-        return None
-
     def _memory(self) -> int:
         """Of the child and all that descends from it, those among them that have lost their parent."""
         return memory_of(psutil.Process(os.getpid()).children(recursive=True), self.request.memory)
 
     def end(self) -> int:
-        """Kill the child and all that it left, and read what was printed to the end; the child's wait status."""
+        """Kill the child and all that it left, and read what it wrote to the end; the child's wait status."""
         kill(self.pid)
         _, status = os.waitpid(self.pid, 0)
         kill_children()
-        with suppress(BlockingIOError):
-            while piece := os.read(self.printed, 1 << 16):
-                self.log.write(piece)
-        os.close(self.reply)
-        os.close(self.printed)
+        for descriptor, take in self._takes.items():
+            with suppress(BlockingIOError):
+                while piece := os.read(descriptor, 1 << 20):
+                    take(piece)
+            os.close(descriptor)
         return status
 
 

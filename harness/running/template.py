@@ -13,11 +13,12 @@ import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import time
 import traceback
 from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,21 +26,10 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.running.child import TRACE_SIZE, Made, make
-from harness.running.environment import DEVICE
-from harness.running.frames import Frames, frame
 from harness.running.keeper import Keeper
 from harness.running.process_tree import adopt_orphans, kill, kill_children, use_huge_pages
 
-PLACE = 2
-"""Bytes that tell a worker's place, sent with its descriptor."""
 _SECONDS_TO_END = 5.0
-
-
-class Configuration(msgspec.Struct, frozen=True, array_like=True):
-    """What a coordinator sends first. scratch: a folder for the runs' own, removed at the end."""
-
-    made: Made
-    scratch: str
 
 
 class Started(msgspec.Struct, frozen=True, array_like=True):
@@ -71,22 +61,14 @@ def thread_names() -> list[str]:
     return sorted(names)
 
 
-def _receive_one(link: socket.socket) -> bytes:
-    frames = Frames()
-    while piece := link.recv(1 << 16):
-        for message in frames.feed(piece):
-            return message
-    sys.exit(0)
-
-
 def _main(descriptor: int) -> NoReturn:
-    link = socket.socket(fileno=descriptor)
-    configuration = msgspec.msgpack.decode(_receive_one(link), type=Configuration)
+    link = Connection(descriptor)
+    made = msgspec.msgpack.decode(link.recv_bytes(), type=Made)
     adopt_orphans()
     function: Any = None
     try:
-        if not configuration.made.spawn:
-            function = make(configuration.made)
+        if not made.spawn:
+            function = make(made)
             gc.collect()
             gc.freeze()
             use_huge_pages()
@@ -98,15 +80,15 @@ def _main(descriptor: int) -> NoReturn:
         plain = isinstance(error, HarnessError)
         started = Started(error=str(error) if plain else "".join(traceback.format_exception(error)))
     try:
-        link.sendall(frame(msgspec.msgpack.encode(started)))
+        link.send_bytes(msgspec.msgpack.encode(started))
         if started.error is None:
-            _fork_keepers(link, configuration, function)
+            _fork_keepers(link, made, function)
     finally:
-        shutil.rmtree(configuration.scratch, ignore_errors=True)
+        shutil.rmtree(made.scratch, ignore_errors=True)
         os._exit(0)
 
 
-def _fork_keepers(link: socket.socket, configuration: Configuration, function: Any) -> None:
+def _fork_keepers(link: Connection, made: Made, function: Any) -> None:
     """One for each descriptor that the coordinator sends, until it is gone."""
     alive, of_template = os.pipe()
     bell = ring_on_children()
@@ -121,14 +103,12 @@ def _fork_keepers(link: socket.socket, configuration: Configuration, function: A
             kill_children(keepers)  # what a keeper has left that was itself killed
         if link.fileno() not in ready:
             continue
-        with suppress(ConnectionError):
-            told, descriptors, _, _ = socket.recv_fds(link, PLACE, 1)
-            if told:
-                not_its_own = (link.fileno(), of_template, bell)
-                place = int.from_bytes(told, "big")
-                keepers.add(_fork_keeper(place, descriptors[0], not_its_own, alive, configuration, function))
-                continue
-        break
+        try:
+            descriptor = recv_handle(link)
+        except (EOFError, ConnectionError):
+            break
+        not_its_own = (link.fileno(), of_template, bell)
+        keepers.add(_fork_keeper(descriptor, not_its_own, alive, made, function))
     os.close(of_template)
     deadline = time.monotonic() + _SECONDS_TO_END
     while keepers and time.monotonic() < deadline:
@@ -139,9 +119,7 @@ def _fork_keepers(link: socket.socket, configuration: Configuration, function: A
     kill_children()
 
 
-def _fork_keeper(
-    place: int, descriptor: int, not_its_own: tuple[int, ...], alive: int, configuration: Configuration, function: Any
-) -> int:
+def _fork_keeper(descriptor: int, not_its_own: tuple[int, ...], alive: int, made: Made, function: Any) -> int:
     pid = os.fork()
     if pid:
         os.close(descriptor)
@@ -149,15 +127,11 @@ def _fork_keeper(
     try:
         for other in not_its_own:
             os.close(other)
-        if DEVICE in os.environ:
-            devices = os.environ[DEVICE].split(",")
-            os.environ[DEVICE] = devices[place % len(devices)]
         bell = ring_on_children()
         adopt_orphans()
         trace = os.memfd_create("trace")
         os.ftruncate(trace, TRACE_SIZE)
-        link = socket.socket(fileno=descriptor)
-        Keeper(link, alive, bell, trace, configuration.made, configuration.scratch, function).serve()
+        Keeper(Connection(descriptor), alive, bell, trace, made, function).serve()
     finally:
         os._exit(0)
 

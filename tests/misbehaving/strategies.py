@@ -123,7 +123,7 @@ class ReplacesModules(Misbehaving):
 
 
 class ReplacesBuiltins(Misbehaving):
-    ends = "ended"
+    ends = "raised"
 
     def mischief(self, oracle, rng):
         requests.replaces_builtins(b"")

@@ -21,9 +21,8 @@ from misbehaving.strategies import STRATEGIES
 
 from harness.registry import Registry
 from harness.registry.items import Kind
-from harness.running.children import CannotStart, Ended, Outcome, Pool
-from harness.running.frames import Frames, Garbled, frame
-from harness.running.keeper import LOG_LIMIT
+from harness.running.children import CannotStart, Ended, Pool
+from harness.running.keeper import LOG_LIMIT, Outcome
 
 MEMORY = 400 << 20
 SECONDS = 0.5
@@ -80,9 +79,9 @@ def test_no_request_of_the_corpus_reaches_the_next_one(mark: str, tmp_path: Path
             if len(list(processes_of(pool))) != 1:
                 wrong[f"left by {name}"] = outcome
         assert wrong == {}
-        left = os.listdir(pool._scratch)
+        left = os.listdir(pool._made.scratch)
         assert len(left) <= 1, "only the keeper that was killed cannot remove its run's folder"
-    assert not Path(pool._scratch).exists()
+    assert not Path(pool._made.scratch).exists()
     assert_gone(mark)
 
 
@@ -114,7 +113,7 @@ def test_a_sound_search_is_the_same_after_every_strategy_that_misbehaves(preload
             if (after := one(pool, b"misbehaving")) != sound:
                 wrong[f"after {strategy.name}"] = after
         assert wrong == {}
-        assert os.listdir(pool._scratch) == []
+        assert os.listdir(pool._made.scratch) == []
         assert len(list(processes_of(pool))) == 1
     assert_gone(mark)
 
@@ -368,23 +367,6 @@ def test_what_cannot_start_says_why(options: dict[str, object], told: str, mark:
     with pool("echo", **options) as p, pytest.raises(CannotStart, match=told):
         one(p, b"x")
     assert_gone(mark)
-
-
-def test_messages_survive_any_cut_and_no_change() -> None:
-    data = frame(b"one") + frame(b"") + frame(b"three" * 1000)
-    for size in (1, 7, 16, 10_000):
-        frames = Frames()
-        found = [m for i in range(0, len(data), size) for m in frames.feed(data[i : i + size])]
-        assert found == [b"one", b"", b"three" * 1000]
-    for i in range(len(frame(b"one"))):
-        broken = bytearray(frame(b"one"))
-        broken[i] ^= 1
-        frames = Frames()
-        try:
-            assert frames.feed(bytes(broken)) == []  # a longer one: the rest is still to come
-            assert 4 <= i < 12
-        except Garbled:
-            continue
 
 
 # -- what it costs -----------------------------------------------------------------------------------------------------
