@@ -21,7 +21,7 @@ _NAMES = {
     "search.oracle": "best_first Oracle",
     "data.tables": "Answer DataSet SourceFile Table data_dir open_table sha256 table_exists write_table",
     "search.budget": "Budget",
-    "search.ledger": "Ledger Observation PaidQuery",
+    "search.ledger": "Ledger Observation",
     "search.constraints": "Constraint",
     "running.execution": "Executor",
     "errors": "BudgetExhausted DataError DataMissing HarnessError InvalidArchitecture PluginError StudyError "
@@ -103,7 +103,6 @@ if TYPE_CHECKING:
     from harness.search.labelled import labelled as labelled
     from harness.search.ledger import Ledger as Ledger
     from harness.search.ledger import Observation as Observation
-    from harness.search.ledger import PaidQuery as PaidQuery
     from harness.search.oracle import Oracle as Oracle
     from harness.search.oracle import best_first as best_first
     from harness.search.proposal import Evolution as Evolution

@@ -218,7 +218,7 @@ def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Arch
         found = of_each(lambda some: validator.validate(some, fidelity=full).valid, archs).tolist()
     else:
         highest = len(oracle.fidelities) - 1
-        paid = {e.arch: e.score for e in oracle.ledger if e.fidelity == highest and e.repeat is None}
+        paid = {e.arch: e.score for e in oracle.ledger if e.level == highest and e.repeat is None}
         searched = spec.oracle == "validation"
         found = [oracle.score.sign * paid[a] if searched and a in paid else math.nan for a in archs]
     return [None if math.isnan(value) else value for value in found]
@@ -231,7 +231,7 @@ def queries_npz(oracle: Oracle) -> bytes:
     np.savez_compressed(
         buffer,
         archs=oracle.space.as_array([e.arch for e in ledger]),
-        fidelity=np.array([e.fidelity for e in ledger], dtype=np.int64),
+        fidelity=np.array([e.level for e in ledger], dtype=np.int64),
         repeat=np.array([-1 if e.repeat is None else e.repeat for e in ledger], dtype=np.int64),
         score=np.array([e.score for e in ledger]),
         epochs=np.array([e.epochs for e in ledger]),

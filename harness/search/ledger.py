@@ -29,37 +29,23 @@ _CALLS_AFTER_END = 1_000_000
 """A strategy that still asks after so many refusals will not stop by itself."""
 
 
-class PaidQuery(msgspec.Struct, frozen=True, gc=False):
-    """A line of the ledger: one paid query. A Struct, since one is made per query.
+class Observation(msgspec.Struct, frozen=True, gc=False):
+    """One paid query: a line of the ledger. A Struct, since one is made per query.
 
-    row: `Validator.identity`. fidelity: its place among the task's. score: higher is better; NaN: the training failed.
-    epochs, seconds: all that the search had paid by then, this query and other charges included. excess: relative
-    excess over the constraints known only after training, summed; 0: feasible. measured: what was measured, by
-    quantity; it is always there where a constraint needs it.
+    row: `Validator.identity`. level: the place of ``fidelity`` among the task's. score: higher is better; NaN: the
+    training failed. epochs, seconds: all that the search had paid by then, this query and other charges included.
+    excess: relative excess over the constraints known only after training, summed; 0: feasible. measured: what was
+    measured, by quantity; it is always there where a constraint needs it.
     """
 
     arch: Architecture
     row: int
-    fidelity: int
+    fidelity: Fidelity
+    level: int
     repeat: int | None
     score: float
     epochs: float
     seconds: float
-    excess: float = 0.0
-    measured: Mapping[str, float] | None = None
-
-    @property
-    def feasible(self) -> bool:
-        return self.excess == 0.0
-
-
-class Observation(NamedTuple):
-    """One paid query, as a strategy sees it. `PaidQuery` explains the fields."""
-
-    arch: Architecture
-    score: float
-    fidelity: Fidelity
-    repeat: int | None
     excess: float = 0.0
     measured: Mapping[str, float] | None = None
 
@@ -89,7 +75,7 @@ class _Repeats(msgspec.Struct, frozen=True, gc=False):
     repeats: tuple[float, ...]
 
 
-class Ledger(Sequence[PaidQuery]):
+class Ledger(Sequence[Observation]):
     """The paid queries in order, with limits, totals, incumbents and counts of calls.
 
     The charge that crosses a limit is taken in full and is the last: it ends the search, and every later one is
@@ -109,10 +95,10 @@ class Ledger(Sequence[PaidQuery]):
         """Calls after which the next one is refused; 0 once the search has ended."""
         self.incumbents: list[Incumbent] = []
         """Each change of the incumbent. Its score falls where another repeat of its row lowers the mean."""
-        self._paid: list[PaidQuery] = []
+        self._paid: list[Observation] = []
         self._full_epochs = tuple(float(f.epochs or 0) for f in fidelities)
         self._level = -1
-        self._standings: dict[int, PaidQuery | _Repeats] = {}
+        self._standings: dict[int, Observation | _Repeats] = {}
         """Each row with a score at the highest fidelity asked: the query of all its repeats, or the mean of some."""
         self._spent: dict[tuple[int, int | None], tuple[float, float]] = {}
         self._asked_epochs = 0.0
@@ -151,24 +137,26 @@ class Ledger(Sequence[PaidQuery]):
         self._asked_epochs += epochs
         self.epochs += epochs
         self.seconds += seconds
-        query = PaidQuery(arch, row, level, repeat, score, self.epochs, self.seconds, excess, reading.measured)
+        query = Observation(
+            arch, row, fidelity, level, repeat, score, self.epochs, self.seconds, excess, reading.measured
+        )
         self._paid.append(query)
         if excess == 0.0 and score == score and level >= self._level:
             self._stand(query)
         self._check_limits()
 
-    def _stand(self, query: PaidQuery) -> None:
+    def _stand(self, query: Observation) -> None:
         """Enter a score for its row, and name the incumbent anew where that changes it."""
         row, arch, score = query.row, query.arch, query.score
-        if query.fidelity > self._level:
-            self._level, self._standings = query.fidelity, {}
+        if query.level > self._level:
+            self._level, self._standings = query.level, {}
             best = -math.inf
         else:
             best = self.incumbents[-1].score
         known = self._standings.get(row)
         if known is None and query.repeat is None:
             self._standings[row] = query
-        elif isinstance(known, PaidQuery):
+        elif isinstance(known, Observation):
             return
         else:
             arch, repeats = (arch, ()) if known is None else (known.arch, known.repeats)
@@ -237,14 +225,14 @@ class Ledger(Sequence[PaidQuery]):
     def __len__(self) -> int:
         return len(self._paid)
 
-    def __iter__(self) -> Iterator[PaidQuery]:
+    def __iter__(self) -> Iterator[Observation]:
         return iter(self._paid)
 
     @overload
-    def __getitem__(self, index: int) -> PaidQuery: ...
+    def __getitem__(self, index: int) -> Observation: ...
     @overload
-    def __getitem__(self, index: slice) -> list[PaidQuery]: ...
-    def __getitem__(self, index: int | slice) -> PaidQuery | list[PaidQuery]:
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
         return self._paid[index]
 
     @property
@@ -279,27 +267,5 @@ class Ledger(Sequence[PaidQuery]):
 
     def digest(self) -> str:
         """SHA-256 of the paid queries in order, as JSON: ``[[arch, fidelity, repeat, score], ...]``."""
-        paid = list(map(attrgetter("arch", "fidelity", "repeat", "score"), self._paid))
+        paid = list(map(attrgetter("arch", "level", "repeat", "score"), self._paid))
         return hashlib.sha256(msgspec.json.encode(paid)).hexdigest()
-
-
-class History(Sequence[Observation]):
-    """The paid queries in order, as a live read-only view."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def __len__(self) -> int:
-        return len(self._ledger)
-
-    @overload
-    def __getitem__(self, index: int) -> Observation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Observation]: ...
-    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
-        if isinstance(index, slice):
-            return [self._observe(q) for q in self._ledger[index]]
-        return self._observe(self._ledger[index])
-
-    def _observe(self, q: PaidQuery) -> Observation:
-        return Observation(q.arch, q.score, self._ledger.fidelities[q.fidelity], q.repeat, q.excess, q.measured)

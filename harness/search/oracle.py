@@ -14,7 +14,7 @@ from harness.protocol import Fidelity, Reading, Score, Validator
 from harness.protocol.training import Training
 from harness.search.budget import Budget, Remaining, Totals
 from harness.search.constraints import Constraint, total_excess
-from harness.search.ledger import History, Incumbent, Ledger
+from harness.search.ledger import Incumbent, Ledger, Observation
 from harness.spaces import Architecture, SearchSpace
 
 
@@ -63,7 +63,7 @@ class Oracle:
         """What was paid at lower fidelities and for single repeats, by row, fidelity and repeat."""
         self._refused_rows: set[int] = set()
         self._excess: dict[int, tuple[int, float]] = {}
-        """For constraints known only after: of each paid row, the highest fidelity paid and its `PaidQuery.excess`."""
+        """For constraints known only after: of each paid row, the highest fidelity paid and the excess there."""
         self._before, self._after = self._split(constraints)
 
     def _split(self, constraints: Sequence[Constraint]) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
@@ -251,9 +251,9 @@ class Oracle:
         return self.ledger.asked
 
     @property
-    def history(self) -> History:
-        """The paid queries in order."""
-        return History(self.ledger)
+    def history(self) -> Sequence[Observation]:
+        """The paid queries in order, as they come."""
+        return self.ledger
 
     @property
     def incumbents(self) -> list[Incumbent]:

@@ -42,7 +42,7 @@ def test_fidelities_without_epochs_are_all_climbed():
 def test_a_bracket_promotes_the_best_third():
     oracle = run(SuccessiveHalving(), Landscape(Grid(9, 9, 9), noisy, LADDER), queries=13)
     ledger = oracle.ledger
-    assert [e.fidelity for e in ledger] == [0] * 9 + [1] * 3 + [2]
+    assert [e.level for e in ledger] == [0] * 9 + [1] * 3 + [2]
     for below, above in ((ledger[:9], ledger[9:12]), (ledger[9:12], ledger[12:])):
         best = sorted(below, key=lambda e: -e.score)[: len(above)]
         assert [e.arch for e in above] == [e.arch for e in best]
@@ -59,14 +59,14 @@ def test_brackets_follow_each_other_until_the_budget_of_epochs_is_spent():
 def test_the_start_of_a_bracket_can_be_set():
     strategy = SuccessiveHalving(SuccessiveHalvingParams(eta=2, initial=5))
     ledger = run(strategy, Landscape(Grid(9, 9, 9), noisy, LADDER), queries=8).ledger
-    assert [e.fidelity for e in ledger] == [0] * 5 + [1] * 2 + [2]
+    assert [e.level for e in ledger] == [0] * 5 + [1] * 2 + [2]
 
 
 def test_failures_do_not_go_on():
     task = Landscape(Grid(9, 9, 9), lambda a, f: math.nan if sum(a) > 5 else noisy(a, f), LADDER)
     ledger = run(SuccessiveHalving(), task, queries=120).ledger
     assert any(e.score != e.score for e in ledger)
-    assert all(sum(e.arch) <= 5 for e in ledger if e.fidelity)
+    assert all(sum(e.arch) <= 5 for e in ledger if e.level)
 
 
 def test_what_is_refused_unpaid_takes_no_place_in_a_bracket():
@@ -95,7 +95,7 @@ def test_hyperband_s_brackets_are_those_of_its_algorithm():
 
 def test_hyperband_runs_each_bracket_from_its_rung():
     ledger = run(Hyperband(), Landscape(Grid(30, 30, 30), noisy, LADDER), queries=23).ledger
-    assert [e.fidelity for e in ledger] == [0] * 9 + [1] * 3 + [2] + [1] * 5 + [2] + [2] * 3 + [0]
+    assert [e.level for e in ledger] == [0] * 9 + [1] * 3 + [2] + [1] * 5 + [2] + [2] * 3 + [0]
 
 
 @pytest.mark.parametrize("cls", [SuccessiveHalving, Hyperband])

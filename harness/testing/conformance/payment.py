@@ -39,7 +39,7 @@ def unfillable(subject: StrategySubject) -> None:
     rows = evaluator.validator().rows
     assert rows == 39
     trial = subject.trial(evaluator, Budget(queries=rows + 6))
-    full = sum(e.fidelity == len(trial.oracle.fidelities) - 1 and e.repeat is None for e in trial.oracle.ledger)
+    full = sum(e.level == len(trial.oracle.fidelities) - 1 and e.repeat is None for e in trial.oracle.ledger)
     expect(full <= rows, f"{full} rows were paid at the full fidelity; there are {rows}")
     usable(trial)
 

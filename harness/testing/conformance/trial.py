@@ -86,7 +86,7 @@ class Trial:
     @property
     def overspent(self) -> int:
         """Validation scores that were answered and not paid."""
-        paid = {(e.row, e.fidelity, e.repeat) for e in self.oracle.ledger}
+        paid = {(e.row, e.level, e.repeat) for e in self.oracle.ledger}
         return len(self.validator.answered - paid)
 
     @property
