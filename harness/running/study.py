@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -27,6 +27,11 @@ SAMPLING = "random sampling"
 FEWEST_SEEDS = 8
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+_FromZero = Annotated[int, msgspec.Meta(ge=0)]
+_FromOne = Annotated[int, msgspec.Meta(ge=1)]
+_FromTwo = Annotated[int, msgspec.Meta(ge=2)]
+_ONE_OR_MORE = msgspec.Meta(min_length=1)
+
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One task of a study. ``search_task``: another task on the same space, if the oracle answers from one.
@@ -38,7 +43,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search_task: str | None = None
     constraints: tuple[str, ...] = ()
     as_small_as: str | None = None
-    final_seed: int | None = None
+    final_seed: _FromZero | None = None
     """Training seed of this task's final scores, in place of the study's."""
 
 
@@ -50,7 +55,7 @@ class StrategySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     label: str | None = None
     mode: str = "strict"
     params: dict[str, Any] = {}
-    tuning_queries: int | None = None
+    tuning_queries: _FromZero | None = None
     ablations: bool | tuple[str, ...] = False
 
 
@@ -63,26 +68,26 @@ class GateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     margin: float
     metric: GateMetric = "valid_regret"
-    alpha: float = ALPHA
+    alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = ALPHA
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A study: every strategy on every task under each budget, ``seeds`` times."""
 
     name: str
-    budget: Budget | tuple[Budget, ...]
-    tasks: tuple[TaskSpec, ...]
-    strategies: tuple[StrategySpec, ...]
-    seed: int = 0
-    seeds: int = FEWEST_SEEDS
-    reference_seeds: int | None = None
+    budget: Budget | Annotated[tuple[Budget, ...], _ONE_OR_MORE]
+    tasks: Annotated[tuple[TaskSpec, ...], _ONE_OR_MORE]
+    strategies: Annotated[tuple[StrategySpec, ...], _ONE_OR_MORE]
+    seed: _FromZero = 0
+    seeds: _FromOne = FEWEST_SEEDS
+    reference_seeds: _FromOne | None = None
     """Runs of matched random search; default 200 where the task is recorded, as many as ``seeds`` where it trains."""
-    final_seed: int = 0
-    draws: int | None = None
+    final_seed: _FromZero = 0
+    draws: _FromTwo | None = None
     """Architectures of random sampling on a task that trains; default as many as ``seeds``, and at least 8."""
     score_incumbents: bool = False
     """On a task that trains: whether each incumbent gets a final training too, for curves of final scores."""
-    ktau_sample: int | None = None
+    ktau_sample: _FromTwo | None = None
     """Architectures that KTau is measured on; default 1,000 where the task is recorded, none where it trains."""
     gate: GateSpec | None = None
     """What `nas-harness gate` asks; changes no record."""
@@ -100,8 +105,8 @@ _STRUCT_OF: dict[str, type[msgspec.Struct]] = {
 }
 _LOOKS_LIKE = {
     "budget": "such as budget = { queries = 100 }, in queries, epochs or seconds",
-    "tasks": "a task is a table [[tasks]] with a name",
-    "strategies": "a strategy is a table [[strategies]] with a name",
+    "tasks": "a task is a table [[tasks]] with a name (nas-harness list tasks)",
+    "strategies": "a strategy is a table [[strategies]] with a name (nas-harness list strategies)",
     "gate": "such as [gate] with margin = 0.5, in the unit of the scores",
 }
 """What a field must be, for messages about a value of another type."""
@@ -160,7 +165,7 @@ def of_field(field: str) -> Iterator[None]:
     """An error that names no field is about the field given here."""
     try:
         yield
-    except (StudyError, UnknownName) as error:
+    except (StudyError, UnknownName, GateError) as error:
         error.field = error.field or field
         raise
 
@@ -215,65 +220,27 @@ def _line_of(text: str, path: str) -> int | None:
 
 def check_shape(study: Study) -> None:
     """Find contradictions, as far as that needs no plugin. Raises StudyError with the field that is wrong."""
-
-    def refuse(field: str, why: str) -> HarnessError:
-        return _about(field, StudyError(why))
-
-    if study.gate is not None:
-        _check_gate(study.gate)
-    if not NAME.fullmatch(study.name):
-        raise refuse("name", f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
-    if study.seeds < 1:
-        raise refuse("seeds", f"seeds = {study.seeds}: at least 1 (fewer than {FEWEST_SEEDS} is non-compliant)")
-    if study.reference_seeds is not None and study.reference_seeds < 1:
-        raise refuse("reference_seeds", f"reference_seeds = {study.reference_seeds}: at least 1")
-    if not study.budgets:
-        raise refuse("budget", "budget = []: name at least one budget")
-    if len(set(study.budgets)) < len(study.budgets):
-        raise refuse("budget", "two budgets are equal")
-    if study.draws is not None and study.draws < 2:
-        raise refuse("draws", f"draws = {study.draws}: at least 2")
-    for name in ("seed", "final_seed"):
-        if getattr(study, name) < 0:
-            raise refuse(name, f"{name} = {getattr(study, name)}: not negative")
-    if study.ktau_sample is not None and study.ktau_sample < 2:
-        raise refuse("ktau_sample", f"ktau_sample = {study.ktau_sample}: at least 2 rows")
-    if not study.tasks:
-        raise refuse("tasks", "no [[tasks]]: name at least one (nas-harness list tasks)")
-    if not study.strategies:
-        raise refuse("strategies", "no [[strategies]]: name at least one (nas-harness list strategies)")
-    for position, strategy in enumerate(study.strategies):
-        tuning = strategy.tuning_queries
-        if tuning is not None and tuning < 0:
-            why = f"tuning_queries = {tuning}: not negative, 0 where nothing was tuned"
-            raise refuse(f"strategies[{position}].tuning_queries", why)
+    with of_field("gate.margin"):
+        if study.gate is not None and not 0 < study.gate.margin < math.inf:
+            why = f"margin = {study.gate.margin:g}: above 0 and finite, or nothing can be shown not to be worse"
+            raise GateError("margin", why)
+    with of_field("name"):
+        if not NAME.fullmatch(study.name):
+            raise StudyError(f"name = {study.name!r}: use letters, digits, '.', '_' and '-' (it names a folder)")
+    with of_field("budget"):
+        if len(set(study.budgets)) < len(study.budgets):
+            raise StudyError("two budgets are equal")
     for position, t in enumerate(study.tasks):
-        if t.final_seed is not None and t.final_seed < 0:
-            raise refuse(f"tasks[{position}].final_seed", f"final_seed = {t.final_seed}: not negative")
         for text in t.constraints:
             with of_field(f"tasks[{position}].constraints"):
                 Constraint.parse(text)
-        for other in (o for o in study.tasks[:position] if o.name == t.name):
-            if (other.final, other.law) != (t.final, t.law):
-                why = f"task {t.name!r} is named twice with different final or law; it has one of each in a study"
-                raise refuse(f"tasks[{position}]", why)
-            if other == t:
-                why = f"task {t.name!r} is named twice; a task has one final in a study"
-                raise refuse(f"tasks[{position}]", why)
-
-
-def _check_gate(gate: GateSpec) -> None:
-    """Raises GateError for a margin, and StudyError for an alpha, that is out of range."""
-    if not 0 < gate.margin < math.inf:
-        why = f"margin = {gate.margin:g}: above 0 and finite, or nothing can be shown not to be worse"
-        raise _about("gate.margin", GateError("margin", why))
-    if not 0 < gate.alpha < 0.5:
-        raise _about("gate.alpha", StudyError(f"alpha = {gate.alpha:g}: above 0 and below 0.5, such as 0.05"))
-
-
-def _about(field: str, error: HarnessError) -> HarnessError:
-    error.field = field
-    return error
+        with of_field(f"tasks[{position}]"):
+            for other in (o for o in study.tasks[:position] if o.name == t.name):
+                if (other.final, other.law) != (t.final, t.law):
+                    twice = f"task {t.name!r} is named twice with different final or law"
+                    raise StudyError(f"{twice}; it has one of each in a study")
+                if other == t:
+                    raise StudyError(f"task {t.name!r} is named twice; a task has one final in a study")
 
 
 def resolve_entries(study: Study, registry: Registry) -> list[Entry]:

@@ -94,7 +94,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ),
         (
             ("seeds = 2", "seeds = 2\ngate = { margin = 1, alpha = 0.5 }"),
-            r"study.toml:4: alpha = 0.5: above 0 and below 0.5, such as 0.05 \(field gate.alpha\)",
+            r"study.toml:4: Expected `float` < 0.5 \(field gate.alpha\)",
         ),
         (("budget = { queries = 10 }", "budget = 300"), r"study.toml:4: .*such as budget = \{ queries = 100 \}"),
         (
@@ -107,13 +107,16 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
             r"study.toml:1[34]: .*field strategies\[1\]",
         ),
         (("queries = 10", "queries = 0"), "positive"),
-        (("seeds = 2", "seeds = 2\ndraws = 1"), r"study.toml:4: draws = 1: at least 2 \(field draws\)"),
-        (('"toy/edges"', '"toy/edges"\nfinal_seed = -1'), "study.toml:8: final_seed = -1: not negative"),
+        (("seeds = 2", "seeds = 2\ndraws = 1"), r"study.toml:4: Expected `int` >= 2 \(field draws\)"),
+        (
+            ('"toy/edges"', '"toy/edges"\nfinal_seed = -1'),
+            r"study.toml:8: Expected `int` >= 0 \(field tasks",
+        ),
         (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
-        (("seeds = 2", "seeds = 0"), "at least 1"),
+        (("seeds = 2", "seeds = 0"), r"study.toml:3: Expected `int` >= 1 \(field seeds\)"),
         (
             ("tuning_queries = 0", "tuning_queries = -1"),
-            r"study.toml:12: tuning_queries = -1.*field strategies\[0\]",
+            r"study.toml:12: Expected `int` >= 0 \(field strategies\[0\].tuning_queries\)",
         ),
         (('"first"', '"../first"'), "names a folder"),
         (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),
