@@ -183,9 +183,8 @@ def _difference(found: Folder, kept: SearchRecord, product: Product, scorer: Sco
         return _between_incumbents(kept, new)
     if (field := _first_field(kept, new)) is not None:
         return f"its queries agree, but not its {field}"
-    outcomes = _outcomes(found, kept) if new.status == "ok" else []
-    again = scorer.outcomes([o.spec for o in outcomes], new, product.learned)
-    for outcome, now in zip(outcomes, again, strict=True):
+    for outcome in _outcomes(found, kept) if new.status == "ok" else []:
+        now = scorer.outcome(outcome.spec, new, {}, product.learned)
         if (field := _first_field(outcome, now)) is not None:
             return f"its search agrees, but not the {field} of its outcome on {outcome.spec.task}"
     return None

@@ -9,31 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from harness.errors import StudyError, counted
-from harness.protocol import Floats
 from harness.records.lines import SamplingRecord, TrainingRecord
 from harness.records.runs import Run
-from harness.records.specs import OutcomeSpec, TrainingSpec
+from harness.records.specs import TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
-from harness.running.finals import answers_of, training_of, waiting, waiting_of
+from harness.running.finals import scores_in, trainings_of, waiting, waiting_of
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
 from harness.running.items import BatchItem, Item, SearchItem, TrainingItem, parts_of
 from harness.running.listening import Hooks, Listener, Silent, said_of
 from harness.running.plan import Evaluators, Plan, make_plan
+from harness.running.ranking import Learned
 from harness.running.runner import lost_search
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
-from harness.running.scoring import Scorer, outcome_of
+from harness.running.scoring import Scorer
 from harness.running.seal import Closed
 from harness.running.settings import Settings
 from harness.running.study import MATCHED, Study
 from harness.running.time_left import TimeLeft
 from harness.running.worker import preparation_of
-from harness.spaces import Architecture
 
 _MOST_LOSSES = 3
 """So often an item may be lost; the last time it is carried out alone."""
@@ -186,17 +184,15 @@ class _Campaign:
                 self.listener.note(f"{before} of them failed; nas-harness run --retry-failed runs them again")
             if self.settings.keep_queries:
                 self._tell_without_queries()
-            searches = self._searches()
-            self._score_old({item.spec.id for item in searches})
-            self._execute(self._batched(searches))
-            self._finish_outcomes()
+            self._score_all()
+            self._execute(self._batched(self._searches()))
             draws = [spec for s in sampled for spec in s.trainings]
             trainings = self._trainings(draws)
             if trainings:
                 self.listener.stage("final training", len(trainings), 0)
                 self._execute(trainings)
                 self.listener.stage("run", len(self.pairs), sum(self._over(*pair) for pair in self.pairs))
-                self._finish_outcomes()
+                self._score_all()
         except KeyboardInterrupt:
             interrupted = True
         except Stopped as error:
@@ -224,12 +220,7 @@ class _Campaign:
         """Random sampling of a task that trains; None until every draw is trained."""
         if any(spec.id not in self.found.trainings for spec in sampled.trainings):
             return None
-        return drawn_sampling(sampled.t, sampled.spec, self._scores(sampled.trainings))
-
-    def _scores(self, trainings: Sequence[TrainingSpec]) -> Floats:
-        """Final scores of trainings that are over, float64 [n]; NaN where one failed."""
-        scores = [self.found.trainings[spec.id].score for spec in trainings]
-        return np.array(scores, dtype=np.float64)  # None becomes NaN
+        return drawn_sampling(sampled.t, sampled.spec, scores_in(self.found.trainings, sampled.trainings))
 
     # -- what is missing --------------------------------------------------------------------------------------------
 
@@ -251,16 +242,23 @@ class _Campaign:
                 items.append(SearchItem(spec=spec, outcomes=missing, title=title))
         return items
 
-    def _score_old(self, repeated: set[str]) -> None:
-        """Old searches whose final scores are recorded and not read yet, but those that are repeated."""
-        for identity, specs in self.plan.outcomes.items():
+    def _score_all(self) -> None:
+        """What can be scored of all searches that are over, but those that are still to be repeated."""
+        to_come = {item.id for item in self._searches()}
+        for identity in self.plan.outcomes:
             record = self.found.searches.get(identity)
-            if record is None or record.status != "ok" or identity in repeated:
-                continue
-            missing = [o for o in specs if o.final_seed is None and o.id not in self.found.outcomes]
-            for outcome in self.scorer.outcomes(missing, record):
-                self._store(outcome, self.found.outcomes)
-                self._tell(identity, outcome.id)
+            if record is not None and record.status == "ok" and identity not in to_come:
+                self._score(identity)
+
+    def _score(self, identity: str, learned: Sequence[Learned] = ()) -> None:
+        """Each missing outcome of a search, but those whose final trainings are not all there yet."""
+        for spec in self.plan.outcomes[identity]:
+            if spec.id not in self.found.outcomes:
+                search = self.found.searches[identity]
+                record = self.scorer.outcome(spec, search, self.found.trainings, learned)
+                if record is not None:
+                    self._store(record, self.found.outcomes)
+                    self._tell(identity, spec.id)
 
     def _batched(self, items: list[SearchItem]) -> list[Item]:
         """The harness's own searches, where they train nothing, many to an item, and behind all others."""
@@ -275,8 +273,7 @@ class _Campaign:
         """Final trainings that are missing: of random sampling's draws, then of what the searches returned."""
         wanted = {spec.id: TrainingItem(spec=spec, title=f"random sampling on {spec.task}") for spec in draws}
         for search, spec in waiting(self.plan, self.found):
-            for arch in answers_of(search, spec):
-                training = training_of(spec, arch)
+            for training in trainings_of(search, spec):
                 title = f"{self.plan.titles[search.id]}: final training"
                 wanted.setdefault(training.id, TrainingItem(spec=training, title=title))
         return [item for identity, item in wanted.items() if identity not in self.found.trainings]
@@ -347,19 +344,17 @@ class _Campaign:
                 write(queries_file(self.store.folder, item.id), product.queries)
             self._store(product.search, self.found.searches)
             self._store(product.training, self.found.trainings)
-            if isinstance(item, SearchItem) and self.found.searches[item.id].status == "ok":
-                missing = [o for o in item.outcomes if o.id not in self.found.outcomes]
-                for record in self.scorer.outcomes(missing, self.found.searches[item.id], product.learned):
-                    self._store(record, self.found.outcomes)
         else:
             self._store_lost(item, outcome)
         if isinstance(item, TrainingItem):
             training = self.found.trainings[item.id]
             said = training.error or ("no score" if training.score is None else f"{training.score:.2f}")
             self.listener.finished(item.title, said, training.status != "ok")
-            return
-        for spec in self.plan.outcomes[item.id]:
-            self._tell(item.id, spec.id)
+        elif isinstance(outcome, Done) and self.found.searches[item.id].status == "ok":
+            self._score(item.id, outcome.product.learned)
+        else:
+            for spec in self.plan.outcomes[item.id]:
+                self._tell(item.id, spec.id)
 
     def _store_lost(self, item: Item, lost: Lost) -> None:
         status: Any = "timeout" if lost.reason == "timeout" else "failed"
@@ -374,25 +369,6 @@ class _Campaign:
         if record is not None and record.id not in kept:
             kept[record.id] = self.found.sharing(record)
             self.store.append(record)
-
-    def _finish_outcomes(self) -> None:
-        """Outcomes whose final trainings are all there."""
-        for search, spec in list(waiting(self.plan, self.found)):
-            trainings = [training_of(spec, arch) for arch in answers_of(search, spec)]
-            records = [self.found.trainings[t.id] for t in trainings if t.id in self.found.trainings]
-            if len(records) < len(trainings):
-                continue
-
-            def scores_of(archs: Sequence[Architecture], spec: OutcomeSpec = spec) -> Floats:
-                return self._scores([training_of(spec, arch) for arch in archs])
-
-            evaluator = self.scorer.evaluators(spec.task)
-            record = outcome_of(spec, search, evaluator, self.scorer.rows(spec, search.spec), scores_of)
-            if record.status != "ok":
-                why = next((r.error for r in records if r.error), None)
-                record = msgspec.structs.replace(record, error=f"the final training failed: {why}")
-            self._store(record, self.found.outcomes)
-            self._tell(search.id, spec.id)
 
     def _tell(self, search: str, outcome: str) -> None:
         """Tell listener and plugins of a run when it is over."""

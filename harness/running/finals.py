@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from harness.records.lines import SearchRecord
+import numpy as np
+
+from harness.protocol import Floats
+from harness.records.lines import SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SamplingSpec, TrainingSpec
 from harness.records.store import Folder
 from harness.running.plan import Plan
-from harness.running.scoring import candidates
 from harness.spaces import Architecture
 
 
@@ -27,9 +29,17 @@ def waiting_of(plan: Plan, found: Folder, identity: str) -> Iterator[tuple[Searc
                 yield search, spec
 
 
-def answers_of(search: SearchRecord, spec: OutcomeSpec) -> list[Architecture]:
-    """What is finally trained of a search: its candidates, and its incumbents where these are scored."""
-    return candidates(spec, search) + ([i.arch for i in search.incumbents] if spec.incumbents else [])
+def candidates(spec: OutcomeSpec, search: SearchRecord) -> list[Architecture]:
+    """The returned architectures from which the reported one is chosen."""
+    return search.returned[: search.spec.top if spec.report == "best_of_returned" else 1]
+
+
+def trainings_of(search: SearchRecord, spec: OutcomeSpec) -> list[TrainingSpec]:
+    """Of its candidates, and of its incumbents where these are scored; none where final scores are recorded."""
+    if spec.final_seed is None:
+        return []
+    answers = candidates(spec, search) + ([i.arch for i in search.incumbents] if spec.incumbents else [])
+    return [training_of(spec, arch) for arch in answers]
 
 
 def training_of(spec: OutcomeSpec | SamplingSpec, arch: Architecture) -> TrainingSpec:
@@ -38,3 +48,9 @@ def training_of(spec: OutcomeSpec | SamplingSpec, arch: Architecture) -> Trainin
     return TrainingSpec(
         task=spec.task, final=spec.final, final_seed=spec.final_seed, arch=arch, data_digest=spec.data_digest
     )
+
+
+def scores_in(trained: Mapping[str, TrainingRecord], trainings: Sequence[TrainingSpec]) -> Floats:
+    """Final scores of trainings that are over, float64 [n]; NaN where one failed."""
+    scores = [trained[spec.id].score for spec in trainings]
+    return np.array(scores, dtype=np.float64)  # None becomes NaN

@@ -1,4 +1,4 @@
-"""From a search that is over to its outcome: the final score of what it returned.
+"""From a search that is over to its outcome: the final score of what it returned, recorded or trained.
 
 Recorded final scores are read here, in the coordinator's process, and in no process that has carried out a search.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -16,10 +16,11 @@ import numpy.typing as npt
 from harness.errors import HarnessError, RecordError, UnknownArchitecture
 from harness.protocol import Evaluator
 from harness.records.identity import stream
-from harness.records.lines import OutcomeRecord, RankQuality, SearchRecord
+from harness.records.lines import OutcomeRecord, RankQuality, SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SearchSpec
 from harness.running.environment import describe_environment
 from harness.running.feasible import FeasibleRows
+from harness.running.finals import candidates, scores_in, training_of, trainings_of
 from harness.running.plan import Evaluators
 from harness.running.ranking import Drawn, Learned, drawn_rows, enough, rank_quality
 from harness.search.budget import Budget
@@ -27,11 +28,6 @@ from harness.spaces import Architecture
 
 FinalScoresOf = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 """Final scores, float64 [n], NaN where there is none."""
-
-
-def candidates(spec: OutcomeSpec, search: SearchRecord) -> list[Architecture]:
-    """The returned architectures from which the reported one is chosen."""
-    return search.returned[: search.spec.top if spec.report == "best_of_returned" else 1]
 
 
 def outcome_of(
@@ -62,8 +58,9 @@ def outcome_of(
         provenance={"task": evaluator.provenance(), "data_digest": evaluator.data_digest},
     )
     if np.isnan(scores).all():
-        why = "the final training failed" if spec.final_seed is not None else "the task has no final score of it"
-        return failed(plain, why, arch=archs[0], reported=evaluator.space.describe(archs[0]))
+        return failed(
+            plain, "the task has no final score of it", arch=archs[0], reported=evaluator.space.describe(archs[0])
+        )
     best = int(np.nanargmax(evaluator.score.sign * scores))
     score, valid = float(scores[best]), search.valid[best]
     return msgspec.structs.replace(
@@ -90,19 +87,12 @@ def failed(record: OutcomeRecord, error: str, **known: object) -> OutcomeRecord:
 
 
 class Scorer:
-    """Reads recorded final scores, of searches that are over."""
+    """Scores searches that are over."""
 
     def __init__(self, evaluators: Evaluators) -> None:
         self.evaluators = evaluators
         self._rows: dict[tuple[object, ...], FeasibleRows | None] = {}
         self._orders: dict[tuple[object, ...], npt.NDArray[np.int64]] = {}
-
-    def outcomes(
-        self, specs: Iterable[OutcomeSpec], search: SearchRecord, learned: Sequence[Learned] = ()
-    ) -> list[OutcomeRecord]:
-        """Of a search. Raises RecordError where a final score cannot be read."""
-        said = {one.outcome: one for one in learned}
-        return [self._outcome(spec, search, said.get(spec.id)) for spec in specs]
 
     def readable(self, search: SearchRecord) -> bool:
         """Whether a record can be scored. A process whose code was tampered with may send anything."""
@@ -111,22 +101,41 @@ class Scorer:
             return False
         return all(map(valid, search.returned)) and all(valid(i.arch) for i in search.incumbents)
 
-    def _outcome(self, spec: OutcomeSpec, search: SearchRecord, said: Learned | None) -> OutcomeRecord:
+    def outcome(
+        self,
+        spec: OutcomeSpec,
+        search: SearchRecord,
+        trained: Mapping[str, TrainingRecord],
+        learned: Sequence[Learned] = (),
+    ) -> OutcomeRecord | None:
+        """Of a search; None until its final trainings are all among ``trained``. learned: what its order says.
+
+        Raises RecordError where a final score cannot be read.
+        """
         started = time.perf_counter()
+        trainings = trainings_of(search, spec)
+        if any(training.id not in trained for training in trainings):
+            return None
         evaluator = self.evaluators(spec.task)
 
-        def final(archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
-            return evaluator.final_scores(archs, final=spec.final).scores
+        def scores_of(archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
+            if trainings:
+                return scores_in(trained, [training_of(spec, arch) for arch in archs])
+            return of_each(lambda some: evaluator.final_scores(some, final=spec.final).scores, archs)
 
         try:
             rows = self.rows(spec, search.spec)
-            found = outcome_of(spec, search, evaluator, rows, lambda archs: of_each(final, archs))
+            found = outcome_of(spec, search, evaluator, rows, scores_of)
         except HarnessError:
             raise
         except Exception as error:  # the protocol's own code
             raise RecordError(
                 f"the final score on {spec.task!r} cannot be read: {type(error).__name__}: {error}"
             ) from error
+        if found.status != "ok" and trainings:
+            why = next((trained[t.id].error for t in trainings if trained[t.id].error), None)
+            found = msgspec.structs.replace(found, error=f"the final training failed: {why}")
+        said = next((one for one in learned if one.outcome == spec.id), None)
         if said is not None and said.error is None:
             try:
                 found = msgspec.structs.replace(found, ktau=self._quality(spec, search.spec, said))

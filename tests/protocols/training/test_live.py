@@ -441,7 +441,8 @@ def test_a_listener_hears_how_many_searches_wait_for_their_final_trainings(
         given = study("random-search", tasks=(TASK,), seeds=seeds, reference_seeds=1, queries=1)
         run(registry, tmp_path, given, executor="serial", listener=Watching())
         if seeds == 1:
-            (tmp_path / "s" / "outcomes.jsonl").unlink()
+            for name in ("outcomes", "trainings"):
+                (tmp_path / "s" / f"{name}.jsonl").unlink()
     searches = [waiting for what, waiting in heard if what == "search"]
     assert searches == [0, 1, 2, 3]
     assert {waiting for what, waiting in heard if what == "training"} == {0}
