@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
@@ -37,14 +37,15 @@ _MOST_DEATHS = 3
 _SECONDS_OF_GRACE = 30.0
 """A keeper that has said nothing so long after a time limit is stuck itself."""
 _SECONDS_TO_END = 10.0
+_SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class CannotStart(HarnessError):
     """The processes that runs are carried out in do not start. Says what stopped them."""
 
 
-class Ended(Exception):
-    """The pool was ended from another thread."""
+class Unwanted(Exception):
+    """Nobody wants the outcomes any more."""
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Pool:
     may hold; default `fair_share`. logs: a folder for what the requests print, a file of at most 1 MiB for each key
     that prints. spawn: each request in a fresh interpreter, which imports and prepares anew: for what a fork does not
     survive (CUDA). So it is too where what the template imports leaves threads, which a fork does not survive either.
-    One thread uses the pool; `end` may be called by any.
+    wanted: whether anybody still wants outcomes; asked four times a second.
     """
 
     def __init__(
@@ -91,11 +92,12 @@ class Pool:
         memory: int | None = None,
         logs: Path | None = None,
         spawn: bool = False,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         path = [os.path.abspath(folder) for folder in sys.path]  # a request has a working folder of its own
         scratch = tempfile.mkdtemp(prefix="nas-harness-")
         self._made = Made(path, list(imports), prepare, prepared, function, spawn, scratch)
-        self._jobs, self._logs = jobs, None if logs is None else logs.absolute()
+        self._jobs, self._logs, self._wanted = jobs, None if logs is None else logs.absolute(), wanted
         self.memory = memory if memory is not None else fair_share(jobs)
         self.threads: tuple[str, ...] = ()
         """Once started: names of the threads for which each request has a fresh interpreter."""
@@ -103,7 +105,6 @@ class Pool:
         self._workers: list[_Worker] = []
         self._template: _Template | None = None
         self._deaths = 0
-        self._woken, self._wake = Pipe(duplex=False)
 
     def __enter__(self) -> Pool:
         return self
@@ -112,10 +113,10 @@ class Pool:
         self.close()
 
     def start(self) -> None:
-        """Wait until requests can be carried out. Raises CannotStart, and Ended after `end`."""
+        """Wait until requests can be carried out. Raises CannotStart, Unwanted."""
         while self._template is None or not self._template.ready:
             self._template = self._template or self._start_template()
-            self._hear(None)
+            self._hear()
 
     def submit(self, key: str, request: bytes, *, seconds: float) -> None:
         """Queue a request. key: names its outcome and its log. seconds: its time limit, from when it starts."""
@@ -124,18 +125,13 @@ class Pool:
     def outcomes(self) -> Iterator[Outcome]:
         """Each outcome as it comes, until nothing is queued or under way; requests may be submitted meanwhile.
 
-        Raises CannotStart, and Ended after `end`.
+        Raises CannotStart, Unwanted.
         """
         while self._waiting or any(w.key is not None for w in self._workers):
             self._hand_over()
-            found = self._hear(self._until_next_deadline()) + self._overdue()
+            found = self._hear() + self._overdue()
             self._hand_over()  # before the caller is given the time it takes
             yield from found
-
-    def end(self) -> None:
-        """From any thread: `outcomes` raises Ended."""
-        with suppress(OSError):
-            self._wake.send_bytes(b"")
 
     def close(self) -> None:
         """End every process. What is queued or under way has no outcome."""
@@ -144,8 +140,6 @@ class Pool:
         if self._template is not None:
             self._end_template(self._template)
         self._waiting.clear()
-        self._wake.close()
-        self._woken.close()
         shutil.rmtree(self._made.scratch, ignore_errors=True)
 
     # -- sending ----------------------------------------------------------------------------------------------------
@@ -198,15 +192,15 @@ class Pool:
 
     # -- hearing ----------------------------------------------------------------------------------------------------
 
-    def _hear(self, seconds: float | None) -> list[Outcome]:
-        """What there is to hear, after waiting for it so long at most. Raises CannotStart, and Ended after `end`."""
+    def _hear(self) -> list[Outcome]:
+        """What there is to hear, after waiting for it a moment. Raises CannotStart, Unwanted."""
+        if not self._wanted():
+            raise Unwanted
         sources: dict[Connection, _Worker | _Template] = {worker.link: worker for worker in self._workers}
         if self._template is not None:
             sources[self._template.link] = self._template
         found = []
-        for link in wait([self._woken, *sources], seconds):
-            if link is self._woken:
-                raise Ended
+        for link in wait(list(sources), _SECONDS_BETWEEN_LOOKS):
             source = sources[link]  # type: ignore[index]
             try:
                 message = source.link.recv_bytes()
@@ -263,10 +257,6 @@ class Pool:
             elif self._template is not None:
                 self._template.process.kill()
         return found
-
-    def _until_next_deadline(self) -> float | None:
-        deadlines = [w.deadline for w in self._workers if w.key is not None or w.pid is None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     # -- ending -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.running import dask_worker
+from harness.running.children import CannotStart
 from harness.running.execution import Done, Executor, Lost, Stopped, Work, default_jobs, done_or_lost
 from harness.running.items import Item
 from harness.running.keeper import Outcome
@@ -87,13 +88,13 @@ class DaskCluster(Executor):
         refused = []
         for worker, future in asked.items():
             try:
-                told = future.result(timeout=max(ends - time.monotonic(), 0.1))
+                future.result(timeout=max(ends - time.monotonic(), 0.1))
             except TimeoutError:
                 continue
+            except CannotStart as error:
+                refused.append(f"worker {worker}: {error}")
             except Exception as error:  # the worker lacks what the message names, such as nas-harness
-                told = f"{type(error).__name__}: {error}"
-            if told is not None:
-                refused.append(f"worker {worker}: {told}")
+                refused.append(f"worker {worker}: {type(error).__name__}: {error}")
         if refused:
             raise HarnessError("the Dask cluster cannot carry out this study.\n" + "\n".join(refused))
 
@@ -145,17 +146,17 @@ class DaskCluster(Executor):
     def _outcome(self, item: Item, future: Any, work: Work) -> Done | Lost:
         """Raises Stopped where the scheduler is gone, or a worker that came later cannot carry out the study."""
         try:
-            reply = msgspec.msgpack.decode(future.result(timeout=_SECONDS_TO_CONNECT), type=dask_worker.Reply)
+            reply = future.result(timeout=_SECONDS_TO_CONNECT)
+            outcome, printed = msgspec.msgpack.decode(reply, type=tuple[Outcome, bytes])
+        except CannotStart as error:
+            raise Stopped(f"a worker of the Dask cluster cannot carry out this study: {error}") from error
         except Exception as error:  # KilledWorker, a broken connection, or a worker that lacks something
             self._still_there()
             return Lost(item, "lost", f"{type(error).__name__}: {error}")
-        if reply.kind == "refused":
-            raise Stopped(f"a worker of the Dask cluster cannot carry out this study: {reply.told}")
-        if reply.printed and work.logs is not None:
+        if printed and work.logs is not None:
             work.logs.mkdir(parents=True, exist_ok=True)
-            (work.logs / f"{item.id}.log").write_bytes(reply.printed)
-        kind: Any = reply.kind
-        return done_or_lost(item, Outcome(item.id, kind, reply.returned, reply.told))
+            (work.logs / f"{item.id}.log").write_bytes(printed)
+        return done_or_lost(item, outcome)
 
     def _workers(self) -> int:
         """Threads of all workers. Raises Stopped where the scheduler is gone."""

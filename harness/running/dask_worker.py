@@ -1,14 +1,15 @@
 """What runs on a Dask worker: pools of one process each, which end with the study, the coordinator or the worker.
 
-Dask gives a task a thread. The thread takes a pool, carries out one item in it, and leaves it to the next thread. A
-watcher ends pools whose task Dask has taken back, as Dask does when the coordinator is gone, and pools that no thread
-has taken for a while.
+Dask gives a task a thread. The thread takes a pool, carries out one item in it, and leaves it to the next thread. It
+ends the pool where Dask takes the task back, as Dask does when the coordinator is gone. A pool that no thread has taken
+for a while is ended by a timer.
 """
 
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +17,11 @@ from typing import Any
 
 import msgspec
 
-from harness.running.children import CannotStart, Ended, Pool
-from harness.running.execution import Work, pool_of
+from harness.running.children import Pool, Unwanted
+from harness.running.execution import pool_of
 from harness.running.items import Preparation
 from harness.running.process_tree import fair_share
 
-_SECONDS_BETWEEN_LOOKS = 0.25
 _SECONDS_IDLE = 10.0
 
 
@@ -34,131 +34,93 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     sharing: int
 
 
-class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """How an item's process ended: see `keeper.Outcome`; ``refused``: this worker cannot carry out the study."""
-
-    kind: str
-    returned: bytes = b""
-    told: str = ""
-    printed: bytes = b""
-
-
 @dataclass(eq=False)
 class _Lane:
-    """A pool of one process. task: while it carries out an item, Dask's name of the task."""
+    """A pool of one process, and what Dask has it carry out: the worker, and the name of the task."""
 
-    pool: Pool
     logs: TemporaryDirectory[str]
-    worker: Any = None
-    task: Any = None
-    since: float = field(default_factory=time.monotonic)
+    worker: Any
+    task: Any
+    pool: Pool = field(init=False)
+    timer: threading.Timer = field(init=False)
+    """Closes the pool where no thread has taken it for a while."""
+
+    def wanted(self) -> bool:
+        """Whether Dask still wants the item: it does not where its client is gone, or has given it up."""
+        known = self.worker.state.tasks.get(self.task)
+        return known is not None and known.state not in ("cancelled", "released", "forgotten")
 
     def close(self) -> None:
         self.pool.close()
         self.logs.cleanup()
 
-    @property
-    def taken_back(self) -> bool:
-        """Whether Dask no longer wants the item: its client is gone, or has given it up."""
-        known = self.worker.state.tasks.get(self.task)
-        return known is None or known.state in ("cancelled", "released", "forgotten")
-
 
 _lock = threading.Lock()
 _idle: dict[str, list[_Lane]] = {}
-_busy: set[_Lane] = set()
-_ended: set[str] = set()
-_watcher: threading.Thread | None = None
 
 
-def ready(terms: bytes) -> str | None:
-    """Make a pool ready. The reason why this worker cannot carry out the study; None where it can."""
-    told = msgspec.msgpack.decode(terms, type=Terms)
-    lane = _take(told)
-    try:
+def ready(terms: bytes) -> None:
+    """Make a pool ready. Raises CannotStart where this worker cannot carry out the study."""
+    with suppress(Unwanted), _lane(msgspec.msgpack.decode(terms, type=Terms)) as lane:
         lane.pool.start()
-    except (CannotStart, Ended) as error:
-        _give_back(told, lane, usable=False)
-        return str(error)
-    _give_back(told, lane, usable=True)
-    return None
 
 
 def carry_out(terms: bytes, key: str, order: bytes, seconds: float) -> bytes:
-    """One item in a process of its own; a `Reply`."""
-    told = msgspec.msgpack.decode(terms, type=Terms)
-    lane = _take(told)
-    usable = False
-    try:
+    """One item in a process of its own: its `Outcome`, and what it printed. Raises CannotStart."""
+    with suppress(Unwanted), _lane(msgspec.msgpack.decode(terms, type=Terms)) as lane:
         lane.pool.submit(key, order, seconds=seconds)
         (outcome,) = lane.pool.outcomes()
         log = Path(lane.logs.name) / f"{key}.log"
         printed = log.read_bytes() if log.is_file() else b""
         log.unlink(missing_ok=True)
-        reply = Reply(outcome.kind, outcome.returned, outcome.told, printed)
-        usable = True
-    except Ended:
-        reply = Reply("lost", told="the study was ended")
-    except CannotStart as error:
-        reply = Reply("refused", told=str(error))
-    finally:
-        _give_back(told, lane, usable=usable)
-    return msgspec.msgpack.encode(reply)
+        return msgspec.msgpack.encode((outcome, printed))
+    return b""
 
 
 def end_session(session: str) -> None:
-    """End every process of a study on this worker."""
+    """End the processes of a study on this worker that carry out nothing."""
     with _lock:
-        _ended.add(session)
         idle = _idle.pop(session, [])
     for lane in idle:
         lane.close()
 
 
-def _take(terms: Terms) -> _Lane:
+@contextmanager
+def _lane(terms: Terms) -> Iterator[_Lane]:
+    """An idle pool of the study, or a new one; closed where the block raises."""
     from distributed import get_worker
 
-    global _watcher
     worker = get_worker()
     with _lock:
-        if _watcher is None:
-            _watcher = threading.Thread(target=_watch, daemon=True)
-            _watcher.start()
         idle = _idle.setdefault(terms.session, [])
-        lane = idle.pop() if idle else _new_lane(terms)
-        lane.worker, lane.task = worker, worker.get_current_task()
-        _busy.add(lane)
+        lane = idle.pop() if idle else None
+    if lane is None:
+        lane = _new_lane(terms, worker)
+    else:
+        lane.timer.cancel()
+    lane.worker, lane.task = worker, worker.get_current_task()
+    try:
+        yield lane
+    except BaseException:
+        lane.close()
+        raise
+    lane.timer = timer = threading.Timer(_SECONDS_IDLE, _close_idle, (terms.session, lane))
+    timer.daemon = True
+    with _lock:
+        _idle.setdefault(terms.session, []).append(lane)
+    timer.start()  # another thread may have taken the pool, and cancelled it, by now
+
+
+def _new_lane(terms: Terms, worker: Any) -> _Lane:
+    memory = terms.memory if terms.memory is not None else fair_share(terms.sharing)
+    lane = _Lane(TemporaryDirectory(prefix="nas-harness-logs-"), worker, None)
+    lane.pool = pool_of(terms.preparation, 1, memory=memory, logs=Path(lane.logs.name), wanted=lane.wanted)
     return lane
 
 
-def _new_lane(terms: Terms) -> _Lane:
-    memory = terms.memory if terms.memory is not None else fair_share(terms.sharing)
-    logs = TemporaryDirectory(prefix="nas-harness-logs-")
-    work = Work(terms.preparation, keep_queries=False, timeout=0.0, final_timeout=0.0, memory=memory)
-    return _Lane(pool_of(work, 1, logs=Path(logs.name)), logs)
-
-
-def _give_back(terms: Terms, lane: _Lane, *, usable: bool) -> None:
+def _close_idle(session: str, lane: _Lane) -> None:
     with _lock:
-        _busy.discard(lane)
-        lane.since = time.monotonic()
-        keep = usable and terms.session not in _ended
-        if keep:
-            _idle.setdefault(terms.session, []).append(lane)
-    if not keep:
-        lane.close()
-
-
-def _watch() -> None:
-    while True:
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-        now = time.monotonic()
-        with _lock:
-            for lane in _busy:
-                if lane.taken_back:
-                    lane.pool.end()
-            stale = [(at, x) for at, lanes in _idle.items() for x in lanes if now - x.since > _SECONDS_IDLE]
-            for at, lane in stale:
-                _idle[at].remove(lane)
-        for _, lane in stale:
-            lane.close()
+        if lane not in _idle.get(session, ()):
+            return
+        _idle[session].remove(lane)
+    lane.close()

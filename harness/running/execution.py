@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ class LocalProcesses(Executor):
 
     def open(self, work: Work, *, jobs: int | None) -> None:
         self._jobs = jobs or default_jobs()
-        self._pool = pool_of(work, self._jobs, logs=work.logs)
+        self._pool = pool_of(work.preparation, self._jobs, memory=work.memory, logs=work.logs)
         self._pool.start()
         if self._pool.threads:
             self.note = (
@@ -178,16 +178,24 @@ class LocalProcesses(Executor):
             self._pool = None
 
 
-def pool_of(work: Work, jobs: int, *, logs: Path | None) -> Pool:
+def pool_of(
+    preparation: Preparation,
+    jobs: int,
+    *,
+    memory: int | None,
+    logs: Path | None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Pool:
     """Processes that carry out orders."""
     return Pool(
         CARRY_OUT,
         jobs=jobs,
-        imports=work.preparation.imports,
+        imports=preparation.imports,
         prepare=PREPARE,
-        prepared=msgspec.msgpack.encode(work.preparation),
-        memory=work.memory,
+        prepared=msgspec.msgpack.encode(preparation),
+        memory=memory,
         logs=logs,
+        wanted=wanted,
     )
 
 

@@ -21,7 +21,7 @@ from misbehaving.strategies import STRATEGIES
 
 from harness.registry import Registry
 from harness.registry.items import Kind
-from harness.running.children import CannotStart, Ended, Pool
+from harness.running.children import CannotStart, Pool, Unwanted
 from harness.running.keeper import LOG_LIMIT, Outcome
 
 MEMORY = 400 << 20
@@ -345,11 +345,11 @@ def test_requests_may_be_submitted_while_outcomes_come() -> None:
     assert seen == list(range(21))
 
 
-def test_another_thread_may_end_it(mark: str) -> None:
-    with corpus() as p:
+def test_it_ends_where_nobody_wants_the_outcomes_any_more(mark: str) -> None:
+    started = time.monotonic()
+    with corpus(wanted=lambda: time.monotonic() < started + 0.5) as p:
         p.submit("sleeps", b"sleeps", seconds=1000)
-        threading.Timer(0.5, p.end).start()
-        with pytest.raises(Ended):
+        with pytest.raises(Unwanted):
             list(p.outcomes())
     assert_gone(mark)
 
