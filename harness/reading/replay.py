@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from harness.running.folder import queries_file
 from harness.running.items import Product, SearchItem
 from harness.running.plan import Evaluators, code_of
 from harness.running.scoring import Scorer
-from harness.running.seal import Closed
 from harness.running.settings import Settings
 from harness.running.worker import preparation_of
 
@@ -81,16 +80,8 @@ def replay(
 
 def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settings: Settings) -> Iterator[Replayed]:
     scored = [(o.spec, found.searches[i.id].spec) for i in items for o in _outcomes(found, found.searches[i.id])]
-    closed = Closed(folders=(str(found.path.parent.absolute()),), cluster=settings.cluster)
-    work = Work(
-        preparation_of(scorer, [i.spec for i in items], scored, closed),
-        True,
-        settings.run_timeout,
-        settings.final_timeout,
-        settings.run_memory,
-        None,
-        settings.cluster,
-    )
+    settings = replace(settings, keep_queries=True)
+    work = Work(preparation_of(scorer, [i.spec for i in items], scored, found.path, settings), settings)
     engine = scorer.evaluators.registry.load("executor", settings.executor)()
     try:
         engine.open(work, jobs=settings.workers)

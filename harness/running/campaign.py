@@ -27,7 +27,6 @@ from harness.running.ranking import Learned
 from harness.running.runner import lost_search
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
 from harness.running.scoring import Scorer
-from harness.running.seal import Closed
 from harness.running.settings import Settings
 from harness.running.study import MATCHED, Study
 from harness.running.time_left import TimeLeft
@@ -148,16 +147,8 @@ class _Campaign:
     def __post_init__(self) -> None:
         settings, plan = self.settings, self.plan
         scored = [(o, plan.searches[identity]) for identity, of in plan.outcomes.items() for o in of]
-        closed = Closed(folders=(str(self.folder.parent.absolute()),), cluster=settings.cluster)
-        self.work = Work(
-            preparation_of(self.scorer, plan.searches.values(), scored, closed),
-            settings.keep_queries,
-            settings.run_timeout,
-            settings.final_timeout,
-            settings.run_memory,
-            self.folder / LOGS,
-            settings.cluster,
-        )
+        wanted = preparation_of(self.scorer, plan.searches.values(), scored, self.folder, settings)
+        self.work = Work(wanted, settings, self.folder / LOGS)
         self.pairs = {
             pair: (cell.setting, cell.entry)
             for cell in self.plan.record.cells

@@ -30,8 +30,8 @@ class DaskCluster(Executor):
     Dask hands out the runs. On its workers each is a process of its own, as on this machine.
 
     Dask carries out each item at least once: a run whose worker is lost is carried out again elsewhere, and the
-    coordinator stores each id once. ``Work.cluster`` is a scheduler's address; None is a cluster of ``jobs`` workers in
-    this process.
+    coordinator stores each id once. ``Settings.cluster`` is a scheduler's address; None is a cluster of ``jobs``
+    workers in this process.
     """
 
     name = "dask"
@@ -48,9 +48,9 @@ class DaskCluster(Executor):
         """Raises HarnessError where there is no cluster, and where a worker cannot carry out the study."""
         from distributed import Client, LocalCluster
 
-        self._address = work.cluster
+        self._address = work.settings.cluster
         try:
-            cluster: Any = work.cluster
+            cluster: Any = self._address
             if cluster is None:
                 # Workers are threads of this process: the runs have processes of their own anyway.
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
@@ -61,15 +61,15 @@ class DaskCluster(Executor):
             self._client = Client(cluster, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
             self._client.wait_for_workers(1, timeout=_SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, ValueError) as error:
-            at = "of this machine" if work.cluster is None else f"at {work.cluster}"
+            at = "of this machine" if self._address is None else f"at {self._address}"
             raise HarnessError(f"no Dask cluster with workers {at}: {error or type(error).__name__}") from error
         threads = self._client.nthreads()
         hosts = Counter[str]()
         for worker, n in threads.items():
             hosts[worker.rpartition(":")[0]] += n
-        sharing = sum(threads.values()) if work.cluster is None else max(hosts.values())
+        sharing = sum(threads.values()) if self._address is None else max(hosts.values())
         terms = dask_worker.Terms(
-            session=self._session, preparation=work.preparation, memory=work.memory, sharing=sharing
+            session=self._session, preparation=work.preparation, memory=work.settings.run_memory, sharing=sharing
         )
         self._terms = msgspec.msgpack.encode(terms)
         self._refuse_others(list(threads))
@@ -139,7 +139,13 @@ class DaskCluster(Executor):
         key = f"{self._session}-{self._count}"
         self._still_there()
         future = self._client.submit(
-            dask_worker.carry_out, self._terms, item.id, work.order(item), work.limit(item), key=key, pure=False
+            dask_worker.carry_out,
+            self._terms,
+            item.id,
+            msgspec.msgpack.encode(item),
+            work.limit(item),
+            key=key,
+            pure=False,
         )
         return key, future
 

@@ -65,10 +65,10 @@ def ready(terms: bytes) -> None:
         lane.pool.start()
 
 
-def carry_out(terms: bytes, key: str, order: bytes, seconds: float) -> bytes:
+def carry_out(terms: bytes, key: str, item: bytes, seconds: float) -> bytes:
     """One item in a process of its own: its `Outcome`, and what it printed. Raises CannotStart."""
     with suppress(Unwanted), _lane(msgspec.msgpack.decode(terms, type=Terms)) as lane:
-        lane.pool.submit(key, order, seconds=seconds)
+        lane.pool.submit(key, item, seconds=seconds)
         (outcome,) = lane.pool.outcomes()
         log = Path(lane.logs.name) / f"{key}.log"
         printed = log.read_bytes() if log.is_file() else b""

@@ -17,9 +17,10 @@ from harness.errors import HarnessError
 from harness.registry import Registry
 from harness.running.children import CannotStart, Pool
 from harness.running.interrupts import RunTimeout, time_limit
-from harness.running.items import BatchItem, Item, Order, Preparation, Product, TrainingItem
+from harness.running.items import BatchItem, Item, Preparation, Product, TrainingItem
 from harness.running.keeper import Outcome
 from harness.running.runner import Runner
+from harness.running.settings import Settings
 from harness.running.worker import CARRY_OUT, PREPARE
 
 Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "reached", "lost"]
@@ -54,29 +55,17 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What workers need beside the item: what to make ready, whether to keep every query, time limits in seconds.
-
-    memory: bytes that a run may hold, default a fair share of its machine. logs: the folder for the output of runs.
-    cluster: the address of a scheduler, for an executor that uses one.
-    """
+    """What workers need beside the item: what to make ready, and limits. logs: the folder for the output of runs."""
 
     preparation: Preparation
-    keep_queries: bool
-    timeout: float
-    final_timeout: float
-    memory: int | None = None
+    settings: Settings
     logs: Path | None = None
-    cluster: str | None = None
 
     def limit(self, item: Item) -> float:
         """Seconds that an item may take."""
         if isinstance(item, BatchItem):
-            return self.timeout * len(item.items)
-        return self.final_timeout if isinstance(item, TrainingItem) else self.timeout
-
-    def order(self, item: Item) -> bytes:
-        """The item as a message to a worker."""
-        return msgspec.msgpack.encode(Order(item=item, keep_queries=self.keep_queries))
+            return self.settings.run_timeout * len(item.items)
+        return self.settings.final_timeout if isinstance(item, TrainingItem) else self.settings.run_timeout
 
 
 class Executor(ABC):
@@ -113,12 +102,13 @@ class Serial(Executor):
     name = "serial"
 
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
-        runner = Runner(Registry(only=work.preparation.plugins), drawn=work.preparation.drawn)
+        wanted = work.preparation
+        runner = Runner(Registry(only=wanted.plugins), drawn=wanted.drawn, keep_queries=wanted.keep_queries)
         for item in items:
             started(item)
             try:
                 with time_limit(work.limit(item)):
-                    outcome: Done | Lost = Done(item, runner.carry_out(item, keep_queries=work.keep_queries))
+                    outcome: Done | Lost = Done(item, runner.carry_out(item))
             except RunTimeout as error:
                 outcome = Lost(item, "timeout", str(error))
             except Exception as error:
@@ -141,7 +131,7 @@ class LocalProcesses(Executor):
 
     def open(self, work: Work, *, jobs: int | None) -> None:
         self._jobs = jobs or default_jobs()
-        self._pool = pool_of(work.preparation, self._jobs, memory=work.memory, logs=work.logs)
+        self._pool = pool_of(work.preparation, self._jobs, memory=work.settings.run_memory, logs=work.logs)
         self._pool.start()
         if self._pool.threads:
             self.note = (
@@ -161,7 +151,7 @@ class LocalProcesses(Executor):
                 item = waiting.popleft()
                 started(item)
                 under_way[item.id] = item
-                pool.submit(item.id, work.order(item), seconds=work.limit(item))
+                pool.submit(item.id, msgspec.msgpack.encode(item), seconds=work.limit(item))
 
         hand_over()
         try:
@@ -186,7 +176,7 @@ def pool_of(
     logs: Path | None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Pool:
-    """Processes that carry out orders."""
+    """Processes that carry out items."""
     return Pool(
         CARRY_OUT,
         jobs=jobs,

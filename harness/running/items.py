@@ -84,19 +84,13 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         return {said.outcome for said in self.learned} <= {o.id for o in item.outcomes}
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An item, and whether to keep every query: one message to a worker."""
-
-    item: Item
-    keep_queries: bool
-
-
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker makes ready once, before its first item, and compares with what the coordinator has.
 
     plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of the data of each that
     is searched or trained. finals: tasks that give final scores. warmed: a search of each kind. drawn: what learned
-    orders are asked for. closed: what a search may not reach. imports: what the strategies require.
+    orders are asked for. closed: what a search may not reach. imports: what the strategies require. keep_queries:
+    whether each search gives every paid query.
     """
 
     plugins: frozenset[str] | None
@@ -108,3 +102,4 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     drawn: tuple[Drawn, ...] = ()
     closed: Closed = Closed()
     imports: tuple[str, ...] = ()
+    keep_queries: bool = False

@@ -48,23 +48,30 @@ class Runner:
     seal: Callable[[SearchSpec], None] | None = None
     """Called when a search has all it needs, before its strategy's code runs."""
 
-    def __init__(self, registry: Registry, *, oracle: type[Oracle] = Oracle, drawn: Sequence[Drawn] = ()) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        oracle: type[Oracle] = Oracle,
+        drawn: Sequence[Drawn] = (),
+        keep_queries: bool = False,
+    ) -> None:
         """``oracle``: the class of what strategies are given. drawn: what learned orders are asked for."""
-        self.registry, self._oracle_type = registry, oracle
+        self.registry, self._oracle_type, self._keep_queries = registry, oracle, keep_queries
         self.evaluators = Evaluators(registry)
         self.drawn = tuple(drawn)
 
-    def carry_out(self, item: Item, *, keep_queries: bool = False) -> Product:
+    def carry_out(self, item: Item) -> Product:
         """The result of an item. A strategy that raises gives a failed record; an error in the study itself raises."""
         if isinstance(item, BatchItem):
-            return Product(parts=tuple(self.carry_out(part, keep_queries=keep_queries) for part in item.items))
+            return Product(parts=tuple(map(self.carry_out, item.items)))
         if isinstance(item, TrainingItem):
             return Product(training=self._train(item))
-        return self._search(item, keep_queries)
+        return self._search(item)
 
     # -- a search ---------------------------------------------------------------------------------------------------
 
-    def _search(self, item: SearchItem, keep_queries: bool) -> Product:
+    def _search(self, item: SearchItem) -> Product:
         spec = item.spec
         search = self.evaluators(spec.search_task)
         with self._oracle(search, spec) as oracle, single_thread():
@@ -76,7 +83,7 @@ class Runner:
             return Product(
                 search=record,
                 learned=self._learned(item, ranker, oracle) if record.status == "ok" and ranker is not None else (),
-                queries=queries_npz(oracle) if keep_queries else None,
+                queries=queries_npz(oracle) if self._keep_queries else None,
             )
 
     def _searched(self, spec: SearchSpec, oracle: Oracle) -> Searched:
@@ -120,7 +127,7 @@ class Runner:
             reference = msgspec.structs.replace(
                 spec, strategy=MATCHED, params={"returned": 1}, top=1, budget=Budget(queries=1)
             )
-            self._search(SearchItem(spec=reference, outcomes=(), title="to be ready"), keep_queries=False)
+            self._search(SearchItem(spec=reference, outcomes=(), title="to be ready"))
 
     # -- a final training -------------------------------------------------------------------------------------------
 

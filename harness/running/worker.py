@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -10,15 +11,16 @@ from harness.errors import HarnessError
 from harness.records.identity import code_version
 from harness.records.specs import OutcomeSpec, SearchSpec
 from harness.registry import Registry
-from harness.running.items import Order, Preparation
+from harness.running.items import Item, Preparation
 from harness.running.plan import code_of
 from harness.running.runner import Runner
 from harness.running.scoring import Scorer
 from harness.running.seal import Closed, seals
+from harness.running.settings import Settings
 
 PREPARE, CARRY_OUT = "harness.running.worker:prepare", "harness.running.worker:carry_out"
 
-_orders = msgspec.msgpack.Decoder(Order)  # made once: the types of a message cost more than a small one itself
+_items = msgspec.msgpack.Decoder(Item)  # made once: the types of a message cost more than a small one itself
 _runner: Runner | None = None
 
 
@@ -26,9 +28,13 @@ def preparation_of(
     scorer: Scorer,
     searches: Iterable[SearchSpec],
     scored: Sequence[tuple[OutcomeSpec, SearchSpec]],
-    closed: Closed,
+    folder: Path,
+    settings: Settings,
 ) -> Preparation:
-    """For these searches and outcomes, with this process's versions. Raises UnknownName, PluginError."""
+    """For these searches and outcomes of the study in ``folder``, with this process's versions.
+
+    Raises UnknownName, PluginError.
+    """
     registry = scorer.evaluators.registry
     strategies: dict[str, dict[str, str]] = {}
     tasks: dict[str, str] = {}
@@ -47,8 +53,9 @@ def preparation_of(
         finals=tuple(sorted(finals)),
         warmed=tuple(kinds.values()),
         drawn=scorer.drawn(scored),
-        closed=closed,
+        closed=Closed(folders=(str(folder.parent.absolute()),), cluster=settings.cluster),
         imports=tuple(sorted(required)),
+        keep_queries=settings.keep_queries,
     )
 
 
@@ -66,7 +73,7 @@ def prepare(told: bytes) -> None:
         package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
         sealed[runner.evaluators(spec.search_task).task.recorded].close(package)
 
-    runner = Runner(registry, drawn=wanted.drawn)
+    runner = Runner(registry, drawn=wanted.drawn, keep_queries=wanted.keep_queries)
     for task, digest in wanted.tasks.items():
         if runner.evaluators(task).data_digest != digest:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
@@ -77,12 +84,11 @@ def prepare(told: bytes) -> None:
     _runner = runner
 
 
-def carry_out(order: bytes) -> bytes:
-    """The `Product` of an `Order`, in a process that is prepared."""
+def carry_out(item: bytes) -> bytes:
+    """The `Product` of an `Item`, in a process that is prepared."""
     if _runner is None:
         raise RuntimeError("the worker was not prepared")
-    decoded = _orders.decode(order)
-    return msgspec.msgpack.encode(_runner.carry_out(decoded.item, keep_queries=decoded.keep_queries))
+    return msgspec.msgpack.encode(_runner.carry_out(_items.decode(item)))
 
 
 def _same(what: str, here: dict[str, str], wanted: dict[str, str]) -> None:
