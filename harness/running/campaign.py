@@ -21,7 +21,7 @@ from harness.running.finals import scores_in, trainings_of, waiting, waiting_of
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
 from harness.running.items import BatchItem, Item, SearchItem, TrainingItem, parts_of
-from harness.running.listening import Hooks, Listener, Silent, said_of
+from harness.running.listening import Hooks, Listener, said_of
 from harness.running.plan import Evaluators, Plan, make_plan
 from harness.running.ranking import Learned
 from harness.running.runner import lost_search
@@ -73,26 +73,20 @@ def carry_out_study(
     Raises HarnessError for what is wrong with the study, the folder or the cluster, before any run starts. Ctrl-C and
     SIGTERM end the workers and leave only whole records; the summary says so.
     """
-    settings = settings or Settings()
+    settings, listener = settings or Settings(), listener or Listener()
     settings.check()
-    with settings.environment():
-        return _carry_out(study, registry, results, settings, listener or Silent(), text)
-
-
-def _carry_out(
-    study: Study, registry: Registry, results: Path, settings: Settings, listener: Listener, text: str | None
-) -> Summary:
-    engine = registry.load("executor", settings.executor)()
-    scorer = Scorer(Evaluators(registry))
-    plan = make_plan(study, registry, scorer.evaluators)
-    folder = results / study.name
-    found = read_folder(folder)
-    known = read_samplings(results)
-    # Random sampling may refuse the study: this is found out before anything is written.
-    again = settings.retry_failed
-    sampled = [sampled_of(t, spec, found, known, again) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
-    campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
     with ExitStack() as stack:
+        stack.enter_context(settings.environment())
+        engine = registry.load("executor", settings.executor)()
+        scorer = Scorer(Evaluators(registry))
+        plan = make_plan(study, registry, scorer.evaluators)
+        folder = results / study.name
+        found = read_folder(folder)
+        known = read_samplings(results)
+        # Random sampling may refuse the study: this is found out before anything is written.
+        again = settings.retry_failed
+        sampled = [sampled_of(t, spec, found, known, again) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
+        campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
         campaign.interrupts = stack.enter_context(Interrupts())
         if campaign.misses_something(sampled):
             stack.callback(engine.close)
@@ -161,18 +155,17 @@ class _Campaign:
 
     def misses_something(self, sampled: Sequence[Sampled]) -> bool:
         """Whether there is anything to carry out."""
-        return not all(self._over(*pair) for pair in self.pairs) or bool(
+        return len(self._over()) < len(self.pairs) or bool(
             self._trainings([spec for s in sampled for spec in s.trainings])
         )
 
     def run(self, sampled: Sequence[Sampled]) -> Summary:
-        already = sum(self._over(*pair) for pair in self.pairs)
+        before = self._over()
         interrupted, stopped = False, None
         try:
-            self.listener.stage("run", len(self.pairs), already)
-            before = sum(self._over(*pair) and self._failure(*pair) is not None for pair in self.pairs)
-            if before:
-                self.listener.note(f"{before} of them failed; nas-harness run --retry-failed runs them again")
+            self.listener.stage("run", len(self.pairs), len(before))
+            if failed := sum(run.failed for run in before):
+                self.listener.note(f"{failed} of them failed; nas-harness run --retry-failed runs them again")
             if self.settings.keep_queries:
                 self._tell_without_queries()
             self._score_all()
@@ -182,29 +175,26 @@ class _Campaign:
             if trainings:
                 self.listener.stage("final training", len(trainings), 0)
                 self._execute(trainings)
-                self.listener.stage("run", len(self.pairs), sum(self._over(*pair) for pair in self.pairs))
+                self.listener.stage("run", len(self.pairs), len(self._over()))
                 self._score_all()
         except KeyboardInterrupt:
             interrupted = True
         except Stopped as error:
             stopped = str(error)
         self.store.sync()
-        over = sum(self._over(*pair) for pair in self.pairs)
-        failed = [said for pair in self.pairs if (said := self._failure(*pair))]
+        over = self._over()
         return Summary(
             self.plan.study.name,
             self.store.folder,
             len(self.pairs),
-            already,
-            over - already,
-            failed,
+            len(before),
+            len(over) - len(before),
+            [f"{self.plan.titles[run.search.id]}: {said_of(run)}" for run in over if run.failed],
             self.found.problems,
             interrupted,
             len({search.id for search, _ in waiting(self.plan, self.found)}),
             stopped,
-            next(
-                (i for i, _ in self.pairs if i in self.found.searches and self.found.searches[i].status != "ok"), None
-            ),
+            next((run.search.id for run in over if run.search.status != "ok"), None),
         )
 
     def sampling_of(self, sampled: Sampled) -> SamplingRecord | None:
@@ -215,9 +205,17 @@ class _Campaign:
 
     # -- what is missing --------------------------------------------------------------------------------------------
 
-    def _over(self, search: str, outcome: str) -> bool:
-        found = self.found.searches.get(search)
-        return found is not None and (found.status != "ok" or outcome in self.found.outcomes)
+    def _run(self, search: str, outcome: str) -> Run | None:
+        """None until it is over."""
+        found, scored = self.found.searches.get(search), self.found.outcomes.get(outcome)
+        if found is None or (found.status == "ok" and scored is None):
+            return None
+        setting, entry = self.pairs[search, outcome]
+        return Run(self.plan.record.entries[entry], self.plan.record.settings[setting].setting, found, scored)
+
+    def _over(self) -> list[Run]:
+        """The runs that are over."""
+        return [run for pair in self.pairs if (run := self._run(*pair)) is not None]
 
     def _searches(self) -> list[SearchItem]:
         """Searches that are missing, and those whose learned order is still to be measured: it is gone with them."""
@@ -363,15 +361,9 @@ class _Campaign:
 
     def _tell(self, search: str, outcome: str) -> None:
         """Tell listener and plugins of a run when it is over."""
-        pair = (search, outcome)
-        if not self._over(search, outcome) or pair not in self.pairs:
-            return
-        setting, entry = self.pairs[pair]
-        record = self.plan.record
-        found = self.found.searches[search]
-        run = Run(record.entries[entry], record.settings[setting].setting, found, self.found.outcomes.get(outcome))
-        self.listener.finished(self.plan.titles[search], said_of(run), run.failed)
-        self.hooks.call("nas_harness_run_finished", run=run)
+        if (run := self._run(search, outcome)) is not None:
+            self.listener.finished(self.plan.titles[search], said_of(run), run.failed)
+            self.hooks.call("nas_harness_run_finished", run=run)
 
     def _tell_without_queries(self) -> None:
         """Say which searches have no queries: queries are kept only while a search goes on."""
@@ -382,9 +374,3 @@ class _Campaign:
                 f"--keep-queries: {without} of the searches that are already there were made without it; they are not "
                 "repeated. Another name or results folder repeats them, with the same outcome"
             )
-
-    def _failure(self, search: str, outcome: str) -> str | None:
-        for record in (self.found.searches.get(search), self.found.outcomes.get(outcome)):
-            if record is not None and record.status != "ok":
-                return f"{self.plan.titles[search]}: {record.status}: {record.error}"
-        return None

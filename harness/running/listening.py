@@ -32,10 +32,6 @@ class Listener:
         """What a user should know."""
 
 
-class Silent(Listener):
-    """A listener that does nothing."""
-
-
 @dataclass
 class Hooks:
     """Calls a hook of every plugin in its own guard: what one raises is reported once, and the others still run.

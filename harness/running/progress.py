@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from harness.errors import HarnessError, counted
-from harness.running.listening import Listener, Silent
+from harness.running.listening import Listener
 from harness.running.under_way import lines, watched
 
 _FEW = 50
@@ -189,7 +189,7 @@ class LogFile(Listener):
 def open_progress(quiet: bool, log_file: Path | None = None) -> Iterator[Listener]:
     """The listener for this standard error, and for a log file. Raises HarnessError where it cannot be written."""
     with ExitStack() as stack:
-        shown: Listener = Silent() if quiet else Lines()
+        shown = Listener() if quiet else Lines()
         if not quiet and sys.stderr.isatty():
             shown = Bar(stack.enter_context(_rich(stack.enter_context(watched()))))
         if log_file is not None:

@@ -28,7 +28,7 @@ from harness.reading.report.sections.spread import spreads_of
 from harness.reading.study import read_study
 from harness.records.store import read_folder
 from harness.registry import Registry
-from harness.running.listening import Silent
+from harness.running.listening import Listener
 from harness.running.settings import Settings
 from harness.running.study import StrategySpec, Study, TaskSpec
 from harness.search.budget import Budget
@@ -433,7 +433,7 @@ def test_a_listener_hears_how_many_searches_wait_for_their_final_trainings(
     """Searches that were over before are counted too; while trainings are carried out, nothing waits for them."""
     heard: list[tuple[str, int]] = []
 
-    class Watching(Silent):
+    class Watching(Listener):
         def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
             heard.append(("search" if queries else "training", waiting))
 
