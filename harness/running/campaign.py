@@ -98,7 +98,7 @@ def carry_out_study(
             listener.note(str(problem))
         describe(store, found, plan, text)
         for s in sampled:
-            if s.record is not None and s.record.id not in found.samplings:
+            if s.record is not None and s.record is not found.samplings.get(s.record.id):
                 store.append(s.record)
                 share(results, s.record, listener.note)
         summary = campaign.run(sampled)

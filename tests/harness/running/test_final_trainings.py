@@ -89,6 +89,20 @@ def test_a_final_training_that_fails_is_told_above_and_below_the_fraction(
     assert read_samplings(tmp_path) == {whole.id: whole}
 
 
+def test_random_sampling_that_lacks_draws_is_exchanged_for_that_of_another_study(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = study("toy-sampler", tasks=TRAINED, seeds=8)
+    monkeypatch.setenv("TOY_TRAINING", "fail")
+    summary, _ = run(toy, tmp_path, given)
+    monkeypatch.delenv("TOY_TRAINING")
+    run(toy, tmp_path, msgspec.structs.replace(given, name="other"))
+    run(toy, tmp_path, given, retry_failed=True)
+    (mine,) = read_folder(summary.folder).samplings.values()
+    assert read_samplings(tmp_path) == {mine.id: mine}
+    assert mine.failed == 0
+
+
 def test_final_trainings_have_a_time_limit_of_their_own(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
