@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import StudyError, UnknownArchitecture
+from harness.errors import UnknownArchitecture
 from harness.protocol import Evaluator, Floats, Truth, Validator
 from harness.search.constraints import Constraint
 from harness.spaces import Architecture
@@ -18,7 +18,7 @@ from harness.spaces import Architecture
 def feasible(
     search: Evaluator, archs: Sequence[Architecture], constraints: Sequence[Constraint]
 ) -> npt.NDArray[np.bool_]:
-    """Which satisfy the constraints, bool [n]. Raises StudyError for a quantity that the task does not record.
+    """Which satisfy the constraints, bool [n]. The oracle refuses what bounds a quantity that the task does not record.
 
     Only those that satisfy what is known before a query are asked for what is known after one: it may be a training.
     """
@@ -26,23 +26,17 @@ def feasible(
     if not constraints or not len(archs):
         return found
     with closing(search.validator()) as validator:
-        values = dict(validator.costs(archs))
-        after = [c for c in constraints if c.quantity not in values]
+        costs = validator.costs(archs)
         for c in constraints:
-            if c.quantity in values:
-                found &= c.hold(values[c.quantity])
+            if c.quantity in costs:
+                found &= c.hold(costs[c.quantity])
         left = np.flatnonzero(found)
-        if not after or not len(left):
-            return found
-        full = validator.fidelities[-1]
-        measured = validator.validate([archs[i] for i in left.tolist()], fidelity=full).measured
-        for c in after:
-            if c.quantity not in measured:
-                known = ", ".join(sorted({*values, *measured})) or "none"
-                raise StudyError(
-                    f"constraint {c}: {search.task.name!r} does not record {c.quantity!r}; it has: {known}"
-                )
-            found[left] &= c.hold(measured[c.quantity])
+        after = [c for c in constraints if c.quantity not in costs]
+        if after and len(left):
+            full = validator.fidelities[-1]
+            measured = validator.validate([archs[i] for i in left.tolist()], fidelity=full).measured
+            for c in after:
+                found[left] &= c.hold(measured[c.quantity])
     return found
 
 

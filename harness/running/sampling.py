@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +112,6 @@ def _and(spec: SamplingSpec) -> str:
 
 def _record(t: OpenTask, spec: SamplingSpec, scores: Floats, *, mean: float, **values: object) -> SamplingRecord:
     score = t.evaluator.score
-    if math.isnan(mean):
-        raise StudyError(f"random sampling on {spec.task!r} has no mean")
     return SamplingRecord(
         id=spec.id,
         spec=spec,
@@ -174,10 +170,7 @@ def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) ->
     try:
         if record.id in read_samplings(results):
             return
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, msgspec.json.encode(record, order="deterministic") + b"\n")
-        finally:
-            os.close(descriptor)
+        with path.open("ab", buffering=0) as file:
+            file.write(msgspec.json.encode(record, order="deterministic") + b"\n")
     except OSError as error:
         note(f"{path} cannot be written ({error.strerror}); other studies will compute random sampling again")
