@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, RecordError, UnknownArchitecture
-from harness.protocol import Evaluator
+from harness.protocol import Floats
 from harness.records.identity import stream
 from harness.records.lines import OutcomeRecord, RankQuality, SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SearchSpec
@@ -25,54 +25,6 @@ from harness.running.plan import Evaluators
 from harness.running.ranking import Drawn, Learned, drawn_rows, enough, rank_quality
 from harness.search.budget import Budget
 from harness.spaces import Architecture
-
-FinalScoresOf = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
-"""Final scores, float64 [n], NaN where there is none."""
-
-
-def outcome_of(
-    spec: OutcomeSpec,
-    search: SearchRecord,
-    evaluator: Evaluator,
-    rows: FeasibleRows | None,
-    scores_of: FinalScoresOf,
-) -> OutcomeRecord:
-    """Score the answer of a search. rows: the task's, where they are known.
-
-    Where several candidates are scored, the best final score is reported, as ``report`` asks for.
-    """
-    archs = candidates(spec, search)
-    # A look-up costs nothing, so all returned architectures are scored; only candidates are trained.
-    every = scores_of(search.returned if spec.final_seed is None else archs)
-    scores = every[: len(archs)]
-    incumbents: list[float | None] = []
-    if spec.incumbents:
-        found = scores_of([i.arch for i in search.incumbents])
-        incumbents = [None if np.isnan(x) else float(x) for x in found]
-    plain = OutcomeRecord(
-        id=spec.id,
-        spec=spec,
-        split=evaluator.final_split,
-        incumbents=incumbents,
-        scores=[None if np.isnan(x) else float(x) for x in every] if spec.final_seed is None else [],
-        provenance={"task": evaluator.provenance(), "data_digest": evaluator.data_digest},
-    )
-    if np.isnan(scores).all():
-        return failed(
-            plain, "the task has no final score of it", arch=archs[0], reported=evaluator.space.describe(archs[0])
-        )
-    best = int(np.nanargmax(evaluator.score.sign * scores))
-    score, valid = float(scores[best]), search.valid[best]
-    return msgspec.structs.replace(
-        plain,
-        score=score,
-        arch=archs[best],
-        reported=evaluator.space.describe(archs[best]),
-        valid=valid,
-        valid_regret=_valid_regret(valid, rows),
-        rank=None if rows is None or rows.best_final is None else rows.rank(score),
-        regret=None if rows is None or rows.best_final is None else evaluator.score.regret(score, rows.best_final),
-    )
 
 
 def _valid_regret(valid: float | None, rows: FeasibleRows | None) -> float | None:
@@ -116,16 +68,17 @@ class Scorer:
         trainings = trainings_of(search, spec)
         if any(training.id not in trained for training in trainings):
             return None
-        evaluator = self.evaluators(spec.task)
 
-        def scores_of(archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
+        def recorded(archs: Sequence[Architecture]) -> Floats:
+            return self.evaluators(spec.task).final_scores(archs, final=spec.final).scores
+
+        def scores_of(archs: Sequence[Architecture]) -> Floats:
             if trainings:
                 return scores_in(trained, [training_of(spec, arch) for arch in archs])
-            return of_each(lambda some: evaluator.final_scores(some, final=spec.final).scores, archs)
+            return of_each(recorded, archs)
 
         try:
-            rows = self.rows(spec, search.spec)
-            found = outcome_of(spec, search, evaluator, rows, scores_of)
+            found = self._scored(spec, search, scores_of)
         except HarnessError:
             raise
         except Exception as error:  # the protocol's own code
@@ -145,6 +98,45 @@ class Scorer:
             found = failed(found, f"the learned order: {said.error}")
         timing = {"seconds": time.perf_counter() - started}
         return msgspec.structs.replace(found, timing=timing, environment=describe_environment())
+
+    def _scored(self, spec: OutcomeSpec, search: SearchRecord, scores_of: Callable[..., Floats]) -> OutcomeRecord:
+        """The answer of a search with its final score; scores_of: of architectures, NaN where there is none.
+
+        Where several candidates are scored, the best final score is reported, as ``report`` asks for.
+        """
+        evaluator, rows = self.evaluators(spec.task), self.rows(spec, search.spec)
+        archs = candidates(spec, search)
+        # A look-up costs nothing, so all returned architectures are scored; only candidates are trained.
+        every = scores_of(search.returned if spec.final_seed is None else archs)
+        scores = every[: len(archs)]
+        incumbents: list[float | None] = []
+        if spec.incumbents:
+            found = scores_of([i.arch for i in search.incumbents])
+            incumbents = [None if np.isnan(x) else float(x) for x in found]
+        plain = OutcomeRecord(
+            id=spec.id,
+            spec=spec,
+            split=evaluator.final_split,
+            incumbents=incumbents,
+            scores=[None if np.isnan(x) else float(x) for x in every] if spec.final_seed is None else [],
+            provenance={"task": evaluator.provenance(), "data_digest": evaluator.data_digest},
+        )
+        if np.isnan(scores).all():
+            return failed(
+                plain, "the task has no final score of it", arch=archs[0], reported=evaluator.space.describe(archs[0])
+            )
+        best = int(np.nanargmax(evaluator.score.sign * scores))
+        score, valid = float(scores[best]), search.valid[best]
+        return msgspec.structs.replace(
+            plain,
+            score=score,
+            arch=archs[best],
+            reported=evaluator.space.describe(archs[best]),
+            valid=valid,
+            valid_regret=_valid_regret(valid, rows),
+            rank=None if rows is None or rows.best_final is None else rows.rank(score),
+            regret=None if rows is None or rows.best_final is None else evaluator.score.regret(score, rows.best_final),
+        )
 
     def _quality(self, spec: OutcomeSpec, search: SearchSpec, said: Learned) -> RankQuality | None:
         evaluator = self.evaluators(spec.task)
