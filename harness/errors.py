@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -113,6 +116,23 @@ class BudgetExhausted(HarnessError):
 
     def __reduce__(self) -> tuple[type[BudgetExhausted], tuple[str, list[float]]]:
         return type(self), (self.ended_by, self.scores)
+
+
+def in_one_line(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) -> str:
+    """The error with the last of ``frames``; by default the innermost place where it was raised."""
+    place = list(frames or traceback.extract_tb(error.__traceback__))[-1:]
+    return f"{type(error).__name__}: {error}" + "".join(f" ({Path(f.filename).name}:{f.lineno})" for f in place)
+
+
+@contextmanager
+def as_plugin_error(what: str) -> Iterator[None]:
+    """An error of a plugin's own code is raised as a PluginError about ``what``; a HarnessError stays as it is."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what}: {in_one_line(error)}") from error
 
 
 def counted(n: float, one: str, many: str | None = None) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pluggy
 
 from harness import hookspecs
-from harness.errors import HarnessError, PluginError, UnknownName
+from harness.errors import PluginError, UnknownName, as_plugin_error
 from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
 from harness.registry.items import Item, find_item, uninstalled
 
@@ -164,10 +164,8 @@ class Registry:
         """The protocol instance of that name; each registry makes it once. Raises UnknownName, PluginError."""
         if name not in self._protocols:
             cls = self.load("protocol", name)
-            try:
+            with as_plugin_error(f"protocol {name!r} cannot be made"):
                 self._protocols[name] = cls()
-            except Exception as error:
-                raise PluginError(f"protocol {name!r} cannot be made: {type(error).__name__}: {error}") from error
         return self._protocols[name]
 
     def protocols(self) -> dict[str, TrainingProtocol]:
@@ -187,12 +185,8 @@ class Registry:
         prefix = name.partition("/")[0]
         if ("protocol", prefix) in self.items:
             protocol = self.protocol(prefix)
-            try:
+            with as_plugin_error(f"protocol {prefix!r} lists no tasks"):
                 found = protocol.task(name)
-            except HarnessError:
-                raise
-            except Exception as error:
-                raise PluginError(f"protocol {prefix!r} lists no tasks: {type(error).__name__}: {error}") from error
             if found is not None:
                 return found
         known = self.tasks()

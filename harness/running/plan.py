@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import HarnessError, PluginError, StudyError
+from harness.errors import PluginError, StudyError, as_plugin_error
 from harness.protocol import Evaluator, Task, Truth, misfit
 from harness.records.identity import code_version
 from harness.records.lines import Cell, PlannedSetting, PlanRecord
 from harness.records.specs import KEPT, Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
 from harness.registry import Registry
-from harness.running.search import told
 from harness.running.study import MATCHED, Study, TaskSpec, of_field, resolve_entries
 from harness.search.budget import Budget
 from harness.search.constraints import Constraint
@@ -77,12 +76,8 @@ class Evaluators:
         if name not in self._open:
             task = self.registry.task(name)
             title = f"{self.registry.find('protocol', task.protocol).title}: task {name!r}"
-            try:
+            with as_plugin_error(f"{title} does not open"):
                 found = self.registry.protocol(task.protocol).open(task)
-            except HarnessError:
-                raise
-            except Exception as error:
-                raise PluginError(f"{title} does not open: {told(error)}") from error
             if why := misfit(found):
                 raise PluginError(f"{title} opens {why}")
             self._open[name] = found

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import HarnessError, RecordError, UnknownArchitecture
+from harness.errors import UnknownArchitecture, as_plugin_error
 from harness.protocol import Floats
 from harness.records.identity import stream
 from harness.records.lines import OutcomeRecord, RankQuality, SearchRecord, TrainingRecord
@@ -62,7 +62,7 @@ class Scorer:
     ) -> OutcomeRecord | None:
         """Of a search; None until its final trainings are all among ``trained``. learned: what its order says.
 
-        Raises RecordError where a final score cannot be read.
+        Raises PluginError where a final score cannot be read.
         """
         started = time.perf_counter()
         trainings = trainings_of(search, spec)
@@ -77,14 +77,8 @@ class Scorer:
                 return scores_in(trained, [training_of(spec, arch) for arch in archs])
             return of_each(recorded, archs)
 
-        try:
+        with as_plugin_error(f"the final score on {spec.task!r} cannot be read"):
             found = self._scored(spec, search, scores_of)
-        except HarnessError:
-            raise
-        except Exception as error:  # the protocol's own code
-            raise RecordError(
-                f"the final score on {spec.task!r} cannot be read: {type(error).__name__}: {error}"
-            ) from error
         if found.status != "ok" and trainings:
             why = next((trained[t.id].error for t in trainings if trained[t.id].error), None)
             found = msgspec.structs.replace(found, error=f"the final training failed: {why}")

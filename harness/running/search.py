@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.errors import BudgetExhausted, StillAsking
+from harness.errors import BudgetExhausted, StillAsking, in_one_line
 from harness.search.oracle import Oracle, best_first
 from harness.spaces import Architecture
 from harness.strategy import Strategy
@@ -165,10 +165,7 @@ def plain(value: Any) -> Any:
 
 def told(error: BaseException, frames: Sequence[traceback.FrameSummary] = ()) -> str:
     """The error in one line, with the last of ``frames``; by default the innermost place where it was raised."""
-    if isinstance(error, Unusable):
-        return str(error)
-    place = list(frames or traceback.extract_tb(error.__traceback__))[-1:]
-    return f"{type(error).__name__}: {error}" + "".join(f" ({Path(f.filename).name}:{f.lineno})" for f in place)
+    return str(error) if isinstance(error, Unusable) else in_one_line(error, frames)
 
 
 def _author_frames(error: BaseException, cls: type) -> list[traceback.FrameSummary]:
