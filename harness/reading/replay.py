@@ -19,7 +19,7 @@ from harness.registry import Registry
 from harness.running.environment import describe_environment, what_differs
 from harness.running.execution import Lost, Stopped, Work
 from harness.running.folder import queries_file
-from harness.running.items import Product, SearchItem
+from harness.running.items import Item, Product, SearchPart
 from harness.running.plan import Evaluators, code_of
 from harness.running.scoring import Scorer
 from harness.running.settings import Settings
@@ -61,43 +61,40 @@ def replay(
     searches = _chosen(found, ids, sample, seed)
     titles = titles_in(found)
     evaluators = Evaluators(registry)
-    items: list[SearchItem] = []
+    parts: list[SearchPart] = []
     for search in searches:
         title = titles.get(search.id, search.spec.strategy)
         if (why := _changed(search, registry, evaluators)) is not None:
             yield Replayed(search.id, title, why)
         else:
             outcomes = tuple(o.spec for o in _outcomes(found, search))
-            items.append(SearchItem(spec=search.spec, outcomes=outcomes, title=title))
-    if not items:
+            parts.append(SearchPart(spec=search.spec, outcomes=outcomes, title=title))
+    if not parts:
         return
     with settings.environment(), Store.open(folder) if keep else nullcontext() as store:
-        for done in _replayed(found, items, Scorer(evaluators), settings):
+        for done in _replayed(found, parts, Scorer(evaluators), settings):
             if store is not None:
                 store.append(ReplayRecord(search=done.id, differs=done.differs, environment=describe_environment()))
             yield done
 
 
-def _replayed(found: Folder, items: Sequence[SearchItem], scorer: Scorer, settings: Settings) -> Iterator[Replayed]:
-    scored = [(o.spec, found.searches[i.id].spec) for i in items for o in _outcomes(found, found.searches[i.id])]
+def _replayed(found: Folder, parts: Sequence[SearchPart], scorer: Scorer, settings: Settings) -> Iterator[Replayed]:
+    scored = [(o.spec, found.searches[p.id].spec) for p in parts for o in _outcomes(found, found.searches[p.id])]
     settings = replace(settings, keep_queries=True)
-    work = Work(preparation_of(scorer, [i.spec for i in items], scored, found.path, settings), settings)
+    work = Work(preparation_of(scorer, [p.spec for p in parts], scored, found.path, settings), settings)
     engine = scorer.evaluators.registry.load("executor", settings.executor)()
     try:
         engine.open(work, jobs=settings.workers)
+        items = [Item((part,)) for part in parts]
         stream = engine.execute(items, work, jobs=settings.workers, started=lambda item: None)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
-                kept = found.searches[outcome.item.id]
-                if not isinstance(outcome, Lost):
-                    differs = _difference(found, kept, outcome.product, scorer)
-                    if differs and (elsewhere := what_differs(kept.environment, describe_environment())):
-                        differs += f" ({elsewhere})"
-                elif outcome.reason == "lost":
+                if isinstance(outcome, Lost):
                     raise Stopped(f"{outcome.item.title} was lost: {outcome.error}")
-                else:
-                    same = kept.status != "ok" and kept.error == outcome.error
-                    differs = None if same else f"it ended by {kept.ended_by} then, and now: {outcome.error}"
+                kept = found.searches[outcome.item.id]
+                differs = _difference(found, kept, outcome.products[0], scorer)
+                if differs and (elsewhere := what_differs(kept.environment, describe_environment())):
+                    differs += f" ({elsewhere})"
                 yield Replayed(kept.id, outcome.item.title, differs)
     finally:
         engine.close()
@@ -167,6 +164,9 @@ def _words(code: dict[str, str]) -> str:
 def _difference(found: Folder, kept: SearchRecord, product: Product, scorer: Scorer) -> str | None:
     new = product.search
     assert new is not None
+    if new.paid is None:  # it left no record
+        same = kept.status != "ok" and kept.error == new.error
+        return None if same else f"it ended by {kept.ended_by} then, and now: {new.error}"
     if kept.queries_sha256 != new.queries_sha256:
         file = queries_file(found.path, kept.id)
         if file.is_file() and product.queries is not None:

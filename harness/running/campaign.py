@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import StudyError, counted
-from harness.records.lines import SamplingRecord, TrainingRecord
+from harness.records.lines import SamplingRecord
 from harness.records.runs import Run
 from harness.records.specs import TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
@@ -20,11 +20,11 @@ from harness.running.execution import Done, Executor, Lost, Stopped, Work
 from harness.running.finals import scores_in, trainings_of, waiting, waiting_of
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
-from harness.running.items import BatchItem, Item, SearchItem, TrainingItem, parts_of
+from harness.running.items import Item, Part, Product, SearchPart, TrainingPart
 from harness.running.listening import Hooks, Listener, said_of
 from harness.running.plan import Evaluators, Plan, make_plan
 from harness.running.ranking import Learned
-from harness.running.runner import lost_search
+from harness.running.runner import failed
 from harness.running.sampling import Sampled, drawn_sampling, sampled_of, share
 from harness.running.scoring import Scorer
 from harness.running.settings import Settings
@@ -174,7 +174,7 @@ class _Campaign:
             trainings = self._trainings(draws)
             if trainings:
                 self.listener.stage("final training", len(trainings), 0)
-                self._execute(trainings)
+                self._execute([Item((training,)) for training in trainings])
                 self.listener.stage("run", len(self.pairs), len(self._over()))
                 self._score_all()
         except KeyboardInterrupt:
@@ -217,23 +217,23 @@ class _Campaign:
         """The runs that are over."""
         return [run for pair in self.pairs if (run := self._run(*pair)) is not None]
 
-    def _searches(self) -> list[SearchItem]:
+    def _searches(self) -> list[SearchPart]:
         """Searches that are missing, and those whose learned order is still to be measured: it is gone with them."""
-        items: list[SearchItem] = []
+        parts: list[SearchPart] = []
         for identity, spec in self.plan.searches.items():
             recorded = tuple(o for o in self.plan.outcomes[identity] if o.final_seed is None)
             missing = tuple(o for o in recorded if o.id not in self.found.outcomes)
             record = self.found.searches.get(identity)
             title = self.plan.titles[identity]
             if record is None:
-                items.append(SearchItem(spec=spec, outcomes=recorded, title=title))
+                parts.append(SearchPart(spec=spec, outcomes=recorded, title=title))
             elif record.status == "ok" and any(o.ktau_sample and record.ordered for o in missing):
-                items.append(SearchItem(spec=spec, outcomes=missing, title=title))
-        return items
+                parts.append(SearchPart(spec=spec, outcomes=missing, title=title))
+        return parts
 
     def _score_all(self) -> None:
         """What can be scored of all searches that are over, but those that are still to be repeated."""
-        to_come = {item.id for item in self._searches()}
+        to_come = {part.id for part in self._searches()}
         for identity in self.plan.outcomes:
             record = self.found.searches.get(identity)
             if record is not None and record.status == "ok" and identity not in to_come:
@@ -249,23 +249,24 @@ class _Campaign:
                     self._store(record, self.found.outcomes)
                     self._tell(identity, spec.id)
 
-    def _batched(self, items: list[SearchItem]) -> list[Item]:
+    def _batched(self, parts: list[SearchPart]) -> list[Item]:
         """The harness's own searches, where they train nothing, many to an item, and behind all others."""
-        own = [
-            i for i in items if i.spec.strategy == MATCHED and self.scorer.evaluators(i.spec.search_task).task.recorded
-        ]
-        taken = {i.id for i in own}
-        batches = [BatchItem(items=tuple(own[at : at + _BATCH])) for at in range(0, len(own), _BATCH)]
-        return [*(i for i in items if i.id not in taken), *batches]
 
-    def _trainings(self, draws: Sequence[TrainingSpec]) -> list[Item]:
+        def is_own(part: SearchPart) -> bool:
+            return part.spec.strategy == MATCHED and self.scorer.evaluators(part.spec.search_task).task.recorded
+
+        own = list(filter(is_own, parts))
+        batches = [Item(tuple(own[at : at + _BATCH])) for at in range(0, len(own), _BATCH)]
+        return [*(Item((part,)) for part in parts if not is_own(part)), *batches]
+
+    def _trainings(self, draws: Sequence[TrainingSpec]) -> list[TrainingPart]:
         """Final trainings that are missing: of random sampling's draws, then of what the searches returned."""
-        wanted = {spec.id: TrainingItem(spec=spec, title=f"random sampling on {spec.task}") for spec in draws}
+        wanted = {spec.id: TrainingPart(spec=spec, title=f"random sampling on {spec.task}") for spec in draws}
         for search, spec in waiting(self.plan, self.found):
             for training in trainings_of(search, spec):
                 title = f"{self.plan.titles[search.id]}: final training"
-                wanted.setdefault(training.id, TrainingItem(spec=training, title=title))
-        return [item for identity, item in wanted.items() if identity not in self.found.trainings]
+                wanted.setdefault(training.id, TrainingPart(spec=training, title=title))
+        return [part for identity, part in wanted.items() if identity not in self.found.trainings]
 
     # -- what comes of it -------------------------------------------------------------------------------------------
 
@@ -294,64 +295,42 @@ class _Campaign:
         def started(item: Item) -> None:
             time_left.started(item)
             self.listener.started(item.title)
-            for part in parts_of(item):
+            for part in item.parts:
                 self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(part))
 
         stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
-                again = outcome if isinstance(outcome, Lost) and outcome.reason == "lost" else None
-                if again is None:
-                    time_left.ended(outcome.item)
-                queries = outcome.product.queries_paid if isinstance(outcome, Done) else 0
-                training = isinstance(outcome.item, TrainingItem)
-                self.listener.ended(outcome.item.title, queries, time_left.seconds, 0 if training else len(waits))
-                if again is not None:
-                    lost.append(again)
-                else:
-                    with self.interrupts.held():
-                        self._keep(outcome)
-                    if isinstance(outcome.item, SearchItem):
-                        waits |= {search.id for search, _ in waiting_of(self.plan, self.found, outcome.item.id)}
+                item, products = outcome.item, outcome.products if isinstance(outcome, Done) else ()
+                if products:
+                    time_left.ended(item)
+                searching = isinstance(item.parts[0], SearchPart)
+                queries = sum(product.queries_paid for product in products)
+                self.listener.ended(item.title, queries, time_left.seconds, len(waits) if searching else 0)
+                if isinstance(outcome, Lost):
+                    lost.append(outcome)
+                with self.interrupts.held():
+                    for part, product in zip(item.parts, products, strict=False):
+                        self._keep(part, product)
+                if searching:
+                    waits |= {s.id for part in item.parts for s, _ in waiting_of(self.plan, self.found, part.id)}
         return lost
 
-    def _keep(self, outcome: Done | Lost) -> None:
-        item = outcome.item
-        if isinstance(item, BatchItem):
-            for place, part in enumerate(item.items):
-                if isinstance(outcome, Done):
-                    self._keep(Done(part, outcome.product.parts[place]))
-                else:
-                    self._keep(Lost(part, outcome.reason, outcome.error))
-            return
-        if isinstance(outcome, Done):
-            product = outcome.product
-            if product.search is not None and not self.scorer.readable(product.search):
-                self._keep(Lost(item, "garbled", "what it replied is not the record of this run"))
-                return
-            if product.queries is not None:
-                write(queries_file(self.store.folder, item.id), product.queries)
-            self._store(product.search, self.found.searches)
-            self._store(product.training, self.found.trainings)
-        else:
-            self._store_lost(item, outcome)
-        if isinstance(item, TrainingItem):
-            training = self.found.trainings[item.id]
+    def _keep(self, part: Part, product: Product) -> None:
+        if product.search is not None and not self.scorer.readable(product.search):
+            product = failed(part, "garbled", "what it replied is not the record of this run")
+        if product.queries is not None:
+            write(queries_file(self.store.folder, part.id), product.queries)
+        self._store(product.search, self.found.searches)
+        self._store(product.training, self.found.trainings)
+        if (training := product.training) is not None:
             said = training.error or ("no score" if training.score is None else f"{training.score:.2f}")
-            self.listener.finished(item.title, said, training.status != "ok")
-        elif isinstance(outcome, Done) and self.found.searches[item.id].status == "ok":
-            self._score(item.id, outcome.product.learned)
+            self.listener.finished(part.title, said, training.status != "ok")
+        elif product.search is not None and product.search.status == "ok":
+            self._score(part.id, product.learned)
         else:
-            for spec in self.plan.outcomes[item.id]:
-                self._tell(item.id, spec.id)
-
-    def _store_lost(self, item: Item, lost: Lost) -> None:
-        status: Any = "timeout" if lost.reason == "timeout" else "failed"
-        if isinstance(item, SearchItem):
-            self._store(lost_search(item.spec, status, lost.reason, lost.error), self.found.searches)
-        elif isinstance(item, TrainingItem):
-            training = TrainingRecord(id=item.id, spec=item.spec, status=status, error=lost.error)
-            self._store(training, self.found.trainings)
+            for spec in self.plan.outcomes[part.id]:
+                self._tell(part.id, spec.id)
 
     def _store(self, record: Any, kept: dict[str, Any]) -> None:
         """Store a record once, for the same item may have been carried out twice."""

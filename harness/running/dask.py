@@ -158,7 +158,7 @@ class DaskCluster(Executor):
             raise Stopped(f"a worker of the Dask cluster cannot carry out this study: {error}") from error
         except Exception as error:  # KilledWorker, a broken connection, or a worker that lacks something
             self._still_there()
-            return Lost(item, "lost", f"{type(error).__name__}: {error}")
+            return Lost(item, f"{type(error).__name__}: {error}")
         if printed and work.logs is not None:
             work.logs.mkdir(parents=True, exist_ok=True)
             (work.logs / f"{item.id}.log").write_bytes(printed)

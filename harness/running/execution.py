@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -17,13 +17,11 @@ from harness.errors import HarnessError
 from harness.registry import Registry
 from harness.running.children import CannotStart, Pool
 from harness.running.interrupts import RunTimeout, time_limit
-from harness.running.items import BatchItem, Item, Preparation, Product, TrainingItem
+from harness.running.items import Item, Preparation, Product, TrainingPart
 from harness.running.keeper import Outcome
-from harness.running.runner import Runner
+from harness.running.runner import Runner, failed
 from harness.running.settings import Settings
 from harness.running.worker import CARRY_OUT, PREPARE
-
-Reason = Literal["raised", "ended", "garbled", "timeout", "memory", "reached", "lost"]
 
 
 class Stopped(HarnessError):
@@ -35,21 +33,17 @@ class Stopped(HarnessError):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An item that left records."""
+    """An item with the product of each of its parts, those too that failed."""
 
     item: Item
-    product: Product
+    products: Sequence[Product]
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An item that left no records. reason: as in `keeper.Outcome`. The item itself caused all but ``lost``.
-
-    The machine or the cluster caused ``lost``, so it is no outcome: the item is carried out again.
-    """
+    """An item whose process the machine or the cluster has ended. It is no outcome: the item is carried out again."""
 
     item: Item
-    reason: Reason
     error: str
 
 
@@ -63,9 +57,8 @@ class Work:
 
     def limit(self, item: Item) -> float:
         """Seconds that an item may take."""
-        if isinstance(item, BatchItem):
-            return self.settings.run_timeout * len(item.items)
-        return self.settings.final_timeout if isinstance(item, TrainingItem) else self.settings.run_timeout
+        search, training = self.settings.run_timeout, self.settings.final_timeout
+        return sum(training if isinstance(part, TrainingPart) else search for part in item.parts)
 
 
 class Executor(ABC):
@@ -108,11 +101,11 @@ class Serial(Executor):
             started(item)
             try:
                 with time_limit(work.limit(item)):
-                    outcome: Done | Lost = Done(item, runner.carry_out(item))
+                    outcome = Done(item, [runner.carry_out(part) for part in item.parts])
             except RunTimeout as error:
-                outcome = Lost(item, "timeout", str(error))
+                outcome = failed_item(item, "timeout", str(error))
             except Exception as error:
-                outcome = Lost(item, "raised", f"{type(error).__name__}: {error}")
+                outcome = failed_item(item, "raised", f"{type(error).__name__}: {error}")
             yield outcome
 
 
@@ -193,12 +186,20 @@ def done_or_lost(item: Item, outcome: Outcome) -> Done | Lost:
     """What came of an item's process."""
     if outcome.kind == "done":
         with suppress(msgspec.MsgspecError):
-            product = msgspec.msgpack.decode(outcome.returned, type=Product)
-            if product.answers(item):
-                return Done(item, product)
-        return Lost(item, "garbled", "its reply is not the record of this run")
+            products = msgspec.msgpack.decode(outcome.returned, type=list[Product])
+            whole = len(products) == len(item.parts)
+            if whole and all(p.answers(part) for part, p in zip(item.parts, products, strict=True)):
+                return Done(item, products)
+        return failed_item(item, "garbled", "its reply is not the record of this run")
     told = outcome.told.strip()
-    return Lost(item, outcome.kind, told.splitlines()[-1] if outcome.kind == "raised" and told else told)
+    if outcome.kind == "lost":
+        return Lost(item, told)
+    return failed_item(item, outcome.kind, told.splitlines()[-1] if outcome.kind == "raised" and told else told)
+
+
+def failed_item(item: Item, reason: str, error: str) -> Done:
+    """An item that itself caused that it left no record."""
+    return Done(item, [failed(part, reason, error) for part in item.parts])
 
 
 def default_jobs() -> int:

@@ -10,7 +10,7 @@ from harness.running.ranking import Drawn, Learned
 from harness.running.seal import Closed
 
 
-class SearchItem(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
+class SearchPart(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
     """A search, and the outcomes whose final scores are recorded: the coordinator reads them as soon as it is over."""
 
     spec: SearchSpec
@@ -22,7 +22,7 @@ class SearchItem(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
         return self.spec.id
 
 
-class TrainingItem(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
+class TrainingPart(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
     """A final training."""
 
     spec: TrainingSpec
@@ -33,55 +33,47 @@ class TrainingItem(msgspec.Struct, frozen=True, kw_only=True, tag="training"):
         return self.spec.id
 
 
-class BatchItem(msgspec.Struct, frozen=True, kw_only=True, tag="batch"):
-    """Searches of the harness's own code, one after the other in one process: a process for each would cost more."""
+Part = SearchPart | TrainingPart
 
-    items: tuple[SearchItem, ...]
+
+class Item(msgspec.Struct, frozen=True):
+    """What one process carries out: a search or a final training; of the harness's own searches many, one after the
+    other, since a process for each would cost more than they do."""
+
+    parts: tuple[Part, ...]
 
     @property
     def id(self) -> str:
-        return self.items[0].id
+        return self.parts[0].id
 
     @property
     def title(self) -> str:
-        return f"{self.items[0].title} and {len(self.items) - 1} more"
-
-
-Item = SearchItem | TrainingItem | BatchItem
-
-
-def parts_of(item: Item) -> tuple[SearchItem | TrainingItem, ...]:
-    """The items of a batch, else the item itself."""
-    return item.items if isinstance(item, BatchItem) else (item,)
+        more = f" and {len(self.parts) - 1} more" if len(self.parts) > 1 else ""
+        return self.parts[0].title + more
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an item. learned: what a search's learned order says. queries: every paid query of a search as
-    .npz, where they are kept. parts: of a batch."""
+    """What came of a part. learned: what a search's learned order says. queries: every paid query of a search as .npz,
+    where they are kept."""
 
     search: SearchRecord | None = None
     learned: tuple[Learned, ...] = ()
     training: TrainingRecord | None = None
     queries: bytes | None = None
-    parts: tuple[Product, ...] = ()
 
     @property
     def queries_paid(self) -> int:
-        """By its searches, as far as is known."""
-        paid = None if self.search is None else self.search.paid
-        return (0 if paid is None else paid.queries) + sum(part.queries_paid for part in self.parts)
+        """By its search, as far as is known."""
+        return 0 if self.search is None or self.search.paid is None else self.search.paid.queries
 
-    def answers(self, item: Item) -> bool:
-        """Whether it is a result of this item. A process that ran a strategy's code may send anything."""
-        if isinstance(item, BatchItem):
-            whole = len(self.parts) == len(item.items)
-            return whole and all(part.answers(i) for part, i in zip(self.parts, item.items, strict=True))
-        if isinstance(item, TrainingItem):
+    def answers(self, part: Part) -> bool:
+        """Whether it is a result of this part. A process that ran a strategy's code may send anything."""
+        if isinstance(part, TrainingPart):
             found = self.training
-            return found is not None and (found.id, found.spec) == (item.id, item.spec)
-        if self.search is None or (self.search.id, self.search.spec) != (item.id, item.spec):
+            return found is not None and (found.id, found.spec) == (part.id, part.spec)
+        if self.search is None or (self.search.id, self.search.spec) != (part.id, part.spec):
             return False
-        return {said.outcome for said in self.learned} <= {o.id for o in item.outcomes}
+        return {said.outcome for said in self.learned} <= {o.id for o in part.outcomes}
 
 
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,11 +25,11 @@ from harness.records.lines import (
     Status,
     TrainingRecord,
 )
-from harness.records.specs import KEPT, SearchSpec
+from harness.records.specs import KEPT, SearchSpec, TrainingSpec
 from harness.registry import Registry
 from harness.running.environment import DEVICE, describe_environment, single_thread
 from harness.running.feasible import feasible
-from harness.running.items import BatchItem, Item, Product, SearchItem, TrainingItem
+from harness.running.items import Part, Product, SearchPart, TrainingPart
 from harness.running.plan import Evaluators
 from harness.running.ranking import Drawn, Learned, learned
 from harness.running.scoring import of_each
@@ -61,18 +61,16 @@ class Runner:
         self.evaluators = Evaluators(registry)
         self.drawn = tuple(drawn)
 
-    def carry_out(self, item: Item) -> Product:
-        """The result of an item. A strategy that raises gives a failed record; an error in the study itself raises."""
-        if isinstance(item, BatchItem):
-            return Product(parts=tuple(map(self.carry_out, item.items)))
-        if isinstance(item, TrainingItem):
-            return Product(training=self._train(item))
-        return self._search(item)
+    def carry_out(self, part: Part) -> Product:
+        """The result of a part. A strategy that raises gives a failed record; an error in the study itself raises."""
+        if isinstance(part, TrainingPart):
+            return Product(training=self._train(part.spec))
+        return self._search(part)
 
     # -- a search ---------------------------------------------------------------------------------------------------
 
-    def _search(self, item: SearchItem) -> Product:
-        spec = item.spec
+    def _search(self, part: SearchPart) -> Product:
+        spec = part.spec
         search = self.evaluators(spec.search_task)
         with self._oracle(search, spec) as oracle, single_thread():
             if self.seal is not None and spec.strategy != MATCHED:
@@ -82,7 +80,7 @@ class Runner:
             ranker = found.strategy.ranker
             return Product(
                 search=record,
-                learned=self._learned(item, ranker, oracle) if record.status == "ok" and ranker is not None else (),
+                learned=self._learned(part, ranker, oracle) if record.status == "ok" and ranker is not None else (),
                 queries=queries_npz(oracle) if self._keep_queries else None,
             )
 
@@ -108,12 +106,12 @@ class Runner:
             space = under_law(search.space, spec.law)
             yield self._oracle_type(validator, spec.budget, constraints=spec.constraints, space=space)
 
-    def _learned(self, item: SearchItem, ranker: Ranker, oracle: Oracle) -> tuple[Learned, ...]:
+    def _learned(self, part: SearchPart, ranker: Ranker, oracle: Oracle) -> tuple[Learned, ...]:
         found: list[Learned] = []
         paid = [e.arch for e in oracle.ledger]
-        validator = self.evaluators(item.spec.search_task).validator()
-        for outcome in item.outcomes:
-            drawn = next((d for d in self.drawn if d.of(outcome, item.spec)), None)
+        validator = self.evaluators(part.spec.search_task).validator()
+        for outcome in part.outcomes:
+            drawn = next((d for d in self.drawn if d.of(outcome, part.spec)), None)
             if drawn is not None:
                 try:
                     found.append(learned(ranker, drawn, outcome.id, validator, paid))
@@ -127,12 +125,12 @@ class Runner:
             reference = msgspec.structs.replace(
                 spec, strategy=MATCHED, params={"returned": 1}, top=1, budget=Budget(queries=1)
             )
-            self._search(SearchItem(spec=reference, outcomes=(), title="to be ready"))
+            self._search(SearchPart(spec=reference, outcomes=(), title="to be ready"))
 
     # -- a final training -------------------------------------------------------------------------------------------
 
-    def _train(self, item: TrainingItem) -> TrainingRecord:
-        spec, started = item.spec, time.perf_counter()
+    def _train(self, spec: TrainingSpec) -> TrainingRecord:
+        started = time.perf_counter()
         evaluator = self.evaluators(spec.task)
         score, error = math.nan, None
         with single_thread():
@@ -247,15 +245,22 @@ def queries_npz(oracle: Oracle) -> bytes:
     return buffer.getvalue()
 
 
-def lost_search(spec: SearchSpec, status: Status, ended_by: str, error: str) -> SearchRecord:
-    """The record of a search that left none, since it hung or ended its own process. What it paid is not known."""
-    return SearchRecord(
-        id=spec.id,
-        spec=spec,
+def failed(part: Part, reason: str, error: str) -> Product:
+    """Of a part that left no record, since it hung, or ended its own process. What its search paid is not known.
+
+    reason: the kind of its `Outcome`.
+    """
+    status: Status = "timeout" if reason == "timeout" else "failed"
+    if isinstance(part, TrainingPart):
+        return Product(training=TrainingRecord(id=part.id, spec=part.spec, status=status, error=error))
+    search = SearchRecord(
+        id=part.id,
+        spec=part.spec,
         status=status,
         error=error,
         paid=None,
-        ended_by=ended_by,
-        provenance={"data_digest": spec.data_digest, "code": spec.code},
+        ended_by=reason,
+        provenance={"data_digest": part.spec.data_digest, "code": part.spec.code},
         environment=describe_environment(),
     )
+    return Product(search=search)

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from statistics import fmean
 
-from harness.running.items import Item, SearchItem, TrainingItem, parts_of
+from harness.running.items import Item, Part, TrainingPart
 from harness.running.study import MATCHED
 
 _Kind = tuple[str, ...]
@@ -22,7 +22,7 @@ class TimeLeft:
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._began = time.monotonic()
-        self._left = Counter(kind for item in items for kind in _kinds(item))
+        self._left = Counter(_kind(part) for item in items for part in item.parts)
         self._started: dict[str, float] = {}
         self._done: Counter[_Kind] = Counter()
         self._took: dict[_Kind, float] = defaultdict(float)
@@ -33,9 +33,8 @@ class TimeLeft:
 
     def ended(self, item: Item) -> None:
         """An item is done. One that was lost is not: it is still to be carried out."""
-        kinds = _kinds(item)
-        each = (time.monotonic() - self._started.pop(item.id, self._began)) / len(kinds)
-        for kind in kinds:
+        each = (time.monotonic() - self._started.pop(item.id, self._began)) / len(item.parts)
+        for kind in map(_kind, item.parts):
             self._left[kind] -= 1
             self._done[kind] += 1
             self._took[kind] += each
@@ -56,12 +55,7 @@ class TimeLeft:
         return work * pace
 
 
-def _kinds(item: Item) -> list[_Kind]:
-    """Of each search or training of the item."""
-    return [_kind(part) for part in parts_of(item)]
-
-
-def _kind(item: SearchItem | TrainingItem) -> _Kind:
-    if isinstance(item, TrainingItem):
-        return "final training", item.spec.task, item.spec.final
-    return item.spec.strategy, item.spec.search_task, str(item.spec.params), str(item.spec.budget)
+def _kind(part: Part) -> _Kind:
+    if isinstance(part, TrainingPart):
+        return "final training", part.spec.task, part.spec.final
+    return part.spec.strategy, part.spec.search_task, str(part.spec.params), str(part.spec.budget)

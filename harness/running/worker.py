@@ -85,10 +85,10 @@ def prepare(told: bytes) -> None:
 
 
 def carry_out(item: bytes) -> bytes:
-    """The `Product` of an `Item`, in a process that is prepared."""
+    """The `Product` of each part of an `Item`, in a process that is prepared."""
     if _runner is None:
         raise RuntimeError("the worker was not prepared")
-    return msgspec.msgpack.encode(_runner.carry_out(_items.decode(item)))
+    return msgspec.msgpack.encode([_runner.carry_out(part) for part in _items.decode(item).parts])
 
 
 def _same(what: str, here: dict[str, str], wanted: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from benchmarks.bare_rea import bare_rea
 from harness.errors import BudgetExhausted
 from harness.protocol import Evaluator
 from harness.registry import Registry
-from harness.running.items import SearchItem
+from harness.running.items import SearchPart
 from harness.running.plan import make_plan
 from harness.running.runner import Runner
 from harness.running.study import Study
@@ -111,7 +111,7 @@ def test_regularized_evolution_keeps_half_of_bare_speed(task, queries, request, 
     )  # fmt: skip
     plan = make_plan(study, runner.registry, runner.evaluators)
     items = [
-        SearchItem(spec=spec, outcomes=tuple(plan.outcomes[spec.id]), title="")
+        SearchPart(spec=spec, outcomes=tuple(plan.outcomes[spec.id]), title="")
         for spec in plan.searches.values()
         if spec.strategy == "regularized-evolution"
     ]

@@ -65,7 +65,7 @@ def lossy(toy: Registry, losses: dict[str, int]) -> list[int | None]:
             for item in items:
                 if losses.get(item.title, 0) > 0:
                     losses[item.title] -= 1
-                    yield Lost(item, "lost", "the lights went out")
+                    yield Lost(item, "the lights went out")
                 else:
                     yield from super().execute([item], work, jobs=1, started=started)
 
