@@ -64,7 +64,8 @@ class Registry:
     _protocols: dict[str, TrainingProtocol] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.manager = _new_manager()
+        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager.add_hookspecs(hookspecs)
         self.register(importlib.import_module(_CORE), CORE, DISTRIBUTION, version(DISTRIBUTION))
         if self.only is None and ENVIRONMENT in os.environ:
             self.only = frozenset(x.strip() for x in os.environ[ENVIRONMENT].split(",") if x.strip())
@@ -193,12 +194,6 @@ class Registry:
         if name in known:
             return known[name]
         raise UnknownName("task", name, known, hint="nas-harness list tasks")
-
-
-def _new_manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return manager
 
 
 def _check_hooks(module: Any) -> None:

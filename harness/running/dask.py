@@ -42,7 +42,6 @@ class DaskCluster(Executor):
         self._client: Any = None
         self._address: str | None = None
         self._terms = b""
-        self._count = 0
 
     def open(self, work: Work, *, jobs: int | None) -> None:
         """Raises HarnessError where there is no cluster, and where a worker cannot carry out the study."""
@@ -79,9 +78,7 @@ class DaskCluster(Executor):
     def _refuse_others(self, workers: list[str]) -> None:
         """Raises HarnessError naming the workers that cannot carry out the study. A busy worker answers later."""
         asked = {
-            worker: self._client.submit(
-                dask_worker.ready, self._terms, key=f"{self._session}-ready-{worker}", workers=[worker], pure=False
-            )
+            worker: self._client.submit(dask_worker.ready, self._terms, workers=[worker], pure=False)
             for worker in workers
         }
         ends = time.monotonic() + _SECONDS_TO_CONNECT
@@ -111,8 +108,10 @@ class DaskCluster(Executor):
                 while waiting and len(under_way) < most:
                     item = waiting.popleft()
                     started(item)
-                    key, future = self._submit(item, work)
-                    under_way[key] = item, future
+                    self._still_there()
+                    order = item.id, msgspec.msgpack.encode(item), work.limit(item)
+                    future = self._client.submit(dask_worker.carry_out, self._terms, *order, pure=False)
+                    under_way[future.key] = item, future
                     future.add_done_callback(lambda future: arrived.put(future.key))
                 try:
                     key = arrived.get(timeout=_SECONDS_BETWEEN_LOOKS)
@@ -133,21 +132,6 @@ class DaskCluster(Executor):
         finally:
             for _, future in under_way.values():
                 future.release()
-
-    def _submit(self, item: Item, work: Work) -> tuple[str, Any]:
-        self._count += 1
-        key = f"{self._session}-{self._count}"
-        self._still_there()
-        future = self._client.submit(
-            dask_worker.carry_out,
-            self._terms,
-            item.id,
-            msgspec.msgpack.encode(item),
-            work.limit(item),
-            key=key,
-            pure=False,
-        )
-        return key, future
 
     def _outcome(self, item: Item, future: Any, work: Work) -> Done | Lost:
         """Raises Stopped where the scheduler is gone, or a worker that came later cannot carry out the study."""

@@ -183,7 +183,7 @@ def _record(spec: SearchSpec, search: Evaluator, oracle: Oracle, found: Searched
             for i in oracle.incumbents
         ],
         ordered=strategy.ranker is not None,
-        queries_sha256=oracle.digest(),
+        queries_sha256=ledger.digest(),
         notes=found.notes,
         provenance={
             "search_task": search.provenance(),

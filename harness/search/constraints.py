@@ -40,12 +40,8 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
         except ValueError:
             raise StudyError(f"constraint {text!r} is not of the form 'params <= 2.69e6'") from None
 
-    def holds(self, value: float) -> bool:
-        """Whether the value satisfies it. NaN, a quantity that does not exist, never does."""
-        return bool(_OPERATORS[self.operator](value, self.bound))
-
     def hold(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """`holds` of each, bool [n]."""
+        """Which values satisfy it, bool [n]. NaN, a quantity that does not exist, never does."""
         return np.asarray(_OPERATORS[self.operator](values, self.bound), dtype=np.bool_)
 
     def excess(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

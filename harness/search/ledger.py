@@ -249,11 +249,6 @@ class Ledger(Sequence[Observation]):
         )
 
     @property
-    def beyond(self) -> Totals:
-        """How far the last charge crossed each limit; 0 where it did not. Queries never cross theirs."""
-        return Totals(0, max(self.epochs - self._epochs, 0.0), max(self.seconds - self._seconds, 0.0))
-
-    @property
     def asked(self) -> dict[str, int]:
         """Calls by kind: ``total`` and, of these, ``cached``, ``invalid``, ``infeasible``, ``missing``."""
         free = self.invalid + self.infeasible + self.missing

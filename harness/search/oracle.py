@@ -268,10 +268,6 @@ class Oracle:
         """
         return self.ledger.incumbents[-1] if self.ledger.incumbents else None
 
-    def digest(self) -> str:
-        """The digest of the paid queries in order: `Ledger.digest`."""
-        return self.ledger.digest()
-
 
 def best_first(oracle: Oracle, n: int) -> list[Architecture]:
     """The n best distinct feasible rows at the highest fidelity paid, best first: `Ledger.standings`."""

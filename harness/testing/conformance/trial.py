@@ -92,7 +92,7 @@ class Trial:
     @property
     def trajectory(self) -> str:
         """Digest of what a record would hold of this search: queries, answers, calls, result, notes, learned order."""
-        h = hashlib.sha256(self.oracle.digest().encode())
+        h = hashlib.sha256(self.oracle.ledger.digest().encode())
         h.update(msgspec.json.encode([self.oracle.asked, self.oracle.ended_by, self.returned, self.searched.notes]))
         if self.strategy.ranker is not None:
             archs = self.oracle.space.sample(np.random.default_rng(0), 16)

@@ -1,4 +1,4 @@
-"""The ledger by itself: what other metered work pays, and what is beyond a limit."""
+"""The ledger by itself: what other metered work pays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ def test_training_and_queries_pay_in_one_currency() -> None:
     assert ledger.paid == (2, 80.5, 127.0)
     assert [(q.epochs, q.seconds) for q in ledger] == [(30.0, 60.0), (80.5, 127.0)], "a line holds all paid by then"
     assert ledger.remaining == (None, 19.5, 873.0)
-    assert ledger.beyond == (0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("budget", "reason"), [(Budget(epochs=10), "epochs"), (Budget(seconds=5), "seconds")])
@@ -41,7 +40,6 @@ def test_the_charge_that_crosses_a_limit_is_the_last(budget: Budget, reason: str
     with pytest.raises(BudgetExhausted, match=reason):
         ledger.charge(epochs=4, seconds=2)
     assert ledger.paid == (0, 12.0, 6.0)
-    assert ledger.beyond == ((0, 2.0, 0.0) if reason == "epochs" else (0, 0.0, 1.0))
     assert ledger.remaining[1:] == ((0.0, None) if reason == "epochs" else (None, 0.0))
 
 
@@ -66,14 +64,6 @@ def test_a_training_that_ends_the_budget_ends_the_oracle_too() -> None:
     with pytest.raises(BudgetExhausted):
         oracle.query((1, 1, 1, 1), repeat=0)
     assert len(oracle.history) == 1
-
-
-def test_the_query_that_crosses_a_limit_says_how_far() -> None:
-    ledger = Ledger(Budget(queries=2, epochs=45, seconds=200), FULL)
-    pay(ledger, 1)
-    pay(ledger, 2)
-    assert ledger.ended_by == "queries"
-    assert ledger.beyond == (0, 15.0, 0.0)
 
 
 @pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf])

@@ -140,7 +140,6 @@ def test_a_limit_that_is_met_exactly_ends_the_search(budget, ended_by):
     o = oracle(budget)
     o.query_many([(1, 0), (2, 0)])
     assert o.ended_by == ended_by
-    assert o.ledger.beyond == (0, 0.0, 0.0)
 
 
 def test_seconds_end_the_search():
@@ -586,7 +585,7 @@ def test_the_digest_depends_on_order_and_answers_alone():
     a.query_many([(1, 0), (2, 0), (1, 0)])
     b.query_many([(1, 0), (1, 1), (2, 0)])
     c.query_many([(2, 0), (1, 0)])
-    assert a.digest() == b.digest() != c.digest()
+    assert a.ledger.digest() == b.ledger.digest() != c.ledger.digest()
 
 
 def test_the_exception_survives_pickling():
