@@ -62,8 +62,6 @@ class Oracle:
         self._others: dict[tuple[int, int, int | None], float] = {}
         """What was paid at lower fidelities and for single repeats, by row, fidelity and repeat."""
         self._refused_rows: set[int] = set()
-        self._excess: dict[int, tuple[int, float]] = {}
-        """For constraints known only after: of each paid row, the highest fidelity paid and the excess there."""
         self._before, self._after = self._split(constraints)
 
     def _split(self, constraints: Sequence[Constraint]) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
@@ -176,7 +174,7 @@ class Oracle:
             ledger.missing += 1
             return math.nan
         score = self._sign * reading.valid
-        excess = self._measured(row, level, reading) if self._after else 0.0
+        excess = self._measured(reading) if self._after else 0.0
         ledger.pay(arch, row, level, repeat, reading, score, excess)
         if plain:
             self._memory[arch] = self._by_row[row] = score
@@ -192,13 +190,10 @@ class Oracle:
 
     # -- constraints ------------------------------------------------------------------------------------------------
 
-    def _measured(self, row: int, level: int, reading: Reading) -> float:
-        """The excess over the constraints known only after training. The highest fidelity paid decides it."""
+    def _measured(self, reading: Reading) -> float:
+        """The excess over the constraints known only after training."""
         values = {name: np.array([value]) for name, value in (reading.measured or {}).items()}
-        excess = float(total_excess(self._after, values, 1)[0])
-        if level >= self._excess.get(row, (0, 0.0))[0]:
-            self._excess[row] = level, excess
-        return excess
+        return float(total_excess(self._after, values, 1)[0])
 
     def violation(self, archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
         """Relative excess over the constraints known before a query, summed, float64 [n]; 0: feasible. Free."""
@@ -209,17 +204,18 @@ class Oracle:
     def feasible(self, arch: Architecture) -> bool | None:
         """Whether ``arch``, of the space, satisfies the constraints; None where only a training can show it. Free.
 
-        Constraints known only after training are judged by what was paid for, at the highest fidelity paid.
+        Constraints known only after training are judged by what was paid for last at the highest fidelity paid.
         """
         if self._before and self.violation([arch])[0] > 0.0:
             return False
         if not self._after:
             return True
         try:
-            paid = self._excess.get(self._validator.row(arch))
+            row = self._validator.row(arch)
         except UnknownArchitecture:
             return None
-        return None if paid is None else paid[1] == 0.0
+        paid = [query for query in reversed(self.ledger) if query.row == row]
+        return max(paid, key=lambda query: query.level).feasible if paid else None
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
