@@ -17,7 +17,6 @@ from harness.registry import Registry
 from harness.running.plan import Evaluators, OpenTask
 from harness.running.sampling import drawn_sampling, draws_of, exact_sampling
 from harness.running.settings import Settings
-from harness.running.study import TaskSpec
 
 RULES = ("complete", "runs-differ", "scores-as-in-the-table", "seeds-in-order", "one-study-seed")
 """The compliance rules that break where a record was changed, left out or added."""
@@ -67,8 +66,7 @@ def _differs(record: SamplingRecord, about: PlannedSetting, evaluators: Evaluato
     """The fields that differ from random sampling made again."""
     spec = record.spec
     evaluator, search = evaluators(spec.task), evaluators(spec.search_task)
-    task = TaskSpec(name=spec.task)
-    t = OpenTask(task, evaluator.task, evaluator, search, spec.law, spec.final, spec.constraints)
+    t = OpenTask(evaluator.task, evaluator, search, spec.law, spec.final, spec.constraints)
     truth = evaluator.truth(spec.final)
     if truth is not None:
         again = exact_sampling(t, spec, truth)

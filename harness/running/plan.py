@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,14 @@ FEWEST_DRAWS = 8
 class OpenTask:
     """A task of the study, opened, with every default filled in."""
 
-    spec: TaskSpec
     task: Task
     evaluator: Evaluator
     search: Evaluator
     law: str
     final: str
     constraints: tuple[Constraint, ...]
+    final_seed: int | None = None
+    reference_seeds: int = 0
 
     @property
     def search_name(self) -> str:
@@ -46,6 +48,39 @@ class OpenTask:
     def trains(self) -> bool:
         """Whether a final score needs a training of its own."""
         return not self.task.recorded
+
+    @cached_property
+    def other_laws(self) -> list[str]:
+        """Laws of the space that differ from the task's; none where every query is a training.
+
+        Where every row is known, laws of equal weights count as one.
+        """
+        if not _looked_up(self.evaluator, self.search):
+            return []
+        truth = self.evaluator.truth(self.final)
+        found: list[str] = []
+        for law in self.evaluator.space.laws:
+            known = [self.law, *found]
+            if law not in known and not any(_alike(truth, law, other) for other in known):
+                found.append(law)
+        return found
+
+    def sells_more(self, budget: Budget) -> bool:
+        """Whether single repeats buy more architectures than means of several do. They do not where only queries
+        count."""
+        counts = budget.epochs is not None or budget.seconds is not None
+        return counts and _looked_up(self.evaluator, self.search) and len(self.search.validator().repeats) > 1
+
+    def has(self, entry: Entry, budget: Budget) -> bool:
+        """Whether the entry is carried out here: references by another law, or by single repeats, not on every task."""
+        if entry.role == "reference" and entry.params.get("single"):
+            return self.sells_more(budget)
+        return entry.role == "entry" or entry.params["law"] in (None, *self.other_laws)
+
+
+def _looked_up(*evaluators: Evaluator) -> bool:
+    """Whether queries and final scores cost a look-up."""
+    return all(evaluator.task.recorded for evaluator in evaluators)
 
 
 @dataclass(frozen=True)
@@ -91,7 +126,7 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     """
     evaluators = evaluators or Evaluators(registry)
     own = resolve_entries(study, registry)
-    tasks = tuple(_open(spec, evaluators, f"tasks[{i}]") for i, spec in enumerate(study.tasks))
+    tasks = tuple(_open(study, spec, evaluators, f"tasks[{i}]") for i, spec in enumerate(study.tasks))
     for position, t in enumerate(tasks):
         for budget in study.budgets:
             with of_field("budget"):
@@ -102,19 +137,15 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
             _check_mode(t, entry, registry, study.budgets)
     samplings = tuple(_sampling_spec(t, study) for t in tasks)
     declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
-    laws = [_other_laws(t) for t in tasks]
-    singles = [{budget for budget in study.budgets if _sells_more(t, budget)} for t in tasks]
-    references = _references(own, sorted(set().union(*laws)), single=any(singles))
+    places = [(t, sampling, budget) for t, sampling in zip(tasks, samplings, strict=True) for budget in study.budgets]
+    laws = sorted({law for t in tasks for law in t.other_laws})
+    references = _references(own, laws, single=any(t.sells_more(budget) for t, _, budget in places))
     record = PlanRecord(
         study=study.name,
         seed=study.seed,
         seeds=study.seeds,
-        reference_seeds=max(_reference_seeds(study, t) for t in tasks),
-        settings=[
-            _planned(t, budget, sampling, study)
-            for t, sampling in zip(tasks, samplings, strict=True)
-            for budget in study.budgets
-        ],
+        reference_seeds=max(t.reference_seeds for t in tasks),
+        settings=[_planned(t, sampling, budget) for t, sampling, budget in places],
         entries=[*own, *references],
         cells=[],
         declared=declared,
@@ -123,23 +154,18 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
     codes = [code_of(entry.strategy, registry) for entry in record.entries]
     # Entries first: they take longest, and an interrupted study then has what it was made for.
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
-        for at, about in enumerate(record.settings):
-            of_task = at // len(study.budgets)
-            single = about.setting.budget in singles[of_task]
-            if entry.role == "entry" or _asks(entry.params, laws[of_task], single=single):
-                _add_cell(plan, at, place, tasks[of_task], about.setting, entry, code)
+        for at, (t, _, budget) in enumerate(places):
+            if t.has(entry, budget):
+                _add_cell(plan, Cell(at, place, [], []), t, budget, entry, code)
     return plan
 
 
-def _add_cell(
-    plan: Plan, at: int, place: int, t: OpenTask, setting: Setting, entry: Entry, code: dict[str, str]
-) -> None:
+def _add_cell(plan: Plan, cell: Cell, t: OpenTask, budget: Budget, entry: Entry, code: dict[str, str]) -> None:
     """One entry in one setting: its searches and outcomes go to the plan."""
     study = plan.study
     is_reference = entry.role == "reference"
     ktau = study.ktau_sample if study.ktau_sample is not None else (KTAU_SAMPLE if t.task.recorded else None)
-    cell = Cell(at, place, [], [])
-    for seed in range(_reference_seeds(study, t) if is_reference else study.seeds):
+    for seed in range(t.reference_seeds if is_reference else study.seeds):
         search = SearchSpec(
             search_task=t.search_name,
             law=t.law,
@@ -148,7 +174,7 @@ def _add_cell(
             params=entry.params,
             oracle=entry.scoring.oracle,
             top=entry.scoring.top,
-            budget=setting.budget,
+            budget=budget,
             study_seed=study.seed,
             search_seed=seed,
             data_digest=t.search.data_digest,
@@ -159,7 +185,7 @@ def _add_cell(
             search=identity,
             task=t.task.name,
             final=t.final,
-            final_seed=setting.final_seed,
+            final_seed=t.final_seed,
             report=entry.scoring.report,
             ktau_sample=None if is_reference else ktau,
             incumbents=t.task.recorded or study.score_incumbents,
@@ -172,17 +198,6 @@ def _add_cell(
         cell.searches.append(identity)
         cell.outcomes.append(outcome.id)
     plan.record.cells.append(cell)
-
-
-def _reference_seeds(study: Study, t: OpenTask) -> int:
-    if study.reference_seeds is not None:
-        return study.reference_seeds
-    return max(study.seeds, REFERENCE_SEEDS) if t.task.recorded and t.search.task.recorded else study.seeds
-
-
-def _asks(params: dict[str, Any], laws: list[str], *, single: bool) -> bool:
-    """Whether a setting of these other laws asks for a reference of such parameters."""
-    return single if params.get("single") else params["law"] in (None, *laws)
 
 
 def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entry]:
@@ -213,28 +228,6 @@ def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entr
     ]
 
 
-def _sells_more(t: OpenTask, budget: Budget) -> bool:
-    """Whether single repeats buy more architectures than means of several do. They do not where only queries count."""
-    counts = budget.epochs is not None or budget.seconds is not None
-    return counts and t.task.recorded and t.search.task.recorded and len(t.search.validator().repeats) > 1
-
-
-def _other_laws(t: OpenTask) -> list[str]:
-    """Laws of the space that differ from the setting's; none where every query is a training.
-
-    Where every row is known, laws of equal weights count as one.
-    """
-    if not (t.task.recorded and t.search.task.recorded):
-        return []
-    truth = t.evaluator.truth(t.final)
-    found: list[str] = []
-    for law in t.evaluator.space.laws:
-        known = [t.law, *found]
-        if law not in known and not any(_alike(truth, law, other) for other in known):
-            found.append(law)
-    return found
-
-
 def _alike(truth: Truth | None, law: str, other: str) -> bool:
     if truth is None or law not in truth.weights or other not in truth.weights:
         return False
@@ -252,13 +245,13 @@ def code_of(strategy: str, registry: Registry) -> dict[str, str]:
     return code_version(cls.__module__, registry.find("strategy", strategy).distribution)
 
 
-def _planned(t: OpenTask, budget: Budget, sampling: SamplingSpec, study: Study) -> PlannedSetting:
+def _planned(t: OpenTask, sampling: SamplingSpec, budget: Budget) -> PlannedSetting:
     setting = Setting(
         task=t.task.name,
         search_task=t.search_name,
         law=t.law,
         final=t.final,
-        final_seed=_final_seed(t, study),
+        final_seed=t.final_seed,
         budget=budget,
         constraints=t.constraints,
     )
@@ -280,7 +273,7 @@ def _sampling_spec(t: OpenTask, study: Study) -> SamplingSpec:
         search_task=t.search_name,
         law=t.law,
         final=t.final,
-        final_seed=_final_seed(t, study),
+        final_seed=t.final_seed,
         constraints=t.constraints,
         study_seed=study.seed,
         draws=None if exact else (t.evaluator.sampling_draws or study.draws or max(FEWEST_DRAWS, study.seeds)),
@@ -289,12 +282,7 @@ def _sampling_spec(t: OpenTask, study: Study) -> SamplingSpec:
     )
 
 
-def _final_seed(t: OpenTask, study: Study) -> int | None:
-    own = t.spec.final_seed
-    return (study.final_seed if own is None else own) if t.trains else None
-
-
-def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
+def _open(study: Study, spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
     with of_field(f"{place}.name"):
         evaluator = evaluators(spec.name)
     task = evaluator.task
@@ -308,6 +296,8 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
     with of_field(f"{place}.final_seed"):
         if spec.final_seed is not None and task.recorded:
             raise StudyError(f"task {spec.name!r} is recorded, so no final training could take a final_seed")
+        own = study.final_seed if spec.final_seed is None else spec.final_seed
+        final_seed = None if task.recorded else own
     with of_field(f"{place}.law"):
         law = spec.law or evaluator.law
         for of in (evaluator, search):
@@ -315,7 +305,9 @@ def _open(spec: TaskSpec, evaluators: Evaluators, place: str) -> OpenTask:
                 raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
     with of_field(f"{place}.as_small_as"):
         constraints = (*map(Constraint.parse, spec.constraints), *_as_small_as(spec, search))
-    return OpenTask(spec, task, evaluator, search, law, final, constraints)
+    usual = max(study.seeds, REFERENCE_SEEDS) if _looked_up(evaluator, search) else study.seeds
+    seeds = usual if study.reference_seeds is None else study.reference_seeds
+    return OpenTask(task, evaluator, search, law, final, constraints, final_seed, seeds)
 
 
 def _check_search(spec: TaskSpec, evaluator: Evaluator, search: Evaluator) -> None:
