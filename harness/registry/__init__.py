@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pluggy
 from harness import hookspecs
 from harness.errors import PluginError, UnknownName, as_plugin_error
 from harness.hookspecs import HOOK_OF, KINDS, PROJECT, Kind
-from harness.registry.items import Item, find_item, uninstalled
+from harness.registry.items import Item, find_item
 
 if TYPE_CHECKING:
     from harness import Executor, Networks, Run, SearchSpace, Strategy, Task, TrainingProtocol
@@ -123,16 +122,6 @@ class Registry:
     def names(self, kind: Kind) -> list[str]:
         """Sorted names of everything of this kind, usable or not."""
         return sorted(name for k, name in self.items if k == kind)
-
-    @staticmethod
-    def at(load: str) -> Item:
-        """What stands at ``module:attribute``, installed or not. The working folder is searched first.
-
-        Raises PluginError where there is no class of a known kind.
-        """
-        if "" not in sys.path and os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
-        return uninstalled(load)
 
     def find(self, kind: Kind, name: str) -> Item:
         """Raises UnknownName, offering the nearest known names."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +93,12 @@ def find_item(kind: Kind, provided: Any, plugin: str, distribution: str, version
 
 
 def uninstalled(load: str) -> Item:
-    """The class at ``module:attribute``, of any kind, that no plugin provides. Raises PluginError."""
+    """The class of a known kind at ``module:attribute``, installed or not. The working folder is searched first.
+
+    Raises PluginError.
+    """
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     if why := misplaced(load):
         raise PluginError(why)
     found = import_target(load)

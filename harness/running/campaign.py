@@ -17,7 +17,7 @@ from harness.records.specs import TrainingSpec
 from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
-from harness.running.finals import scores_in, trainings_of, waiting, waiting_of
+from harness.running.finals import scores_in, trainings_of, waiting
 from harness.running.folder import LOGS, describe, queries_file, write
 from harness.running.interrupts import Interrupts
 from harness.running.items import Item, Part, Product, SearchPart, TrainingPart
@@ -313,7 +313,7 @@ class _Campaign:
                     for part, product in zip(item.parts, products, strict=False):
                         self._keep(part, product)
                 if searching:
-                    waits |= {s.id for part in item.parts for s, _ in waiting_of(self.plan, self.found, part.id)}
+                    waits |= {s.id for s, _ in waiting(self.plan, self.found, [part.id for part in item.parts])}
         return lost
 
     def _keep(self, part: Part, product: Product) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,19 +14,16 @@ from harness.running.plan import Plan
 from harness.spaces import Architecture
 
 
-def waiting(plan: Plan, found: Folder) -> Iterator[tuple[SearchRecord, OutcomeSpec]]:
-    """Finished searches whose answers are finally trained and have no outcome yet."""
-    for identity in plan.outcomes:
-        yield from waiting_of(plan, found, identity)
-
-
-def waiting_of(plan: Plan, found: Folder, identity: str) -> Iterator[tuple[SearchRecord, OutcomeSpec]]:
-    """What of `waiting` is of one search."""
-    search = found.searches.get(identity)
-    if search is not None and search.status == "ok":
-        for spec in plan.outcomes[identity]:
-            if spec.final_seed is not None and spec.id not in found.outcomes:
-                yield search, spec
+def waiting(
+    plan: Plan, found: Folder, identities: Iterable[str] | None = None
+) -> Iterator[tuple[SearchRecord, OutcomeSpec]]:
+    """Finished searches, of all or of these, whose answers are finally trained and have no outcome yet."""
+    for identity in plan.outcomes if identities is None else identities:
+        search = found.searches.get(identity)
+        if search is not None and search.status == "ok":
+            for spec in plan.outcomes[identity]:
+                if spec.final_seed is not None and spec.id not in found.outcomes:
+                    yield search, spec
 
 
 def candidates(spec: OutcomeSpec, search: SearchRecord) -> list[Architecture]:

@@ -7,7 +7,6 @@ import msgspec
 from harness.records.lines import SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SearchSpec, TrainingSpec
 from harness.running.ranking import Drawn, Learned
-from harness.running.seal import Closed
 
 
 class SearchPart(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
@@ -81,8 +80,8 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
 
     plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of the data of each that
     is searched or trained. finals: tasks that give final scores. warmed: a search of each kind. drawn: what learned
-    orders are asked for. closed: what a search may not reach. imports: what the strategies require. keep_queries:
-    whether each search gives every paid query.
+    orders are asked for. records, cluster: the folder of all studies and the scheduler's address, which a search may
+    not reach. imports: what the strategies require. keep_queries: whether each search gives every paid query.
     """
 
     plugins: frozenset[str] | None
@@ -92,6 +91,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     finals: tuple[str, ...] = ()
     warmed: tuple[SearchSpec, ...] = ()
     drawn: tuple[Drawn, ...] = ()
-    closed: Closed = Closed()
+    records: str
+    cluster: str | None
     imports: tuple[str, ...] = ()
     keep_queries: bool = False

@@ -19,7 +19,6 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import psutil
 
 from harness.data.tables import data_dir
@@ -28,13 +27,6 @@ from harness.running import landlock
 from harness.running.child import refuse
 
 _MEMORY = re.compile(r"/proc/(\d+)(/task/\d+)?/mem")
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """What only the coordinator knows of it. folders: records of runs. cluster: a scheduler's address."""
-
-    folders: tuple[str, ...] = ()
-    cluster: str | None = None
 
 
 @dataclass
@@ -106,10 +98,10 @@ def _place(package: str) -> str:
     return ""
 
 
-def seals(registry: Registry, tasks: Iterable[str], closed: Closed) -> dict[bool, Seal]:
+def seals(registry: Registry, tasks: Iterable[str], records: str, cluster: str | None) -> dict[bool, Seal]:
     """For searches of recorded tasks, and of tasks that train: these need a part of the data folder.
 
-    tasks: all of the study.
+    tasks: all of the study. records: the folder of all studies. cluster: a scheduler's address.
     """
     wanted = [registry.task(name) for name in tasks]
     recording = {task.protocol for task in wanted if task.recorded}
@@ -117,12 +109,12 @@ def seals(registry: Registry, tasks: Iterable[str], closed: Closed) -> dict[bool
     held = [data_set for name in sorted(recording) for data_set in registry.protocol(name).datasets()]
     modules = frozenset(d.package for d in held if d.package)
     packages = [folder for module in modules for folder in _folders_of(module)]
-    outside = [*packages, *closed.folders]
+    outside = [*packages, records]
     tables = [folder for data_set in held for folder in data_set.folders]
     tables += [folder for name in sorted(training) for folder in registry.protocol(name).closed()]
     hosts = {a.address for each in psutil.net_if_addrs().values() for a in each if a.family == socket.AF_INET}
     hosts |= {"0.0.0.0", "::1"}
-    if closed.cluster is not None and (host := urlsplit(closed.cluster).hostname):
+    if cluster is not None and (host := urlsplit(cluster).hostname):
         hosts.add(host)
         with suppress(OSError):
             hosts.add(socket.gethostbyname(host))

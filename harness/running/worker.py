@@ -15,7 +15,7 @@ from harness.running.items import Item, Preparation
 from harness.running.plan import code_of
 from harness.running.runner import Runner
 from harness.running.scoring import Scorer
-from harness.running.seal import Closed, seals
+from harness.running.seal import seals
 from harness.running.settings import Settings
 
 PREPARE, CARRY_OUT = "harness.running.worker:prepare", "harness.running.worker:carry_out"
@@ -53,7 +53,8 @@ def preparation_of(
         finals=tuple(sorted(finals)),
         warmed=tuple(kinds.values()),
         drawn=scorer.drawn(scored),
-        closed=Closed(folders=(str(folder.parent.absolute()),), cluster=settings.cluster),
+        records=str(folder.parent.absolute()),
+        cluster=settings.cluster,
         imports=tuple(sorted(required)),
         keep_queries=settings.keep_queries,
     )
@@ -79,7 +80,8 @@ def prepare(told: bytes) -> None:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
     for search in wanted.warmed:
         runner.warm(search)
-    sealed = seals(registry, {*wanted.tasks, *wanted.finals}, wanted.closed)  # last: it allows what is there by now
+    tasks = {*wanted.tasks, *wanted.finals}
+    sealed = seals(registry, tasks, wanted.records, wanted.cluster)  # last: it allows what is there by now
     runner.seal = seal
     _runner = runner
 

@@ -13,6 +13,7 @@ from harness.errors import DataMissing, UnknownName
 from harness.hookspecs import KINDS, Kind
 from harness.reading.report.formats import fields_of
 from harness.reading.report.layout import nested, plain, print_listing
+from harness.registry.items import uninstalled
 from harness.registry.source import documentation
 from harness.running.plan import Evaluators
 
@@ -38,7 +39,7 @@ def describe_name(registry: Registry, name: str, kind: str | None = None) -> dic
     if kind == "task":
         return _task(registry, name)
     if ":" in name and "/" not in name:  # a task of images:NAME has both
-        return _item(registry, registry.at(name))
+        return _item(registry, uninstalled(name))
     if kind is not None:
         return _item(registry, registry.find(typing.cast(Kind, kind), name))
     for k in KINDS:

@@ -16,6 +16,7 @@ import msgspec
 from harness.errors import HarnessError, UnknownName
 from harness.protocol import TrainingProtocol
 from harness.registry import Registry, default_registry
+from harness.registry.items import uninstalled
 from harness.running.environment import WORKER_VARIABLES, environment_with
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
@@ -122,7 +123,7 @@ def check_named(
     """
     registry = registry or default_registry()
     if ":" in name and "/" not in name:  # a task of images:NAME has both
-        return [check_any(registry.at(name).load(), only=only, heard=heard)]
+        return [check_any(uninstalled(name).load(), only=only, heard=heard)]
     reports = []
     if _asked("strategy", name, kind, registry):
         reports.append(check_strategy(registry.load("strategy", name), registry=registry, only=only, heard=heard))
