@@ -86,9 +86,10 @@ def carry_out_study(
         # Random sampling may refuse the study: this is found out before anything is written.
         again = settings.retry_failed
         sampled = [sampled_of(t, spec, found, known, again) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
-        campaign = _Campaign(plan, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
+        draws = [spec for s in sampled for spec in s.trainings]
+        campaign = _Campaign(plan, draws, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
         campaign.interrupts = stack.enter_context(Interrupts())
-        if campaign.misses_something(sampled):
+        if campaign.misses_something():
             stack.callback(engine.close)
             engine.open(campaign.work, jobs=settings.workers)
             if engine.note is not None:
@@ -101,7 +102,7 @@ def carry_out_study(
             if s.record is not None and s.record is not found.samplings.get(s.record.id):
                 store.append(s.record)
                 share(results, s.record, listener.note)
-        summary = campaign.run(sampled)
+        summary = campaign.run()
         for s in sampled if summary.stopped is None else ():
             try:
                 finished = campaign.sampling_of(s) if s.record is None else None
@@ -125,9 +126,10 @@ def carry_out_study(
 
 @dataclass
 class _Campaign:
-    """The items of a plan that are missing, and their results."""
+    """The items of a plan that are missing, and their results. draws: the final trainings of random sampling."""
 
     plan: Plan
+    draws: list[TrainingSpec]
     found: Folder
     scorer: Scorer
     engine: Executor
@@ -139,13 +141,13 @@ class _Campaign:
     interrupts: Interrupts = field(init=False)
 
     def __post_init__(self) -> None:
-        settings, plan = self.settings, self.plan
+        plan = self.plan
         scored = [(o, plan.searches[identity]) for identity, of in plan.outcomes.items() for o in of]
-        wanted = preparation_of(self.scorer, plan.searches.values(), scored, self.folder, settings)
-        self.work = Work(wanted, settings, self.folder / LOGS)
+        wanted = preparation_of(self.scorer, plan.searches.values(), scored, self.folder, self.settings)
+        self.work = Work(wanted, self.settings, self.folder / LOGS)
         self.pairs = {
             pair: (cell.setting, cell.entry)
-            for cell in self.plan.record.cells
+            for cell in plan.record.cells
             for pair in zip(cell.searches, cell.outcomes, strict=True)
         }
         if self.settings.retry_failed:
@@ -153,13 +155,11 @@ class _Campaign:
                 for identity in [i for i, r in kept.items() if r.status != "ok"]:
                     del kept[identity]
 
-    def misses_something(self, sampled: Sequence[Sampled]) -> bool:
+    def misses_something(self) -> bool:
         """Whether there is anything to carry out."""
-        return len(self._over()) < len(self.pairs) or bool(
-            self._trainings([spec for s in sampled for spec in s.trainings])
-        )
+        return len(self._over()) < len(self.pairs) or bool(self._trainings())
 
-    def run(self, sampled: Sequence[Sampled]) -> Summary:
+    def run(self) -> Summary:
         before = self._over()
         interrupted, stopped = False, None
         try:
@@ -170,9 +170,7 @@ class _Campaign:
                 self._tell_without_queries()
             self._score_all()
             self._execute(self._batched(self._searches()))
-            draws = [spec for s in sampled for spec in s.trainings]
-            trainings = self._trainings(draws)
-            if trainings:
+            if trainings := self._trainings():
                 self.listener.stage("final training", len(trainings), 0)
                 self._execute([Item((training,)) for training in trainings])
                 self.listener.stage("run", len(self.pairs), len(self._over()))
@@ -259,9 +257,9 @@ class _Campaign:
         batches = [Item(tuple(own[at : at + _BATCH])) for at in range(0, len(own), _BATCH)]
         return [*(Item((part,)) for part in parts if not is_own(part)), *batches]
 
-    def _trainings(self, draws: Sequence[TrainingSpec]) -> list[TrainingPart]:
+    def _trainings(self) -> list[TrainingPart]:
         """Final trainings that are missing: of random sampling's draws, then of what the searches returned."""
-        wanted = {spec.id: TrainingPart(spec=spec, title=f"random sampling on {spec.task}") for spec in draws}
+        wanted = {spec.id: TrainingPart(spec=spec, title=f"random sampling on {spec.task}") for spec in self.draws}
         for search, spec in waiting(self.plan, self.found):
             for training in trainings_of(search, spec):
                 title = f"{self.plan.titles[search.id]}: final training"
