@@ -96,8 +96,6 @@ class DaskCluster(Executor):
             raise HarnessError("the Dask cluster cannot carry out this study.\n" + "\n".join(refused))
 
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
-        if self._client is None:
-            raise RuntimeError("open comes before execute")
         waiting = deque(items)
         under_way: dict[str, tuple[Item, Any]] = {}
         arrived: SimpleQueue[str] = SimpleQueue()

@@ -133,8 +133,7 @@ class LocalProcesses(Executor):
             )
 
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
-        if self._pool is None:
-            raise RuntimeError("open comes before execute")
+        assert self._pool is not None, "open comes before execute"
         pool, waiting = self._pool, deque(items)
         most = 2 * self._jobs if jobs in (None, self._jobs) else min(jobs or 1, self._jobs)
         under_way: dict[str, Item] = {}

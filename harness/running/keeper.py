@@ -214,9 +214,7 @@ class _Run:
                 os.close(k.trace_descriptor)
                 work(k.function, self.request.body, scratch, reply, k.trace)
             task = os.memfd_create("task", 0)
-            with open(os.dup(task), "wb") as file:
-                file.write(msgspec.msgpack.encode(Task(k.made, self.request.body, scratch)))
-            os.lseek(task, 0, os.SEEK_SET)
+            os.pwrite(task, msgspec.msgpack.encode(Task(k.made, self.request.body, scratch)), 0)
             handed = (task, reply, k.trace_descriptor)
             for descriptor in handed:
                 os.set_inheritable(descriptor, True)

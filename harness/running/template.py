@@ -27,7 +27,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.running.child import TRACE_SIZE, Made, make
 from harness.running.keeper import Keeper
-from harness.running.process_tree import adopt_orphans, kill, kill_children, use_huge_pages
+from harness.running.process_tree import adopt_orphans, kill_children, use_huge_pages
 
 _SECONDS_TO_END = 5.0
 
@@ -114,8 +114,6 @@ def _fork_keepers(link: Connection, made: Made, function: Any) -> None:
     while keepers and time.monotonic() < deadline:
         kill_children(keepers)
         time.sleep(0.002)
-    for keeper in keepers:
-        kill(keeper)
     kill_children()
 
 
