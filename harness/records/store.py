@@ -111,22 +111,6 @@ class Folder:
         return [plan for plan in self.plans if plan.id not in replaced]
 
 
-def read_folder(path: Path) -> Folder:
-    """Everything in a results folder; empty where nothing is there yet.
-
-    Of several records of one id the first is used, unless it failed and a later one did not (``--retry-failed``).
-    Raises RecordError where a file cannot be read, EarlierRecords where the folder was written by an earlier version,
-    and RecordError where two records of one id say different things.
-    """
-    if (path / _EARLIER).is_file() and not (path / SEARCHES).is_file():
-        raise EarlierRecords(
-            f"{path} was written by an earlier version, whose records cannot be read here; run its study again "
-            f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
-        )
-    with _no_collections():
-        return _read_files(path)
-
-
 @contextmanager
 def _no_collections() -> Iterator[None]:
     """Records hold no cycles: looking for some takes a quarter of the time that reading many of them takes."""
@@ -139,7 +123,19 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _read_files(path: Path) -> Folder:
+@_no_collections()
+def read_folder(path: Path) -> Folder:
+    """Everything in a results folder; empty where nothing is there yet.
+
+    Of several records of one id the first is used, unless it failed and a later one did not (``--retry-failed``).
+    Raises RecordError where a file cannot be read, EarlierRecords where the folder was written by an earlier version,
+    and RecordError where two records of one id say different things.
+    """
+    if (path / _EARLIER).is_file() and not (path / SEARCHES).is_file():
+        raise EarlierRecords(
+            f"{path} was written by an earlier version, whose records cannot be read here; run its study again "
+            f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
+        )
     found = Folder(path)
     found.searches = _read(found, SearchRecord)
     found.outcomes = _read(found, OutcomeRecord)
