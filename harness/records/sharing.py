@@ -31,7 +31,6 @@ class Sharing:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Any] = {}
-        self._fields: dict[type, list[str]] = {}
         self._encode = msgspec.msgpack.Encoder().encode
 
     def __call__(self, record: _Record) -> _Record:
@@ -44,12 +43,9 @@ class Sharing:
 
     def _share(self, of: msgspec.Struct, names: tuple[str, ...]) -> None:
         """A frozen struct may be changed so, since it stays equal to what it was."""
-        kind = type(of)
-        if kind not in self._fields:
-            self._fields[kind] = [name for name in names if name in kind.__struct_fields__]
-        for name in self._fields[kind]:
-            value = getattr(of, name)
+        for name in names:
+            value = getattr(of, name, None)
             if isinstance(value, str):
                 force_setattr(of, name, sys.intern(value))
-            else:
+            elif value is not None:
                 force_setattr(of, name, self._known.setdefault(self._encode((type(value).__name__, value)), value))
