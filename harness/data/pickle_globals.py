@@ -5,32 +5,34 @@ Each constructor checks its arguments, since ``bytearray(10**12)`` does harm too
 
 from __future__ import annotations
 
-import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["STANDARD", "Stub", "set_state"]
+__all__ = ["STANDARD", "Stub", "check_keys", "set_state"]
 
 _DTYPE = re.compile(r"[<>=|]?[biufSU][0-9]{1,6}|bool")
+_KEY_TYPES = frozenset((str, int, float, bool, bytes, type(None)))
 
 
 class Stub:
-    """Stands for an object of a class that is not imported: its class name, constructor arguments, and state."""
+    """Stands for an object of a class that is not imported: its class name, and its state."""
 
-    __slots__ = ("arguments", "kind", "state")
+    __slots__ = ("kind", "state")
 
-    def __init__(self, kind: str, arguments: tuple[Any, ...]) -> None:
-        self.kind, self.arguments = kind, arguments
+    def __init__(self, kind: str, *arguments: Any) -> None:
+        self.kind = kind
         self.state: Any = None
 
     @staticmethod
     def named(kind: str) -> Callable[..., Stub]:
         """A constructor of stubs for one class."""
-        return lambda *arguments: Stub(kind, arguments)
+        return partial(Stub, kind)
 
 
 def set_state(target: Any, state: Any) -> None:
@@ -38,15 +40,21 @@ def set_state(target: Any, state: Any) -> None:
     if isinstance(target, Stub):
         target.state = state
     elif isinstance(target, np.dtype):
-        _dtype_state(target, state)
+        if _text(state[1]) == ">" and target.itemsize > 1:
+            raise ValueError("big-endian numbers")
     elif isinstance(target, np.ndarray):
-        _array_state(target, state)
-    elif isinstance(target, OrderedDict) and isinstance(state, dict):
-        pass_through = set(state) - {"_metadata"}
-        if pass_through:
-            raise ValueError(f"attributes {sorted(map(str, pass_through))} for an OrderedDict")
-    else:
+        _, shape, dtype, fortran, raw = state
+        made = _array(raw, dtype, shape, "F" if fortran else "C")
+        target.__setstate__(made.__reduce__()[2])  # type: ignore[arg-type]
+    elif not isinstance(target, OrderedDict):  # torch gives one an attribute
         raise TypeError(f"a state for a {type(target).__name__}")
+
+
+def check_keys(keys: list[Any]) -> None:
+    """Keys are scalars or flat tuples, since a hostile file can nest tuples so that a hash takes forever."""
+    for kind in set(map(type, keys)) - _KEY_TYPES:
+        if kind is not tuple or any(type(k) is tuple and not _KEY_TYPES.issuperset(map(type, k)) for k in keys):
+            raise TypeError(f"a {kind.__name__} is no key")
 
 
 def _text(value: Any) -> Any:
@@ -61,101 +69,44 @@ def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:
     return np.dtype(code, False, True)
 
 
-def _dtype_state(target: np.dtype[Any], state: Any) -> None:
-    plain = (
-        type(state) is tuple
-        and len(state) in (8, 9)
-        and state[0] in (3, 4)
-        and _text(state[1]) in ("<", ">", "=", "|")
-        and all(part is None for part in state[2:5])
-        and all(type(part) is int for part in state[5:8])
-    )
-    if not plain or target.kind not in "biufSU":
-        raise ValueError("the state of a structured dtype")
-    if _text(state[1]) == ">" and target.itemsize > 1:
-        raise ValueError("big-endian numbers")
+def _array(raw: Any, dtype: Any, shape: Any = -1, order: Any = "C") -> npt.NDArray[Any]:
+    if not isinstance(dtype, np.dtype):  # numpy makes a dtype of almost anything
+        raise TypeError(f"a {type(dtype).__name__} in place of a dtype")
+    return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 
 def _scalar(dtype: Any, raw: Any) -> Any:
-    if (
-        not isinstance(dtype, np.dtype)
-        or type(raw) is not bytes
-        or dtype.kind not in "biuf"
-        or len(raw) != dtype.itemsize
-    ):
-        raise ValueError("a numpy scalar that is not one number")
-    return np.frombuffer(raw, dtype)[0].item()
+    return _array(raw, dtype).item()
 
 
-def _array_shell(kind: Any, shape: Any, code: Any) -> np.ndarray[Any, Any]:
+def _array_shell(kind: Any, shape: Any, code: Any) -> npt.NDArray[Any]:
     return np.empty(0, np.int8)
 
 
-def _checked(raw: Any, dtype: Any, shape: Any) -> None:
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "biufSU" or type(raw) not in (bytes, bytearray):
-        raise ValueError("an array that is not of plain numbers or text")
-    if type(shape) is not tuple or len(shape) > 32 or any(type(n) is not int or n < 0 for n in shape):
-        raise ValueError(f"array shape {shape!r}")
-    if len(raw) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{len(raw)} bytes for an array of shape {shape} and dtype {dtype}")
-
-
-def _array_state(target: np.ndarray[Any, Any], state: Any) -> None:
-    if type(state) is not tuple or len(state) != 5 or type(state[3]) not in (bool, int):
-        raise ValueError("the state of an array")
-    _checked(state[4], state[2], state[1])
-    target.__setstate__((1, state[1], state[2], bool(state[3]), bytes(state[4])))  # type: ignore[arg-type]
-
-
-def _from_buffer(raw: Any, dtype: Any, shape: Any, order: Any, axis: Any = None) -> np.ndarray[Any, Any]:
-    _checked(raw, dtype, shape)
-    if order not in ("C", "F") or axis is not None:
-        raise ValueError(f"array order {order!r}")
-    return np.frombuffer(bytes(raw), dtype).reshape(shape, order=order)
-
-
-def _encode(text: Any, codec: Any = "utf-8") -> bytes:
-    if type(text) is not str or codec not in ("latin1", "latin-1"):
-        raise ValueError(f"text encoded as {codec!r}")
-    return text.encode("latin-1")
+def _bytes(data: Any = b"", codec: Any = None) -> bytes:
+    """Of bytes, or of text in latin-1, as the older protocols write them."""
+    if type(data) is str and codec in ("latin1", "latin-1"):
+        return data.encode("latin-1")
+    if type(data) is not bytes:
+        raise TypeError(f"bytes of a {type(data).__name__} in {codec!r}")
+    return data
 
 
 def _bytearray(*arguments: Any) -> bytearray:
-    if not arguments:
-        return bytearray()
-    if len(arguments) == 1 and type(arguments[0]) is bytes:
-        return bytearray(arguments[0])
-    return bytearray(_encode(*arguments))
-
-
-def _bytes(*arguments: Any) -> bytes:
-    return bytes(_bytearray(*arguments))
-
-
-def _ordered(*arguments: Any) -> OrderedDict[Any, Any]:
-    if not arguments:
-        return OrderedDict()
-    (pairs,) = arguments
-    result: OrderedDict[Any, Any] = OrderedDict()
-    for key, value in pairs:
-        if type(key) not in (str, int, float):
-            raise TypeError(f"a {type(key).__name__} is no key")
-        result[key] = value
-    return result
-
-
-def _scalars(items: Any) -> list[Any]:
-    if type(items) is not list or not {type(item) for item in items} <= {str, int, float, bool, bytes}:
-        raise TypeError("a set of something else than numbers and text")
-    return items
+    return bytearray(_bytes(*arguments))
 
 
 def _set(items: Any = ()) -> set[Any]:
-    return set(_scalars(items)) if items else set()
+    check_keys(items)
+    return set(items)
 
 
 def _frozenset(items: Any = ()) -> frozenset[Any]:
     return frozenset(_set(items))
+
+
+def _ordered() -> OrderedDict[Any, Any]:
+    return OrderedDict()
 
 
 def _ndarray_class(*arguments: Any) -> Any:
@@ -166,12 +117,12 @@ STANDARD: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): _dtype,
     ("numpy", "ndarray"): _ndarray_class,
     ("collections", "OrderedDict"): _ordered,
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _bytes,
 }
 for _core in ("numpy.core", "numpy._core"):
     STANDARD[f"{_core}.multiarray", "scalar"] = _scalar
     STANDARD[f"{_core}.multiarray", "_reconstruct"] = _array_shell
-    STANDARD[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+    STANDARD[f"{_core}.numeric", "_frombuffer"] = _array
 for _module in ("builtins", "__builtin__"):
     for _name, _make in (("set", _set), ("frozenset", _frozenset), ("bytearray", _bytearray), ("bytes", _bytes)):
         STANDARD[_module, _name] = _make

@@ -182,7 +182,7 @@ def test_tensors_in_torch_files_are_left_alone(tmp_path: Path) -> None:
     for zipped in (True, False):
         path = tmp_path / "weights.pth"
         torch.save({"a": torch.arange(3.0), "b": [1, 2]}, path, _use_new_zipfile_serialization=zipped)
-        read = load_torch(path, max_bytes=1 << 20, max_objects=1000)
+        read = load_torch(path)
         assert (read["a"].kind, read["b"]) == ("tensor", [1, 2])
 
 

@@ -35,7 +35,6 @@ _EDGES = [0, 1, 3, 2, 4, 5]
 _ALLOWED = {
     ("analognasbench.data", name): safe_pickle.Stub.named(name) for name in ("Architecture", "DriftMeasurement")
 }
-_MAX_BYTES = 32 * safe_pickle.MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class AnalogTable:
 
 def read(path: Path) -> AnalogTable:
     """Read ``data.anb`` without importing the package. Raises `DataError` naming file, architecture and reason."""
-    data = safe_pickle.load_path(path, max_bytes=_MAX_BYTES, allow=_ALLOWED, max_objects=1_000_000)
+    data = safe_pickle.load_path(path, allow=_ALLOWED)
     if not isinstance(data, dict) or len(data) != CELLS:
         raise DataError(f"{path}: not the {CELLS:,} architectures of analog-nasbench")
     raw = np.empty((CELLS, len(_EDGES)), dtype=np.int8)

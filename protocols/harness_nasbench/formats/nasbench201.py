@@ -32,8 +32,6 @@ SPLITS = ("x-valid", "x-test", "ori-test")
 SEEDS = (777, 888, 999, 111)
 
 _BUDGETS = {"less": 12, "full": 200, "12": 12, "200": 200}
-_MAX_BYTES, _MAX_OBJECTS = 64 * safe_pickle.GIB, 200_000_000
-_MAX_BYTES_EACH = 256 * safe_pickle.MIB
 _MAX_SECONDS = 1e7
 
 Column = npt.NDArray[np.float64]
@@ -77,20 +75,17 @@ def read_official(
     """
     reader = _Reader(str(path), progress)
     if path.is_dir():
-        meta = safe_pickle.load_path(path / "meta.pickle.pbz2", max_bytes=_MAX_BYTES_EACH)
+        meta = safe_pickle.load_path(path / "meta.pickle.pbz2")
         reader.architectures(meta)
         for file in sorted(path.glob("[0-9]*.pickle.pbz2")):
             stem = file.name.split(".")[0]
             reader.name = str(file)
-            reader.entry(int(stem) if stem.isdecimal() else -1, safe_pickle.load_path(file, max_bytes=_MAX_BYTES_EACH))
+            reader.entry(int(stem) if stem.isdecimal() else -1, safe_pickle.load_path(file))
         reader.name = str(path)
     else:
         hooks = {"arch2infos": reader.entry}
-        if path.suffix == ".pth":
-            data = load_torch(path, max_bytes=_MAX_BYTES, max_objects=_MAX_OBJECTS, on_entry=hooks)
-        else:
-            data = safe_pickle.load_path(path, max_bytes=_MAX_BYTES, max_objects=_MAX_OBJECTS, on_entry=hooks)
-        reader.architectures(data)
+        load = load_torch if path.suffix == ".pth" else safe_pickle.load_path
+        reader.architectures(load(path, on_entry=hooks))
     found = int(reader.table.present.sum())
     if not found or (found < CELLS and not partial):
         raise DataError(f"{path}: results of {found:,} architectures instead of {CELLS:,}")
@@ -114,7 +109,7 @@ class _Reader:
         self.table.architectures = tuple(texts)
 
     def entry(self, index: Any, budgets: Any) -> None:
-        """Take one architecture's results, then empty them: the pickle machine keeps a reference to every part."""
+        """Take one architecture's results, then empty them: the unpickler keeps a reference to every part."""
         where = f"architecture {str(index)[:20]}"
         if type(index) is not int or not 0 <= index < CELLS or self.table.present[index]:
             raise self.refuse(where, "no index, or one that came before")

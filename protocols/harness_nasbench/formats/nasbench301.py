@@ -43,7 +43,7 @@ for _kind in range(2):
     _EDGE_COLUMN[_kind, list(_TAIL)] = 32 + 12 * _kind + np.arange(12)
 _PAIR_COLUMN = np.array([[15, 16, 17], [18, 19, 20]])
 
-_MAX_MODEL, _MAX_CONFIG = 256 * safe_pickle.MIB, safe_pickle.MIB
+_MAX_CONFIG = 1 << 20
 _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("xgboost.core", "Booster"): safe_pickle.Stub.named("xgboost"),
     ("lightgbm.basic", "Booster"): safe_pickle.Stub.named("lightgbm"),
@@ -101,7 +101,7 @@ def read_ensemble(folder: Path) -> Ensemble:
 
 def read_member(file: Path, *, kind: str) -> Forest:
     """The trees in one pickled Booster, xgboost 1.0 to 1.2 or LightGBM. Raises `DataError` naming file and reason."""
-    booster = safe_pickle.load_path(file, max_bytes=_MAX_MODEL, allow=_ALLOWED, max_objects=1_000_000)
+    booster = safe_pickle.load_path(file, allow=_ALLOWED)
     library = "xgboost" if kind.startswith("xgb") else "lightgbm"
     if not isinstance(booster, safe_pickle.Stub) or booster.kind != library or type(booster.state) is not dict:
         raise DataError(f"{file}: not a pickled {library} Booster, though its model_config.json says {kind!r}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,28 +31,22 @@ _GLOBALS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-def load_torch(
-    path: Path,
-    *,
-    max_bytes: int,
-    max_objects: int,
-    on_entry: Mapping[str, Callable[[Any, Any], Any]] | None = None,
-) -> Any:
+def load_torch(path: Path, *, on_entry: Mapping[str, safe_pickle.OnEntry] | None = None) -> Any:
     """The saved object. Raises `DataError` naming the file, the place and the reason; see `safe_pickle.load_stream`."""
-    options: dict[str, Any] = {"max_bytes": max_bytes, "max_objects": max_objects, "on_entry": on_entry}
+    load = partial(safe_pickle.load_stream, allow=_GLOBALS, persistent=_TENSOR, on_entry=on_entry)
     try:
         with open_file(path) as stream:
             if stream.read(2) == b"PK":
-                return _zipped(stream, path, options)
+                return _zipped(stream, path, load)
             stream.seek(0)
-            return _legacy(stream, path, options)
+            return _legacy(stream, path, load)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
         raise DataError(f"{path}: damaged zip file: {error}") from error
 
 
-def _zipped(stream: BinaryIO, path: Path, options: dict[str, Any]) -> Any:
+def _zipped(stream: BinaryIO, path: Path, load: Callable[..., Any]) -> Any:
     with zipfile.ZipFile(stream) as archive:
         members = [info for info in archive.infolist() if info.filename.endswith("data.pkl")]
         if len(members) != 1:
@@ -58,18 +54,17 @@ def _zipped(stream: BinaryIO, path: Path, options: dict[str, Any]) -> Any:
         if members[0].compress_type != zipfile.ZIP_STORED:
             raise DataError(f"{path}: member {members[0].filename} is compressed, which torch never does")
         with archive.open(members[0]) as member:
-            name = f"{path}: {members[0].filename}"
-            return safe_pickle.load_stream(member, name=name, allow=_GLOBALS, persistent=_TENSOR, **options)
+            return load(BufferedReader(member), name=f"{path}: {members[0].filename}")
 
 
-def _legacy(stream: BinaryIO, path: Path, options: dict[str, Any]) -> Any:
-    small: dict[str, Any] = {"name": str(path), "max_bytes": safe_pickle.GIB, "max_objects": 1000, "exact": False}
-    if safe_pickle.load_stream(stream, **small) != _MAGIC or safe_pickle.load_stream(stream, **small) != _PROTOCOL:
+def _legacy(stream: BinaryIO, path: Path, load: Callable[..., Any]) -> Any:
+    following = partial(load, stream, name=str(path), exact=False)
+    if following() != _MAGIC or following() != _PROTOCOL:
         raise DataError(f"{path}: not a file that torch.save wrote")
-    system = safe_pickle.load_stream(stream, **small)
+    system = following()
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise DataError(f"{path}: not written on a little-endian machine")
-    value = safe_pickle.load_stream(stream, name=str(path), allow=_GLOBALS, persistent=_TENSOR, exact=False, **options)
-    if not isinstance(safe_pickle.load_stream(stream, **{**small, "max_objects": 10**7}), list):
+    value = following()
+    if not isinstance(following(), list):
         raise DataError(f"{path}: ends without the list of its tensors")
     return value

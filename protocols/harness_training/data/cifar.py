@@ -83,7 +83,7 @@ def _rows(data: bytes, where: str, n: int, version: Version) -> tuple[npt.NDArra
             raise DataError(f"{where}: has {len(data)} bytes instead of {n * row}")
         table = np.frombuffer(data, dtype=np.uint8).reshape(n, row)
         return table[:, version.label_bytes :], table[:, version.label_bytes - 1]  # CIFAR-100: coarse, then fine
-    batch = load_bytes(data, name=where, max_objects=1000)
+    batch = load_bytes(data, name=where)
     entries = {k.encode() if isinstance(k, str) else k: v for k, v in batch.items()} if isinstance(batch, dict) else {}
     images, labels = entries.get(b"data"), entries.get(version.label_key)
     if not isinstance(images, np.ndarray) or images.shape != (n, _PIXELS) or images.dtype != np.uint8:
