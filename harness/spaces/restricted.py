@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from math import prod
@@ -47,6 +48,16 @@ class _Within(SearchSpace):
     def costs(self, archs: Sequence[Architecture]) -> dict[str, np.ndarray]:
         return dict(self.parent.costs(archs))
 
+    @cached_property
+    def scripts(self) -> Mapping[str, Script]:
+        """``default`` alone: one decision a choice, masked to what has a completion in this part."""
+        partial = self.parent.partial_graphs
+        return {"default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=partial, dead=self._dead)}
+
+    @abstractmethod
+    def _dead(self, prefixes: np.ndarray, step: int) -> np.ndarray:
+        """The options that leave no valid completion of each prefix, bool [n, options]."""
+
 
 class FewerOptions(_Within):
     """``parent`` without some options, wherever a choice has them. Law ``encodings``: choices uniform over the rest.
@@ -76,17 +87,9 @@ class FewerOptions(_Within):
         columns = [np.array(kept)[rng.integers(0, len(kept), n)] for kept in self._kept]
         return [tuple(row) for row in np.stack(columns, axis=1).tolist()]
 
-    @cached_property
-    def scripts(self) -> Mapping[str, Script]:
-        """``default`` alone: one decision a choice, options that are gone masked."""
-        gone = [~np.isin(np.arange(k), kept) for k, kept in zip(self.radices, self._kept, strict=True)]
-
-        def dead(prefixes: np.ndarray, step: int) -> np.ndarray:
-            return np.tile(gone[step], (len(prefixes), 1))
-
-        return {
-            "default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.parent.partial_graphs, dead=dead)
-        }
+    def _dead(self, prefixes: np.ndarray, step: int) -> np.ndarray:
+        gone = ~np.isin(np.arange(self.radices[step]), self._kept[step])
+        return np.tile(gone, (len(prefixes), 1))
 
 
 class RestrictedSpace(_Within):
@@ -125,20 +128,14 @@ class RestrictedSpace(_Within):
         return rows[int(rng.random() * len(rows))]
 
     @cached_property
-    def scripts(self) -> Mapping[str, Script]:
-        """``default`` alone: one decision a choice, masked to the prefixes of the given architectures."""
-        live: list[dict[tuple[int, ...], np.ndarray]] = [{} for _ in self.radices]
-        for arch in self._members:
-            for step, option in enumerate(arch):
-                live[step].setdefault(arch[:step], np.zeros(self.radices[step], dtype=np.bool_))[option] = True
+    def _beginnings(self) -> frozenset[Architecture]:
+        """All prefixes of the given architectures."""
+        return frozenset(arch[:length] for arch in self._members for length in range(1, len(arch) + 1))
 
-        def dead(prefixes: np.ndarray, step: int) -> np.ndarray:
-            masks = [~live[step][tuple(p)] for p in prefixes.tolist()]
-            return np.array(masks, dtype=np.bool_).reshape(len(masks), self.radices[step])
-
-        return {
-            "default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.parent.partial_graphs, dead=dead)
-        }
+    def _dead(self, prefixes: np.ndarray, step: int) -> np.ndarray:
+        options = range(self.radices[step])
+        found = [[(*prefix, option) not in self._beginnings for option in options] for prefix in prefixes.tolist()]
+        return np.array(found, dtype=np.bool_).reshape(len(found), len(options))
 
     def enumerate(self) -> Iterator[Architecture]:
         return iter(sorted(self._members))

@@ -10,7 +10,6 @@ import pytest
 from harness.errors import HarnessError, InvalidArchitecture
 from harness.spaces.restricted import FewerOptions
 from harness.testing.conformance import assert_conforms
-from harness.testing.spaces import ToyEdgeSpace
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.spaces.darts_costs import OPS
 from harness_nasbench.spaces.darts_few import KEPT, FewDartsSpace
@@ -48,15 +47,6 @@ def test_a_cell_with_another_operation_is_refused() -> None:
 def test_a_choice_without_options_is_refused() -> None:
     with pytest.raises(HarnessError, match="has a choice with no option left"):
         FewerOptions(WHOLE, set(OPS))
-
-
-def test_a_space_without_a_script_of_its_own_is_built_of_the_options_that_are_left() -> None:
-    script = FewerOptions(ToyEdgeSpace(), ("none", "conv1")).scripts["default"]
-    state = script.start(2)
-    while (decision := script.decision(state)) is not None:
-        assert decision.legal.tolist() == [[False, True, False, True]] * 2
-        state = script.apply(state, np.array([1, 3]))
-    assert script.finish(state)[0] == [(1, 1, 1, 1), (3, 3, 3, 3)]
 
 
 def test_conformance() -> None:
