@@ -1,7 +1,7 @@
 """Search spaces: the contract, scripts, and graphs."""
 
 from harness.spaces.base import LAWS, Choice, SearchSpace, scalar_rng
-from harness.spaces.graphs import PAD, CellBatch, CellGraph, on_path, pad
+from harness.spaces.graphs import PAD, CellBatch, CellGraph, on_path, pad, summed
 from harness.spaces.networks import ImageShape, Networks, Supernet
 from harness.spaces.restricted import RestrictedSpace
 from harness.spaces.script import Architecture, ChoiceScript, Decision, Script
@@ -24,4 +24,5 @@ __all__ = [
     "on_path",
     "pad",
     "scalar_rng",
+    "summed",
 ]

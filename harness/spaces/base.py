@@ -248,8 +248,17 @@ class SearchSpace(ABC):
 
     @cached_property
     def scripts(self) -> Mapping[str, Script]:
-        """Ways to build architectures step by step; ``default`` everywhere."""
-        return {"default": ChoiceScript(self.radices, is_valid=self.is_valid, partial=self.partial_graphs)}
+        """Ways to build architectures step by step; ``default`` everywhere: the choices in their order."""
+        number = {name: i for i, name in enumerate(self.operations)}
+        all_operations = all(number.keys() >= set(choice.options) for choice in self.choices)
+        return {
+            "default": ChoiceScript(
+                self.radices,
+                is_valid=self.is_valid,
+                partial=self.partial_graphs,
+                option_ops=[np.array([number[o] for o in c.options]) for c in self.choices] if all_operations else None,
+            )
+        }
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
         """What is known of each network before training: ``params`` and ``flops``, float64 [n] each; may be empty."""

@@ -61,6 +61,24 @@ class CellBatch:
             None if self.params is None else self.params[index],
         )
 
+    def cell(self, i: int) -> CellGraph:
+        """The i-th cell without its padding."""
+        v = int((self.ops[i] != PAD).sum())
+        flops, params = (None if c is None else c[i, :, :v] for c in (self.flops, self.params))
+        return CellGraph(self.ops[i, :v], self.adjacency[i, :v, :v], flops, params)
+
+
+def summed(
+    batches: Sequence[CellBatch], *, flops: float = 0.0, params: float = 0.0
+) -> dict[str, npt.NDArray[np.float64]]:
+    """``params`` and ``flops`` of n networks, float64 [n]: of all nodes of their cells, and of what is around these."""
+    totals = {"params": np.full(len(batches[0]), params), "flops": np.full(len(batches[0]), flops)}
+    for batch in batches:
+        for name, total in totals.items():
+            if (nodes := getattr(batch, name)) is not None:
+                total += nodes.sum(axis=(1, 2))
+    return totals
+
 
 def pad(cells: Sequence[CellGraph], nodes: int) -> CellBatch:
     """Stack cells into one batch of ``nodes`` nodes each, padding at the end."""

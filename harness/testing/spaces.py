@@ -23,6 +23,7 @@ from harness.spaces import (
     Script,
     SearchSpace,
     on_path,
+    summed,
 )
 
 _WIDTHS = (4, 8)
@@ -45,12 +46,7 @@ class _ToySpace(SearchSpace):
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
         """``params`` and ``flops`` (one multiply-add each) of the pruned network, float64 [n]."""
-        params = np.zeros(len(archs))
-        for i, arch in enumerate(archs):
-            found = self.graph(arch)[0].params
-            assert found is not None
-            params[i] = found.sum()
-        return {"params": params, "flops": params * _PIXELS}
+        return summed(self.graphs(archs))
 
 
 class ToyEdgeSpace(_ToySpace):
@@ -116,15 +112,6 @@ class ToyEdgeSpace(_ToySpace):
         adjacency = np.zeros((n, 6, 6), dtype=np.bool_)
         adjacency[:, [0, 1, 2, 0, 3, 4], [1, 2, 5, 3, 4, 5]] = True
         return (CellBatch(ops, adjacency),)
-
-    @cached_property
-    def scripts(self) -> Mapping[str, Script]:
-        ops = np.arange(len(self.edge_ops)) + 1
-        return {
-            "default": ChoiceScript(
-                self.radices, is_valid=self.is_valid, partial=self.partial_graphs, option_ops=[ops] * 4
-            )
-        }
 
 
 _EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))

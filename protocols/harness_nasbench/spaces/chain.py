@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InvalidArchitecture
-from harness.spaces import PAD, Architecture, CellBatch, CellGraph, Choice, ChoiceScript, Script, SearchSpace
+from harness.spaces import PAD, Architecture, CellBatch, CellGraph, Choice, SearchSpace, summed
 
 BLOCKS: Final = ("identity", "mb3_k3", "mb6_k5")
 """Identity, and inverted residuals of expansion 3 and kernel 3, expansion 6 and kernel 5: the benchmark's 0, 1, 2."""
@@ -118,10 +117,7 @@ class ChainSpace(SearchSpace):
         return tuple(int(digit) for digit in text)
 
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        (batch,) = self.graphs([arch])
-        assert batch.flops is not None
-        assert batch.params is not None
-        return (CellGraph(batch.ops[0], batch.adjacency[0], batch.flops[0], batch.params[0]),)
+        return (self.graphs([arch])[0].cell(0),)
 
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
         genes = self.as_array(archs)
@@ -144,17 +140,4 @@ class ChainSpace(SearchSpace):
         return (CellBatch(ops, adjacency),)
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        (batch,) = self.graphs(archs)
-        assert batch.flops is not None
-        assert batch.params is not None
-        return {"params": batch.params.sum(axis=(1, 2)), "flops": batch.flops.sum(axis=(1, 2))}
-
-    @cached_property
-    def scripts(self) -> Mapping[str, Script]:
-        """``default``: the blocks from first to last."""
-        ops = np.arange(1, len(BLOCKS) + 1)
-        return {
-            "default": ChoiceScript(
-                self.radices, is_valid=self.is_valid, partial=self.partial_graphs, option_ops=[ops] * LAYERS
-            )
-        }
+        return summed(self.graphs(archs))

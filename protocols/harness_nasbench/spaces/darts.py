@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InvalidArchitecture
-from harness.spaces import Architecture, CellBatch, CellGraph, Choice, Script, SearchSpace
+from harness.spaces import Architecture, CellBatch, CellGraph, Choice, Script, SearchSpace, summed
 from harness_nasbench.formats import darts_cells
 from harness_nasbench.spaces.darts_costs import CELL_NODES, OPS, cell_costs, network, skeleton_costs
 from harness_nasbench.spaces.darts_script import DartsScript, wired_batches
@@ -204,20 +204,11 @@ class DartsSpace(SearchSpace):
         return tuple(found)
 
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        return tuple(
-            CellGraph(b.ops[0], b.adjacency[0], None if b.flops is None else b.flops[0],
-                      None if b.params is None else b.params[0])
-            for b in self.graphs([arch])
-        )  # fmt: skip
+        return tuple(batch.cell(0) for batch in self.graphs([arch]))
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
-        flops, params = (np.full(len(archs), base) for base in skeleton_costs(self._layers, self._channels))
-        for batch in self.graphs(archs):
-            assert batch.flops is not None
-            assert batch.params is not None
-            flops += batch.flops.sum(axis=(1, 2))
-            params += batch.params.sum(axis=(1, 2))
-        return {"params": params, "flops": flops}
+        flops, params = skeleton_costs(self._layers, self._channels)
+        return summed(self.graphs(archs), flops=flops, params=params)
 
     @cached_property
     def scripts(self) -> Mapping[str, Script]:

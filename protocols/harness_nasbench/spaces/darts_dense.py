@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InvalidArchitecture
-from harness.spaces import PAD, Architecture, CellBatch, CellGraph, Choice, ChoiceScript, Script, SearchSpace
+from harness.spaces import PAD, Architecture, CellBatch, CellGraph, Choice, ChoiceScript, Script, SearchSpace, summed
 from harness_nasbench.spaces.darts_costs import OPS, input_costs, network, operation_costs, skeleton_costs
 
 OPERATIONS: Final = ("none", *OPS)
@@ -166,14 +166,7 @@ class DenseDartsSpace(SearchSpace):
         return tuple(self._batch(halves[:, c], self._cell_costs[c], pruned) for c in range(len(CELLS)))
 
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        found = []
-        for batch in self.graphs([arch], pruned=pruned):
-            v = int((batch.ops[0] >= 0).sum())
-            assert batch.flops is not None
-            assert batch.params is not None
-            flops, params = batch.flops[0, :, :v], batch.params[0, :, :v]
-            found.append(CellGraph(batch.ops[0, :v], batch.adjacency[0, :v, :v], flops, params))
-        return tuple(found)
+        return tuple(batch.cell(0) for batch in self.graphs([arch], pruned=pruned))
 
     def _batch(self, ops: Ints, costs: list[tuple[Floats, Floats]], pruned: bool) -> CellBatch:
         """The graphs of one cell of n architectures; ops: int64 [n, edges]."""
@@ -251,13 +244,8 @@ class DenseDartsSpace(SearchSpace):
         return found
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, Floats]:
-        flops, params = (np.full(len(archs), c) for c in skeleton_costs(self._layers, self._channels, self.nodes))
-        for batch in self.graphs(archs):
-            assert batch.flops is not None
-            assert batch.params is not None
-            flops += batch.flops.sum(axis=(1, 2))
-            params += batch.params.sum(axis=(1, 2))
-        return {"params": params, "flops": flops}
+        flops, params = skeleton_costs(self._layers, self._channels, self.nodes)
+        return summed(self.graphs(archs), flops=flops, params=params)
 
 
 class DenseDarts4Space(DenseDartsSpace):

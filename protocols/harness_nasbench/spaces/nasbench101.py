@@ -186,11 +186,7 @@ class NASBench101Space(SearchSpace):
     # -- what strategies learn from ---------------------------------------------------------------------------------
 
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        batch = cell_graphs(as_genes([arch]), pruned=pruned)
-        v = int((batch.ops[0] >= 0).sum())
-        assert batch.flops is not None
-        assert batch.params is not None
-        return (CellGraph(batch.ops[0, :v], batch.adjacency[0, :v, :v], batch.flops[0, :, :v], batch.params[0, :, :v]),)
+        return (self.graphs([arch], pruned=pruned)[0].cell(0),)
 
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
         return (cell_graphs(as_genes(archs), pruned=pruned),)

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from harness import Architecture, CellBatch, CellGraph, Choice, ChoiceScript, InvalidArchitecture, Script, on_path
+from harness import Architecture, CellBatch, CellGraph, Choice, InvalidArchitecture, on_path
 from harness_nasbench.spaces.enumerated import EnumeratedSpace, Enumeration, Ints
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -147,11 +147,7 @@ class NASBench201Space(EnumeratedSpace):
     # -- graphs -----------------------------------------------------------------------------------------------------
 
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        (cell,) = self.graphs([self.check(arch)], pruned=pruned)
-        v = int((cell.ops[0] >= 0).sum())
-        assert cell.flops is not None
-        assert cell.params is not None
-        return (CellGraph(cell.ops[0, :v], cell.adjacency[0, :v, :v], cell.flops[0, :, :v], cell.params[0, :, :v]),)
+        return (self.graphs([self.check(arch)], pruned=pruned)[0].cell(0),)
 
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
         return (self._batch(self.as_array(archs), pruned),)
@@ -168,6 +164,9 @@ class NASBench201Space(EnumeratedSpace):
             adjacency = adjacencies[mask]
         else:
             ops, adjacency = written, np.broadcast_to(_template(), (n, _NODES, _NODES)).copy()
+        return self._priced(ops, adjacency)
+
+    def _priced(self, ops: Ints, adjacency: npt.NDArray[np.bool_]) -> CellBatch:
         flops, params = self._operation_costs
         return CellBatch(ops, adjacency, flops[ops].transpose(0, 2, 1), params[ops].transpose(0, 2, 1))
 
@@ -175,20 +174,7 @@ class NASBench201Space(EnumeratedSpace):
         """The cell as written, undecided edges as nodes of operation -1."""
         batch = self._batch(np.maximum(taken, 0), pruned=False)
         batch.ops[:, 1:-1][taken < 0] = -1
-        flops, params = self._operation_costs
-        return (
-            CellBatch(
-                batch.ops, batch.adjacency, flops[batch.ops].transpose(0, 2, 1), params[batch.ops].transpose(0, 2, 1)
-            ),
-        )
-
-    @cached_property
-    def scripts(self) -> Mapping[str, Script]:
-        every = np.arange(len(OPERATIONS), dtype=np.int64) + 1
-        script = ChoiceScript(
-            self.radices, is_valid=self.is_valid, partial=self.partial_graphs, option_ops=[every] * len(EDGES)
-        )
-        return {"default": script}
+        return (self._priced(batch.ops, batch.adjacency),)
 
     # -- costs ------------------------------------------------------------------------------------------------------
 

@@ -194,8 +194,7 @@ class NASBenchGraphSpace(EnumeratedSpace):
         return _adjacencies()
 
     def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        (cell,) = self.graphs([self.check(arch)], pruned=pruned)
-        return (CellGraph(cell.ops[0], cell.adjacency[0]),)
+        return (self.graphs([self.check(arch)], pruned=pruned)[0].cell(0),)
 
     def graphs(self, archs: Sequence[Architecture], *, pruned: bool = True) -> tuple[CellBatch, ...]:
         encodings = self.as_array(archs)
