@@ -8,13 +8,14 @@ Nothing is unpickled. A value that was never measured is NaN.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import ctypes
+import errno
 import hashlib
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +34,7 @@ _META = "meta.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,79}")
 _KINDS = "biufS"
 _STALE_SECONDS = 24 * 3600.0
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 
 
 class ColumnMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,7 +152,6 @@ class Table:
             raise DataError(f"{self.folder}: the table has no column {name!r}")
         path = self.folder / f"{name}.npy"
         try:
-            _wait_while_replaced(path)
             found = np.lib.format.open_memmap(path, mode="r")
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not a readable column: {error}; import the benchmark again") from error
@@ -170,14 +171,6 @@ class Table:
                 raise DataError(f"{path}: its SHA-256 is not the one in {_META}; import the benchmark again")
 
 
-def _wait_while_replaced(path: Path) -> None:
-    """A table that another process replaces is absent for a moment: wait for it, a second at most."""
-    for _ in range(20):
-        if path.exists():
-            return
-        time.sleep(0.05)
-
-
 def data_dir(explicit: Path | str | None = None) -> Path:
     """Where tables live: ``explicit``, else the environment's NAS_HARNESS_DATA, else the user's data folder."""
     chosen = explicit or os.environ.get("NAS_HARNESS_DATA")
@@ -192,7 +185,7 @@ def sha256(path: Path) -> str:
 
 def table_exists(folder: Path) -> bool:
     """Whether a table stands at ``folder``. Cheap; the table may still be damaged."""
-    return (folder / _META).is_file() or (_aside(folder) / _META).is_file()
+    return (folder / _META).is_file()
 
 
 def open_table(folder: Path, importer: str | None = None) -> Table:
@@ -200,24 +193,16 @@ def open_table(folder: Path, importer: str | None = None) -> Table:
 
     Raises DataMissing where there is none, DataError where it is incomplete, no table, or made by another importer.
     """
-    table = _whole(folder)
+    try:
+        table = _open(folder)
+    except DataError:  # it may have been replaced between two of its files
+        table = _open(folder)
     if importer is not None and table.meta.importer != importer:
         raise DataError(
             f"{folder}: made by the importer {table.meta.importer}; this version's is {importer}, which writes other "
             f"columns: import it again (nas-harness data import {importer.partition('/')[0]} PATH)"
         )
     return table
-
-
-def _whole(folder: Path) -> Table:
-    try:
-        return _open(folder)
-    except (DataError, DataMissing):
-        if not folder.parent.is_dir():
-            raise
-    with _alone(folder.parent):  # it may have been replaced meanwhile, or a replacement killed half-way
-        _put_back(folder)
-        return _open(folder)
 
 
 def _open(folder: Path) -> Table:
@@ -331,42 +316,25 @@ def _write_bytes(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _aside(folder: Path) -> Path:
-    return folder.parent / f".{folder.name}.previous"
-
-
-@contextlib.contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """One process at a time puts tables into ``parent``. It locks the folder itself, so no lock file remains."""
-    handle = os.open(parent, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _put_back(folder: Path) -> None:
-    """Undo a replacement that was killed between its two renames. Only under `_alone`."""
-    if not folder.exists() and _aside(folder).is_dir():
-        os.rename(_aside(folder), folder)
-
-
 def _place(scratch: Path, folder: Path, replace: bool) -> None:
-    with _alone(folder.parent):
-        _put_back(folder)
-        if not replace and (folder / _META).is_file():
-            return
-        previous = _aside(folder)
-        shutil.rmtree(previous, ignore_errors=True)
-        if folder.exists():
-            os.rename(folder, previous)
-        try:
-            os.rename(scratch, folder)
-        except OSError:
-            _put_back(folder)
+    """Give a whole table its name. Where another has it, the two exchange theirs, or the other one stays."""
+    try:
+        os.rename(scratch, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        shutil.rmtree(previous, ignore_errors=True)
+        if replace or not table_exists(folder):
+            _exchange(scratch, folder)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange the names of two folders in one step, by Linux's renameat2; in three on a file system without it."""
+    failed = ctypes.CDLL(None).renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
+    if failed:
+        spare = one.with_name(f"{one.name}-replaced")
+        os.rename(other, spare)
+        os.rename(one, other)
+        os.rename(spare, one)
 
 
 def _sweep(folder: Path) -> None:
