@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.statistics.inference import ALPHA, Interval, student_t
+from harness.statistics.inference import ALPHA, Interval, freedom, student_t
 from harness.statistics.metrics import finite_vector
 
 if TYPE_CHECKING:
@@ -161,8 +161,8 @@ def probability_of_improvement(ours: Sequence[ArrayLike], theirs: Sequence[Array
         return Improvement(found, None)
     from scipy.special import expit, logit
 
-    freedom = whole**2 / float((parts**2 / [p.size - 1 for p in placements]).sum())
-    half = float(student_t(freedom)) * math.sqrt(whole) / len(ours) / (found * (1 - found))
+    t = float(student_t(freedom(parts, [p.size for p in placements])))
+    half = t * math.sqrt(whole) / len(ours) / (found * (1 - found))
     return Improvement(found, Interval(float(expit(logit(found) - half)), float(expit(logit(found) + half))))
 
 
@@ -190,8 +190,7 @@ def mean_over_tasks_interval(tasks: Sequence[ArrayLike]) -> Interval | None:
         return None
     parts = np.array([scores.var(ddof=1) / scores.size for scores in runs])
     middle, whole = float(np.mean([scores.mean() for scores in runs])), float(parts.sum())
-    freedom = whole**2 / float((parts**2 / [scores.size - 1 for scores in runs]).sum())
-    half = float(student_t(freedom)) * math.sqrt(whole) / len(runs)
+    half = float(student_t(freedom(parts, [scores.size for scores in runs]))) * math.sqrt(whole) / len(runs)
     return Interval(middle - half, middle + half)
 
 

@@ -81,13 +81,9 @@ def welch_intervals(
         return difference, np.full(difference.shape, np.nan), np.full(difference.shape, np.nan)
     va, vb = a.var(axis=0, ddof=1) / len(a), b.var(axis=0, ddof=1) / len(b)
     total = va + vb
-    spread = np.where(total > 0, total, 1.0)
-    share, rest = va / spread, vb / spread
-    inverse_df = share**2 / (len(a) - 1) + rest**2 / (len(b) - 1)
-    half = np.zeros_like(difference)
-    half[np.isnan(total)] = np.nan
+    half = np.where(np.isnan(total), np.nan, 0.0)
     varied = total > 0
-    half[varied] = student_t(1 / inverse_df[varied]) * np.sqrt(total[varied])
+    half[varied] = student_t(freedom([va[varied], vb[varied]], [len(a), len(b)])) * np.sqrt(total[varied])
     return difference, difference - half, difference + half
 
 
@@ -119,9 +115,7 @@ def ri_interval_estimated(scores: ArrayLike, draws: ArrayLike, *, higher_is_bett
     spread = vx + ratio**2 * vy
     if spread == 0:
         return _ri_of_ratios(ratio, ratio, higher_is_better)
-    # Scaled by the spread, so that tiny variances do not underflow.
-    df = 1 / ((vx / spread) ** 2 / (runs.size - 1) + (ratio**2 * vy / spread) ** 2 / (drawn.size - 1))
-    t2 = float(student_t(df)) ** 2
+    t2 = float(student_t(freedom([vx, ratio**2 * vy], [runs.size, drawn.size]))) ** 2
     a = y * y - t2 * vy
     if a <= 0:
         return None
@@ -175,9 +169,9 @@ def brunner_munzel(scores: ArrayLike, reference: ArrayLike) -> float | None:
         return 1.0
     if va + vb == 0.0:
         return 0.0
-    df = (va + vb) ** 2 / (va**2 / (a.size - 1) + vb**2 / (b.size - 1))
     from scipy.special import stdtr
 
+    df = freedom([va, vb], [a.size, b.size])
     return float(2 * stdtr(df, -distance / math.sqrt(va + vb)))
 
 
@@ -195,6 +189,16 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         highest = max(highest, min(1.0, (len(tested) - step) * p))
         adjusted[i] = highest
     return adjusted
+
+
+def freedom(variances: Any, sizes: Sequence[int]) -> Any:
+    """Degrees of freedom of Welch and Satterthwaite for a sum of independent means: a number, or an array of them.
+
+    `variances`: that of each mean, s^2 / n, not all 0. `sizes`: n of each.
+    """
+    parts = np.asarray(variances, dtype=np.float64)
+    shares = parts / parts.sum(axis=0)  # tiny variances themselves would underflow when they are squared
+    return 1 / sum(share**2 / (n - 1) for share, n in zip(shares, sizes, strict=True))
 
 
 def student_t(df: Any) -> Any:
