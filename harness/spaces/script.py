@@ -63,6 +63,21 @@ class Script(ABC):
     def apply(self, state: Any, actions: npt.NDArray[np.int64]) -> Any:
         """The state after ``actions``, int64 [n]. Raises ValueError where a masked script is given an illegal one."""
 
+    def decided(self, state: Any, actions: npt.NDArray[np.int64]) -> tuple[Decision, npt.NDArray[np.int64]]:
+        """For `apply`: the decision that ``actions`` answer, and what each takes, 0 where it is done.
+
+        Raises ValueError where nothing is left to decide, or an action is illegal.
+        """
+        decision = self.decision(state)
+        if decision is None:
+            raise ValueError("the script is finished")
+        taken = np.where(decision.done, 0, np.asarray(actions, dtype=np.int64))
+        inside = (taken >= 0) & (taken < decision.options)
+        legal = inside & decision.legal[np.arange(len(taken)), np.where(inside, taken, 0)]
+        if not (legal | decision.done).all():
+            raise ValueError(f"an illegal action at slot {decision.slot} ({decision.kind} of node {decision.node})")
+        return decision, taken
+
     @abstractmethod
     def partial(self, state: Any) -> tuple[CellBatch, ...]:
         """The graphs so far, one batch per distinct cell; undecided nodes have operation -1."""
@@ -118,15 +133,9 @@ class ChoiceScript(Script):
         return Decision("op", cell, node, width, step, legal, np.zeros(n, dtype=np.bool_), option_ops=ops)
 
     def apply(self, state: _ChoiceState, actions: npt.NDArray[np.int64]) -> _ChoiceState:
-        decision = self.decision(state)
-        if decision is None:
-            raise ValueError("the script is finished")
-        actions = np.asarray(actions, dtype=np.int64)
-        legal = (actions >= 0) & (actions < decision.options)
-        if not legal.all() or not decision.legal[np.arange(len(actions)), actions].all():
-            raise ValueError(f"an illegal action at step {state.step}")
+        _, options = self.decided(state, actions)
         taken = state.taken.copy()
-        taken[:, state.step] = actions
+        taken[:, state.step] = options
         return _ChoiceState(taken, state.step + 1, state.masked)
 
     def partial(self, state: _ChoiceState) -> tuple[CellBatch, ...]:

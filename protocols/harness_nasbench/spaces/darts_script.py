@@ -110,19 +110,12 @@ class DartsScript(Script):
         return Decision("pointer", cell, graph_node, options, state.slot, legal, done, option_nodes=named)
 
     def apply(self, state: CellsSoFar, actions: Ints) -> CellsSoFar:
-        decision = self.decision(state)
-        if decision is None:
-            raise ValueError("the script is finished")
-        actions = np.asarray(actions, dtype=np.int64)
-        inside = (actions >= 0) & (actions < decision.options)
-        if not inside.all() or not decision.legal[np.arange(len(actions)), actions].all():
-            raise ValueError(f"an illegal action at slot {state.slot} ({decision.kind} of graph node {decision.node})")
-        cell, node, is_op, which = self._place(state.slot)
-        taken = (state.ops if is_op else state.preds).copy()
-        taken[:, cell, node, which] = actions
-        if is_op:
-            return replace(state, ops=taken, slot=state.slot + 1)
-        return replace(state, preds=taken, slot=state.slot + 1)
+        decision, taken = self.decided(state, actions)
+        cell, node, _, which = self._place(state.slot)
+        field = "ops" if decision.kind == "op" else "preds"
+        so_far = getattr(state, field).copy()
+        so_far[:, cell, node, which] = taken
+        return replace(state, **{field: so_far, "slot": state.slot + 1})
 
     def partial(self, state: CellsSoFar) -> tuple[CellBatch, ...]:
         return wired_batches(state.preds, state.ops)

@@ -68,17 +68,6 @@ def _encodings(state: CellsSoFar) -> list[Architecture]:
     return [tuple(row) for row in genes.tolist()]
 
 
-def _checked(decision: Decision | None, actions: npt.ArrayLike) -> tuple[Decision, Ints]:
-    if decision is None:
-        raise ValueError("the script is finished")
-    taken = np.where(decision.done, 0, np.asarray(actions, dtype=np.int64))
-    inside = (taken >= 0) & (taken < decision.options)
-    legal = inside & decision.legal[np.arange(len(taken)), np.where(inside, taken, 0)]
-    if not (legal | decision.done).all():
-        raise ValueError(f"an illegal action at slot {decision.slot} ({decision.kind} of vertex {decision.node})")
-    return decision, taken
-
-
 def violations(edges: Bools, output: Ints) -> Ints:
     """Faults of cells as written, int64 [n]; 0 where the cell is valid, since pruning then removes all its faults.
 
@@ -157,7 +146,7 @@ class VertexScript(Script):
         return np.asarray(state.edges.sum(axis=(1, 2)) + loose.sum(axis=1))
 
     def apply(self, state: CellsSoFar, actions: Ints) -> CellsSoFar:
-        decision, taken = _checked(self.decision(state), actions)
+        decision, taken = self.decided(state, actions)
         active = ~decision.done
         node, output = decision.node, state.output
         if decision.kind == "op":
@@ -235,7 +224,7 @@ class CTNASScript(Script):
         return Decision("pointer", 0, vertex + 1, options, slot, legal, done)
 
     def apply(self, state: CellsSoFar, actions: Ints) -> CellsSoFar:
-        decision, taken = _checked(self.decision(state), actions)
+        decision, taken = self.decided(state, actions)
         rows = np.flatnonzero(~decision.done)
         labels, output, edges, picked = state.labels, state.output, state.edges, state.picked
         slot = state.slot

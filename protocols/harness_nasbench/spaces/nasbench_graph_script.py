@@ -60,16 +60,10 @@ class LinkScript(Script):
         return Decision("op", 0, node, len(OPERATIONS), state.step, legal, done, option_ops=option_ops)
 
     def apply(self, state: _State, actions: npt.NDArray[np.int64]) -> _State:
-        decision = self.decision(state)
-        if decision is None:
-            raise ValueError("the script is finished")
-        actions = np.asarray(actions, dtype=np.int64)
-        inside = (actions >= 0) & (actions < decision.options)
-        if not inside.all() or not decision.legal[np.arange(len(actions)), actions].all():
-            raise ValueError(f"an illegal action at step {state.step}")
+        decision, taken = self.decided(state, actions)
         field = "links" if decision.kind == "pointer" else "ops"
         column = getattr(state, field).copy()
-        column[:, decision.node - 1] = actions
+        column[:, decision.node - 1] = taken
         return replace(state, **{field: column, "step": state.step + 1})
 
     def partial(self, state: _State) -> tuple[CellBatch, ...]:
