@@ -20,7 +20,6 @@ def budget(subject: StrategySubject, case: str) -> None:
     """No validation score is read that is not paid for, and no query is paid after the limit was reached."""
     limit = _BUDGETS[case]
     trial = subject.trial(subject.task(), limit)
-    expect(not trial.overspent, f"{trial.overspent} validation scores were read past the oracle, unpaid")
     expect(trial.oracle.budget == limit, f"the search changed its budget to {trial.oracle.budget}")
     ledger = trial.oracle.ledger
     if limit.queries is not None:
@@ -45,5 +44,6 @@ def unfillable(subject: StrategySubject) -> None:
 
 
 def usable(trial: Trial, *, empty: bool = False) -> None:
-    """Raises Failed where nothing was returned that the runner could report."""
+    """Raises Failed where a score was read unpaid, or nothing was returned that the runner could report."""
+    expect(not trial.overspent, f"{trial.overspent} validation scores were read past the oracle, unpaid")
     expect(trial.returned or empty, f"{trial.searched.error}")

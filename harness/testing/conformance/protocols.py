@@ -14,7 +14,7 @@ from harness.protocol import Evaluator, Fidelity, RunContext, Task, TrainingProt
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.spaces import LAWS, Architecture
-from harness.testing.conformance.report import Failed, NotRun, Skipped, check, expect
+from harness.testing.conformance.report import NotRun, Skipped, check, expect, expect_refusal
 from harness.testing.reachability import paths_to
 
 _ARCHS = 40
@@ -284,12 +284,8 @@ def free_of_test(subject: ProtocolSubject, case: str) -> None:
 def refusals(subject: ProtocolSubject, case: str) -> None:
     """`validator` and `final` raise a HarnessError for a name that the task does not list."""
     opened = subject.opened(case)
-    calls: dict[str, Any] = {"validator('no such column')": lambda: opened.evaluator.validator("no such column")}
+    validator, final_scores = opened.evaluator.validator, opened.evaluator.final_scores
+    expect_refusal(HarnessError, "validator('no such column') does not raise HarnessError", validator, "no such column")
     if opened.task.recorded:
-        calls["final='no such final'"] = lambda: opened.evaluator.final_scores(opened.archs[:1], final="no such final")
-    for name, call in calls.items():
-        try:
-            call()
-        except HarnessError:
-            continue
-        raise Failed(f"{name} does not raise HarnessError")
+        why = "final='no such final' does not raise HarnessError"
+        expect_refusal(HarnessError, why, final_scores, opened.archs[:1], final="no such final")

@@ -34,6 +34,15 @@ def expect(holds: object, why: str) -> None:
         raise Failed(why)
 
 
+def expect_refusal(error: type[Exception], why: str, call: Callable[..., object], *args: Any, **options: Any) -> None:
+    """Raises Failed with ``why`` unless the call raises ``error``."""
+    try:
+        call(*args, **options)
+    except error:
+        return
+    raise Failed(why)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One property. ``run`` returns where it holds (None, or a remark), else raises `Failed` or `Skipped`.

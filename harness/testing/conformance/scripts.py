@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.spaces import Architecture, Decision, Script
-from harness.testing.conformance.report import Failed, Skipped, check, expect
+from harness.testing.conformance.report import Skipped, check, expect, expect_refusal
 from harness.testing.conformance.spaces import SpaceSubject
 
 _BATCH = 300
@@ -86,11 +86,9 @@ def _check_refusal(script: Script, state: Any, decision: Decision) -> int:
         actions = legal.copy()
         actions[row] = option
         tried += 1
-        try:
-            script.apply(state, actions)
-        except ValueError:
-            continue
-        raise Failed(f"slot {decision.slot} takes the illegal action {option}")
+        expect_refusal(
+            ValueError, f"slot {decision.slot} takes the illegal action {option}", script.apply, state, actions
+        )
     return tried
 
 

