@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from synthetic_nasbench101 import SPACE, invented_records, written
+from written_nasbench101 import write
 
 from harness.protocol import Evaluator
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
-from harness_nasbench.formats import nasbench101 as official
 from harness_nasbench.nasbench101 import NASBench101
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench101_hash import OPS, module_hash
@@ -46,7 +46,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, flo
     where = tmp_path_factory.mktemp("scale")
     source = where / "invented_scores_of_all_cells.tfrecord"
     start = time.perf_counter()
-    official.write(source, invented_records(SPACE.cell_architectures))
+    write(source, invented_records(SPACE.cell_architectures))
     print(f"\nwritten in {time.perf_counter() - start:.0f} s: {source.stat().st_size / 1e6:.0f} MB")
     done = subprocess.run(
         [sys.executable, "-c", IMPORT, str(source), str(where)], capture_output=True, text=True, check=True,

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_nasbench101 import encode_record, write, write_field, write_records
 
 from harness.errors import DataError
-from harness_nasbench.formats import nasbench101, protobuf, tfrecord
+from harness_nasbench.formats import nasbench101, protobuf
 from harness_nasbench.formats.nasbench101 import Evaluation, Metrics, Record
 
 
@@ -50,7 +51,7 @@ def test_a_record_written_by_hand() -> None:
 
 def test_file_round_trip(scratch: Path) -> None:
     records = [record(repeat, epochs) for epochs in nasbench101.EPOCHS for repeat in range(3)]
-    assert nasbench101.write(scratch, records) == 12
+    assert write(scratch, records) == 12
     for read, written in zip(nasbench101.read(scratch), records, strict=True):
         np.testing.assert_array_equal(read.adjacency, written.adjacency)
         assert read.adjacency.dtype == np.int8
@@ -60,7 +61,7 @@ def test_file_round_trip(scratch: Path) -> None:
 
 @given(st.integers(-(1 << 63), (1 << 64) - 1))
 def test_varints(value: int) -> None:
-    ((number, kind, read),) = protobuf.fields(protobuf.write_field(7, value))
+    ((number, kind, read),) = protobuf.fields(write_field(7, value))
     assert (number, kind, read) == (7, protobuf.VARINT, value % (1 << 64))
 
 
@@ -82,7 +83,7 @@ def test_malformed_protobuf(data: bytes, message: str) -> None:
         list(protobuf.fields(data))
 
 
-PARTS = json.loads(nasbench101.encode_record(record()))
+PARTS = json.loads(encode_record(record()))
 
 
 def parts(**change: object) -> list[object]:
@@ -91,10 +92,10 @@ def parts(**change: object) -> list[object]:
 
 
 def metrics(*fields: tuple[int, int | float | bytes]) -> str:
-    return base64.b64encode(b"".join(protobuf.write_field(*field) for field in fields)).decode()
+    return base64.b64encode(b"".join(write_field(*field) for field in fields)).decode()
 
 
-EVALUATION = b"".join(protobuf.write_field(number, 0.5) for number in range(1, 6))
+EVALUATION = b"".join(write_field(number, 0.5) for number in range(1, 6))
 
 
 @pytest.mark.parametrize(
@@ -124,8 +125,8 @@ EVALUATION = b"".join(protobuf.write_field(number, 0.5) for number in range(1, 6
 )
 def test_a_record_of_something_else(scratch: Path, content: list[object] | bytes, message: str) -> None:
     bad = content if isinstance(content, bytes) else json.dumps(content).encode()
-    tfrecord.write_records(scratch, [nasbench101.encode_record(record()), bad])
-    offset = len(nasbench101.encode_record(record())) + 16
+    write_records(scratch, [encode_record(record()), bad])
+    offset = len(encode_record(record())) + 16
     expected = rf"nasbench_only108\.tfrecord: byte {offset}: record 1 is not NAS-Bench-101's: .*{message}"
     with pytest.raises(DataError, match=expected):
         list(nasbench101.read(scratch))
@@ -141,12 +142,12 @@ def test_an_empty_file(scratch: Path) -> None:
 @given(st.data())
 def test_fuzz_with_right_checksums(scratch: Path, data: st.DataObject) -> None:
     """Damage behind the checksum: in the JSON, and in the protobuf inside it."""
-    raw = bytearray(nasbench101.encode_record(record()))
+    raw = bytearray(encode_record(record()))
     inner = bytearray(base64.b64decode(PARTS[4]))
     for target in (raw, inner):
         for _ in range(data.draw(st.integers(0, 3))):
             target[data.draw(st.integers(0, len(target) - 1))] = data.draw(st.integers(0, 255))
-    tfrecord.write_records(scratch, [bytes(raw), json.dumps(parts(metrics=base64.b64encode(inner).decode())).encode()])
+    write_records(scratch, [bytes(raw), json.dumps(parts(metrics=base64.b64encode(inner).decode())).encode()])
     try:
         for read in nasbench101.read(scratch):
             assert 0 <= read.metrics.final.test_accuracy <= 1

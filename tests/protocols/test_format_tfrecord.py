@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_nasbench101 import write_records
 
 from harness.errors import DataError
 from harness_nasbench.formats import crc32c, tfrecord
@@ -37,7 +38,7 @@ def test_both_checksums_agree(data: bytes) -> None:
 
 def test_bytes_of_a_written_file(scratch: Path) -> None:
     """The frame of an empty record, from CRC-32C of eight zero bytes (0x8C28B28A) and of none (0)."""
-    assert tfrecord.write_records(scratch, [b""]) == 1
+    assert write_records(scratch, [b""]) == 1
     assert crc32c.pure_crc32c(bytes(8)) == 0x8C28B28A
     rotated = ((0x8C28B28A >> 15) | (0x8C28B28A << 17) & 0xFFFFFFFF) + 0xA282EAD8 & 0xFFFFFFFF
     assert scratch.read_bytes() == bytes(8) + struct.pack("<II", rotated, 0xA282EAD8)
@@ -46,7 +47,7 @@ def test_bytes_of_a_written_file(scratch: Path) -> None:
 @settings(deadline=None)
 @given(records=st.lists(st.binary(max_size=300), max_size=20))
 def test_round_trip(scratch: Path, records: list[bytes]) -> None:
-    tfrecord.write_records(scratch, records)
+    write_records(scratch, records)
     assert [data for _, data in tfrecord.read_records(scratch)] == records
 
 
@@ -54,7 +55,7 @@ RECORDS = [b"first", b"second record" * 10, b"", b"last"]
 
 
 def test_every_flipped_bit_is_detected_and_placed(scratch: Path) -> None:
-    tfrecord.write_records(scratch, RECORDS)
+    write_records(scratch, RECORDS)
     whole = scratch.read_bytes()
     for place in range(len(whole)):
         flipped = bytearray(whole)
@@ -67,7 +68,7 @@ def test_every_flipped_bit_is_detected_and_placed(scratch: Path) -> None:
 
 
 def test_every_truncation_is_detected(scratch: Path) -> None:
-    tfrecord.write_records(scratch, RECORDS)
+    write_records(scratch, RECORDS)
     whole = scratch.read_bytes()
     ends = {sum(16 + len(r) for r in RECORDS[:n]) for n in range(len(RECORDS) + 1)}
     for end in set(range(len(whole))) - ends:
@@ -85,11 +86,11 @@ def test_a_length_beyond_the_file_is_refused_unread(scratch: Path, length: int) 
 
 
 def test_limits_progress_and_other_files(scratch: Path) -> None:
-    tfrecord.write_records(scratch, [bytes(5000)])
+    write_records(scratch, [bytes(5000)])
     with pytest.raises(DataError, match="more than the 4,096 allowed"):
         list(tfrecord.read_records(scratch, max_record=4096))
     seen: list[tuple[int, int]] = []
-    tfrecord.write_records(scratch, [b"x"] * 10_000)
+    write_records(scratch, [b"x"] * 10_000)
     assert len(list(tfrecord.read_records(scratch, progress=lambda done, size: seen.append((done, size))))) == 10_000
     assert seen == [(4096 * 17, 170_000), (8192 * 17, 170_000), (170_000, 170_000)]
     scratch.write_bytes(b"PK\x03\x04" + bytes(100))

@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 import pytest
 from synthetic_nasbench101 import SPACE, invented_records, with_final, write_invented
+from written_nasbench101 import write
 
 from harness.cli import main
 from harness.data.tables import Table, open_table
 from harness.errors import DataError, DataMissing, InvalidArchitecture, UnknownArchitecture
 from harness.spaces import Architecture
 from harness.testing.conformance import check_protocol
-from harness_nasbench.formats import nasbench101 as official
 from harness_nasbench.formats.nasbench101 import Record
 from harness_nasbench.nasbench101 import NASBench101, known_answers
 from harness_nasbench.nasbench101_import import import_table, pack_cell
@@ -58,7 +58,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record
     del found[4]  # a repeat of README's 108 epochs
     rng = np.random.default_rng(3)
     found = [found[i] for i in rng.permutation(len(found))]
-    official.write(folder / "part.tfrecord", found)
+    write(folder / "part.tfrecord", found)
     import_table(folder / "part.tfrecord", folder)
     return folder, found
 
@@ -239,7 +239,7 @@ REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], str]] = {
 def test_records_that_contradict_themselves(what: str, tmp_path: Path) -> None:
     change, message = REFUSED[what]
     path = tmp_path / "bad.tfrecord"
-    official.write(path, change(list(invented_records(cells(4)))))
+    write(path, change(list(invented_records(cells(4)))))
     with pytest.raises(DataError, match=message) as caught:
         import_table(path, tmp_path / "data")
     assert str(path) in str(caught.value)

@@ -16,7 +16,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,10 +26,9 @@ import numpy.typing as npt
 
 from harness.errors import DataError
 from harness_nasbench.formats import protobuf
-from harness_nasbench.formats.tfrecord import read_records, write_records
+from harness_nasbench.formats.tfrecord import read_records
 
-__all__ = ["EPOCHS", "OPERATIONS", "REPEATS", "Evaluation", "Metrics", "Record", "decode_record", "encode_record"]
-__all__ += ["read", "write"]
+__all__ = ["EPOCHS", "OPERATIONS", "REPEATS", "Evaluation", "Metrics", "Record", "decode_record", "read"]
 
 EPOCHS = (4, 12, 36, 108)
 REPEATS = 3
@@ -103,11 +102,6 @@ def read(path: Path, *, progress: Callable[[int, int], None] | None = None) -> I
         raise DataError(f"{path}: holds no records")
 
 
-def write(path: Path, records: Iterable[Record]) -> int:
-    """Write records in the official format; returns their number."""
-    return write_records(path, map(encode_record, records))
-
-
 def decode_record(data: bytes) -> Record:
     """The record that its bytes describe. Raises ValueError, saying what is wrong."""
     try:
@@ -130,13 +124,6 @@ def decode_record(data: bytes) -> Record:
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"metrics are not base64: {error}") from error
     return Record(module_hash, epochs, adjacency, operations, _metrics(raw))
-
-
-def encode_record(record: Record) -> bytes:
-    """The bytes of one record, as the official files store it."""
-    digits = "".join(map(str, record.adjacency.ravel().tolist()))
-    packed = base64.b64encode(_encode_metrics(record.metrics)).decode("ascii")
-    return json.dumps([record.module_hash, record.epochs, digits, ",".join(record.operations), packed]).encode("ascii")
 
 
 @lru_cache(maxsize=4096)
@@ -207,12 +194,3 @@ def _evaluation(data: bytes, trained: bool) -> Evaluation:
     if trained and not (0 <= train <= 1 and 0 <= validation <= 1 and 0 <= test <= 1):
         raise ValueError(f"accuracies {train}, {validation}, {test}: not fractions")
     return Evaluation(epoch, seconds, train, validation, test, checkpoint.decode("utf-8", "replace"))
-
-
-def _encode_metrics(metrics: Metrics) -> bytes:
-    out = b""
-    for e in metrics.evaluations:
-        values = (e.epoch, e.training_time, e.train_accuracy, e.validation_accuracy, e.test_accuracy)
-        body = b"".join(protobuf.write_field(number, float(value)) for number, value in enumerate(values, 1))
-        out += protobuf.write_field(1, body + protobuf.write_field(6, e.checkpoint.encode("utf-8")))
-    return out + protobuf.write_field(2, metrics.trainable_parameters) + protobuf.write_field(3, metrics.total_time)

@@ -1,4 +1,4 @@
-"""Just enough of the protobuf wire format to read and write NAS-Bench-101's ModelMetrics.
+"""Just enough of the protobuf wire format to read NAS-Bench-101's ModelMetrics.
 
 Source: protobuf.dev/programming-guides/encoding. A field is a varint ``number << 3 | wire type`` and its value.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["BYTES", "DOUBLE", "FLOAT", "VARINT", "fields", "write_field", "write_varint"]
+__all__ = ["BYTES", "DOUBLE", "FLOAT", "VARINT", "fields"]
 
 VARINT, DOUBLE, BYTES, FLOAT = 0, 1, 2, 5
 _DOUBLE = struct.Struct("<d")
@@ -60,23 +60,3 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             return value, index + 1
         shift += 7
     raise ValueError(f"an unfinished number at byte {position}")
-
-
-def write_varint(value: int) -> bytes:
-    """The varint of a number; negative ones in two's complement of 64 bits, as protobuf writes int32."""
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def write_field(number: int, value: int | float | bytes) -> bytes:
-    """One field: an int as VARINT, a float as DOUBLE, bytes as BYTES."""
-    if isinstance(value, bytes):
-        return write_varint(number << 3 | BYTES) + write_varint(len(value)) + value
-    if isinstance(value, float):
-        return write_varint(number << 3 | DOUBLE) + _DOUBLE.pack(value)
-    return write_varint(number << 3 | VARINT) + write_varint(value)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.data.reading import open_file
 from harness.errors import DataError
 from harness_nasbench.formats.crc32c import crc32c, masked
 
-__all__ = ["read_records", "write_records"]
+__all__ = ["read_records"]
 
-_HEAD, _LENGTH, _CHECK = struct.Struct("<QI"), struct.Struct("<Q"), struct.Struct("<I")
+_HEAD, _CHECK = struct.Struct("<QI"), struct.Struct("<I")
 
 
 def read_records(
@@ -68,16 +68,3 @@ def _length(head: bytes, path: Path, offset: int, size: int, max_record: int, ch
     if length > max_record:
         raise DataError(f"{path}: byte {offset}: a record of {length:,} bytes, more than the {max_record:,} allowed")
     return int(length)
-
-
-def write_records(path: Path, records: Iterable[bytes]) -> int:
-    """Write a TFRecord file, byte for byte what TensorFlow's writer makes; returns the number of records."""
-    checksum = crc32c()
-    count = 0
-    with path.open("wb") as stream:
-        for data in records:
-            length = _LENGTH.pack(len(data))
-            stream.write(length + _CHECK.pack(masked(checksum(length))))
-            stream.write(data + _CHECK.pack(masked(checksum(data))))
-            count += 1
-    return count

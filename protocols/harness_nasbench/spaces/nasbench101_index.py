@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import permutations
-from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import DataError, InvalidArchitecture
+from harness.errors import InvalidArchitecture
 from harness.spaces import Architecture
 from harness_nasbench.spaces.nasbench101_hash import (
     BITS,
@@ -43,7 +42,6 @@ _ORDERS = np.array(list(permutations(range(_INTERIOR))), dtype=np.int64)
 _ORDER_BITS, _ORDER_MASK = 7, 127
 _PAIRS = [(u, v) for u in range(VERTICES) for v in range(VERTICES) if u != v and v != 0 and u != OUTPUT]
 """Ordered pairs of vertices between which a relabelled cell may have an edge: 31."""
-_FILES = ("matrices", "labels", "cells", "representatives", "encodings", "hashes")
 
 
 def as_genes(archs: Sequence[Architecture]) -> npt.NDArray[np.uint8]:
@@ -171,55 +169,6 @@ class CellIndex:
         text = self.hashes[cells].tobytes().hex()
         return [text[i : i + 32] for i in range(0, len(text), 32)]
 
-    def with_hashes(self) -> CellIndex:
-        """This index with the module hash of every cell (about 423,624 times the cost of one)."""
-        digests = b"".join(bytes.fromhex(module_hash(a)) for a in self.architectures)
-        return CellIndex(
-            self.matrices,
-            self.labels,
-            self.cells,
-            self.representatives,
-            self.encodings,
-            np.frombuffer(digests, dtype=np.uint8).reshape(-1, 16),
-        )
-
-    def save(self, folder: Path) -> None:
-        """Write the arrays as ``cells_<name>.npy`` in ``folder``."""
-        for name in _FILES:
-            array = getattr(self, name)
-            if array is not None:
-                np.save(folder / f"cells_{name}.npy", array)
-
-    @classmethod
-    def open(cls, folder: Path) -> CellIndex:
-        """The index that `save` wrote, memory-mapped. Raises DataError where a file is absent or not of this form."""
-        arrays: dict[str, Any] = {}
-        for name in _FILES:
-            path = folder / f"cells_{name}.npy"
-            if name == "hashes" and not path.is_file():
-                continue
-            try:
-                # As plain views of the map: np.memmap's own indexing takes several microseconds.
-                arrays[name] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-            except (OSError, ValueError, EOFError) as error:
-                raise DataError(f"{path}: not a table of NAS-Bench-101 cells ({error})") from error
-        index = cls(**arrays)
-        cells = len(index.representatives)
-        forms = {
-            "matrices": (np.int32, (1 << BITS,)),
-            "labels": (np.uint8, (1 << _ORDER_BITS, LABELINGS)),
-            "cells": (np.int32, (len(index.cells), LABELINGS)),
-            "representatives": (np.uint32, (cells,)),
-            "encodings": (np.int64, (cells,)),
-            "hashes": (np.uint8, (cells, 16)),
-        }
-        for name, array in arrays.items():
-            dtype, shape = forms[name]
-            if array.dtype != dtype or array.shape != shape:
-                path = folder / f"cells_{name}.npy"
-                raise DataError(f"{path}: {array.dtype} {array.shape}, want {np.dtype(dtype)} {shape}")
-        return index
-
 
 def _edge_masks() -> npt.NDArray[np.int64]:
     """int64 [128]: the matrix bits that join two vertices of each vertex set."""
@@ -274,8 +223,8 @@ def _label_tables() -> npt.NDArray[np.uint8]:
     return table
 
 
-def build_index(*, hashes: bool = False) -> CellIndex:
-    """Compute the index: a few seconds, about 14 MB; ``hashes`` adds 7 MB and the MD5 of every cell."""
+def build_index() -> CellIndex:
+    """Compute the index: a few seconds, about 14 MB."""
     pruned = prune_matrices(np.arange(1 << BITS, dtype=np.int64))
     valid = (pruned != 0) & (np.bitwise_count(pruned) <= MAX_EDGES)
     graphs, graph_of = np.unique(pruned[valid], return_inverse=True)
@@ -317,8 +266,7 @@ def build_index(*, hashes: bool = False) -> CellIndex:
     matrices_of_shape = np.bincount(shape_of[graph_of], minlength=len(shapes))
     labellings = np.bincount(cells.reshape(-1), minlength=len(numbers))
     encodings = (matrices_of_shape[shape] * labellings).astype(np.int64)
-    index = CellIndex(matrices, labels, cells, representatives, encodings)
-    return index.with_hashes() if hashes else index
+    return CellIndex(matrices, labels, cells, representatives, encodings)
 
 
 def _representatives(
