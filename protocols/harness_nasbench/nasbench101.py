@@ -7,13 +7,12 @@ restricted to these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from harness import (
     Architecture,
-    DataError,
     DataMissing,
     Fidelity,
     RestrictedSpace,
@@ -26,9 +25,9 @@ from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, ta
 from harness_nasbench.datasets import NASBENCH101 as OFFICIAL
 from harness_nasbench.formats.nasbench101 import EPOCHS, REPEATS
 from harness_nasbench.nasbench101_import import IMPORTER, NAME, import_table
-from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
+from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows, finals_here
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
-from harness_nasbench.spaces.nasbench101_index import CELLS, CellIndex, PackedArchitectures
+from harness_nasbench.spaces.nasbench101_index import CELLS, PackedArchitectures
 from harness_nasbench.spaces.nasbench101_table import open_index
 
 TASK = f"{NAME}/cifar10"
@@ -76,20 +75,11 @@ class NASBench101(TrainingProtocol):
                 TASK,
                 NAME,
                 "CIFAR-10 test accuracy after 108 epochs",
-                finals=self._finals(),
+                finals=tuple(finals_here(data_dir() / FOLDERS[0], ["mean"])),
                 data_set="cifar10",
                 one_training=True,
             )
         ]
-
-    def _finals(self) -> tuple[str, ...]:
-        """The task as the imported file has it; a damaged table is reported when it is opened."""
-        if not table_exists(data_dir() / FOLDERS[0]):
-            return ("mean",)
-        try:
-            return tuple(open_table(data_dir() / FOLDERS[0]).meta.facts["finals"])
-        except DataError:
-            return ("mean",)
 
     def missing(self, task: Task) -> str | None:
         if all(table_exists(data_dir() / folder) for folder in FOLDERS):
@@ -128,44 +118,20 @@ class NASBench101(TrainingProtocol):
 def _space_and_rows(table: Table, of_index: Table) -> tuple[SearchSpace, Rows]:
     """The whole space where the table has every cell, else the space of the cells that it has."""
     archs = PackedArchitectures(np.asarray(table["code"]))
-    if table.meta.rows == CELLS:
-        index = open_index(of_index, table["hash"])
+    whole = table.meta.rows == CELLS
+    index = open_index(of_index, table["hash"] if whole else None)
+    space = NASBench101Space(index=index, rows=archs)
+    if whole:
         share = index.encodings / index.encodings.sum()
         weights = {"rows": None, "classes": None, "encodings": share, "official": share}
-        return NASBench101Space(index=index, rows=archs), Rows(_WholeTable(index), archs, weights)
-    index = open_index(of_index)
-    space = NASBench101Space(index=index, rows=archs)
-    return RestrictedSpace(space, list(archs)), Rows(_PartOfTable(index, space, archs), archs, {"rows": None})
+        return space, Rows(index.number, archs, weights)
+    rows = {index.cell(arch): row for row, arch in enumerate(archs)}
 
+    def row_of(arch: Architecture) -> int:
+        cell = index.number(arch)
+        if cell not in rows:
+            known = f"the table has {len(rows):,} of {CELLS:,} cells"
+            raise UnknownArchitecture(f"{known}, but not {space.key(arch)}: {space.describe(arch)}")
+        return rows[cell]
 
-class _WholeTable:
-    """The row of an architecture where the row is the cell's number."""
-
-    __slots__ = ("_cell",)
-
-    def __init__(self, index: CellIndex) -> None:
-        self._cell = index.cell
-
-    def __call__(self, arch: Architecture) -> int:
-        cell = self._cell(arch)
-        if cell < 0:
-            raise KeyError(arch)
-        return cell
-
-
-class _PartOfTable:
-    """The row of an architecture whose cell the table has. Raises UnknownArchitecture for other cells."""
-
-    def __init__(self, index: CellIndex, space: NASBench101Space, archs: Sequence[Architecture]) -> None:
-        self._cell, self._space = index.cell, space
-        self._rows = {index.cell(arch): row for row, arch in enumerate(archs)}
-
-    def __call__(self, arch: Architecture) -> int:
-        cell = self._cell(arch)
-        if cell < 0:
-            raise KeyError(arch)
-        row = self._rows.get(cell)
-        if row is None:
-            known = f"the table has {len(self._rows):,} of {CELLS:,} cells"
-            raise UnknownArchitecture(f"{known}, but not {self._space.key(arch)}: {self._space.describe(arch)}")
-        return row
+    return RestrictedSpace(space, list(archs)), Rows(row_of, archs, {"rows": None})

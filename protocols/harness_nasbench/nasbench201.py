@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
+from harness import DataMissing, Fidelity, Task, TrainingProtocol
 from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
 from harness_nasbench.datasets import NASBENCH201 as OFFICIAL
 from harness_nasbench.nasbench201_import import EPOCHS, IMPORTER, NAME, SPLITS, TABLES, import_table
-from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
+from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows, finals_here
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
 FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
@@ -70,7 +70,7 @@ class NASBench201(TrainingProtocol):
         return data_dir() / NAME
 
     def tasks(self) -> Iterable[Task]:
-        finals = self._finals()
+        finals: dict[str, list[str]] = finals_here(self.folder(), {})
         return [
             Task(
                 f"{NAME}/{dataset}", NAME, f"test accuracy on {dataset} after 200 epochs",
@@ -79,15 +79,6 @@ class NASBench201(TrainingProtocol):
             )
             for dataset, prefix in PREFIXES.items()
         ]  # fmt: skip
-
-    def _finals(self) -> dict[str, list[str]]:
-        """The task as the imported file has it; a damaged table is reported when it is opened."""
-        if not table_exists(self.folder()):
-            return {}
-        try:
-            return dict(open_table(self.folder()).meta.facts["finals"])
-        except DataError:
-            return {}
 
     def missing(self, task: Task) -> str | None:
         if table_exists(self.folder()):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 
 from harness import (
     Architecture,
+    DataError,
+    DataMissing,
     Evaluator,
     Fidelity,
     FinalScores,
@@ -30,7 +33,7 @@ from harness import (
     Validation,
     Validator,
 )
-from harness.data.tables import Table
+from harness.data.tables import Table, open_table
 from harness.protocol import Floats
 from harness_nasbench.spaces.enumerated import EnumeratedSpace
 
@@ -199,6 +202,17 @@ class RecordedValidator(Validator):
 
 def _take(column: npt.NDArray[Any] | memoryview, rows: npt.NDArray[np.int64]) -> Floats:
     return np.asarray(column)[rows].astype(np.float64)
+
+
+def finals_here(folder: Path, otherwise: Any) -> Any:
+    """What the importer noted of finals in the table at ``folder``; `otherwise` where it is not here.
+
+    Or where it is damaged: that is reported when it is opened.
+    """
+    try:
+        return open_table(folder).meta.facts["finals"]
+    except (DataError, DataMissing):
+        return otherwise
 
 
 @dataclass(frozen=True, slots=True)

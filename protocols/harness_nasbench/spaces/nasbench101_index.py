@@ -141,6 +141,12 @@ class CellIndex:
         number: int = cells[(found >> _ORDER_BITS) * LABELINGS + labelling]
         return number
 
+    def number(self, arch: Architecture) -> int:
+        """`cell`. Raises KeyError where ``arch`` is not a valid encoding."""
+        if (cell := self.cell(arch)) < 0:
+            raise KeyError(arch)
+        return cell
+
     def find(self, genes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """`cell` of each row of uint8 [n, 26]: int64 [n]."""
         matrix, labelling = pack_genes(genes)
