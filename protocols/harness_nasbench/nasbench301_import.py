@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import DataError, DataMissing
-from harness.data.reading import open_file
+from harness.data.reading import read_file
 from harness.data.tables import Progress, write_table
 from harness_nasbench.datasets import NASBENCH301
 from harness_nasbench.formats import darts_cells, yahpo
@@ -22,7 +22,6 @@ ACCEPTS = (
     "with xgb_v1.0 and lgb_runtime_v1.0, or the zip file)"
 )
 _MODELS = ("surrogate.onnx", "model.onnx")
-_MAX_JSON = 1 << 20
 
 
 def import_table(source: Path, where: Path, progress: Progress | None = None) -> Path:
@@ -74,8 +73,7 @@ def _check_encoding(path: Path) -> None:
         for node, pairs in enumerate(darts_cells.PAIRS[1:], start=3):
             names[f"inputs_node_{kind}_{node}"] = ("#na#", *(f"{low}_{high}" for low, high in pairs))
     try:
-        with open_file(path) as stream:
-            found = json.loads(stream.read(_MAX_JSON))
+        found = json.loads(read_file(path))
         for name, texts in names.items():
             numbers = found[(darts_cells.PREFIX + name).replace(":", "_COLON_")]
             if numbers != {text: number for number, text in enumerate(texts)}:

@@ -102,14 +102,9 @@ def test_refused_csv(scratch: Path) -> None:
             macro.read_csv(scratch)
 
 
-def test_absent_and_oversized(tmp_path: Path) -> None:
+def test_absent(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         macro.read_json(tmp_path / "absent.json")
-    big = tmp_path / "big.json"
-    with big.open("wb") as stream:
-        stream.truncate(1 << 30)
-    with pytest.raises(DataError, match="more than 16,777,216 bytes"):
-        macro.read_json(big)
 
 
 @settings(max_examples=100, deadline=None)

@@ -26,7 +26,7 @@ def rows(path: Path, header: Sequence[str], *, max_rows: int) -> Iterator[tuple[
     line = 1
     try:
         with open_file(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
-            reader = csv.reader(_bounded(stream, path), strict=True)
+            reader = csv.reader(stream, strict=True)
             _check_header(next(reader, []), header, path)
             for count, cells in enumerate(reader, 1):
                 line = reader.line_num
@@ -41,17 +41,6 @@ def rows(path: Path, header: Sequence[str], *, max_rows: int) -> Iterator[tuple[
         raise DataError(f"{path}: after line {line}: not UTF-8 text: {error.reason}") from error
     except csv.Error as error:
         raise DataError(f"{path}: after line {line}: not CSV: {error}") from error
-
-
-def _bounded(stream: Iterator[str], path: Path, limit: int = 100_000) -> Iterator[str]:
-    """The lines of a stream, none longer than `limit` characters in memory."""
-    readline = stream.readline  # type: ignore[attr-defined]
-    number = 0
-    while text := readline(limit):
-        number += 1
-        if len(text) == limit:
-            raise DataError(f"{path}: line {number}: longer than {limit:,} characters")
-        yield text
 
 
 def _check_header(found: Sequence[str], expected: Sequence[str], path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.data.reading import open_file
+from harness.data.reading import read_file
 from harness.errors import DataError
 from harness_nasbench.formats.csv_rows import decimal, integer, rows
 
@@ -28,7 +28,6 @@ HEADER = ("arch", *(f"test_run{run}" for run in range(RUNS)), "params", "flops")
 
 _ARCHITECTURE = re.compile(f"[012]{{{LAYERS}}}")
 _MOST = 10**12
-_MAX_JSON_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,7 @@ def read_json(path: Path) -> MacroTable:
     `mean_acc` that is not the mean of the three runs.
     """
     try:
-        with open_file(path) as stream:
-            raw = stream.read(_MAX_JSON_BYTES + 1)
-        if len(raw) > _MAX_JSON_BYTES:
-            raise DataError(f"{path}: more than {_MAX_JSON_BYTES:,} bytes, which is no NAS-Bench-Macro file")
-        data = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = json.loads(read_file(path).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except json.JSONDecodeError as error:

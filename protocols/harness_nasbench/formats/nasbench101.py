@@ -91,7 +91,7 @@ def read(path: Path, *, progress: Callable[[int, int], None] | None = None) -> I
     Raises `DataError` with the byte offset on damage, and on a record that is not NAS-Bench-101's.
     """
     count = 0
-    for offset, data in read_records(path, max_record=1 << 16, progress=progress):
+    for offset, data in read_records(path, progress=progress):
         try:
             record = decode_record(data)
         except ValueError as error:

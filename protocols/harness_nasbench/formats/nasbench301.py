@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.data import safe_pickle
-from harness.data.reading import open_file
+from harness.data.reading import read_file
 from harness.errors import DataError
 from harness_nasbench.formats import lightgbm_text, xgboost_binary
 from harness_nasbench.formats.darts_cells import EDGES, categories
@@ -43,7 +43,6 @@ for _kind in range(2):
     _EDGE_COLUMN[_kind, list(_TAIL)] = 32 + 12 * _kind + np.arange(12)
 _PAIR_COLUMN = np.array([[15, 16, 17], [18, 19, 20]])
 
-_MAX_CONFIG = 1 << 20
 _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("xgboost.core", "Booster"): safe_pickle.Stub.named("xgboost"),
     ("lightgbm.basic", "Booster"): safe_pickle.Stub.named("lightgbm"),
@@ -137,9 +136,7 @@ def _known(file: Path) -> str:
 def kind_of(file: Path) -> str:
     """The kind of model that a ``model_config.json`` names, whether or not it is of `KINDS`. Raises DataError."""
     try:
-        with open_file(file) as stream:
-            raw = stream.read(_MAX_CONFIG)
-        config = json.loads(raw)
+        config = json.loads(read_file(file))
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:

@@ -20,13 +20,11 @@ __all__ = ["read_records"]
 _HEAD, _CHECK = struct.Struct("<QI"), struct.Struct("<I")
 
 
-def read_records(
-    path: Path, *, max_record: int = 1 << 20, progress: Callable[[int, int], None] | None = None
-) -> Iterator[tuple[int, bytes]]:
+def read_records(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield (byte offset, data) of every record, holding one at a time.
 
     `progress(bytes read, bytes in all)` is called every few thousand records. Raises `DataError` with the byte offset
-    on a wrong checksum, a length beyond `max_record` or the end of the file, and a tail that is no whole record.
+    on a wrong checksum, a length beyond the end of the file, and a tail that is no whole record.
     """
     checksum = crc32c()
     try:
@@ -35,7 +33,7 @@ def read_records(
             offset = 0
             number = 0
             while head := stream.read(_HEAD.size):
-                length = _length(head, path, offset, size, max_record, checksum)
+                length = _length(head, path, offset, size, checksum)
                 data = stream.read(length)
                 tail = stream.read(_CHECK.size)
                 if len(data) < length or len(tail) < _CHECK.size:
@@ -55,7 +53,7 @@ def read_records(
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def _length(head: bytes, path: Path, offset: int, size: int, max_record: int, checksum: Callable[[bytes], int]) -> int:
+def _length(head: bytes, path: Path, offset: int, size: int, checksum: Callable[[bytes], int]) -> int:
     if len(head) < _HEAD.size:
         raise DataError(f"{path}: byte {offset}: {len(head)} bytes after the last record")
     length, check = _HEAD.unpack(head)
@@ -65,6 +63,4 @@ def _length(head: bytes, path: Path, offset: int, size: int, max_record: int, ch
     left = size - offset - _HEAD.size - _CHECK.size
     if length > left:
         raise DataError(f"{path}: byte {offset}: a record of {length:,} bytes where {max(left, 0):,} are left")
-    if length > max_record:
-        raise DataError(f"{path}: byte {offset}: a record of {length:,} bytes, more than the {max_record:,} allowed")
     return int(length)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.data.reading import open_file
+from harness.data.reading import read_file
 from harness.errors import DataError
 from harness_nasbench.formats.darts_cells import OPERATIONS, PAIRS, categories
 
@@ -41,7 +41,6 @@ _CATEGORY = np.array([1 + _ORDER.index(name) for name in OPERATIONS] + [0], dtyp
 """Category of each operation; the last one, for index -1, is that of an edge that does not exist."""
 _ROWS = (*[len(OPERATIONS) + 1] * 28, *[len(PAIRS[node]) + 1 for _ in range(2) for node in (1, 2, 3)])
 _COLUMNS = len(_ROWS)
-_MAX_BYTES = 64 << 20
 _KNOWN_OPERATORS = frozenset(
     ("Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Gather", "Gemm", "Mul", "Selu", "Shape", "Sigmoid")
 ) | {"Sub", "Unsqueeze"}
@@ -115,13 +114,9 @@ class Surrogate:
 
 def _read(path: Path) -> bytes:
     try:
-        with open_file(path) as stream:
-            raw = stream.read(_MAX_BYTES + 1)
+        return read_file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    if len(raw) > _MAX_BYTES:
-        raise DataError(f"{path}: more than {_MAX_BYTES:,} bytes, which is not YAHPO's nb301 surrogate")
-    return raw
 
 
 def _model(path: Path, raw: bytes) -> Any:
