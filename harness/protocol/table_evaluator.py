@@ -26,6 +26,7 @@ from harness.protocol import (
     Validator,
 )
 from harness.spaces import Architecture, SearchSpace
+from harness.spaces.base import grouped
 
 _ENUMERATED = 200_000
 """Spaces of at most so many encodings are gone through once, so that random sampling is exact."""
@@ -88,11 +89,8 @@ class TableEvaluator(Evaluator):
     @cached_property
     def _members(self) -> dict[str, list[Architecture]]:
         """The architectures of each key of the space, by key."""
-        found: dict[str, list[Architecture]] = {}
         archs = list(self.space.enumerate())
-        for key, arch in zip(self.space.keys(archs), archs, strict=True):
-            found.setdefault(key, []).append(arch)
-        return found
+        return grouped(archs, self.space.keys(archs))
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> TableValidator:
         self.check_column(column)

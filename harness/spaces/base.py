@@ -48,6 +48,14 @@ def under_law(space: SearchSpace, law: str) -> SearchSpace:
     return found
 
 
+def grouped(archs: Sequence[Architecture], names: Sequence[str]) -> dict[str, list[Architecture]]:
+    """The architectures of each name, names in the order in which they first come."""
+    found: dict[str, list[Architecture]] = {}
+    for arch, name in zip(archs, names, strict=True):
+        found.setdefault(name, []).append(arch)
+    return found
+
+
 class SearchSpace(ABC):
     """A set of architectures: a fixed list of choices, each with named options.
 

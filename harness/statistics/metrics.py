@@ -110,16 +110,11 @@ def ktau_pairwise(learned: ArrayLike, true: ArrayLike) -> float | None:
     """CTNAS's tau of a score vector: mean over i < j of `sign(learned_i - learned_j) * sign(true_i - true_j)`.
 
     sign(0) = +1, so the order of the items matters where there are ties. Vectors [n]; None for n < 2. O(n^2) time and
-    O(n) memory: 10,000 items take about 0.1 s. For 423,624 rows use `ktau`.
+    memory: 10,000 items take about 0.1 s and 50 MB. For 423,624 rows use `ktau`.
     """
     learned, true = _pair(learned, true)
-    n = learned.size
-    if n < 2:
-        return None
-    agreed = sum(
-        int(np.count_nonzero((learned[i] >= learned[i + 1 :]) == (true[i] >= true[i + 1 :]))) for i in range(n - 1)
-    )
-    return 2.0 * agreed / math.comb(n, 2) - 1.0
+    preferred = [learned[i] >= learned[i + 1 :] for i in range(learned.size)]
+    return ktau_of_preferences(np.concatenate(preferred), true)
 
 
 def preferences(

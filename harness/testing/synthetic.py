@@ -26,6 +26,7 @@ from harness.protocol import (
     Validator,
 )
 from harness.spaces import Architecture, RestrictedSpace, SearchSpace
+from harness.spaces.base import grouped
 
 _EPOCHS = (4, 12, 36)
 _NAMES = ("low", "mid", "full")
@@ -236,12 +237,8 @@ class SyntheticEvaluator(Evaluator):
     @cached_property
     def _classes(self) -> dict[str, list[Architecture]]:
         """The architectures of each row, by the row's name; rows in the order of `SearchSpace.enumerate`."""
-        found: dict[str, list[Architecture]] = {}
         archs = list(self.space.enumerate())
-        for name, arch in zip(self._identify(archs), archs, strict=True):
-            if not self._lacks(name):
-                found.setdefault(name, []).append(arch)
-        return found
+        return {name: of for name, of in grouped(archs, self._identify(archs)).items() if not self._lacks(name)}
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         self.check_column(column)

@@ -35,6 +35,7 @@ from harness import (
 )
 from harness.data.tables import Table, open_table
 from harness.protocol import Floats
+from harness.spaces.base import grouped
 from harness_nasbench.spaces.enumerated import EnumeratedSpace
 
 _NAN = float("nan")
@@ -77,12 +78,11 @@ class Rows:
     def of_keys(cls, space: SearchSpace) -> Rows:
         """One row for each key of a small space, in the order in which `SearchSpace.enumerate` first meets it."""
         archs = list(space.enumerate())
-        number: dict[str, int] = {}
-        rows = [number.setdefault(key, len(number)) for key in space.keys(archs)]
-        first = dict(zip(reversed(rows), reversed(archs), strict=True))
+        members = list(grouped(archs, space.keys(archs)).values())
+        rows = {arch: row for row, of in enumerate(members) for arch in of}
         weights: dict[str, Floats | None] = dict.fromkeys(space.laws)
-        weights["encodings"] = np.bincount(rows) / len(archs)
-        return cls(dict(zip(archs, rows, strict=True)).__getitem__, [first[row] for row in range(len(number))], weights)
+        weights["encodings"] = np.array([len(of) for of in members]) / len(archs)
+        return cls(rows.__getitem__, [of[0] for of in members], weights)
 
 
 class _Level:
