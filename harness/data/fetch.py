@@ -106,7 +106,7 @@ def _continue(file: SourceFile, part: Path, progress: Progress | None, stall: fl
     if have:
         request.add_header("Range", f"bytes={have}-")
     with urllib.request.urlopen(request, timeout=stall) as answer:
-        resumed = answer.status == 206 and _starts_at(answer.headers.get("Content-Range"), have)
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         have = have if resumed else 0
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length is not None and length.isdigit() else file.size
@@ -121,7 +121,3 @@ def _continue(file: SourceFile, part: Path, progress: Progress | None, stall: fl
                 if progress is not None and total:
                     progress(f"fetching {file.name}", have / total)
     return total is None or have >= total
-
-
-def _starts_at(content_range: str | None, offset: int) -> bool:
-    return content_range is not None and content_range.strip().startswith(f"bytes {offset}-")

@@ -19,8 +19,6 @@ from harness.registry import Registry
 Kind = Literal["strategy", "protocol", "space", "metric"]
 KINDS: tuple[str, ...] = get_args(Kind)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_PROVIDES: dict[str, tuple[str, ...]] = {"protocol": ("protocol", "space")}
-"""The kinds of what a new plugin provides under its name, where it is not the one asked for alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,8 @@ def _check_name(kind: str, name: str, package: str, registry: Registry) -> None:
         )
     if keyword.iskeyword(package) or package in sys.stdlib_module_names or package == "harness":
         raise HarnessError(f"{name!r} cannot be the name of a package: {package} is Python's or the harness's own")
-    for provided in _PROVIDES.get(kind, (kind,)):
-        item = next((i for (k, n), i in registry.items.items() if (k, n) == (provided, name)), None)
-        if item is not None:
+    for provided in ("protocol", "space") if kind == "protocol" else (kind,):  # a protocol comes with its space
+        if (item := registry.items.get((provided, name))) is not None:
             raise HarnessError(f"{item.title} is installed: take another name")
     if find_spec(package) is not None:
         raise HarnessError(f"a package {package!r} is installed: take another name")
