@@ -15,7 +15,8 @@ _NAMES = {
     "protocol": "Evaluator Fidelity FinalScores Reading RunContext Score Task TrainingProtocol Truth Validation "
     "Validator",
     "protocol.table_evaluator": "TableEvaluator",
-    "strategy": "Mode Params Ranker Strategy STRICT Scoring",
+    "strategy": "Mode Params Ranker Strategy STRICT Scoring said",
+    "strategy.ranking": "LabelParams RankingParams RankingStrategy",
     "search.proposal": "Evolution propose verify",
     "search.labelled": "Labelled collect labelled",
     "search.oracle": "best_first Oracle",
@@ -130,3 +131,7 @@ if TYPE_CHECKING:
     from harness.strategy import Ranker as Ranker
     from harness.strategy import Scoring as Scoring
     from harness.strategy import Strategy as Strategy
+    from harness.strategy import said as said
+    from harness.strategy.ranking import LabelParams as LabelParams
+    from harness.strategy.ranking import RankingParams as RankingParams
+    from harness.strategy.ranking import RankingStrategy as RankingStrategy

@@ -35,6 +35,17 @@ class Labelled:
         """Whether there is anything to rank: at least two different scores."""
         return len(self) > 1 and float(np.ptp(self.scores)) > 0.0
 
+    def scaled(self, by: Literal["minmax", "ranks"] = "minmax") -> npt.NDArray[np.float64]:
+        """The scores in [0, 1]: by minimum and maximum, or by rank with the mean rank for ties."""
+        values = mean_ranks(self.scores) if by == "ranks" else self.scores
+        return np.asarray((values - values.min()) / (np.ptp(values) or 1.0))
+
+
+def mean_ranks(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Ranks from 0 for the lowest, equal scores sharing their mean rank."""
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts + 1) / 2)[inverse])
+
 
 def distinct(oracle: Oracle, rng: np.random.Generator, law: str | None = None) -> Iterator[Architecture]:
     """Architectures drawn under ``law`` (default: the space's), one per key; those known unpaid to be infeasible are

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from harness import Params
+from harness import LabelParams, said
 
 PUBLISHED: dict[str, Any] = {
     "verify": 0, "pairs": "permutation", "epochs": 1000, "lr": 2e-4, "samples": 10_000, "per_update": 1,
@@ -27,67 +27,49 @@ before the first iteration, NAC's learning rate, Adam's beta1 and weight decay, 
 ours (T = 200 iterations, N = 20, K = 5, the controller's learning rate)."""
 
 
-def _said(text: str, **limits: Any) -> Any:
-    return msgspec.Meta(description=text, **limits)
-
-
-class SearchParams(Params):
+class SearchParams(LabelParams):
     """What both strategies share: the labelled set, the network and its training, the controller."""
 
-    # labels and queries
     labels: Annotated[
-        int | None, _said("architectures to label; none: the budget less what is verified (the paper: 423)")
+        Annotated[int, msgspec.Meta(ge=2)] | None,
+        said("architectures to label; none: the budget less what is verified (the paper: 423)"),
     ] = None
-    verify: Annotated[
-        int,
-        _said(
-            "queries that choose among the best predicted: at most half the budget, or all but `labels`; "
-            "0: none (the paper)",
-            ge=0,
-        ),
-    ] = 10
-    law: Annotated[str | None, _said("law that labelled architectures are drawn by; none: the task's")] = None
     # network
     network: Annotated[
         Literal["gcn", "equation", "mlp"],
-        _said("the released code's graph convolutions, exactly the poster's Eq. 4, or one-hot choices (any space)"),
+        said("the released code's graph convolutions, exactly the poster's Eq. 4, or one-hot choices (any space)"),
     ] = "gcn"
-    layers: Annotated[int, _said("graph convolutions: 2 in the poster, 4 in the released code", ge=1)] = 2
+    layers: Annotated[int, said("graph convolutions: 2 in the poster, 4 in the released code", ge=1)] = 2
     pruned: Annotated[
-        bool, _said("drop parts of a graph on no input-output path first (the released code); false: cells as written")
+        bool, said("drop parts of a graph on no input-output path first (the released code); false: cells as written")
     ] = True
     # its training
-    epochs: Annotated[int, _said("passes over the labels before the search (released code: 1000)", ge=1)] = 400
-    batch: Annotated[int, _said("labelled architectures a step at most (released code)", ge=2)] = 256
-    lr: Annotated[float, _said("Adam's learning rate (released code: 2e-4, with its 1000 epochs)", gt=0.0)] = 5e-4
-    beta1: Annotated[float, _said("Adam's, for network and controller (released code)", ge=0.0, lt=1.0)] = 0.5
-    weight_decay: Annotated[float, _said("Adam's L2, for network and controller (released code)", ge=0.0)] = 5e-4
+    epochs: Annotated[int, said("passes over the labels before the search (released code: 1000)", ge=1)] = 400
+    batch: Annotated[int, said("labelled architectures a step at most (released code)", ge=2)] = 256
+    lr: Annotated[float, said("Adam's learning rate (released code: 2e-4, with its 1000 epochs)", gt=0.0)] = 5e-4
+    beta1: Annotated[float, said("Adam's, for network and controller (released code)", ge=0.0, lt=1.0)] = 0.5
+    weight_decay: Annotated[float, said("Adam's L2, for network and controller (released code)", ge=0.0)] = 5e-4
     # controller
     script: Annotated[
-        str | None, _said("which of the space's scripts the controller follows; none: `ctnas` where there is one")
+        str | None, said("which of the space's scripts the controller follows; none: `ctnas` where there is one")
     ] = None
-    samples: Annotated[int, _said("all architectures drawn for policy updates (released code: 10,000)", ge=1)] = 4000
-    per_update: Annotated[int, _said("N, architectures an update (released code: 1, and so 10,000 updates)", ge=1)] = 20
-    controller_lr: Annotated[float, _said("Adam's for the controller (released code: 2e-4, with N = 1)", gt=0.0)] = 5e-3
-    entropy: Annotated[float, _said("weight of the policy's entropy in the objective (released code)", ge=0.0)] = 5e-4
-    top: Annotated[int, _said("how many architectures are returned", ge=1)] = 10
-
-    def __post_init__(self) -> None:
-        if self.labels is not None and self.labels < 2:
-            raise ValueError(f"labels ({self.labels}) must be at least 2")
+    samples: Annotated[int, said("all architectures drawn for policy updates (released code: 10,000)", ge=1)] = 4000
+    per_update: Annotated[int, said("N, architectures an update (released code: 1, and so 10,000 updates)", ge=1)] = 20
+    controller_lr: Annotated[float, said("Adam's for the controller (released code: 2e-4, with N = 1)", gt=0.0)] = 5e-3
+    entropy: Annotated[float, said("weight of the policy's entropy in the objective (released code)", ge=0.0)] = 5e-4
 
 
 class CTNASParams(SearchParams):
     pairs: Annotated[
         Literal["all", "permutation", "once"],
-        _said(
+        said(
             "each batch's pairs: all, or one random permutation (the released code); once: all M(M-1)/2 pairs in one "
             "order and one step (the poster)"
         ),
     ] = "all"
     cadence: Annotated[
         Literal["released", "poster"],
-        _said(
+        said(
             "exploration and baseline each at its own interval with its own samples (the released code), or both "
             "after every update with one S of N architectures (the poster)"
         ),
@@ -95,26 +77,26 @@ class CTNASParams(SearchParams):
     # data exploration
     pseudo_labels: Annotated[
         Literal["confident", "released", "off"],
-        _said(
+        said(
             "keep the pairs of which the comparator is surest (the poster), or those of the largest p (released code)"
         ),
     ] = "confident"
     explore_every: Annotated[
-        int, _said("samples from one extension of the pseudo-labelled set to the next, each with one epoch", ge=1)
+        int, said("samples from one extension of the pseudo-labelled set to the next, each with one epoch", ge=1)
     ] = 100
     explored_first: Annotated[
-        int, _said("architectures paired the first time; half the pairs are kept (released code)", ge=2)
+        int, said("architectures paired the first time; half the pairs are kept (released code)", ge=2)
     ] = 512
     explored: Annotated[
-        int, _said("architectures paired each later time; half the pairs are kept (released code)", ge=2)
+        int, said("architectures paired each later time; half the pairs are kept (released code)", ge=2)
     ] = 200
     kept: Annotated[
         int,
-        _said("K, pairs of S that are kept with cadence `poster`; the poster says K << N and no number", ge=1),
+        said("K, pairs of S that are kept with cadence `poster`; the poster says K << N and no number", ge=1),
     ] = 5
     pseudo_ratio: Annotated[
         float,
-        _said(
+        said(
             "pseudo-labelled pairs a batch for each labelled architecture, and their weight against it (released code)",
             ge=0.0,
         ),
@@ -122,12 +104,12 @@ class CTNASParams(SearchParams):
     # curriculum
     baseline: Annotated[
         Literal["curriculum", "released", "random", "fixed"],
-        _said("Algorithm 2 over B and S; the best of S alone (the released code); a random one of S; the first"),
+        said("Algorithm 2 over B and S; the best of S alone (the released code); a random one of S; the first"),
     ] = "curriculum"
     baseline_every: Annotated[
-        int, _said("samples from one update of the baseline to the next, after the first (released code)", ge=1)
+        int, said("samples from one update of the baseline to the next, after the first (released code)", ge=1)
     ] = 500
-    baseline_samples: Annotated[int, _said("|S|, architectures drawn for an update (released code)", ge=1)] = 10
+    baseline_samples: Annotated[int, said("|S|, architectures drawn for an update (released code)", ge=1)] = 10
 
     @classmethod
     def smallest(cls) -> CTNASParams:
@@ -137,7 +119,7 @@ class CTNASParams(SearchParams):
 class RegressionNASParams(SearchParams):
     targets: Annotated[
         Literal["minmax", "ranks"],
-        _said("what is predicted: scores scaled by minimum and maximum of the labels, or their ranks, scaled"),
+        said("what is predicted: scores scaled by minimum and maximum of the labels, or their ranks, scaled"),
     ] = "minmax"
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +15,6 @@ from harness_ctnas.encoder import Embedding, Inputs
 from harness_ctnas.training import Training
 
 Floats = npt.NDArray[np.float64]
-
-
-def scaled(scores: Floats, targets: Literal["minmax", "ranks"]) -> Floats:
-    """Labels in [0, 1]: by minimum and maximum, or by rank with the mean rank for ties."""
-    if targets == "ranks":
-        _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-        scores = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-    return np.asarray((scores - scores.min()) / (np.ptp(scores) or 1.0))
 
 
 class Regressor:

@@ -6,9 +6,7 @@ Comparators" (CVPR 2021), Algorithms 1 and 2; values from the released code (git
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -24,7 +22,7 @@ from harness_ctnas.curriculum import Baseline
 from harness_ctnas.encoder import Embedding
 from harness_ctnas.params import POSTER, PUBLISHED, CTNASParams, RegressionNASParams, SearchParams
 from harness_ctnas.policy import PolicySearch
-from harness_ctnas.regression import Regressor, scaled
+from harness_ctnas.regression import Regressor
 from harness_ctnas.training import Training
 
 if TYPE_CHECKING:
@@ -44,9 +42,8 @@ class _LabelledSearch(Strategy[P_co]):
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
         p = self.params
         label_rng, self._rng = rng.spawn(2)
-        started = time.perf_counter()
-        known = collect(oracle, label_rng, labels=p.labels, reserve=p.verify, law=p.law)
-        self.seconds["label"] = time.perf_counter() - started
+        with self.timed("label"):
+            known = collect(oracle, label_rng, labels=p.labels, reserve=p.verify, law=p.law)
         self.notes["labels"] = len(known)
         if not known.informative:
             return best_first(oracle, p.top)
@@ -60,22 +57,14 @@ class _LabelledSearch(Strategy[P_co]):
             if last is None:
                 return best_first(oracle, p.top)
             return [last, *(a for a in found if a != last)][: p.top]
-        started = time.perf_counter()
-        best = verify(oracle, found[: p.verify], p.top)
-        self.seconds["verify"] = time.perf_counter() - started
-        return best
+        with self.timed("verify"):
+            return verify(oracle, found[: p.verify], p.top)
 
     def _iterations(self) -> Iterator[tuple[int, int]]:
         """For each policy update: the samples drawn for updates before it, and N."""
         p = self.params
         for done in range(0, p.samples, p.per_update):
             yield done, min(p.per_update, p.samples - done)
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
 
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(int(self._rng.integers(2**62)))
@@ -127,13 +116,13 @@ class CTNAS(_LabelledSearch[CTNASParams]):
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         """Algorithm 1; without verification the best of its baseline's history is returned."""
-        p, started = self.params, time.perf_counter()
+        p = self.params
         # C: the pairs of the M labelled architectures (line 2); NAC learns them.
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch, p.pairs, p.pseudo_ratio)
         comparator = Comparator(oracle.space, _embedding(p), training, self._generator())
-        labelled, scores = comparator.encode(known.archs), torch.from_numpy(known.scores)
-        self.notes["loss"] = round(comparator.fit(labelled, scores, p.epochs), 4)
-        self.seconds["train"] = time.perf_counter() - started
+        with self.timed("train"):
+            labelled, scores = comparator.encode(known.archs), torch.from_numpy(known.scores)
+            self.notes["loss"] = round(comparator.fit(labelled, scores, p.epochs), 4)
         self.ranker = comparator
         first = policy.sample(1)
         if not first:
@@ -152,11 +141,11 @@ class CTNAS(_LabelledSearch[CTNASParams]):
     def _poster(self, run: Algorithm1) -> None:
         """Algorithm 1's loop: one S an iteration, for data exploration and for Algorithm 2."""
         for _, n in self._iterations():
-            with self._timed("explore"):
+            with self.timed("explore"):
                 run.train_comparator()
             run.train_policy(n)
             s = run.policy.sample(n)
-            with self._timed("explore"):
+            with self.timed("explore"):
                 run.explore(s, self.params.kept)
             run.update_baseline(s)
 
@@ -166,7 +155,7 @@ class CTNAS(_LabelledSearch[CTNASParams]):
         for done, n in self._iterations():
             if _due(done, n, p.explore_every):
                 s = run.policy.sample(size) if p.pseudo_labels != "off" else []
-                with self._timed("explore"):
+                with self.timed("explore"):
                     run.explore(s, size // 2)
                     run.train_comparator()
                 size = p.explored
@@ -207,12 +196,12 @@ class RegressionNAS(_LabelledSearch[RegressionNASParams]):
     }
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
-        p, started = self.params, time.perf_counter()
+        p = self.params
         training = Training(p.lr, p.beta1, p.weight_decay, p.batch)
         regressor = Regressor(oracle.space, _embedding(p), training, self._generator())
-        targets = torch.from_numpy(scaled(known.scores, p.targets).astype(np.float32))
-        regressor.fit(regressor.encode(known.archs), targets, p.epochs)
-        self.seconds["train"] = time.perf_counter() - started
+        with self.timed("train"):
+            targets = torch.from_numpy(known.scaled(p.targets).astype(np.float32))
+            regressor.fit(regressor.encode(known.archs), targets, p.epochs)
         self.ranker = regressor
         for _, n in self._iterations():
             policy.update(n, regressor.rank)

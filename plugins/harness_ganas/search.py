@@ -7,7 +7,6 @@ the paper's. The paper's main text leaves sizes and constants open; `harness_gan
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -71,7 +70,7 @@ class GANAS(Strategy[GANASParams]):
 
 
 class _Run:
-    """One search: the networks, the pool, and the clock."""
+    """One search: the networks, and the pool."""
 
     def __init__(self, strategy: GANAS, oracle: Oracle, rng: np.random.Generator) -> None:
         p = self.p = strategy.params
@@ -111,14 +110,14 @@ class _Run:
             self.t = t
             truth = self.pool.truth(sets.truth, self.p.share)  # T: the best K of X_0, ..., X_{t-1}; hard constraints
             if self.discriminator is not None:
-                with _Clock(self.strategy.seconds, "discriminator"):
+                with self.strategy.timed("discriminator"):
                     generated = self._sample(len(truth))  # F ~ G(theta_{t-1})
                     self._train_discriminator(self.discriminator, truth, generated)
-            with _Clock(self.strategy.seconds, "generator"):
+            with self.strategy.timed("generator"):
                 self._train_generator(self._reward())
                 x_t = self._sample(sets.size(t))  # X_t ~ G(theta_t)
             self._explore(x_t)
-            with _Clock(self.strategy.seconds, "queries"):
+            with self.strategy.timed("queries"):
                 self.pool.add(x_t)
         return self.pool.best()
 
@@ -127,7 +126,7 @@ class _Run:
 
         The pool stays empty where none of 100 n more has one, or the search ended: there is nothing to learn from.
         """
-        with _Clock(self.strategy.seconds, "queries"):
+        with self.strategy.timed("queries"):
             if self.p.start:
                 self.pool.add(self._parsed(self.p.start))
             else:
@@ -220,16 +219,3 @@ def _sizes(space: SearchSpace) -> tuple[int, int, int]:
     """Operations that a partial cell may show, distinct cells, and options of the largest decision."""
     widest = max(max(space.radices), space.max_nodes, len(space.operations))
     return max(len(space.operations), max(space.radices)), space.cells, widest
-
-
-class _Clock:
-    """Adds the wall seconds of a ``with`` block to an account."""
-
-    def __init__(self, accounts: dict[str, float], name: str) -> None:
-        self._accounts, self._name = accounts, name
-
-    def __enter__(self) -> None:
-        self._started = perf_counter()
-
-    def __exit__(self, *raised: object) -> None:
-        self._accounts[self._name] = self._accounts.get(self._name, 0.0) + perf_counter() - self._started

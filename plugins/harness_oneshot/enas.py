@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
+from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training, said
 from harness.protocol.training import GRADIENT_FREE
-from harness_oneshot.sharing import best_first, limit_of, loss_of, right_of, said, training_of
+from harness_oneshot.sharing import best_first, limit_of, loss_of, right_of, training_of
 
 if TYPE_CHECKING:
     from harness import Oracle

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Strategy
+from harness import Architecture, Strategy, said
 from harness_oneshot.gradient import AlphaParams, by_gradient
-from harness_oneshot.sharing import said
 
 if TYPE_CHECKING:
     from torch import Tensor

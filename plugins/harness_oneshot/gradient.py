@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import numpy.typing as npt
 
-from harness import Architecture, BudgetExhausted, Params
-from harness_oneshot.sharing import limit_of, loss_of, said, training_of
+from harness import Architecture, BudgetExhausted, Params, said
+from harness_oneshot.sharing import limit_of, loss_of, training_of
 
 if TYPE_CHECKING:
     from torch import Tensor

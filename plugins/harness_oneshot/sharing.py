@@ -6,18 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from harness import Architecture, Batch, Oracle, StudyError, Supernet, Training
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def said(text: str, **limits: Any) -> Any:
-    """Documentation and limits of a parameter."""
-    return msgspec.Meta(description=text, **limits)
 
 
 def training_of(oracle: Oracle) -> Training:

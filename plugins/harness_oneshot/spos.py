@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training
-from harness_oneshot.sharing import best_first, feasible_draw, limit_of, loss_of, said, training_of, uniform_path
+from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training, said
+from harness_oneshot.sharing import best_first, feasible_draw, limit_of, loss_of, training_of, uniform_path
 
 if TYPE_CHECKING:
     from harness import Oracle

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from harness import Architecture, ImageShape, Networks, SearchSpace, StudyError, UnknownName
+from harness import Architecture, ImageShape, Networks, SearchSpace, StudyError, UnknownName, said
 from harness.records.identity import code_version
-from harness_proxies.search import Floats, ProxyParams, ProxyStrategy, said
+from harness_proxies.search import Floats, ProxyParams, ProxyStrategy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness import Architecture, Params, Strategy
+from harness import Architecture, Params, Strategy, said
 from harness.search.labelled import classes, distinct, small
 from harness.search.oracle import best_first
 
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 UNDEFINED = -1e30
 """The place of an architecture that a proxy gives no finite number: below all that it gives one."""
-
-
-def said(text: str, **limits: Any) -> Any:
-    """Documentation and limits of a parameter."""
-    return msgspec.Meta(description=text, **limits)
 
 
 class ProxyParams(Params):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from harness import Architecture, StudyError
-from harness_proxies.search import Floats, ProxyParams, ProxyStrategy, said
+from harness import Architecture, StudyError, said
+from harness_proxies.search import Floats, ProxyParams, ProxyStrategy
 
 if TYPE_CHECKING:
     from harness import Oracle

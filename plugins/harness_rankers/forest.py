@@ -14,10 +14,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Mode, Ranker, SearchSpace
-from harness.search.labelled import Labelled
+from harness import Architecture, Labelled, Mode, Ranker, SearchSpace, said
 from harness_rankers.encodings import Encoding, Floats, vectors
-from harness_rankers.search import RankingParams, RankingStrategy, said, with_paper
+from harness_rankers.search import RankingParams, RankingStrategy, with_paper
 
 
 class E2EPPParams(RankingParams):

@@ -11,9 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from harness import Ranker, SearchSpace
-from harness.search.labelled import Labelled
-from harness_rankers.search import RankingParams, RankingStrategy, said
+from harness import Labelled, Ranker, SearchSpace, said
+from harness_rankers.search import RankingParams, RankingStrategy
 
 
 class GINParams(RankingParams):

@@ -93,7 +93,7 @@ def fit(space: SearchSpace, known: Labelled, rng: np.random.Generator, p: Peepho
         torch.manual_seed(int(rng.integers(2**62)))
         network = LayerLSTM(len(space.operations), int(kernels(space).max()), p.width, p.hidden)
     codes = torch.from_numpy(layer_codes(space, known.archs, pruned=p.pruned))
-    targets = torch.from_numpy(((known.scores - known.scores.min()) / np.ptp(known.scores)).astype(np.float32))
+    targets = torch.from_numpy(known.scaled().astype(np.float32))
     optimiser = torch.optim.Adam(network.parameters(), lr=p.lr, weight_decay=p.weight_decay, fused=True)
     pieces = -(-len(known) // p.batch)
     network.train()

@@ -8,10 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Ranker, SearchSpace
-from harness.search.labelled import Labelled
+from harness import Architecture, Labelled, Ranker, SearchSpace, said
 from harness_rankers.encodings import Encoding, Floats, vectors
-from harness_rankers.search import RankingParams, RankingStrategy, said
+from harness_rankers.search import RankingParams, RankingStrategy
 
 PENALTIES = tuple(10.0 ** (k / 2) for k in range(-6, 9))
 """The penalties to try: 1e-3 to 1e4."""

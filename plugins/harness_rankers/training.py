@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from harness import Architecture, SearchSpace
-from harness.search.labelled import Labelled
+from harness.search.labelled import Labelled, mean_ranks
 from harness_rankers.encodings import Floats
 from harness_rankers.messages import Cells, MessagePassing
 
@@ -51,8 +51,8 @@ def fit(space: SearchSpace, known: Labelled, rng: np.random.Generator, p: GINPar
         len(space.operations), space.cells, members=p.members, width=p.width, layers=p.layers, generator=generator
     )
     cells = Cells.of(space, known.archs, pruned=p.pruned)
-    ranks = torch.from_numpy(mean_ranks(known.scores).astype(np.float32))
     n = len(known)
+    ranks = torch.from_numpy((mean_ranks(known.scores) / max(n - 1, 1)).astype(np.float32))
     pieces = -(-n // p.batch)
     steps = p.epochs * pieces
     optimiser = torch.optim.AdamW(network.parameters(), lr=p.lr, weight_decay=p.weight_decay, fused=True)
@@ -86,10 +86,3 @@ def loss(scores: Tensor, ranks: Tensor, p: GINParams) -> Tensor:
     z = scores[:, better] - scores[:, worse]
     value = softplus(-z) if p.loss == "logistic" else torch.relu(p.margin - z)
     return value.mean() * len(scores)
-
-
-def mean_ranks(scores: Floats) -> Floats:
-    """Ranks in [0, 1], equal scores sharing their mean rank."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-    return np.asarray(ranks / max(len(scores) - 1, 1))

@@ -9,7 +9,6 @@ paper's own tensor is `harness.spaces.tensors.PublishedTensors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,32 +19,28 @@ from harness.spaces.ordering import Ints, reordered
 from harness.spaces.tensors import CellTensors, Tensors
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a cell becomes one of our tensors.
+class Features(CellTensors):
+    """Our feature tensors of one space.
 
     types: one channel of ordinal types (the paper), or one channel for each operation. costs: whether FLOPs and
     parameters are in it (not in ReNAS-1, -3, -5). pruned: whether parts on no input-output path are dropped first.
-    """
-
-    types: Literal["ordinal", "onehot"] = "onehot"
-    costs: bool = True
-    pruned: bool = True
-
-
-class Features(CellTensors):
-    """Our feature tensors of one space under one layout.
-
     Where the space knows no costs (NAS-Bench-Graph), ReNAS-2, -4 and -6 are ReNAS-1, -3 and -5.
     """
 
-    def __init__(self, space: SearchSpace, layout: Layout) -> None:
-        super().__init__(space, costs=layout.costs)
-        self.layout = layout
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        types: Literal["ordinal", "onehot"] = "onehot",
+        costs: bool = True,
+        pruned: bool = True,
+    ) -> None:
+        super().__init__(space, costs=costs)
+        self.types, self.pruned = types, pruned
         self._positions: list[npt.NDArray[np.intp]] | None = None
 
     def cells(self, archs: Sequence[Architecture]) -> tuple[CellBatch, ...]:
-        return self.space.graphs(archs, pruned=self.layout.pruned)
+        return self.space.graphs(archs, pruned=self.pruned)
 
     def of_cell(self, batch: CellBatch, cell: int) -> Tensors:
         batch = penultimate(batch)
@@ -54,7 +49,7 @@ class Features(CellTensors):
         return np.ascontiguousarray(found[:, :, :-1, 1:])  # no edge leads to the input or from the output
 
     def _types(self, ops: Ints) -> npt.NDArray[np.float64]:
-        if self.layout.types == "onehot":
+        if self.types == "onehot":
             inner = [k for k, name in enumerate(self.space.operations) if not name.startswith("input")]
             found: npt.NDArray[np.bool_] = np.equal(ops[:, None, :], np.array(inner)[None, :, None])
             return found.astype(np.float64)
@@ -62,7 +57,7 @@ class Features(CellTensors):
 
     def _node_costs(self, batch: CellBatch, cell: int) -> list[npt.NDArray[np.float64]]:
         """FLOPs and parameters of each distinct repetition, interleaved: [n, 2 * repetitions, v]; or nothing."""
-        if not self.layout.costs or batch.flops is None or batch.params is None:
+        if not self._costs or batch.flops is None or batch.params is None:
             return []
         pairs = np.stack([batch.flops, batch.params], axis=2)[:, self._distinct_positions(cell)]
         return [pairs.reshape(len(pairs), -1, pairs.shape[-1])]

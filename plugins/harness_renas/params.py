@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from harness import Params
+from harness import RankingParams, said
 
 Variant = Literal["renas-1", "renas-2", "renas-3", "renas-4", "renas-5", "renas-6"]
 
@@ -28,86 +28,62 @@ its ten best of all architectures, labelled ones included (sections 4.2 and 4.3)
 the defaults: the hinge's a, the weight of L2, which is summed over drawn triplets, and some choices of evolution."""
 
 
-def _said(text: str, **limits: Any) -> Any:
-    return msgspec.Meta(description=text, **limits)
-
-
-class ReNASParams(Params):
-    variant: Annotated[Variant, _said("loss and features, named as in the paper's Table 1")] = "renas-6"
-    # what is labelled
-    labels: Annotated[int | None, _said("architectures to label; none: the budget less what is verified")] = None
-    verify: Annotated[
-        int,
-        _said(
-            "queries that choose among the best predicted: at most half the budget, or all but `labels`; "
-            "0: none (the paper)",
-            ge=0,
-        ),
-    ] = 10
-    choose: Annotated[
-        Literal["random", "params", "flops"],
-        _said("how labels are chosen: at random, or evenly spaced by a cost (Table 3)"),
-    ] = "random"
-    law: Annotated[str | None, _said("law that labels are drawn by where they are random; none: the task's")] = None
+class ReNASParams(RankingParams):
+    variant: Annotated[Variant, said("loss and features, named as in the paper's Table 1")] = "renas-6"
     # features (section 2.2)
     tensor: Annotated[
         Literal["ours", "paper"],
-        _said("ours; or the paper's, with operations on nodes, or on edges where the space's choices are edges"),
+        said("ours; or the paper's, with operations on nodes, or on edges where the space's choices are edges"),
     ] = "ours"
     types: Annotated[
-        Literal["ordinal", "onehot"], _said("of our tensor: one channel of ordinal types, or one for each operation")
+        Literal["ordinal", "onehot"], said("of our tensor: one channel of ordinal types, or one for each operation")
     ] = "onehot"
-    pruned: Annotated[bool, _said("of our tensor: drop parts on no input-output path first")] = True
+    pruned: Annotated[bool, said("of our tensor: drop parts on no input-output path first")] = True
     orders: Annotated[
         Literal["all", "drawn", "canonical"],
-        _said("node orders: all as training samples (the paper), one drawn an epoch, or the canonical one"),
+        said("node orders: all as training samples (the paper), one drawn an epoch, or the canonical one"),
     ] = "drawn"
-    most_orders: Annotated[int, _said("at most so many node orders of an architecture", ge=1)] = 24
+    most_orders: Annotated[int, said("at most so many node orders of an architecture", ge=1)] = 24
     views: Annotated[
         int,
-        _said("a prediction is the mean over so many node orders; 1: the canonical one (the paper does not say)", ge=1),
+        said("a prediction is the mean over so many node orders; 1: the canonical one (the paper does not say)", ge=1),
     ] = 4
     # training (sections 2.3 and 4.1)
     phi: Annotated[
         Literal["hinge", "logistic", "exponential"],
-        _said("function of the losses: hinge is the first one at Eq. 3 (the paper), logistic the released code's"),
+        said("function of the losses: hinge is the first one at Eq. 3 (the paper), logistic the released code's"),
     ] = "logistic"
-    margin: Annotated[float, _said("a of the hinge, which the paper does not give")] = 1.0
-    continuity: Annotated[float, _said("weight of the continuity loss, which the paper does not give", ge=0.0)] = 0.5
-    triplets: Annotated[int | None, _said("triplets a step in the continuity loss; none: all")] = 20_000
-    targets: Annotated[
-        Literal["minmax", "ranks"], _said("labels scaled by minimum and maximum (the released code), or their ranks")
-    ] = "minmax"
-    epochs: Annotated[int, _said("passes over the labels", ge=1)] = 200
-    lr: Annotated[float, _said("Adam's learning rate", gt=0.0)] = 1e-3
-    weight_decay: Annotated[float, _said("Adam's L2 penalty", ge=0.0)] = 5e-4
-    batch: Annotated[int, _said("at most so many training samples a step", ge=2)] = 1024
-    # search (section 4)
-    candidates: Annotated[
-        Literal["new", "all"],
-        _said(
-            "propose architectures of keys that are not labelled, one a key; or any, isomorphic ones too (the paper)"
-        ),
-    ] = "new"
-    whole: Annotated[
-        int,
-        _said("spaces of at most this many architectures are scored whole (as the paper does on NAS-Bench-201)", ge=0),
+    margin: Annotated[float, said("a of the hinge, which the paper does not give")] = 1.0
+    continuity: Annotated[float, said("weight of the continuity loss, which the paper does not give", ge=0.0)] = 0.5
+    triplets: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None, said("triplets a step in the continuity loss; none: all")
     ] = 20_000
-    population: Annotated[int, _said("individuals of the evolution", ge=2)] = 64
-    generations: Annotated[int, _said("generations of the evolution", ge=0)] = 500
-    selection: Annotated[float, _said("probability that a slot is a copy", ge=0.0)] = 0.5
-    crossover: Annotated[float, _said("probability that a slot is a crossover", ge=0.0)] = 0.3
-    mutation: Annotated[float, _said("probability that a slot is a mutation", ge=0.0)] = 0.2
-    tournament: Annotated[int, _said("individuals in a tournament; the paper does not say", ge=1)] = 5
-    top: Annotated[int, _said("how many architectures are returned", ge=1)] = 10
+    targets: Annotated[
+        Literal["minmax", "ranks"], said("labels scaled by minimum and maximum (the released code), or their ranks")
+    ] = "minmax"
+    epochs: Annotated[int, said("passes over the labels", ge=1)] = 200
+    lr: Annotated[float, said("Adam's learning rate", gt=0.0)] = 1e-3
+    weight_decay: Annotated[float, said("Adam's L2 penalty", ge=0.0)] = 5e-4
+    batch: Annotated[int, said("at most so many training samples a step", ge=2)] = 1024
+    # search (section 4)
+    selection: Annotated[float, said("probability that a slot is a copy", ge=0.0)] = 0.5
+    crossover: Annotated[float, said("probability that a slot is a crossover", ge=0.0)] = 0.3
+    mutation: Annotated[float, said("probability that a slot is a mutation", ge=0.0)] = 0.2
+    tournament: Annotated[int, said("individuals in a tournament; the paper does not say", ge=1)] = 5
 
     def __post_init__(self) -> None:
-        if self.labels is not None and self.labels < 1:
-            raise ValueError(f"labels ({self.labels}) must be at least 1")
-        if self.triplets is not None and self.triplets < 1:
-            raise ValueError(f"triplets ({self.triplets}) must be at least 1, or none for all")
         if self.selection + self.crossover + self.mutation <= 0.0:
             raise ValueError("selection, crossover and mutation are all 0")
+
+    @property
+    def objective(self) -> str:
+        """The loss: ``mse`` on the labels, ``rank`` (L1) or ``rank+continuity`` (L1 + weight * L2)."""
+        return str(VARIANTS[self.variant]["objective"])
+
+    @property
+    def costs(self) -> bool:
+        """Whether FLOPs and parameters are in the tensor."""
+        return bool(VARIANTS[self.variant]["costs"])
 
     @classmethod
     def smallest(cls) -> ReNASParams:

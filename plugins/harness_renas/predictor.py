@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from harness import Architecture
+from harness import Architecture, Labelled
 from harness.spaces.tensors import CellTensors, Tensors
-from harness_renas.losses import Phi, continuity, phi, ranking, sampled_continuity
+from harness_renas.losses import continuity, phi, ranking, sampled_continuity
 from harness_renas.network import LeNet, built
+from harness_renas.params import ReNASParams
 
 _CHUNK = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """How the predictor is trained, with the paper's settings where it gives them (section 4.1).
-
-    objective: ``mse`` on the labels, ``rank`` (L1) or ``rank+continuity`` (L1 + weight * L2). triplets: drawn a step
-    for L2; None: all of them. targets: labels scaled to [0, 1] by their minimum and maximum, or their ranks, scaled.
-    orders: ``all`` node orders are training samples (the paper), one drawn each epoch for each architecture
-    (``drawn``, at a fraction of the cost), or only the canonical one. views: a prediction is the mean over so many node
-    orders, the canonical one first.
-    """
-
-    objective: Literal["mse", "rank", "rank+continuity"] = "rank+continuity"
-    phi: Phi = "logistic"
-    margin: float = 1.0
-    weight: float = 0.5
-    triplets: int | None = 20_000
-    targets: Literal["minmax", "ranks"] = "minmax"
-    orders: Literal["all", "drawn", "canonical"] = "drawn"
-    most_orders: int = 24
-    views: int = 4
-    epochs: int = 200
-    lr: float = 1e-3
-    weight_decay: float = 5e-4
-    batch: int = 1024
 
 
 class Predictor:
@@ -77,51 +50,36 @@ def standardiser(x: Tensors) -> tuple[Tensors, Tensors]:
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-def scaled(scores: npt.NDArray[np.float64], targets: Literal["minmax", "ranks"]) -> npt.NDArray[np.float64]:
-    """Labels in [0, 1]: by minimum and maximum, or by rank with the mean rank for ties."""
-    if targets == "ranks":
-        _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-        scores = (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-    spread = np.ptp(scores)
-    return np.asarray((scores - scores.min()) / (spread if spread > 0 else 1.0))
-
-
-def fit(
-    features: CellTensors,
-    archs: Sequence[Architecture],
-    scores: npt.NDArray[np.float64],
-    rng: np.random.Generator,
-    training: Training,
-) -> Predictor:
-    """Train a predictor on labelled architectures (scores: float64 [n], higher is better)."""
-    if training.orders == "canonical" or training.most_orders == 1:
-        x, source = features.tensors(archs), np.arange(len(archs))
+def fit(features: CellTensors, known: Labelled, rng: np.random.Generator, p: ReNASParams) -> Predictor:
+    """Train a predictor on labelled architectures."""
+    if p.orders == "canonical" or p.most_orders == 1:
+        x, source = features.tensors(known.archs), np.arange(len(known))
     else:
-        x, source = features.permuted(archs, training.most_orders)
+        x, source = features.permuted(known.archs, p.most_orders)
     mean, scale = standardiser(x)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     network = built(x.shape[1], x.shape[-1], int(rng.integers(2**62)))
     inputs = torch.from_numpy((x - mean) / scale)
-    labels = torch.from_numpy(scaled(scores, training.targets).astype(np.float32))
-    optimiser = torch.optim.Adam(network.parameters(), lr=training.lr, weight_decay=training.weight_decay, fused=True)
+    labels = torch.from_numpy(known.scaled(p.targets).astype(np.float32))
+    optimiser = torch.optim.Adam(network.parameters(), lr=p.lr, weight_decay=p.weight_decay, fused=True)
     network.train()
-    for _ in range(training.epochs):
-        for rows, owners in _batches(torch.from_numpy(source), training, generator):
+    for _ in range(p.epochs):
+        for rows, owners in _batches(torch.from_numpy(source), p, generator):
             e, eta = network(inputs[rows])
-            value = _loss(e, eta, labels[owners], training, generator)
+            value = _loss(e, eta, labels[owners], p, generator)
             optimiser.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     network.eval()
-    return Predictor(features, network, mean, scale, training.views)
+    return Predictor(features, network, mean, scale, p.views)
 
 
-def _batches(source: Tensor, training: Training, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(source: Tensor, p: ReNASParams, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch: rows of the training tensors in a random order, and the architecture of each.
 
     source: int64 [m], ascending: the architecture that each training tensor is an order of.
     """
-    if training.orders == "drawn":
+    if p.orders == "drawn":
         counts = torch.bincount(source)
         starts = counts.cumsum(0) - counts
         u = torch.rand(len(counts), generator=generator, dtype=torch.float64)
@@ -129,19 +87,19 @@ def _batches(source: Tensor, training: Training, generator: torch.Generator) -> 
     else:
         rows = torch.arange(len(source))
     rows = rows[torch.randperm(len(rows), generator=generator)]
-    pieces = -(-len(rows) // training.batch)
+    pieces = -(-len(rows) // p.batch)
     for chunk in torch.tensor_split(rows, pieces):
         yield chunk, source[chunk]
 
 
-def _loss(e: Tensor, eta: Tensor, y: Tensor, training: Training, generator: torch.Generator) -> Tensor:
-    if training.objective == "mse":
+def _loss(e: Tensor, eta: Tensor, y: Tensor, p: ReNASParams, generator: torch.Generator) -> Tensor:
+    if p.objective == "mse":
         return (e - y).square().mean()
-    of = phi(training.phi, training.margin)
+    of = phi(p.phi, p.margin)
     value = ranking(e, y, of)
-    if training.objective == "rank+continuity":
-        if training.triplets is None:
-            value = value + training.weight * continuity(eta, y, of)
+    if p.objective == "rank+continuity":
+        if p.triplets is None:
+            value = value + p.continuity * continuity(eta, y, of)
         else:
-            value = value + training.weight * sampled_continuity(eta, y, of, training.triplets, generator)
+            value = value + p.continuity * sampled_continuity(eta, y, of, p.triplets, generator)
     return value

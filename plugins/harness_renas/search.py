@@ -7,25 +7,21 @@ architectures that it ranks highest.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness import Architecture, Mode, Strategy
-from harness.search.labelled import collect
-from harness.search.oracle import best_first
-from harness.search.proposal import Evolution, propose, verify
+from harness import Architecture, Evolution, Labelled, Mode, Ranker, RankingStrategy, SearchSpace
 from harness.spaces.tensors import CellTensors, PublishedTensors
-from harness_renas.features import Features, Layout
-from harness_renas.params import PUBLISHED, VARIANTS, ReNASParams
+from harness_renas.features import Features
+from harness_renas.params import PUBLISHED, ReNASParams
 
 if TYPE_CHECKING:
     from harness import Oracle
 
 
-class ReNAS(Strategy[ReNASParams]):
+class ReNAS(RankingStrategy[ReNASParams]):
     """Evolution over a predictor that learns to rank labelled architectures (Xu et al. 2021).
 
     The paper looks up the ten architectures with the highest predictions and reports the best of them by test accuracy;
@@ -61,45 +57,21 @@ class ReNAS(Strategy[ReNASParams]):
         "no verification": {"verify": 0},
     }
 
-    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
-        from harness_renas.predictor import Training, fit
+    def learn(self, space: SearchSpace, known: Labelled, rng: np.random.Generator) -> Ranker:
+        from harness_renas.predictor import fit
 
+        return fit(self._features(space), known, rng, self.params)
+
+    def evolution(self) -> Evolution:
         p = self.params
-        variant = VARIANTS[p.variant]
-        label_rng, train_rng, evolve_rng = rng.spawn(3)
-        features: CellTensors = (
-            PublishedTensors(oracle.space, costs=variant["costs"])
-            if p.tensor == "paper"
-            else Features(oracle.space, Layout(p.types, variant["costs"], p.pruned))
-        )
+        return Evolution(p.population, p.generations, p.selection, p.crossover, p.mutation, p.tournament)
 
-        started = time.perf_counter()
-        known = collect(oracle, label_rng, labels=p.labels, reserve=p.verify, choose=p.choose, law=p.law)
-        labelled = time.perf_counter()
-        self.seconds["label"] = labelled - started
-        self.notes |= {"labels": len(known), "costs": features.costs}
-        if not known.informative:
-            return best_first(oracle, p.top)
+    def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
+        self.notes["costs"] = self._features(oracle.space).costs
+        return super().search(oracle, rng)
 
-        training = Training(
-            variant["objective"], p.phi, p.margin, p.continuity, p.triplets, p.targets, p.orders, p.most_orders,
-            p.views, p.epochs, p.lr, p.weight_decay, p.batch,
-        )  # fmt: skip
-        predictor = fit(features, known.archs, known.scores, train_rng, training)
-        self.ranker = predictor
-        trained = time.perf_counter()
-        self.seconds["train"] = trained - labelled
-
-        found, scored = propose(
-            oracle, predictor.rank, evolve_rng, max(p.top, p.verify), whole=p.whole, twins=p.candidates == "all",
-            exclude=set() if p.candidates == "all" else set(oracle.space.keys(known.archs)),
-            evolution=Evolution(p.population, p.generations, p.selection, p.crossover, p.mutation, p.tournament),
-        )  # fmt: skip
-        self.seconds["propose"] = time.perf_counter() - trained
-        self.notes["predicted"] = scored
-        if p.verify == 0:
-            return found[: p.top] or best_first(oracle, p.top)
-        started = time.perf_counter()
-        best = verify(oracle, found[: p.verify], p.top)
-        self.seconds["verify"] = time.perf_counter() - started
-        return best
+    def _features(self, space: SearchSpace) -> CellTensors:
+        p = self.params
+        if p.tensor == "paper":
+            return PublishedTensors(space, costs=p.costs)
+        return Features(space, types=p.types, costs=p.costs, pruned=p.pruned)

@@ -16,7 +16,7 @@ from harness_ctnas.dense import residual_layer
 from harness_ctnas.encoder import GCN, MLP, Embedding, EquationGCN, encode
 from harness_ctnas.exploration import pseudo_labelled
 from harness_ctnas.params import PUBLISHED, CTNASParams
-from harness_ctnas.regression import Regressor, scaled
+from harness_ctnas.regression import Regressor
 from harness_ctnas.training import Training
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
@@ -272,12 +272,6 @@ def test_networks_come_from_their_generator_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
     np.testing.assert_array_equal(a, b)
     assert (a != c).any()
-
-
-def test_regression_targets() -> None:
-    scores = np.array([10.0, 90.0, 91.0, 90.0])
-    np.testing.assert_allclose(scaled(scores, "minmax"), [0, 80 / 81, 1, 80 / 81])
-    np.testing.assert_allclose(scaled(scores, "ranks"), [0, 0.5, 1, 0.5])
 
 
 def test_the_regressor_predicts_scores() -> None:

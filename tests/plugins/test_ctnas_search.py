@@ -264,8 +264,8 @@ def test_an_unknown_script_is_refused_by_name() -> None:
 
 
 def test_a_single_label_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"labels \(1\) must be at least 2"):
-        CTNASParams(labels=1)
+    with pytest.raises(msgspec.ValidationError, match=r">= 2 - at `\$\.labels`"):
+        msgspec.convert({"labels": 1}, CTNASParams)
 
 
 @pytest.mark.parametrize("cls", [CTNASParams, RegressionNASParams])

@@ -21,7 +21,7 @@ from harness_rankers.layers import fit as fit_layers
 from harness_rankers.messages import Cells, MessagePassing
 from harness_rankers.peephole import PeepholeParams
 from harness_rankers.ridge import ridge
-from harness_rankers.training import fit, loss, mean_ranks, rate
+from harness_rankers.training import fit, loss, rate
 
 NB201 = NASBench201Space()
 
@@ -149,10 +149,6 @@ def test_pairwise_losses_by_hand() -> None:
     }
     for kind, value in expected.items():
         assert loss(scores, ranks, GINParams(loss=kind)).item() == pytest.approx(value, rel=1e-5)  # type: ignore[arg-type]
-
-
-def test_mean_ranks() -> None:
-    np.testing.assert_allclose(mean_ranks(np.array([5.0, 1.0, 5.0, 9.0])), [0.5, 0.0, 0.5, 1.0])
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:

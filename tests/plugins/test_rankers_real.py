@@ -17,8 +17,9 @@ from harness_rankers.forest import E2EPP
 from harness_rankers.gin import GINRanker
 from harness_rankers.peephole import Peephole
 from harness_rankers.ridge import Ridge
-from harness_renas.features import Features, Layout
-from harness_renas.predictor import Training, fit
+from harness_renas.features import Features
+from harness_renas.params import ReNASParams
+from harness_renas.predictor import fit
 
 SPACE = NASBench201Space()
 
@@ -57,8 +58,8 @@ def test_renas_and_its_published_features(data: tuple[Labelled, list[tuple[int, 
     """Pruned one-hot features rank better than the published ones, by far more than seeds differ."""
     known, archs, truth = data
     found = []
-    for features in (Features(SPACE, Layout()), PublishedTensors(SPACE)):
-        predictor = fit(features, known.archs, known.scores, np.random.default_rng(0), Training())
+    for features in (Features(SPACE), PublishedTensors(SPACE)):
+        predictor = fit(features, known, np.random.default_rng(0), ReNASParams())
         found.append(ktau(predictor.rank(archs), truth))
     ours, published = found
     assert ours is not None

@@ -7,7 +7,7 @@ import numpy as np
 from harness.spaces.tensors import PublishedTensors
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
-from harness_renas.features import Features, Layout, penultimate
+from harness_renas.features import Features, penultimate
 
 NB101, NB201 = NASBench101Space(), NASBench201Space()
 
@@ -23,9 +23,9 @@ def test_penultimate_moves_the_output_alone() -> None:
 
 def test_onehot_channels_sum_to_the_adjacency_matrix() -> None:
     archs = NB101.sample(np.random.default_rng(0), 20)
-    tensors = Features(NB101, Layout(costs=False)).tensors(archs)
+    tensors = Features(NB101, costs=False).tensors(archs)
     assert tensors.shape[1] == 4  # every operation but the input, which is no edge's destination
-    ordinal = Features(NB101, Layout(types="ordinal", costs=False)).tensors(archs)
+    ordinal = Features(NB101, types="ordinal", costs=False).tensors(archs)
     np.testing.assert_array_equal(tensors.sum(axis=1), (ordinal[:, 0] > 0).astype(np.float32))
     np.testing.assert_array_equal(np.einsum("ncuv,c->nuv", tensors, [2, 3, 4, 5]), ordinal[:, 0])
 
@@ -33,7 +33,7 @@ def test_onehot_channels_sum_to_the_adjacency_matrix() -> None:
 def test_ordinal_ones_are_the_papers_less_repetitions_and_empty_entries() -> None:
     """Of nine repetitions five differ; nothing leads to the input, nothing from the output."""
     archs = NB101.sample(np.random.default_rng(1), 50)
-    ours = Features(NB101, Layout(types="ordinal")).tensors(archs)
+    ours = Features(NB101, types="ordinal").tensors(archs)
     paper = PublishedTensors(NB101).tensors(archs)
     assert not paper[:, :, -1, :].any()
     assert not paper[:, :, :, 0].any()
@@ -43,7 +43,7 @@ def test_ordinal_ones_are_the_papers_less_repetitions_and_empty_entries() -> Non
 
 def test_views_are_orders_of_the_same_cell() -> None:
     archs = NB201.sample(np.random.default_rng(4), 60)
-    features = Features(NB201, Layout())
+    features = Features(NB201)
     first, *others = features.views(archs, 4)
     np.testing.assert_array_equal(first, features.tensors(archs))
     assert len(others) == 3
@@ -55,7 +55,7 @@ def test_views_are_orders_of_the_same_cell() -> None:
 
 def test_orders_are_capped_and_owned() -> None:
     archs = NB201.sample(np.random.default_rng(3), 40)
-    features = Features(NB201, Layout())
+    features = Features(NB201)
     tensors, owner = features.permuted(archs, 24)
     assert sorted(set(owner.tolist())) == list(range(40))
     assert np.bincount(owner).max() <= 24

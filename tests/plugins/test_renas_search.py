@@ -122,7 +122,7 @@ def test_impossible_parameters_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_phases_are_timed() -> None:
     strategy, _, _ = run()
-    assert set(strategy.seconds) == {"label", "train", "propose", "verify"}
+    assert set(strategy.seconds) == {"label", "learn", "propose", "verify"}
 
 
 def test_whether_costs_were_seen_is_noted() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import Budget, Constraint, Oracle, StudyError
-from harness.search.labelled import collect, distinct, evenly_spaced, labelled
+from harness import Budget, Constraint, Labelled, Oracle, StudyError
+from harness.search.labelled import collect, distinct, evenly_spaced, labelled, mean_ranks
 from harness.search.oracle import best_first
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness.testing.synthetic import SyntheticEvaluator
@@ -120,3 +120,10 @@ def test_infeasible_architectures_are_not_asked() -> None:
     assert set(space.keys(found.archs)) == feasible
     assert len(found) == len(feasible) < 10
     assert o.asked["infeasible"] == 0
+
+
+def test_scores_are_scaled_by_value_or_by_mean_rank() -> None:
+    known = Labelled([], np.array([10.0, 90.0, 91.0, 90.0]))
+    np.testing.assert_allclose(known.scaled(), [0, 80 / 81, 1, 80 / 81])
+    np.testing.assert_allclose(known.scaled("ranks"), [0, 0.5, 1, 0.5])
+    np.testing.assert_allclose(mean_ranks(known.scores), [0, 1.5, 3, 1.5])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from harness.search.oracle import Oracle
 
 
+def said(text: str, **limits: Any) -> Any:
+    """What a parameter is, and its limits: ``lr: Annotated[float, said("learning rate", gt=0.0)] = 0.1``."""
+    return msgspec.Meta(description=text, **limits)
+
+
 class _KeywordOnly(msgspec.StructMeta):
     """msgspec hands ``frozen`` and ``forbid_unknown_fields`` down to subclasses, but not ``kw_only``."""
 
@@ -40,7 +47,7 @@ class Params(msgspec.Struct, metaclass=_KeywordOnly, frozen=True, forbid_unknown
     """Base of a strategy's parameters: typed, with defaults, checked when a study is read.
 
     Subclasses are frozen, take keywords alone and refuse unknown fields, as this class does. Document each field with
-    ``Annotated[int, msgspec.Meta(description="...", ge=1)]``: `nas-harness describe` shows it.
+    ``Annotated[int, said("...", ge=1)]``: `nas-harness describe` shows it.
     """
 
     @classmethod
@@ -150,6 +157,15 @@ class Strategy(ABC, Generic[P_co]):
         """Plain JSON values kept in the record: counts, nearest supported settings."""
         self.seconds: dict[str, float] = {}
         """Seconds of each phase of the search; kept in the record's ``timing``."""
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the wall seconds of the block to a phase."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
 
     @abstractmethod
     def search(self, oracle: Oracle, rng: np.random.Generator) -> Sequence[Architecture]:
