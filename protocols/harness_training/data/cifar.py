@@ -16,8 +16,6 @@ from harness_training.data.splits import POOL, TEST
 
 _SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
-_PICKLED_MORE = 4_000_000
-"""A pickle holds file names and labels beside the pixels."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -53,18 +51,16 @@ def read_cifar(name: str, source: Path) -> Columns:
     for (of, kind), version in VERSIONS.items():
         if of == name:
             try:
-                return _read(name, version, source, kind)
+                return _read(name, version, source)
             except DataError as error:
                 reasons.append(f"{kind} version: {error}")
     raise DataError("; ".join(reasons))
 
 
-def _read(name: str, version: Version, source: Path, kind: str) -> Columns:
+def _read(name: str, version: Version, source: Path) -> Columns:
     files = (*version.train, version.test)
     rows = [version.each[0]] * len(version.train) + [version.each[1]]
-    row = version.label_bytes + _PIXELS
-    more = _PICKLED_MORE if kind == "python" else 0
-    found = read_members(source, {f: n * row + more for f, n in zip(files, rows, strict=True)})
+    found = read_members(source, files)
     parts = [_rows(found[f], f"{source}: {f}", n, version) for f, n in zip(files, rows, strict=True)]
     images = np.concatenate([p[0] for p in parts]).reshape(-1, *_SHAPE)
     labels = np.concatenate([p[1] for p in parts]).astype(np.int16)

@@ -45,10 +45,10 @@ def _array(folder: Path, stem: str, shape: tuple[int, ...]) -> npt.NDArray[np.ui
     plain = f"{stem}-idx{len(shape)}-ubyte"
     path = find_one(folder, [plain, f"{plain}.gz", f"{stem}.idx{len(shape)}-ubyte"])
     header = 4 + 4 * len(shape)
-    most = header + int(np.prod(shape))
-    data = read_plain(path, most)
-    if len(data) != most:
-        raise DataError(f"{path}: has {len(data)} bytes instead of {most}")
+    size = header + int(np.prod(shape))
+    data = read_plain(path)
+    if len(data) != size:
+        raise DataError(f"{path}: has {len(data)} bytes instead of {size}")
     magic, *dimensions = struct.unpack(f">{1 + len(shape)}I", data[:header])
     if magic != _MAGIC[len(shape)] or tuple(dimensions) != shape:
         raise DataError(f"{path}: its header says {magic:#x} {dimensions}, want {_MAGIC[len(shape)]:#x} {list(shape)}")
