@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from harness import DataSet, Evaluator, HarnessError, Task, TrainingProtocol
 from harness.protocol import Stock
 from harness.registry import default_registry
-from harness_training.data.catalogue import missing
-from harness_training.data.datasets import image_data_sets
+from harness_training.data.catalogue import image_data_sets, missing
 from harness_training.protocol_files import load_recipe
 from harness_training.task_names import FAMILY, TaskName, task_of, usual_tasks
 

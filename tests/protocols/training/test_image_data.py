@@ -127,7 +127,7 @@ def test_cifar_from_every_official_form(name: str, kind: str, form: str, small_c
         for file, data in files.items():
             (source / file).write_bytes(data)
     assert catalogue.missing(name) == f"{name} is not imported: nas-harness data import {name} PATH"
-    folder = catalogue.import_official(name)(source, data_folder, None)
+    folder = catalogue.import_official(name, source, data_folder)
     table = open_table(folder)
     assert np.array_equal(table["images"], images)
     assert np.array_equal(table["labels"], labels)
@@ -192,7 +192,7 @@ def test_damaged_idx_files_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     good = file.read_bytes()
     for data, what in (
         (good[:-1], "has 23535 bytes instead of 23536"),
-        (good + b"x", "holds more than 23536 bytes"),
+        (good + b"x", "has 23537 bytes instead of 23536"),
         (b"\0\0\x08\x01" + good[4:], "its header says 0x801"),
     ):
         file.write_bytes(data)
