@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import torch
@@ -17,6 +17,19 @@ from harness_training.curve import Curve
 
 EVERY = 60.0
 """Seconds between two checkpoints: a training that is shorter writes none."""
+
+
+def write_whole(path: Path, put: Callable[[BinaryIO], Any]) -> None:
+    """A whole file or none: what ``put`` writes to a file of its own is then renamed."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as stream:
+            put(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @dataclass
@@ -40,16 +53,8 @@ class Checkpoint:
             "network": network.state_dict(),
             "others": [s.state_dict() for s in stateful],
         }
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(partial, "wb") as stream:
-                torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(self.path, lambda stream: torch.save(state, stream))
         self._written = time.monotonic()
 
     def read(self, network: nn.Module, *stateful: Any) -> Curve | None:

@@ -28,7 +28,7 @@ def find_or_fit(store: Store, identity: Identity, network: N, fit: Callable[[N],
             network.load_state_dict(found)
         except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
             fit(network)
-            store.write(path, lambda partial: torch.save(network.state_dict(), partial))
+            store.write(path, lambda stream: torch.save(network.state_dict(), stream))
         else:
             with contextlib.suppress(OSError):  # a store that is only read keeps its times
                 os.utime(path)

@@ -14,20 +14,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from harness.data.tables import data_dir
 from harness.protocol import Stock
 from harness.records.identity import digest
-from harness_training.checkpoint import Checkpoint
+from harness_training.checkpoint import Checkpoint, write_whole
 from harness_training.curve import Curve
 from harness_training.data.reading import Purpose
 
 ROOM = "trainings"
 WEIGHTS = ".weights"
 """How files end that hold weights of networks, for good."""
+LOCKS = "locks"
+"""The file of each room whose bytes stand for keys. It stays empty."""
 LIMIT = 4 << 30
 """Bytes that the store may take: two million results, or some hundred checkpoints of a full-size network."""
 _SWEEPS = "00"
@@ -111,49 +113,25 @@ class Store:
                 return found
             checkpoint = Checkpoint(self.path(key).with_suffix(".pt"), key, say=say)
             found = Stored(identity=identity, curve=train(checkpoint), made=time.time())
-            self.write(self.path(key), lambda partial: partial.write_bytes(msgspec.json.encode(found)))
+            self.write(self.path(key), lambda stream: stream.write(msgspec.json.encode(found)))
             checkpoint.remove()
         return found
 
-    def write(self, path: Path, put: Callable[[Path], Any]) -> None:
-        """A whole file or none: what ``put`` writes to a path of its own is then renamed."""
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            put(partial)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    def write(self, path: Path, put: Callable[[BinaryIO], Any]) -> None:
+        """`write_whole`, and keep the store within its limit."""
+        write_whole(path, put)
         if path.name.startswith(_SWEEPS):
             _sweep(self.folder)
             _bound(self.root, self.limit)
 
     @contextlib.contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """One process at a time holds a key. The lock goes with the process, and its file with the last holder."""
-        path = self.path(key).with_suffix(".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            with _locked(path, fcntl.LOCK_EX) as counts:
-                if counts:
-                    try:
-                        yield
-                    finally:
-                        path.unlink(missing_ok=True)
-                    return
-
-
-@contextlib.contextmanager
-def _locked(path: Path, how: int) -> Iterator[bool]:
-    """Whether the lock counts: the one before may have removed the file that this one opened."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, how)
-        counts = False
-        with contextlib.suppress(FileNotFoundError):
-            counts = os.path.samestat(os.fstat(handle), path.stat())
-        yield counts
-    finally:
-        os.close(handle)
+        """One process at a time holds a key: one byte of the room's file of locks, far behind its end. A process holds
+        one key at a time: what it closes first would free both."""
+        self.path(key).parent.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / LOCKS, "ab") as locks:  # closed, or ended with its process, it gives the byte back
+            fcntl.lockf(locks, fcntl.LOCK_EX, 1, int(key[:12], 16))
+            yield
 
 
 def kept(root: Path | None = None) -> list[Kept]:
@@ -206,16 +184,10 @@ def prune(root: Path | None = None, most_bytes: int = LIMIT) -> tuple[int, int]:
 def _sweep(folder: Path) -> None:
     """Remove what processes that were killed left in the room of one purpose."""
     oldest = time.time() - _STALE
-    for path in folder.glob("??/*"):
-        with contextlib.suppress(FileNotFoundError, BlockingIOError):
-            if path.suffix not in (".partial", ".lock") or path.stat().st_mtime >= oldest:
-                continue
-            if path.suffix == ".partial":
+    for path in folder.glob("??/*.partial"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
                 path.unlink()
-            else:
-                with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as counts:
-                    if counts:
-                        path.unlink()
 
 
 def _bound(root: Path, most_bytes: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import pytest
 
 from harness_training.checkpoint import Checkpoint
 from harness_training.curve import Curve, Judged
-from harness_training.store import Identity, Store, kept, prune, stored_trainings
+from harness_training.store import LOCKS, Identity, Store, kept, prune, stored_trainings
 
 CURVE = Curve(epochs=2, loss=(1.0, 0.5), judged=(Judged(2, 87.5),))
 
@@ -41,7 +41,7 @@ def test_trains_once_and_finds_it_again(tmp_path: Path) -> None:
     assert first == again
     assert again.curve == CURVE
     assert again.curve.score == 87.5
-    assert [p.suffix for p in tmp_path.rglob("*") if p.is_file()] == [".json"]
+    assert {p.suffix or p.name for p in tmp_path.rglob("*") if p.is_file()} == {".json", LOCKS}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_training_that_fails_leaves_nothing_and_frees_the_key(tmp_path: Path) 
 
     with pytest.raises(MemoryError):
         store.find_or_train(identity(), broken)
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [LOCKS]
     assert store.find_or_train(identity(), counted([])).curve == CURVE
 
 
@@ -107,7 +107,7 @@ def test_several_processes_train_a_key_once(tmp_path: Path) -> None:
         worker.join(60)
     assert [w.exitcode for w in workers] == [0] * 4
     assert trained.value == 1
-    assert [p.suffix for p in tmp_path.rglob("*") if p.is_file()] == [".json"]
+    assert {p.suffix or p.name for p in tmp_path.rglob("*") if p.is_file()} == {".json", LOCKS}
 
 
 def test_a_training_that_misses_a_file_says_so(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_training_that_misses_a_file_says_so(tmp_path: Path) -> None:
     store = Store("validation", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
         store.find_or_train(identity(), broken)
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [LOCKS]
 
 
 def test_listing_and_pruning_start_with_what_was_longest_unused(tmp_path: Path) -> None:
@@ -174,33 +174,23 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint_and_then_leaves_non
     assert store.find(identity()) is None
     store.find_or_train(identity(), resumed)
     assert seen == [b"half-way"]
-    assert [p.suffix for p in tmp_path.rglob("*") if p.is_file()] == [".json"]
+    assert {p.suffix or p.name for p in tmp_path.rglob("*") if p.is_file()} == {".json", LOCKS}
 
 
 def test_pruning_sweeps_up_after_killed_processes(tmp_path: Path) -> None:
     folder = tmp_path / "validation" / "ab"
     folder.mkdir(parents=True)
-    old, fresh = folder / "abc.lock", folder / "abd.lock"
+    old, fresh = folder / "abc.json.7.partial", folder / "abd.json.8.partial"
     for path in (old, fresh):
         path.touch()
     os.utime(old, (1000, 1000))
     prune(tmp_path)
-    assert [p.name for p in folder.iterdir()] == ["abd.lock"]
+    assert [p.name for p in folder.iterdir()] == [fresh.name]
 
 
-def test_pruning_leaves_the_lock_of_a_training_of_days(tmp_path: Path) -> None:
-    store = Store("validation", tmp_path)
-    lock = store.path("ab" * 16).with_suffix(".lock")
-    with store.alone("ab" * 16):
-        os.utime(lock, (1000, 1000))
-        prune(tmp_path)
-        assert lock.exists()
-    assert not lock.exists()
-
-
-def test_a_store_opens_no_lock_of_the_other_room(tmp_path: Path) -> None:
+def test_a_store_sweeps_its_own_room_alone(tmp_path: Path) -> None:
     """A search may not open what lies among final trainings; `prune` sweeps there."""
-    other = Store("final", tmp_path).path("ab" * 16).with_suffix(".lock")
+    other = Store("final", tmp_path).path("ab" * 16).with_suffix(".partial")
     other.parent.mkdir(parents=True)
     other.touch()
     os.utime(other, (1000, 1000))
