@@ -50,15 +50,10 @@ def train(
     """Train from scratch, or from ``checkpoint`` on, and judge: the curve and the network.
 
     A loss that is no finite number ends the training: the curve says so and scores NaN. The checkpoint is left for the
-    caller to remove when the result is safe. Raises HarnessError where a
-    batch is larger than the data, and where memory runs out. Global random state stays as found.
+    caller to remove when the result is safe. Raises HarnessError where memory runs out. Global random state stays as found.
     """
     device = torch.device(device)
     part = job.recipe.train
-    if part.batch > len(job.data.train):
-        raise HarnessError(
-            f"a batch of {part.batch} is larger than the {len(job.data.train)} training images; lower batch"
-        )
     try:
         with own_randomness(device, derived_seed(job.seed, "network")):
             return _Training(job, device).run(checkpoint, watch)

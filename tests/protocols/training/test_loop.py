@@ -17,7 +17,7 @@ from small_trainings import small_job as job
 from torch import nn
 from torch.nn import functional
 
-from harness import HarnessError, ImageShape
+from harness import ImageShape
 from harness.registry import Registry
 from harness_training.augment import Pipeline
 from harness_training.checkpoint import Checkpoint
@@ -144,11 +144,6 @@ def test_a_training_that_diverges_ends_and_scores_nan(registry: Registry) -> Non
     assert not math.isfinite(curve.loss[-1])
     assert curve.finished
     assert math.isnan(curve.score)
-
-
-def test_a_batch_larger_than_the_data_is_refused(registry: Registry) -> None:
-    with pytest.raises(HarnessError, match="a batch of 64 is larger than the 40 training images; lower"):
-        train(job(registry, batch=64))
 
 
 def test_a_last_batch_of_one_image_is_left_out(registry: Registry) -> None:
