@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import msgspec
@@ -20,9 +21,13 @@ from harness_training.live import LiveValidator
 from harness_training.networks.darts import DenseDartsNetworks, DenseSettings
 from harness_training.networks.nasbench201 import NASBench201Networks, NASBench201Settings
 from harness_training.networks.supernet import MixedOperation, SharedNetwork
+from harness_training.store import Store
 from harness_training.trainer import Trainer
 
 PLAIN, SHARED = "train/digits@nasbench201+small", "train/digits@nasbench201+shared"
+
+
+_STORES = TemporaryDirectory()
 
 
 def write_small(data_folder: Path) -> None:
@@ -32,10 +37,11 @@ def write_small(data_folder: Path) -> None:
 
 
 def trainer_on(data: TrainingData, networks: Networks | None = None, **train: Any) -> Trainer:
-    """Of small NAS-Bench-201 networks, or of others, without a store."""
+    """Of small NAS-Bench-201 networks, or of others, each with a store of its own."""
     own = NASBench201Networks(NASBench201Space(), NASBench201Settings(channels=2, cells=1, stages=2))
     recipe = msgspec.structs.replace(small_recipe(**train), network={(networks or own).name: {}})
-    return Trainer(networks or own, recipe, data, {}, torch.device("cpu"))
+    store = Store("validation", Path(mkdtemp(dir=_STORES.name)))
+    return Trainer(networks or own, recipe, data, {}, torch.device("cpu"), store)
 
 
 def validator(n: int = 40, held: int = 20, **train: Any) -> LiveValidator:

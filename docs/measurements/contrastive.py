@@ -24,7 +24,6 @@ from harness.registry import default_registry
 from harness.running.environment import single_thread
 from harness.spaces.base import under_law
 from harness_training.data.reading import Purpose
-from harness_training.store import Store
 from harness_training.trainer import open_trainer
 
 DRAWS = 2000
@@ -52,15 +51,13 @@ def main() -> None:
     scores: dict[str, np.ndarray] = {}
     for way, purpose in ways.items():
         protocol = way.partition(",")[0]
-        trainer = open_trainer(
-            default_registry(), given.data, given.space, protocol, purpose=purpose, store=Store(purpose)
-        )
+        trainer = open_trainer(default_registry(), given.data, given.space, protocol, purpose=purpose)
         space = trainer.networks.space
         archs = under_law(space, space.default_law).sample(stream(0, "contrastive", space.name), given.architectures)
         found, seconds = [], []
         with single_thread():
             for arch in archs:
-                known = trainer.store is not None and trainer.store.find(trainer.identity(arch, given.seed)) is not None
+                known = trainer.store.find(trainer.identity(arch, given.seed)) is not None
                 start = time.process_time()
                 found.append(trainer.score.sign * trainer.train(arch, given.seed).score)
                 if not known:

@@ -16,7 +16,6 @@ from harness.registry import default_registry
 from harness.running.environment import single_thread
 from harness.spaces.base import under_law
 from harness_training.discrimination import Discrimination, discriminate
-from harness_training.store import Store
 from harness_training.task_names import TaskName, task_of
 from harness_training.trainer import Trainer, open_trainer
 
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if parsed is None:
             raise HarnessError(f"{name!r} is no live task; want train/<data>@<space>+<protocol>")
         task_of(parsed)
-        trainer = open_trainer(default_registry(), *parsed, purpose="final", store=Store("final"))
+        trainer = open_trainer(default_registry(), *parsed, purpose="final")
         space = trainer.networks.space
         archs = under_law(space, space.default_law).sample(stream(0, "discrimination", name), given.architectures)
         with single_thread():

@@ -69,7 +69,7 @@ def discriminate(
     scores, seconds = np.empty((len(archs), len(seeds))), []
     for i, arch in enumerate(archs):
         for j, seed in enumerate(seeds):
-            stored = trainer.store is not None and trainer.store.find(trainer.identity(arch, seed, epochs)) is not None
+            stored = trainer.store.find(trainer.identity(arch, seed, epochs)) is not None
             start = time.process_time()
             scores[i, j] = trainer.train(arch, seed, epochs).score
             if not stored:

@@ -119,7 +119,7 @@ class LiveEvaluator(Evaluator):
         trainer = on_device(self._final, "cpu")
         curves = np.full((trainer.recipe.train.epochs, len(archs)), np.nan)
         for column, arch in enumerate(archs):
-            found = None if trainer.store is None else trainer.store.find(trainer.identity(arch, seed or 0))
+            found = trainer.store.find(trainer.identity(arch, seed or 0))
             if found is not None and len(found.curve.judged) == len(curves):
                 curves[:, column] = [j.score for j in found.curve.judged]
         return curves

@@ -40,7 +40,6 @@ class LiveTraining(TrainingProtocol):
 
     def open(self, task: Task) -> Evaluator:
         from harness_training.live import LiveEvaluator
-        from harness_training.store import Store
         from harness_training.supernet_task import SupernetEvaluator
         from harness_training.trainer import open_trainer
 
@@ -50,7 +49,7 @@ class LiveTraining(TrainingProtocol):
         registry = default_registry()
 
         def opened(purpose: Purpose) -> Trainer:
-            return open_trainer(registry, name.data, name.space, name.protocol, purpose=purpose, store=Store(purpose))
+            return open_trainer(registry, *name, purpose=purpose)
 
         supernet = load_recipe(name.data, name.protocol).supernet
         if supernet is None:

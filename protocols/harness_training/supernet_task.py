@@ -42,10 +42,7 @@ class SharedPaths:
         self._training = SharedWeights(trainer, _free)
         network = self._training.supernet(self._rng("network"))
         assert isinstance(network, SharedNetwork)
-        if trainer.store is None:
-            self._fit(network)
-        else:
-            find_or_fit(trainer.store, self.identity, network, self._fit)
+        find_or_fit(trainer.store, self.identity, network, self._fit)
         self._network = network
 
     @property

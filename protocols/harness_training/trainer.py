@@ -16,12 +16,12 @@ from harness_training.checkpoint import Checkpoint
 from harness_training.curve import Curve
 from harness_training.data.catalogue import open_images
 from harness_training.data.reading import Purpose, TrainingData, training_data
-from harness_training.device import bits, open_device
+from harness_training.device import bits
 from harness_training.loop import Job, Watch, train
 from harness_training.networks.measure import Costs, measure
 from harness_training.protocol_files import BASE, load_recipe, network_settings
 from harness_training.recipe import Recipe
-from harness_training.store import Identity, Store, Stored
+from harness_training.store import Identity, Store
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Trainer:
     data: TrainingData
     code: dict[str, Any]
     device: torch.device
-    store: Store | None = None
+    store: Store
 
     @property
     def score(self) -> Score:
@@ -79,14 +79,11 @@ class Trainer:
         def build(auxiliary: bool) -> torch.nn.Module:
             return self.networks.build(identity.arch, self.trained_on, auxiliary=auxiliary)
 
-        def run(checkpoint: Checkpoint | None) -> Curve:
+        def run(checkpoint: Checkpoint) -> Curve:
             job = Job(build, self.data, self.recipe, seed, identity.epochs)
             return train(job, device=self.device, checkpoint=checkpoint, watch=watch)[0]
 
-        if self.store is None:
-            return run(None)
-        found: Stored = self.store.find_or_train(identity, run, say=say)
-        return found.curve
+        return self.store.find_or_train(identity, run, say=say).curve
 
     def costs(self, arch: Architecture) -> Costs:
         """Of the network that classifies, so that a constraint means the same in a search without labels."""
@@ -100,10 +97,8 @@ def open_trainer(
     protocol: str = BASE,
     *,
     purpose: Purpose = "validation",
-    device: str = "cpu",
-    store: Store | None = None,
 ) -> Trainer:
-    """The trainer of ``train/<data>@<space>+<protocol>``.
+    """The trainer of ``train/<data>@<space>+<protocol>``, on the CPU, with the store of its purpose.
 
     Raises UnknownName, DataMissing, DataError; HarnessError where recipe, networks and data do not go together.
     """
@@ -123,4 +118,4 @@ def open_trainer(
         code[what] = code_version(found.provides.load.partition(":")[0], found.distribution)
     if recipe.augment.autoaugment:
         code["kornia"] = version("kornia")
-    return Trainer(networks, recipe, images, code, open_device(device), store)
+    return Trainer(networks, recipe, images, code, torch.device("cpu"), Store(purpose))

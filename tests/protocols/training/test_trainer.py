@@ -19,6 +19,7 @@ from harness_training.checkpoint import Checkpoint
 from harness_training.curve import Curve
 from harness_training.device import bits, open_device, own_device
 from harness_training.discrimination import discriminate, spread, summarise
+from harness_training.live import on_device
 from harness_training.store import Identity, Store, Stored
 from harness_training.trainer import open_trainer
 
@@ -32,7 +33,7 @@ def tiny(data_folder: Path) -> Path:
 
 
 def test_isomorphic_cells_are_one_training(registry: Registry, tiny: Path) -> None:
-    trainer = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny")
     space = trainer.networks.space
     one, twin = (1, 0, 0, 0, 3, 0), (1, 0, 0, 3, 0, 0)
     assert space.key(one) == space.key(twin)
@@ -44,16 +45,9 @@ def test_isomorphic_cells_are_one_training(registry: Registry, tiny: Path) -> No
     assert trainer.costs(one) == trainer.costs(twin)
 
 
-def test_with_and_without_a_store_gives_the_same(registry: Registry, tiny: Path) -> None:
-    arch = (3, 0, 1, 0, 0, 3)
-    stored = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
-    plain = open_trainer(registry, "digits", "nasbench201", "tiny")
-    assert stored.train(arch, 3) == plain.train(arch, 3) == stored.train(arch, 3)
-
-
 def test_the_final_training_sees_more_images_and_is_another(registry: Registry, tiny: Path) -> None:
-    search = open_trainer(registry, "digits", "darts", "tiny", store=Store("validation"))
-    final = open_trainer(registry, "digits", "darts", "tiny", purpose="final", store=Store("final"))
+    search = open_trainer(registry, "digits", "darts", "tiny")
+    final = open_trainer(registry, "digits", "darts", "tiny", purpose="final")
     assert (len(search.data.train), len(final.data.train)) == (60, 60 + len(search.data.held))
     (arch,) = search.networks.space.sample(np.random.default_rng(0), 1)
     assert search.train(arch, 0) != final.train(arch, 0)
@@ -116,7 +110,7 @@ def test_the_device_that_is_named_stands_before_the_default(monkeypatch: pytest.
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_trains_on_a_gpu(registry: Registry, tiny: Path) -> None:
-    trainer = open_trainer(registry, "digits", "darts", "tiny", device="cuda")
+    trainer = on_device(open_trainer(registry, "digits", "darts", "tiny"), "cuda")
     (arch,) = trainer.networks.space.sample(np.random.default_rng(0), 1)
     assert trainer.train(arch, 0).finished
 
@@ -147,7 +141,7 @@ def test_noise_alone_has_no_ratio_and_the_better_half_is_the_better_half() -> No
 
 def test_a_task_is_measured_by_training(registry: Registry, tiny: Path) -> None:
     """A cell that carries nothing beside cells of convolutions: the first is at chance."""
-    trainer = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny")
     seen: list[tuple[int, int]] = []
     found = discriminate(
         trainer, [(0,) * 6, (3,) * 6, (3, 1, 3, 1, 1, 3)], (0, 1), watch=lambda a, b: seen.append((a, b))
@@ -161,7 +155,7 @@ def test_a_task_is_measured_by_training(registry: Registry, tiny: Path) -> None:
 def test_seconds_are_of_trainings_and_not_of_finding_them(
     registry: Registry, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = open_trainer(registry, "digits", "nasbench201", "tiny", store=Store("validation"))
+    trainer = open_trainer(registry, "digits", "nasbench201", "tiny")
     archs = [(0,) * 6, (3,) * 6, (3, 1, 3, 1, 1, 3)]
     clock, ordinary = [0.0], Store.find_or_train
 
