@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness import Architecture, CellBatch
+from harness import Architecture, SearchSpace
 from harness_ganas.encoder import KGNN, Inputs, stack
+from harness_ganas.params import GANASParams
 
 Floats = npt.NDArray[np.float64]
-GraphsOf = Callable[[Sequence[Architecture]], tuple[CellBatch, ...]]
 _CHUNK = 4096
 
 
@@ -50,24 +50,16 @@ class Discriminator:
     Weights and optimiser persist between calls of `train` (warm start).
     """
 
-    def __init__(
-        self,
-        graphs: GraphsOf,
-        operations: int,
-        cells: int,
-        *,
-        pairwise: bool = True,
-        hidden: int = 64,
-        layers: int = 3,
-        dropout: float = 0.1,
-        lr: float = 1e-3,
-        weight_decay: float = 1e-4,
-    ) -> None:
-        self._graphs = graphs
-        self.encoder = KGNN(operations, cells, hidden=hidden, layers=layers, padding=True)
-        self.head: nn.Module = (PairHead if pairwise else PointHead)(self.encoder.graph_size, hidden, dropout)
+    def __init__(self, space: SearchSpace, params: GANASParams) -> None:
+        p = self._p = params
+        self._graphs = space.graphs
+        self.encoder = KGNN(
+            len(space.operations), space.cells, hidden=p.disc_hidden, layers=p.disc_layers, padding=True
+        )
+        head = PairHead if p.discriminator == "pairwise" else PointHead
+        self.head: nn.Module = head(self.encoder.graph_size, p.disc_hidden, p.disc_dropout)
         weights = [*self.encoder.parameters(), *self.head.parameters()]
-        self._optimizer = torch.optim.Adam(weights, lr=lr, weight_decay=weight_decay, fused=True)
+        self._optimizer = torch.optim.Adam(weights, lr=p.disc_lr, weight_decay=p.disc_weight_decay, fused=True)
         self._truth: Tensor | None = None
         self._known: dict[Architecture, float] = {}
 
@@ -77,24 +69,18 @@ class Discriminator:
         return embedding
 
     def train(
-        self,
-        truth: Sequence[Architecture],
-        generated: Sequence[Architecture],
-        rng: np.random.Generator,
-        *,
-        epochs: int,
-        pairs: int,
-        batch: int,
+        self, truth: Sequence[Architecture], generated: Sequence[Architecture], rng: np.random.Generator
     ) -> float:
         """Positives (tau, tau'), negatives (tau, f), equally many, drawn anew each epoch; the last epoch's loss.
 
-        ``pairs``: positives an epoch. tau' differs from tau wherever there are two truth cells.
+        tau' differs from tau wherever there are two truth cells.
         """
+        pairs, batch = self._p.disc_pairs, self._p.disc_batch
         both = self.encoder.inputs(stack(self._graphs([*truth, *generated])))
         k = len(truth)
         self.head.train()
         loss = 0.0
-        for _ in range(epochs):
+        for _ in range(self._p.disc_epochs):
             first = rng.integers(0, k, size=2 * pairs)
             other = (first[:pairs] + rng.integers(1, k, size=pairs)) % k if k > 1 else first[:pairs]
             second = np.concatenate([other, k + rng.integers(0, len(generated), size=pairs)])

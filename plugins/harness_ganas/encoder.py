@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_geometric.nn import DenseGraphConv
 
 from harness import CellBatch
-from harness_ganas.dense import graph_conv
 
 
 class Graphs(NamedTuple):
@@ -81,9 +81,10 @@ def _distinct(ops: npt.NDArray[np.int64], adjacency: npt.NDArray[np.bool_]) -> t
 class KGNN(nn.Module):
     """Node and graph embeddings of cells, with the same weights for every distinct cell.
 
-    Each layer convolves over predecessors and over successors with weights of their own and joins the two halves, so
-    that direction is kept. Input features: one-hot operation (one more for nodes without one) and the node's
-    normalised place in topological order. Readout: mean and maximum over nodes.
+    Each layer convolves (x_i' = W1 x_i + W2 sum_j A_ij x_j + b: Morris et al. 2019, the k = 1 GNN) over predecessors
+    and over successors with weights of their own and joins the two halves, so that direction is kept. Input features:
+    one-hot operation (one more for nodes without one) and the node's normalised place in topological order. Readout:
+    mean and maximum over nodes.
 
     ``padding``: whether a node of operation -1 is padding, left out of convolution and readout; else it is a node
     that is not yet decided, with a feature of its own.
@@ -96,8 +97,8 @@ class KGNN(nn.Module):
         self.operations, self.padding = operations, padding
         self.node_size, self.graph_size = hidden, 2 * hidden * cells
         widths = [operations + 2] + [hidden] * layers
-        self.predecessors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
-        self.successors = nn.ModuleList(graph_conv(a, hidden // 2) for a in widths[:-1])
+        self.predecessors = nn.ModuleList(DenseGraphConv(a, hidden // 2) for a in widths[:-1])
+        self.successors = nn.ModuleList(DenseGraphConv(a, hidden // 2) for a in widths[:-1])
 
     def inputs(self, graphs: Graphs) -> Inputs:
         """The input of `forward`, made once for graphs that are embedded several times."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 
 from harness_ganas.episodes import Bools, Episodes
 from harness_ganas.generator import Generator, Judged
+from harness_ganas.params import GANASParams
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,51 +45,36 @@ def rewards_of(episodes: Episodes, final: npt.NDArray[np.float64], *, step: floa
     return rewards.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class PPOSettings:
-    """clip: of the probability ratio. epochs, minibatches: passes over a batch of episodes and parts of each."""
-
-    lr: float
-    clip: float
-    gamma: float
-    lam: float
-    entropy: float
-    value: float
-    grad_norm: float
-    epochs: int
-    minibatches: int
-
-
 class PPO:
     """The optimiser of one generator; its state persists between iterations."""
 
-    def __init__(self, generator: Generator, settings: PPOSettings) -> None:
-        self._g, self._s = generator, settings
-        self.entropy = settings.entropy
+    def __init__(self, generator: Generator, params: GANASParams) -> None:
+        self._g, self._p = generator, params
+        self.entropy = params.entropy
         """The entropy term's multiplier, which may change between updates."""
-        self._optimizer = torch.optim.Adam(generator.parameters(), lr=settings.lr, fused=True)
+        self._optimizer = torch.optim.Adam(generator.parameters(), lr=params.lr, fused=True)
 
     def update(self, episodes: Episodes, rewards: Floats, rng: np.random.Generator) -> float:
         """Learn from episodes rolled out under the present policy; the mean entropy of its decisions."""
-        s = self._s
+        p = self._p
         inputs = self._g.encoder.inputs(episodes.graphs)
         now: Judged | None = self._g.judge(episodes, inputs)
         assert now is not None
         old, value = now.log_p.detach(), now.value.detach().numpy()
-        advantage = gae(rewards, value, episodes.active, gamma=s.gamma, lam=s.lam)
+        advantage = gae(rewards, value, episodes.active, gamma=p.gamma, lam=p.gae_lambda)
         returns = advantage + value
         spread = advantage[episodes.active]
         advantage = (advantage - spread.mean()) / (spread.std() + 1e-8)
         entropy = 0.0
-        if s.minibatches > 1:
+        if p.minibatches > 1:
             now = None
-        for _ in range(s.epochs):
+        for _ in range(p.ppo_epochs):
             order = [np.arange(len(episodes))]
-            if s.minibatches > 1:
-                order = np.array_split(rng.permutation(len(episodes)), s.minibatches)
+            if p.minibatches > 1:
+                order = np.array_split(rng.permutation(len(episodes)), p.minibatches)
             for at in order:
                 part, seen = episodes, inputs
-                if s.minibatches > 1:
+                if p.minibatches > 1:
                     part = episodes.take(at)
                     seen = self._g.encoder.inputs(part.graphs)
                 # The first pass over the whole batch was already made, for the advantages.
@@ -102,16 +86,16 @@ class PPO:
         return entropy
 
     def _learn(self, episodes: Episodes, now: Judged, old: Tensor, advantage: Tensor, returns: Tensor) -> float:
-        s = self._s
+        p = self._p
         weight = torch.from_numpy(episodes.active).float()
         total = weight.sum()
         ratio = (now.log_p - old).exp()
-        gain = torch.minimum(ratio * advantage, ratio.clamp(1 - s.clip, 1 + s.clip) * advantage)
+        gain = torch.minimum(ratio * advantage, ratio.clamp(1 - p.clip, 1 + p.clip) * advantage)
         error = (now.value - returns).square()
         entropy = (now.entropy * weight).sum() / total
-        loss = ((s.value * error - gain) * weight).sum() / total - self.entropy * entropy
+        loss = ((p.value_weight * error - gain) * weight).sum() / total - self.entropy * entropy
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._g.parameters(), s.grad_norm)
+        nn.utils.clip_grad_norm_(self._g.parameters(), p.grad_norm)
         self._optimizer.step()
         return float(entropy.detach())

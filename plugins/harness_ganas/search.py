@@ -17,7 +17,7 @@ from harness_ganas.discriminator import Discriminator, Floats
 from harness_ganas.episodes import Episodes, roll_out
 from harness_ganas.generator import Generator, Sampler
 from harness_ganas.params import GANASParams
-from harness_ganas.ppo import PPO, PPOSettings, rewards_of
+from harness_ganas.ppo import PPO, rewards_of
 from harness_ganas.truth import Pool
 
 if TYPE_CHECKING:
@@ -80,20 +80,8 @@ class _Run:
         self.strategy, self.oracle, self.rng = strategy, oracle, rng
         self.script, self.pool, self.t = space.scripts[p.script], Pool(oracle), 0
         self.generator = Generator(self.script, *_sizes(space), hidden=p.hidden, layers=p.layers)
-        self.ppo = PPO(
-            self.generator,
-            PPOSettings(
-                p.lr, p.clip, p.gamma, p.gae_lambda, p.entropy, p.value_weight, p.grad_norm, p.ppo_epochs,
-                p.minibatches,
-            ),
-        )  # fmt: skip
-        self.discriminator: Discriminator | None = None
-        if p.discriminator != "none":
-            self.discriminator = Discriminator(
-                space.graphs, len(space.operations), space.cells, pairwise=p.discriminator == "pairwise",
-                hidden=p.disc_hidden, layers=p.disc_layers, dropout=p.disc_dropout, lr=p.disc_lr,
-                weight_decay=p.disc_weight_decay,
-            )  # fmt: skip
+        self.ppo = PPO(self.generator, p)
+        self.discriminator = None if p.discriminator == "none" else Discriminator(space, p)
         self.entropy = 0.0
         self.novelty = _LEAST
 
@@ -112,7 +100,8 @@ class _Run:
             if self.discriminator is not None:
                 with self.strategy.timed("discriminator"):
                     generated = self._sample(len(truth))  # F ~ G(theta_{t-1})
-                    self._train_discriminator(self.discriminator, truth, generated)
+                    self.discriminator.train(truth, generated, self.rng)
+                    self.strategy.ranker = self.discriminator
             with self.strategy.timed("generator"):
                 self._train_generator(self._reward())
                 x_t = self._sample(sets.size(t))  # X_t ~ G(theta_t)
@@ -146,13 +135,6 @@ class _Run:
             return [self.space.parse(text) for text in texts]
         except InvalidArchitecture as error:
             raise StudyError(f"ga-nas: start: {error}") from error
-
-    def _train_discriminator(
-        self, discriminator: Discriminator, truth: list[Architecture], generated: list[Architecture]
-    ) -> None:
-        p = self.p
-        discriminator.train(truth, generated, self.rng, epochs=p.disc_epochs, pairs=p.disc_pairs, batch=p.disc_batch)
-        self.strategy.ranker = discriminator
 
     def _train_generator(self, reward: Reward) -> None:
         """PPO on rewards that cost no query."""

@@ -50,7 +50,8 @@ def train(
     """Train from scratch, or from ``checkpoint`` on, and judge: the curve and the network.
 
     A loss that is no finite number ends the training: the curve says so and scores NaN. The checkpoint is left for the
-    caller to remove when the result is safe. Raises HarnessError where memory runs out. Global random state stays as found.
+    caller to remove when the result is safe. Raises HarnessError where memory runs out. Global random state stays as
+    found.
     """
     device = torch.device(device)
     part = job.recipe.train

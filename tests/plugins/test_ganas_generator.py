@@ -12,7 +12,8 @@ import harness_ganas.generator as generator_module
 from harness.testing.spaces import ToyEdgeSpace, ToyNodeSpace
 from harness_ganas.episodes import roll_out
 from harness_ganas.generator import Generator, Judged, Sampler, draw
-from harness_ganas.ppo import PPO, PPOSettings, gae, rewards_of
+from harness_ganas.params import GANASParams
+from harness_ganas.ppo import PPO, gae, rewards_of
 from harness_ganas.search import _sizes
 from harness_nasbench.spaces.chain import ChainSpace
 from harness_nasbench.spaces.darts import DartsSpace
@@ -24,9 +25,6 @@ SPACES = [
     ToyEdgeSpace(), ToyNodeSpace(), NASBench101Space(), NASBench201Space(), NASBenchGraphSpace(), ChainSpace(),
     DartsSpace(),
 ]  # fmt: skip
-SETTINGS = PPOSettings(
-    lr=3e-3, clip=0.2, gamma=1.0, lam=0.95, entropy=0.01, value=0.5, grad_norm=0.5, epochs=4, minibatches=1
-)
 each_space = pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
 
 
@@ -221,8 +219,16 @@ class Given(torch.nn.Module):
 
 def by_gradient_descent(given, **settings):
     """PPO whose optimiser moves each parameter by minus its gradient, unclipped."""
-    plain = {"lr": 1.0, "clip": 0.2, "gamma": 1.0, "lam": 1.0, "entropy": 0.3, "value": 0.5, "grad_norm": 1e9}
-    ppo = PPO(given, PPOSettings(**{**plain, "epochs": 1, "minibatches": 1, **settings}))
+    plain = {
+        "lr": 1.0,
+        "clip": 0.2,
+        "gamma": 1.0,
+        "gae_lambda": 1.0,
+        "entropy": 0.3,
+        "value_weight": 0.5,
+        "grad_norm": 1e9,
+    }
+    ppo = PPO(given, GANASParams(**{**plain, "ppo_epochs": 1, "minibatches": 1, **settings}))
     ppo._optimizer = torch.optim.SGD(given.parameters(), lr=1.0)
     return ppo
 
@@ -259,7 +265,7 @@ def test_a_step_of_ppo_is_what_its_equations_say() -> None:
 def test_the_second_pass_moves_only_what_is_within_the_clip() -> None:
     """After one step the ratios are exp of -.296, -.169 and .466: .744 and 1.593 lie beyond .8 and 1.2, .844 within."""
     given = Given(LOG_P, ENTROPY, VALUE)
-    by_gradient_descent(given, epochs=2).update(TWO, REWARDS, np.random.default_rng(0))
+    by_gradient_descent(given, ppo_epochs=2).update(TWO, REWARDS, np.random.default_rng(0))
     moved = NORMALISED / 3
     moved[0, 1] *= 1 + np.exp(moved[0, 1])
     np.testing.assert_allclose(given.now[0], np.array(LOG_P) + moved, atol=1e-5)
@@ -291,7 +297,7 @@ def test_the_clipped_objective_is_the_lesser_of_both(ratio: float, advantage: fl
 def test_ppo_raises_the_reward(space, reward, best, minibatches) -> None:
     torch.manual_seed(1)
     g = Generator(space.scripts["default"], *_sizes(space), hidden=16, layers=2)
-    ppo = PPO(g, SETTINGS.__class__(5e-3, 0.2, 1.0, 0.95, 0.01, 0.5, 0.5, 4, minibatches))
+    ppo = PPO(g, GANASParams(lr=5e-3, entropy=0.01, minibatches=minibatches))
     rng, means = np.random.default_rng(0), []
     for _ in range(40):
         episodes = roll_out(space.scripts["default"], Sampler(g), 64, rng, masked=True)

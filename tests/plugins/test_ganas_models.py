@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch_geometric.nn import DenseGraphConv
 
 from harness import CellBatch
 from harness.testing.spaces import ToyEdgeSpace
-from harness_ganas.dense import graph_conv
 from harness_ganas.discriminator import Discriminator
 from harness_ganas.encoder import KGNN, stack
+from harness_ganas.params import GANASParams
 from harness_nasbench.spaces.nasbench201 import CONV3, NASBench201Space
 
 
@@ -25,7 +28,7 @@ def _seeded():
 
 
 def test_the_layer_is_morris_et_als_convolution() -> None:
-    layer = graph_conv(3, 2)
+    layer = DenseGraphConv(3, 2)
     x, a = torch.randn(4, 5, 3), (torch.rand(4, 5, 5) < 0.5).float()
     w2, b, w1 = layer.lin_rel.weight, layer.lin_rel.bias, layer.lin_root.weight
     by_hand = torch.stack(
@@ -100,9 +103,10 @@ def test_unseen_cells_of_the_truths_kind_score_higher(pairwise: bool) -> None:
     every = space.sample(rng, 3000)
     good = list(dict.fromkeys(a for a in every if a.count(CONV3) >= 3))
     plain = [a for a in every if a.count(CONV3) == 0][:100]
-    found = Discriminator(space.graphs, len(space.operations), 1, pairwise=pairwise, hidden=16, layers=2)
+    kind: Any = "pairwise" if pairwise else "pointwise"
+    found = Discriminator(space, GANASParams(discriminator=kind, disc_hidden=16, disc_layers=2))
     for _ in range(5):
-        found.train(good[:25], space.sample(rng, 25), rng, epochs=20, pairs=32, batch=64)
+        found.train(good[:25], space.sample(rng, 25), rng)
     unseen, others = found.score(good[25:125]), found.score(plain)
     assert ((unseen >= 0) & (unseen <= 1)).all()
     auc = (unseen[:, None] > others[None]).mean()
@@ -112,8 +116,8 @@ def test_unseen_cells_of_the_truths_kind_score_higher(pairwise: bool) -> None:
 def test_the_score_is_the_mean_over_the_truth_set() -> None:
     space, rng = ToyEdgeSpace(), np.random.default_rng(0)
     truth, other = space.sample(rng, 5), space.sample(rng, 5)
-    found = Discriminator(space.graphs, len(space.operations), space.cells, hidden=8, layers=1)
-    found.train(truth, other, rng, epochs=2, pairs=8, batch=16)
+    found = Discriminator(space, GANASParams(disc_hidden=8, disc_layers=1, disc_epochs=2, disc_pairs=8, disc_batch=16))
+    found.train(truth, other, rng)
     x = space.sample(rng, 20)
     with torch.no_grad():
         taus, xs = found.encode(truth), found.encode(x)
@@ -124,12 +128,13 @@ def test_the_score_is_the_mean_over_the_truth_set() -> None:
 
 def test_one_truth_cell_is_enough_to_train_on() -> None:
     space, rng = ToyEdgeSpace(), np.random.default_rng(0)
-    found = Discriminator(space.graphs, len(space.operations), space.cells, hidden=8, layers=1)
-    found.train([(3, 3, 3, 3)], space.sample(rng, 20), rng, epochs=60, pairs=16, batch=32)
+    params = GANASParams(disc_hidden=8, disc_layers=1, disc_epochs=60, disc_pairs=16, disc_batch=32)
+    found = Discriminator(space, params)
+    found.train([(3, 3, 3, 3)], space.sample(rng, 20), rng)
     assert found.score([(3, 3, 3, 3)])[0] > found.score([(1, 1, 1, 1)])[0]
 
 
 def test_scoring_before_training_is_an_error() -> None:
     space = ToyEdgeSpace()
     with pytest.raises(RuntimeError, match="not trained"):
-        Discriminator(space.graphs, len(space.operations), 1).score([(0, 0, 0, 0)])
+        Discriminator(space, GANASParams()).score([(0, 0, 0, 0)])
