@@ -13,7 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from harness import Architecture, SearchSpace
 from harness_ctnas.encoder import GCN, MLP, Embedding, EquationGCN, Inputs
-from harness_ctnas.training import Training
+from harness_ctnas.params import CTNASParams
+from harness_ctnas.training import adam, batches
 
 Floats = npt.NDArray[np.float64]
 Step = tuple[Tensor, Tensor, Tensor | None]
@@ -60,12 +61,11 @@ def joined(a: Pairs | None, b: Pairs) -> Pairs:
 class Comparator:
     """A NAC in training, and the order that it has learned."""
 
-    def __init__(
-        self, space: SearchSpace, embedding: Embedding, training: Training, generator: torch.Generator
-    ) -> None:
-        self._space, self._embedding, self._training, self._generator = space, embedding, training, generator
-        self.nac = NAC(embedding.network(space, generator), generator)
-        self._optimiser = training.adam(self.nac)
+    def __init__(self, space: SearchSpace, params: CTNASParams, generator: torch.Generator) -> None:
+        self._space, self._params, self._generator = space, params, generator
+        self._embedding = Embedding.of(params)
+        self.nac = NAC(self._embedding.network(space, generator), generator)
+        self._optimiser = adam(self.nac, params.lr, params)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class Comparator:
         pairs of a labelled architecture share its weight, which is that of one pseudo-labelled pair. Otherwise
         pseudo-labels would not count, since ``all`` gives hundreds of pairs for each architecture.
         """
-        if self._training.pairs == "once":
+        if self._params.pairs == "once":
             logits, y = self._pairs(self.nac(labelled), scores)
             if pseudo is not None:
                 logits = torch.cat([logits, self._pseudo(pseudo, torch.arange(len(pseudo)))])
@@ -133,11 +133,11 @@ class Comparator:
                 yield logits, y, None
             return
         queue = None if pseudo is None else torch.randperm(len(pseudo), generator=self._generator)
-        for rows in self._training.batches(len(scores), self._generator):
+        for rows in batches(len(scores), self._params.batch, self._generator):
             logits, y = self._pairs(self.nac(labelled.take(rows)), scores[rows])
             weights = None
             if pseudo is not None and queue is not None:
-                size = int(len(rows) * self._training.pseudo_ratio)
+                size = int(len(rows) * self._params.pseudo_ratio)
                 drawn, queue = queue[:size], queue[size:]
                 weights = torch.ones(len(y) + len(drawn))
                 weights[: len(y)] = len(rows) / max(len(y), 1)
@@ -154,9 +154,9 @@ class Comparator:
         pair. ``once``: every pair in one order, the earlier labelled architecture first (the poster's C).
         """
         u, v, c = halves[:, 0], halves[:, 1], self.nac.c
-        if self._training.pairs != "permutation":
+        if self._params.pairs != "permutation":
             kept = torch.ones(len(u), len(u), dtype=torch.bool)
-            kept = kept.triu(1) if self._training.pairs == "once" else kept.fill_diagonal_(False)
+            kept = kept.triu(1) if self._params.pairs == "once" else kept.fill_diagonal_(False)
             logits, y = u[:, None] + v[None] + c, scores[:, None] >= scores[None]
             return logits[kept], y[kept].float()
         other = torch.randperm(len(u), generator=self._generator)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from harness import Architecture, SearchSpace
 from harness_ctnas.dense import residual_layer
+from harness_ctnas.params import SearchParams
 
 WIDTH, MLP_WIDTH, MLP_LAYERS = 128, 512, 3
 
@@ -146,6 +147,10 @@ class Embedding:
     kind: Kind = "gcn"
     layers: int = 2
     pruned: bool = True
+
+    @classmethod
+    def of(cls, params: SearchParams) -> Embedding:
+        return cls(params.network, params.layers, params.pruned)
 
     def network(self, space: SearchSpace, generator: torch.Generator) -> GCN | EquationGCN | MLP:
         if self.kind == "mlp":

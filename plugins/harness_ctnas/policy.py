@@ -12,7 +12,7 @@ import torch
 from harness import Architecture, Oracle, StudyError
 from harness_ctnas.controller import Controller
 from harness_ctnas.params import SearchParams
-from harness_ctnas.training import Training
+from harness_ctnas.training import adam
 
 Reward = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 _ATTEMPTS, _REDRAWN = 20, 64
@@ -31,7 +31,7 @@ class PolicySearch:
             raise StudyError(f"{oracle.space.name} has no script {name!r}; it has {', '.join(scripts)}")
         self._oracle, self._entropy_weight = oracle, params.entropy
         self._controller = Controller(scripts[name], generator)
-        self._optimiser = Training(params.controller_lr, params.beta1, params.weight_decay).adam(self._controller)
+        self._optimiser = adam(self._controller, params.controller_lr, params)
         self.drawn: dict[Architecture, None] = {}
         """Feasible architectures in the order they were first drawn."""
         self.entropy = 0.0

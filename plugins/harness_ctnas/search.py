@@ -19,21 +19,15 @@ from harness.search.proposal import verify
 from harness_ctnas.algorithm import Algorithm1
 from harness_ctnas.comparator import Comparator
 from harness_ctnas.curriculum import Baseline
-from harness_ctnas.encoder import Embedding
 from harness_ctnas.params import POSTER, PUBLISHED, CTNASParams, RegressionNASParams, SearchParams
 from harness_ctnas.policy import PolicySearch
 from harness_ctnas.regression import Regressor
-from harness_ctnas.training import Training
 
 if TYPE_CHECKING:
     from harness import Oracle
 
 Found = tuple[list[Architecture], Architecture | None]
 P_co = TypeVar("P_co", bound=SearchParams, covariant=True)
-
-
-def _embedding(p: SearchParams) -> Embedding:
-    return Embedding(p.network, p.layers, p.pruned)
 
 
 class _LabelledSearch(Strategy[P_co]):
@@ -118,8 +112,7 @@ class CTNAS(_LabelledSearch[CTNASParams]):
         """Algorithm 1; without verification the best of its baseline's history is returned."""
         p = self.params
         # C: the pairs of the M labelled architectures (line 2); NAC learns them.
-        training = Training(p.lr, p.beta1, p.weight_decay, p.batch, p.pairs, p.pseudo_ratio)
-        comparator = Comparator(oracle.space, _embedding(p), training, self._generator())
+        comparator = Comparator(oracle.space, p, self._generator())
         with self.timed("train"):
             labelled, scores = comparator.encode(known.archs), torch.from_numpy(known.scores)
             self.notes["loss"] = round(comparator.fit(labelled, scores, p.epochs), 4)
@@ -197,8 +190,7 @@ class RegressionNAS(_LabelledSearch[RegressionNASParams]):
 
     def _found(self, oracle: Oracle, policy: PolicySearch, known: Labelled) -> Found:
         p = self.params
-        training = Training(p.lr, p.beta1, p.weight_decay, p.batch)
-        regressor = Regressor(oracle.space, _embedding(p), training, self._generator())
+        regressor = Regressor(oracle.space, p, self._generator())
         with self.timed("train"):
             targets = torch.from_numpy(known.scaled(p.targets).astype(np.float32))
             regressor.fit(regressor.encode(known.archs), targets, p.epochs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,8 @@ from harness_ctnas.comparator import NAC, Comparator
 from harness_ctnas.dense import residual_layer
 from harness_ctnas.encoder import GCN, MLP, Embedding, EquationGCN, encode
 from harness_ctnas.exploration import pseudo_labelled
-from harness_ctnas.params import PUBLISHED, CTNASParams
+from harness_ctnas.params import PUBLISHED, CTNASParams, RegressionNASParams
 from harness_ctnas.regression import Regressor
-from harness_ctnas.training import Training
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
@@ -30,8 +29,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def comparator(space: SearchSpace = SPACE, training: Training | None = None, seed: int = 0) -> Comparator:
-    return Comparator(space, Embedding(), training or Training(), seeded(seed))
+def params(**given: Any) -> CTNASParams:
+    """The released code's learning rate and pairs, where nothing else is given."""
+    return CTNASParams(**{"lr": 2e-4, "pairs": "permutation", **given})
+
+
+def comparator(space: SearchSpace = SPACE, seed: int = 0, **given: Any) -> Comparator:
+    return Comparator(space, params(**given), seeded(seed))
 
 
 def sigmoid(x: Floats | float) -> Floats:
@@ -125,7 +129,7 @@ def test_nasbench101_is_pruned_before_it_is_padded() -> None:
     assert (given.ops[0] == given.ops[1]).all()
     assert (given.ops[0, 0, 4:] == 0).all()
     published = CTNASParams(**PUBLISHED)
-    assert Embedding(published.network, published.layers, published.pruned) == Embedding()  # type: ignore[arg-type]
+    assert Embedding.of(published) == Embedding()  # type: ignore[arg-type]
 
 
 def test_the_mlp_on_one_hot_choices_has_the_released_sizes() -> None:
@@ -169,14 +173,14 @@ def test_isomorphic_parts_off_the_path_do_not_count_when_pruned() -> None:
     """Two cells that differ in an edge out of a node that nothing reaches."""
     a = SPACE.parse("|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|skip_connect~2|")
     b = SPACE.parse("|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|skip_connect~2|")
-    pruned, written = (Comparator(SPACE, Embedding(pruned=p), Training(), seeded()) for p in (True, False))
+    pruned, written = (comparator(pruned=p) for p in (True, False))
     assert pruned.rank([a])[0] == pruned.rank([b])[0]
     assert written.rank([a])[0] != written.rank([b])[0]
 
 
 @pytest.mark.parametrize("pairs", ["all", "permutation"])
 def test_pairs_are_labelled_greater_or_equal_and_never_with_themselves(pairs: str) -> None:
-    found = comparator(training=Training(pairs=pairs))  # type: ignore[arg-type]
+    found = comparator(pairs=pairs)
     scores = torch.tensor([3.0, 1.0, 2.0, 2.0])
     halves = torch.tensor([[10.0, 1.0], [20.0, 2.0], [30.0, 3.0], [40.0, 4.0]])  # u and v say who is who
     seen: set[tuple[int, int]] = set()
@@ -192,7 +196,7 @@ def test_pairs_are_labelled_greater_or_equal_and_never_with_themselves(pairs: st
 
 def test_once_is_each_pair_of_c_once_and_every_pseudo_label() -> None:
     """The poster's C: M(M-1)/2 pairs of the labelled architectures, in one step with all of D, of one weight."""
-    found = comparator(training=Training(pairs="once", batch=2))
+    found = comparator(pairs="once", batch=2)
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(0), 12)))[:9]
     scores = torch.arange(9, dtype=torch.float64)
     labelled = found.encode(archs)
@@ -210,7 +214,7 @@ def test_the_comparator_learns_an_order(pairs: str) -> None:
     """The number of 3 x 3 convolutions of cells as written, from 150 of them."""
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(0), 320)))[:300]
     truth = np.array([sum(op == 3 for op in a) for a in archs], dtype=np.float64)
-    found = Comparator(SPACE, Embedding(pruned=False), Training(pairs=pairs, lr=1e-3), seeded())  # type: ignore[arg-type]
+    found = comparator(pruned=False, pairs=pairs, lr=1e-3)
     found.fit(found.encode(archs[:150]), torch.from_numpy(truth[:150]), 60 if pairs != "once" else 120)
     assert np.corrcoef(found.rank(archs[150:]), truth[150:])[0, 1] > 0.8
     best, worst = archs[int(truth.argmax())], archs[int(truth.argmin())]
@@ -252,13 +256,13 @@ def own(found: Comparator, d: object) -> Floats:
 def test_pseudo_labels_teach(pairs: Literal["permutation", "all"]) -> None:
     """Beside labels that are all equal, so that every labelled pair says 1, only pseudo-labels can say 0."""
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(1), 60)))[:50]
-    found = comparator(training=Training(lr=1e-3))
+    found = comparator(lr=1e-3)
     found.fit(found.encode(archs), torch.arange(50, dtype=torch.float64), 60)
     d = pseudo_labelled(found, archs, 25, "confident", np.random.default_rng(0))
     assert d.y.min() == 0.0
     right = []
     for pseudo in (None, d):
-        pupil = comparator(training=Training(lr=1e-3, pairs=pairs), seed=1)
+        pupil = comparator(seed=1, lr=1e-3, pairs=pairs)
         pupil.fit(pupil.encode(archs), torch.zeros(50), 150, pseudo)
         right.append((own(pupil, d) > 0.5).mean())
     assert right[0] == d.y.mean()
@@ -277,7 +281,7 @@ def test_networks_come_from_their_generator_alone() -> None:
 def test_the_regressor_predicts_scores() -> None:
     archs = list(dict.fromkeys(SPACE.sample(np.random.default_rng(0), 320)))[:300]
     truth = np.array([sum(op == 3 for op in a) / 6 for a in archs])
-    found = Regressor(SPACE, Embedding(pruned=False), Training(lr=1e-3), seeded())
+    found = Regressor(SPACE, RegressionNASParams(pruned=False, lr=1e-3), seeded())
     found.fit(found.encode(archs[:150]), torch.from_numpy(truth[:150].astype(np.float32)), 150)
     predicted = found.rank(archs[150:])
     assert np.corrcoef(predicted, truth[150:])[0, 1] > 0.8
@@ -287,4 +291,4 @@ def test_the_regressor_predicts_scores() -> None:
 def test_ranking_nothing_gives_nothing() -> None:
     space = ToyNodeSpace()
     assert comparator(space).rank([]).shape == (0,)
-    assert Regressor(space, Embedding(), Training(), seeded()).rank([]).shape == (0,)
+    assert Regressor(space, RegressionNASParams(), seeded()).rank([]).shape == (0,)

@@ -19,12 +19,10 @@ from harness.testing.synthetic import SyntheticEvaluator
 from harness_ctnas.algorithm import Algorithm1
 from harness_ctnas.comparator import Comparator
 from harness_ctnas.curriculum import Baseline, best_of
-from harness_ctnas.encoder import Embedding
 from harness_ctnas.params import POSTER, PUBLISHED, RELEASED, CTNASParams, RegressionNASParams, SearchParams
 from harness_ctnas.plugin import nas_harness_strategies
 from harness_ctnas.policy import PolicySearch, Reward
 from harness_ctnas.search import CTNAS, RegressionNAS
-from harness_ctnas.training import Training
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
@@ -33,7 +31,7 @@ QUICK = {"epochs": 20, "samples": 200, "explored_first": 40, "explored": 20, "ba
 
 
 def trained(archs: list[Architecture], epochs: int = 40) -> Comparator:
-    found = Comparator(SPACE, Embedding(), Training(lr=1e-3, pairs="all"), torch.Generator().manual_seed(0))
+    found = Comparator(SPACE, CTNASParams(lr=1e-3), torch.Generator().manual_seed(0))
     found.fit(found.encode(archs), torch.arange(len(archs), dtype=torch.float64), epochs)
     return found
 
