@@ -12,32 +12,26 @@ r is an image's entry of the memory bank, z_t the feature of its views together,
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-Denominator = Literal["own", "common"]
-TEMPERATURE = 0.07
-WEIGHT = 0.5
-MOMENTUM = 0.5
+from harness_training.recipe import ContrastivePart
+
 _LEAST = 1e-7
 """What 1 - h is held above where all negatives share a denominator, so that its logarithm stays finite."""
 
 
-def noise_contrastive(
-    positive: Tensor, negatives: Tensor, *, temperature: float = TEMPERATURE, denominator: Denominator = "own"
-) -> Tensor:
+def noise_contrastive(positive: Tensor, negatives: Tensor, of: ContrastivePart) -> Tensor:
     """Eq. 2 of each anchor, [n], from its cosines with its positive, [n], and with its negatives, [n, k].
 
     ``own``: h of a negative as Eq. 1 is written, with the negative in the place of the positive, so that it stands in
     its denominator twice and the positive does not. ``common``: one softmax over the positive and all negatives, as
     in noise-contrastive estimation.
     """
-    p, q = positive / temperature, negatives / temperature
+    p, q = positive / of.temperature, negatives / of.temperature
     everything = torch.logsumexp(torch.cat([p[:, None], q], 1), 1)
-    if denominator == "own":
+    if of.denominator == "own":
         others = torch.logsumexp(q, 1, keepdim=True)
         rejected = others - torch.logaddexp(q, others)
     else:
@@ -56,15 +50,7 @@ def in_batch_cosines(entries: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
     return cosines.diagonal(dim1=1, dim2=2), cosines[:, ~own].reshape(m, n, n - 1).transpose(0, 1).reshape(n, -1)
 
 
-def contrastive_loss(
-    entries: Tensor,
-    together: Tensor,
-    views: Tensor,
-    *,
-    weight: float = WEIGHT,
-    temperature: float = TEMPERATURE,
-    denominator: Denominator = "own",
-) -> Tensor:
+def contrastive_loss(entries: Tensor, together: Tensor, views: Tensor, of: ContrastivePart) -> Tensor:
     """Eq. 3, the mean over a batch's n images, negatives from the same batch.
 
     entries: r, [n, d]. together: z_t, [n, d]. views: z, [m, n, d], over which the second term is a mean.
@@ -73,9 +59,9 @@ def contrastive_loss(
     of_all = (normalize(entries, dim=1) * normalize(together, dim=1)).sum(1)
 
     def loss(positive: Tensor) -> Tensor:
-        return noise_contrastive(positive, negatives, temperature=temperature, denominator=denominator).mean()
+        return noise_contrastive(positive, negatives, of).mean()
 
-    return weight * loss(of_all) + (1.0 - weight) * torch.stack([loss(one) for one in own]).mean()
+    return of.weight * loss(of_all) + (1.0 - of.weight) * torch.stack([loss(one) for one in own]).mean()
 
 
 class MemoryBank(nn.Module):
@@ -92,7 +78,7 @@ class MemoryBank(nn.Module):
         """r of these images, [n, d], without gradient."""
         return self.entries[images]
 
-    def update(self, images: Tensor, features: Tensor, momentum: float = MOMENTUM) -> None:
+    def update(self, images: Tensor, features: Tensor, momentum: float) -> None:
         """r <- normalise(momentum r + (1 - momentum) z), z the features [n, d] at length 1."""
         moved = momentum * self.entries[images] + (1.0 - momentum) * normalize(features.detach(), dim=1)
         self.entries[images] = normalize(moved, dim=1)

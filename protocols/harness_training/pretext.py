@@ -68,11 +68,8 @@ class Pretext(Objective):
         return found.float().reshape(len(views), len(pixels), -1)
 
     def _loss(self, entries: Tensor, features: Tensor) -> Tensor:
-        of = self.pretext
         together = self.together(features.transpose(0, 1).flatten(1))
-        return contrastive_loss(
-            entries, together, features, weight=of.weight, temperature=of.temperature, denominator=of.denominator
-        )
+        return contrastive_loss(entries, together, features, self.pretext)
 
     @torch.no_grad()
     def _untrained(self) -> Tensor:

@@ -100,7 +100,7 @@ def test_the_bank_moves_half_way_to_the_features_of_the_images_themselves() -> N
     assert torch.equal(objective.bank[rows], before), "the loss alone moves nothing"
     both = torch.stack([features, features])  # without augmentation the second view is the image again
     together = objective.together(torch.cat([features, features], 1))
-    assert loss.item() == pytest.approx(contrastive_loss(before, together, both).item(), rel=1e-5)
+    assert loss.item() == pytest.approx(contrastive_loss(before, together, both, objective.pretext).item(), rel=1e-5)
     objective.stepped()
     want = normalize(0.5 * before + 0.5 * normalize(features, dim=1), dim=1)
     torch.testing.assert_close(objective.bank[rows], want)
