@@ -1,4 +1,5 @@
-"""A cell as its graph: operations on nodes, each applied to the sum of what its predecessors give."""
+"""What networks have in common: a cell as its graph, with operations on nodes, each applied to the sum of what its
+predecessors give; and how often a network may halve its images."""
 
 from __future__ import annotations
 
@@ -8,7 +9,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from harness import CellGraph
+from harness import CellGraph, HarnessError, ImageShape
+
+
+def check_halves(images: ImageShape, times: int, network: str) -> None:
+    """Raises HarnessError where ``images`` cannot be halved ``times`` times, so that two paths would differ in size."""
+    if images.side % 2**times:
+        raise HarnessError(
+            f"the network of {network} halves its map {times} times, which images {images.side} pixels wide do not "
+            f"allow; choose images whose width is a multiple of {2**times}, or a smaller network"
+        )
+
+
+class GlobalAverage(nn.Module):
+    """Over the map: [n, channels]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
 
 
 class ReLUConvBN(nn.Sequential):

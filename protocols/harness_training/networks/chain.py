@@ -7,24 +7,23 @@ the channels, a 1x1 convolution to a wide head, global average pooling, a dense 
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
 import msgspec
 from torch import Tensor, nn
 
 from harness import Architecture, HarnessError, ImageShape, Networks
-from harness_training.networks.sizes import check_halves
+from harness_training.networks.cell import check_halves
+from harness_training.recipe import Count
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
 _BLOCK = re.compile(r"mb(\d+)_k(\d+)")
 
 
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Channels of the stem, layers of each stage, channels of the head. The defaults are the benchmark's."""
 
-    channels: Positive = 32
-    stages: tuple[Positive, ...] = (2, 3, 3)
-    head: Positive = 1280
+    channels: Count = 32
+    stages: tuple[Count, ...] = (2, 3, 3)
+    head: Count = 1280
 
 
 class ChainNetworks(Networks):

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness import Architecture, CellGraph, ImageShape, Networks
-from harness_training.networks.cell import GraphCell, ReLUConvBN
-from harness_training.networks.sizes import check_halves
+from harness_training.networks.cell import GraphCell, ReLUConvBN, check_halves
 from harness_training.networks.supernet import MixedOperation, SharedNetwork
 
 _STEM_WIDTH = 3

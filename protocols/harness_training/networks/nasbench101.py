@@ -16,17 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from harness import Architecture, CellGraph, ImageShape, Networks
-from harness_training.networks.sizes import check_halves
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+from harness_training.networks.cell import GlobalAverage, check_halves
+from harness_training.recipe import Count
 
 
 class NASBench101Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Channels of the stem and first stack, stacks, cells of each stack. The defaults are the benchmark's."""
 
     channels: Annotated[int, msgspec.Meta(ge=5)] = 128
-    stacks: Positive = 3
-    cells: Positive = 3
+    stacks: Count = 3
+    cells: Count = 3
 
 
 class NASBench101Networks(Networks):
@@ -56,18 +55,13 @@ class NASBench101Networks(Networks):
             for _ in range(size.cells):
                 body.append(_Cell(graph, names, last, channels))
                 last = channels
-        return nn.Sequential(*body, _GlobalAverage(), nn.Linear(last, images.classes))
+        return nn.Sequential(*body, GlobalAverage(), nn.Linear(last, images.classes))
 
 
 class _ConvBNReLU(nn.Sequential):
     def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
         convolution = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
         super().__init__(convolution, nn.BatchNorm2d(c_out), nn.ReLU())
-
-
-class _GlobalAverage(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
 
 
 def vertex_channels(adjacency: npt.NDArray[np.bool_], c_out: int) -> list[int]:

@@ -7,25 +7,22 @@ norm and ReLU, global average pooling, a dense layer. One stage alone has no res
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 import msgspec
 from torch import Tensor, nn
 
 from harness import Architecture, ImageShape, Networks
-from harness_training.networks.cell import GraphCell, ReLUConvBN
-from harness_training.networks.sizes import check_halves
+from harness_training.networks.cell import GraphCell, ReLUConvBN, check_halves
 from harness_training.networks.supernet import MixedOperation, SharedNetwork
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+from harness_training.recipe import Count
 
 
 class NASBench201Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Channels of the first stage, cells of each stage, stages. The defaults are the benchmark's."""
 
-    channels: Positive = 16
-    cells: Positive = 5
-    stages: Positive = 3
+    channels: Count = 16
+    cells: Count = 5
+    stages: Count = 3
 
 
 class NASBench201Networks(Networks):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
-from torch import Tensor, nn
+from torch import nn
 
 from harness import Architecture, ImageShape, Networks
-from harness_training.networks.cell import GraphCell, ReLUConvBN
+from harness_training.networks.cell import GlobalAverage, GraphCell, ReLUConvBN
+from harness_training.recipe import Count
 
 
 class ToySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Channels of the first cell; the second has twice as many. The default is that of the toy spaces' costs."""
 
-    channels: Annotated[int, msgspec.Meta(ge=1)] = 4
+    channels: Count = 4
 
 
 class ToyNodeNetworks(Networks):
@@ -37,7 +36,7 @@ class ToyNodeNetworks(Networks):
             operations = [_operation(name, width) for name in names]
             body += [ReLUConvBN(last, width, 3), GraphCell(graph, operations, 1, "sum")]
             last = width
-        return nn.Sequential(*body, _GlobalAverage(), nn.Linear(last, images.classes))
+        return nn.Sequential(*body, GlobalAverage(), nn.Linear(last, images.classes))
 
 
 class ToyEdgeNetworks(ToyNodeNetworks):
@@ -50,11 +49,6 @@ class WideToyEdgeNetworks(ToyNodeNetworks):
     """The toy space of edges with four convolutions; no auxiliary head."""
 
     name = "toy-edges-4"
-
-
-class _GlobalAverage(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
 
 
 def _operation(name: str, channels: int) -> nn.Module | None:
