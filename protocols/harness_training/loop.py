@@ -142,4 +142,4 @@ class _Training:
 
     def _rate(self, epoch: int, step: int, steps: int) -> float:
         done = (epoch * steps + step) / (self.epochs * steps) if self.part.cosine == "step" else epoch / self.epochs
-        return self.part.lr * 0.5 * (1 + math.cos(math.pi * done))
+        return self.part.rate(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -48,6 +49,10 @@ class TrainPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     judge: Literal["last", "each"] = "last"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     channels_last: bool = False
+
+    def rate(self, done: float) -> float:
+        """The learning rate when so much of the training is over."""
+        return self.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 
 class AugmentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

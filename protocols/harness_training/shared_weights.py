@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,12 +16,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from harness import Architecture, Batch, Charge, Split, StudyError, Supernet, Training
+from harness import Architecture, Batch, Charge, HarnessError, Split, StudyError, Supernet, Training
 from harness.protocol.training import GRADIENT_FREE
 from harness_training.augment import Pipeline
 from harness_training.data.reading import Images
-from harness_training.descent import RecipeDescent, backward
 from harness_training.randomness import own_randomness
+from harness_training.recipe import TrainPart
 from harness_training.trainer import Trainer
 
 
@@ -106,7 +106,8 @@ class SharedWeights(Training):
         return logits if with_gradients else logits.detach()
 
     def backward(self, loss: Tensor, inputs: Sequence[Tensor]) -> None:
-        backward(loss, inputs)
+        with own_randomness(loss.device, 0):
+            torch.autograd.backward(loss, inputs=inputs)
 
     def accuracy(
         self,
@@ -140,7 +141,27 @@ class SharedWeights(Training):
         return 100 * right / n if finite else math.nan
 
     def descent(self, network: nn.Module | Supernet) -> RecipeDescent:
-        return RecipeDescent(network.parameters(), self._trainer.recipe.train)
+        return RecipeDescent(self, network.parameters(), self._trainer.recipe.train)
+
+
+class RecipeDescent:
+    """SGD as ``[train]`` has it, with its clipping, and a cosine over the share of the training that is over."""
+
+    def __init__(self, training: Training, parameters: Iterable[nn.Parameter], part: TrainPart) -> None:
+        self._training, self._parameters, self._part = training, list(parameters), part
+        self._optimiser = torch.optim.SGD(
+            self._parameters, part.lr, part.momentum, weight_decay=part.weight_decay, nesterov=part.nesterov
+        )
+
+    def step(self, loss: Tensor, done: float) -> None:
+        if not bool(torch.isfinite(loss)):
+            raise HarnessError("shared weights diverged: the loss is no finite number; lower lr of the protocol file")
+        self._optimiser.param_groups[0]["lr"] = self._part.rate(done)
+        self._optimiser.zero_grad()
+        self._training.backward(loss, self._parameters)
+        if self._part.clip:
+            nn.utils.clip_grad_norm_(self._parameters, self._part.clip)
+        self._optimiser.step()
 
 
 @contextmanager
