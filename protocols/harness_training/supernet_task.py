@@ -86,7 +86,6 @@ class SupernetValidator(LiveValidator):
         self._paths: SharedPaths | None = None
 
     def validate(self, archs: Sequence[Architecture], *, fidelity: Fidelity, repeat: int | None = None) -> Validation:
-        self._check(fidelity, repeat)
         if self._paths is None:
             self._paths = SharedPaths(self._trainer, self._part, self._seed)
         return Validation(np.array([self._paths.accuracy(self.space.canonical(a)) for a in archs], dtype=float))

@@ -146,7 +146,7 @@ def test_fidelities_are_trainings_of_their_own_and_charged_as_such(registry: Reg
     assert (oracle.paid.queries, oracle.paid.epochs) == (2, 3)
     assert opened(registry).validator(context=RunContext(seed=4)).row(one) == validator.row(twin)
     with pytest.raises(ValueError, match="unknown repeat 7"):
-        validator.validate([one], fidelity=full, repeat=7)
+        oracle.query(one, repeat=7)
 
 
 def test_a_search_has_no_test_image_and_the_final_training_is_stored_apart(registry: Registry, tiny: Path) -> None:
