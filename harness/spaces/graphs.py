@@ -99,6 +99,18 @@ def pad(cells: Sequence[CellGraph], nodes: int) -> CellBatch:
     return CellBatch(ops, adjacency, costs[0], costs[1])
 
 
+def side_by_side(batches: Sequence[CellBatch]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Operations int64 [n, cells, v] and adjacency bool [n, cells, v, v], padded at the end to the widest cell."""
+    n, v = len(batches[0]), max(b.ops.shape[1] for b in batches)
+    ops = np.full((n, len(batches), v), PAD, dtype=np.int64)
+    adjacency = np.zeros((n, len(batches), v, v), dtype=np.bool_)
+    for cell, batch in enumerate(batches):
+        width = batch.ops.shape[1]
+        ops[:, cell, :width] = batch.ops
+        adjacency[:, cell, :width, :width] = batch.adjacency
+    return ops, adjacency
+
+
 def on_path(adjacency: npt.NDArray[np.bool_], source: Sequence[int], sink: int) -> npt.NDArray[np.bool_]:
     """Nodes reachable from a source that also reach the sink: bool [v]. Expects topological order."""
     v = len(adjacency)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import Architecture, SearchSpace
+from harness.spaces.graphs import side_by_side
 from harness_ctnas.dense import residual_layer
 from harness_ctnas.params import SearchParams
 
@@ -49,16 +50,9 @@ class Inputs(NamedTuple):
 def encode(space: SearchSpace, archs: Sequence[Architecture], *, pruned: bool) -> Inputs:
     """Architectures as graphs. ``pruned``: without what lies on no input-output path, as in the released code, which
     prunes first and then pads."""
-    batches = space.graphs(archs, pruned=pruned)
-    nodes = max(b.ops.shape[1] for b in batches)
-    ops = np.zeros((len(archs), len(batches), nodes), dtype=np.int64)
-    flow = np.zeros((len(archs), len(batches), nodes, nodes), dtype=np.float32)
-    for cell, batch in enumerate(batches):
-        v = batch.ops.shape[1]
-        ops[:, cell, :v] = batch.ops + 1
-        flow[:, cell, :v, :v] = batch.adjacency.transpose(0, 2, 1)
-    flow[..., np.arange(nodes), np.arange(nodes)] = 1.0
-    return Inputs(torch.from_numpy(ops), torch.from_numpy(flow))
+    ops, adjacency = side_by_side(space.graphs(archs, pruned=pruned))
+    flow = adjacency.swapaxes(2, 3) | np.eye(ops.shape[2], dtype=np.bool_)
+    return Inputs(torch.from_numpy(ops + 1), torch.from_numpy(flow.astype(np.float32)))
 
 
 def options(space: SearchSpace, archs: Sequence[Architecture]) -> Inputs:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch_geometric.nn import DenseGraphConv
 
 from harness import CellBatch
+from harness.spaces.graphs import side_by_side
 
 
 class Graphs(NamedTuple):
@@ -29,15 +30,7 @@ class Graphs(NamedTuple):
 
 
 def stack(batches: Sequence[CellBatch]) -> Graphs:
-    """The distinct cells side by side, padded at the end to the widest."""
-    n, v = len(batches[0]), max(b.ops.shape[1] for b in batches)
-    ops = np.full((n, len(batches), v), -1, dtype=np.int64)
-    adjacency = np.zeros((n, len(batches), v, v), dtype=np.bool_)
-    for c, b in enumerate(batches):
-        width = b.ops.shape[1]
-        ops[:, c, :width] = b.ops
-        adjacency[:, c, :width, :width] = b.adjacency
-    return Graphs(ops, adjacency)
+    return Graphs(*side_by_side(batches))
 
 
 def join(parts: Sequence[Graphs]) -> Graphs:
