@@ -135,10 +135,13 @@ def load_study(path: Path) -> Study:
     return study
 
 
-def study_from(data: Mapping[str, Any]) -> Study:
-    """The study that a mapping describes as a study file does. Raises StudyError with the field that is wrong."""
+def study_from(data: Mapping[str, Any] | Study) -> Study:
+    """The study that a mapping describes as a study file does. Raises StudyError with the field that is wrong.
+
+    A `Study` that was made in Python is checked in the same way: msgspec checks what it reads, not what is constructed.
+    """
     try:
-        study = msgspec.convert(dict(data), Study)
+        study = msgspec.convert(msgspec.to_builtins(data) if isinstance(data, Study) else dict(data), Study)
     except msgspec.ValidationError as error:
         raise StudyError(f"not a study{_place('', str(error))}") from None
     check_shape(study)
