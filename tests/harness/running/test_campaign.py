@@ -513,8 +513,9 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("harness.records.store.os.write", until_full)
-        with pytest.raises(RecordError, match=r"jsonl cannot be written: No space left on device"):
+        with pytest.raises(RecordError, match=r"jsonl cannot be written: No space left on device.*resumes") as caught:
             run(toy, tmp_path / "b", study("toy-sampler"))
+        assert caught.value.status == 3
     _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
     assert comparable(runs) == comparable(expected)
 
@@ -526,8 +527,9 @@ def test_a_folder_that_vanishes_ends_the_study_and_the_next_call_makes_it_anew(t
         def finished(self, title: str, said: str, failed: bool) -> None:
             shutil.rmtree(tmp_path / "b", ignore_errors=True)
 
-    with pytest.raises(RecordError, match=r"jsonl was removed while the study ran.*the same command runs again"):
+    with pytest.raises(RecordError, match=r"jsonl was removed while the study ran.*the same command runs") as caught:
         run(toy, tmp_path / "b", study("toy-sampler"), listener=Remover())
+    assert caught.value.status == 3
     _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
     assert comparable(runs) == comparable(expected)
 
