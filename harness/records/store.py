@@ -290,11 +290,16 @@ class Store:
             raise Unwritten(f"{self.folder / name} cannot be written: {error.strerror}; {RESUMES}") from error
 
     def _open(self, name: str) -> int:
+        """Open a file to append to. What is torn off its end is removed; a whole line only lacks its end."""
         path = self.folder / name
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            os.write(descriptor, b"\n")
+            last = path.read_bytes().rpartition(b"\n")[2]
+            if _schema_of(last) is None:
+                os.ftruncate(descriptor, size - len(last))
+            else:
+                os.write(descriptor, b"\n")
         return descriptor
 
     def sync(self) -> None:

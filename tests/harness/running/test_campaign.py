@@ -518,6 +518,17 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(
         assert caught.value.status == 3
     _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
     assert comparable(runs) == comparable(expected)
+    assert read_folder(tmp_path / "b" / "s").problems == []
+
+
+def test_a_last_line_that_only_lacks_its_end_is_kept(toy: Registry, tmp_path: Path) -> None:
+    run(toy, tmp_path, study("toy-sampler"))
+    path = tmp_path / "s" / SEARCHES
+    before = path.read_bytes()
+    path.write_bytes(before[:-1])
+    run(toy, tmp_path, study("toy-sampler", seeds=3))
+    assert path.read_bytes().startswith(before)
+    assert read_folder(tmp_path / "s").problems == []
 
 
 def test_a_folder_that_vanishes_ends_the_study_and_the_next_call_makes_it_anew(toy: Registry, tmp_path: Path) -> None:
