@@ -122,6 +122,22 @@ def test_executors_workers_and_order_leave_the_same_records(toy: Registry, tmp_p
     assert len(serial) == 12
 
 
+def test_no_more_runs_are_under_way_than_there_are_processes(toy: Registry, tmp_path: Path) -> None:
+    class Going(Notes):
+        now = most = 0
+
+        def started(self, title: str) -> None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+        def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
+            self.now -= 1
+
+    listener = Going()
+    run(toy, tmp_path, study("toy-sampler", seeds=4), executor="process", jobs=1, listener=listener)
+    assert (listener.most, listener.now) == (1, 0)
+
+
 def test_a_strategy_that_fails_fails_alone_and_says_why(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
