@@ -41,11 +41,24 @@ def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monk
         lines.finished(title, "said", i % 10 == 9)
     assert capsys.readouterr().err.splitlines() == [
         "100 runs, 10 already there",
-        "39/100 runs, 1 under way, 2 failed, 0.483 a second, 20 queries a second, about 2 minutes left",
-        "69/100 runs, 1 under way, 5 failed, 0.492 a second, 20 queries a second, about 1 minute left",
-        "99/100 runs, 8 failed, 0.494 a second, 20 queries a second",
+        "39/100 runs, 1 under way, 2 failed, 0.48 a second, 20 queries a second, about 2 minutes left",
+        "69/100 runs, 1 under way, 5 failed, 0.49 a second, 20 queries a second, about 1 minute left",
+        "99/100 runs, 8 failed, 0.49 a second, 20 queries a second",
         "100/100 runs, 9 failed, 0.5 a second, 20 queries a second",
     ]
+
+
+def test_quick_runs_are_counted_in_plain_digits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines()
+    lines.stage("run", 60, 0)
+    now[0] = 0.04
+    for i in range(60):
+        lines.finished(f"run {i}", "said", False)
+    assert capsys.readouterr().err.splitlines()[-1] == "60/60 runs, 0 failed, 1,500 a second"
 
 
 def test_searches_are_told_of_before_their_final_trainings(
@@ -63,7 +76,7 @@ def test_searches_are_told_of_before_their_final_trainings(
     lines.finished("run 0", "93.10 after 20 queries", False)
     assert capsys.readouterr().err.splitlines() == [
         "3 runs, 0 already there",
-        "0/3 runs, 1 search waits for its final training, 0 under way, 0 failed, 0 a second, 0.4 queries a second, "
+        "0/3 runs, 1 search waits for its final training, 0 under way, 0 failed, 0.4 queries a second, "
         "about 50 seconds left",
         "1/3 run 0: 93.10 after 20 queries",
     ]
