@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,16 @@ class Checkpoint:
             "others": [s.state_dict() for s in stateful],
         }
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(partial, "wb") as stream:
-                torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with kept_if_possible(self.path, self.say):
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with open(partial, "wb") as stream:
+                    torch.save(state, stream)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(partial, self.path)
+            finally:
+                partial.unlink(missing_ok=True)
         self._written = time.monotonic()
 
     def read(self, network: nn.Module, *stateful: Any) -> Curve | None:
@@ -76,4 +78,14 @@ class Checkpoint:
         return curve
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def kept_if_possible(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """A disk that refuses a file fails no training: it is said. torch tells a full disk by a RuntimeError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        say(f"{path}: not kept: {error}")

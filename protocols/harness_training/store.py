@@ -3,6 +3,8 @@
 Content-addressed: a training's key is the digest of all that decides its bits. A result is a small JSON file; beside it
 stands, while a training lasts, its checkpoint. Validation and final trainings stand in rooms of their own, and a store
 is opened for one of them, so that nothing that searches can reach a final score.
+
+A store that cannot be read or written, as on a full disk, fails no training: it is trained and not kept.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import msgspec
 from harness.data.tables import data_dir
 from harness.protocol import Stock
 from harness.records.identity import digest
-from harness_training.checkpoint import Checkpoint
+from harness_training.checkpoint import Checkpoint, kept_if_possible
 from harness_training.curve import Curve
 from harness_training.data.reading import Purpose
 
@@ -79,7 +81,8 @@ class Store:
     def __init__(self, purpose: Purpose, root: Path | None = None, *, limit: int = LIMIT) -> None:
         self.root = data_dir() / ROOM if root is None else root
         self.folder, self.limit = self.root / purpose, limit
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
@@ -89,7 +92,7 @@ class Store:
         path = self.path(identity.key)
         try:
             found = msgspec.json.decode(path.read_bytes(), type=Stored)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError):
             return None
         if found.identity != identity:
             return None
@@ -111,18 +114,20 @@ class Store:
                 return found
             checkpoint = Checkpoint(self.path(key).with_suffix(".pt"), key, say=say)
             found = Stored(identity=identity, curve=train(checkpoint), made=time.time())
-            self.write(self.path(key), lambda partial: partial.write_bytes(msgspec.json.encode(found)))
+            self.write(self.path(key), lambda partial: partial.write_bytes(msgspec.json.encode(found)), say)
             checkpoint.remove()
         return found
 
-    def write(self, path: Path, put: Callable[[Path], Any]) -> None:
+    def write(self, path: Path, put: Callable[[Path], Any], say: Callable[[str], None] = print) -> None:
         """A whole file or none: what ``put`` writes to a path of its own is then renamed."""
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            put(partial)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with kept_if_possible(path, say):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)  # where `alone` could not: for the reason
+                put(partial)
+                os.replace(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
         if path.name.startswith(_SWEEPS):
             _sweep(self.folder)
             _bound(self.root, self.limit)
@@ -131,15 +136,13 @@ class Store:
     def alone(self, key: str) -> Iterator[None]:
         """One process at a time holds a key. The lock goes with the process, and its file with the last holder."""
         path = self.path(key).with_suffix(".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            with _locked(path, fcntl.LOCK_EX) as counts:
-                if counts:
-                    try:
-                        yield
-                    finally:
-                        path.unlink(missing_ok=True)
-                    return
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                while not held.enter_context(_locked(path, fcntl.LOCK_EX)):
+                    pass
+                held.callback(path.unlink, missing_ok=True)
+            yield
 
 
 @contextlib.contextmanager
