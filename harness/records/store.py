@@ -269,7 +269,7 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RecordError(f"another process is writing {folder}; wait, or choose another --name") from None
+                raise RecordError(f"another process is writing {folder}; wait, or rename the study") from None
             yield store
         finally:
             store.close()
