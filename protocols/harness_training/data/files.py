@@ -22,7 +22,8 @@ def read_members(source: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     try:
         found = _of_folder(source, sizes) if source.is_dir() else _of_archive(source, sizes)
     except _BROKEN as error:
-        raise DataError(f"{source}: cannot be read: {error}") from error
+        why = str(error).partition(":\n")[0]  # tarfile goes on with a line for each compression that it tried
+        raise DataError(f"{source}: cannot be read: {why}") from error
     if absent := sorted(set(sizes) - set(found)):
         raise DataError(f"{source}: {', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not in it")
     return found
