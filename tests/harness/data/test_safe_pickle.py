@@ -125,6 +125,14 @@ def test_a_constructor_is_given_no_state() -> None:
         safe_pickle.load_bytes(data, name="x")
 
 
+def test_an_array_is_not_in_the_memory_of_another() -> None:
+    dtype = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85Rq\x00"
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR(K\x01(K\x04th\x00\x89C\x04abcdtbq\x01"
+    view = b"cnumpy.core.numeric\n_frombuffer\n(h\x01h\x00K\x04X\x01\x00\x00\x00CtR."
+    with pytest.raises(DataError, match="in the memory of a ndarray"):
+        safe_pickle.load_bytes(b"\x80\x03" + dtype + array + view, name="x")
+
+
 @pytest.mark.parametrize("head", [b"\x80\x04\x8e", b"\x80\x05\x96"])
 @pytest.mark.parametrize("length", [1 << 40, (1 << 63) - 1])
 def test_a_file_that_claims_more_than_it_holds(head: bytes, length: int, tmp_path: Path) -> None:
