@@ -251,6 +251,7 @@ def write_table(
     table is kept and returned. Raises DataError where the columns do not form a table, or the disk is full.
     """
     rows = _check_columns(folder, columns)
+    folder = folder.resolve()  # a link to a table elsewhere stays one
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)

@@ -100,6 +100,16 @@ def test_replacing_leaves_one_table(library: type, tmp_path: Path, monkeypatch: 
     assert entries(tmp_path) == ["t"]
 
 
+def test_a_table_behind_a_link_is_replaced_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "t").symlink_to(tmp_path / "disk" / "t")
+    for value in (1.0, 2.0):
+        write(tmp_path / "t", value)
+        assert open_table(tmp_path / "t")["valid"][0] == value
+    assert (tmp_path / "t").is_symlink()
+    assert entries(tmp_path / "disk") == ["t"]
+
+
 def test_the_faster_of_two_writers_stands_without_replace(tmp_path: Path) -> None:
     write(tmp_path / "t", 1.0)
     again = write(tmp_path / "t", 2.0, replace=False)
