@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from written_records import MATCHED, RankQuality, entry, reference, run, write_study
 
@@ -108,15 +109,18 @@ def test_a_wrong_setting_is_told_before_anything_runs(tmp_path: Path, settings: 
         run_study({"name": "x"}, results=tmp_path, **settings)
 
 
-def test_a_study_made_in_python_is_checked_as_a_file_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(0, r"Expected `int` >= 1; .*\(field seeds\)"), (np.int64(8), "not a study: .*numpy.int64")]
+)
+def test_a_study_made_in_python_is_checked_as_a_file_is(seeds: Any, said: str, tmp_path: Path) -> None:
     study = Study(
         name="x",
         budget=Budget(queries=2),
         tasks=(TaskSpec(name="toy"),),
         strategies=(StrategySpec(name="random-search"),),
-        seeds=0,
+        seeds=seeds,
     )
-    with pytest.raises(StudyError, match=r"Expected `int` >= 1 \(field seeds\)"):
+    with pytest.raises(StudyError, match=said):
         run_study(study, results=tmp_path)
 
 
