@@ -66,6 +66,12 @@ class RecordError(HarnessError):
     """A results folder or record that cannot be read or written."""
 
 
+class Unwritten(RecordError):
+    """A record that the disk did not take. What was written before is kept, and the same study resumes."""
+
+    status = 3
+
+
 class EarlierRecords(RecordError):
     """A results folder that an earlier version wrote."""
 

@@ -72,6 +72,8 @@ def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:
 def _array(raw: Any, dtype: Any, shape: Any = -1, order: Any = "C") -> npt.NDArray[Any]:
     if not isinstance(dtype, np.dtype):  # numpy makes a dtype of almost anything
         raise TypeError(f"a {type(dtype).__name__} in place of a dtype")
+    if type(raw) not in (bytes, bytearray):  # an array's memory is freed when a state is given to it
+        raise TypeError(f"an array in the memory of a {type(raw).__name__}")
     return np.frombuffer(raw, dtype).reshape(shape, order=order)
 
 

@@ -27,7 +27,10 @@ Globals = Mapping[tuple[str, str], Callable[..., Any]]
 
 OnEntry = Callable[[Any, Any], Any]
 
-_MALFORMED = (ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError, struct.error)
+_MALFORMED = (
+    ArithmeticError, AttributeError, BufferError, LookupError, RecursionError, SystemError, TypeError, ValueError,
+    struct.error,
+)  # fmt: skip
 
 
 def load_path(path: Path, *, allow: Globals | None = None, on_entry: Mapping[str, OnEntry] | None = None) -> Any:
@@ -119,7 +122,8 @@ class _Unpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.allowed:
-            raise pickle.UnpicklingError(f"refused: the file asks for {module}.{name}, which could run code")
+            asked = f"{module}.{name}"[:200]
+            raise pickle.UnpicklingError(f"refused: the file asks for {asked}, which could run code")
         return self.allowed[module, name]
 
     def load_frame(self) -> None:

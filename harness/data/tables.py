@@ -251,6 +251,7 @@ def write_table(
     table is kept and returned. Raises DataError where the columns do not form a table, or the disk is full.
     """
     rows = _check_columns(folder, columns)
+    folder = folder.resolve()  # a link to a table elsewhere stays one
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
@@ -303,7 +304,8 @@ def _check_columns(folder: Path, columns: Mapping[str, npt.NDArray[Any]]) -> int
 def _write_column(path: Path, array: npt.NDArray[Any]) -> ColumnMeta:
     plain = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     with open(path, "wb") as stream:
-        np.lib.format.write_array(stream, plain, version=(1, 0), allow_pickle=False)
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(plain))
+        stream.write(plain.data)  # numpy's own writing does not say why the disk refuses it
         stream.flush()
         os.fsync(stream.fileno())
     return ColumnMeta(plain.dtype.str, plain.shape, path.stat().st_size, sha256(path))

@@ -271,6 +271,9 @@ class Evaluator(ABC):
                 'write it as validator(self, column="validation", context=RunContext())'
             )
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.task.name}>"
+
     def check_column(self, column: str) -> None:
         """Raises HarnessError for a column that the task does not have."""
         if column not in self.columns:

@@ -44,9 +44,9 @@ def run_study(
     if isinstance(study, (str, Path)):
         text = Path(study).read_text(encoding="utf-8") if Path(study).is_file() else None
         study = load_study(Path(study))
-    elif isinstance(study, Mapping):
+    elif isinstance(study, (Mapping, Study)):
         study = study_from(study)
-    elif not isinstance(study, Study):
+    else:
         raise HarnessError(f"run_study({study!r}): give a study file, or what stands in it as a mapping")
     with open_progress(quiet) as listener:
         summary = carry_out_study(

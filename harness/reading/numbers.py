@@ -52,9 +52,9 @@ def mean_and_half(mean: float | None, high: float | None, places: int = 2) -> st
 
 def ri_interval(of: EntrySummary, places: int = 2) -> str:
     """The interval of RI with its mark. One without width says nothing and is left out."""
-    if of.interval == "tied" and of.ri_low == of.ri_high:
-        return "*"
     mark = {"tied": "*", "tails": "**"}.get(of.interval or "", "")
+    if of.ri_low is not None and of.ri_low == of.ri_high:
+        return mark or NONE
     return interval(of.ri_low, of.ri_high, places, signed=True) + mark
 
 

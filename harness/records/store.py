@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.data.reading import open_file
-from harness.errors import EarlierRecords, RecordError
+from harness.errors import EarlierRecords, RecordError, Unwritten
 from harness.records.lines import (
     SCHEMA,
     IngestedRecord,
@@ -45,6 +45,7 @@ OUTCOMES = FILES[OutcomeRecord]
 SAMPLINGS = FILES[SamplingRecord]
 INGESTED = FILES[IngestedRecord]
 _EARLIER = "runs.jsonl"
+RESUMES = "what is done is kept, and the same command resumes"
 _SYNC_SECONDS = 0.5
 _UNEQUAL = ("timing", "environment", "file_sha256")
 """Fields in which two records of one id may differ."""
@@ -268,14 +269,14 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RecordError(f"another process is writing {folder}; wait, or choose another --name") from None
+                raise RecordError(f"another process is writing {folder}; wait, or rename the study") from None
             yield store
         finally:
             store.close()
             os.close(lock)
 
     def append(self, item: Line) -> None:
-        """Append one line. Raises RecordError where the disk refuses it; at worst the file then ends in a torn line."""
+        """Append one line. Raises Unwritten where the disk refuses it; at worst the file then ends in a torn line."""
         name = FILES[type(item)]
         try:
             if name not in self._files:
@@ -286,22 +287,27 @@ class Store:
             if time.monotonic() - self._synced >= _SYNC_SECONDS:
                 self.sync()
         except OSError as error:
-            raise RecordError(f"{self.folder / name} cannot be written: {error.strerror}") from error
+            raise Unwritten(f"{self.folder / name} cannot be written: {error.strerror}; {RESUMES}") from error
 
     def _open(self, name: str) -> int:
+        """Open a file to append to. What is torn off its end is removed; a whole line only lacks its end."""
         path = self.folder / name
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            os.write(descriptor, b"\n")
+            last = path.read_bytes().rpartition(b"\n")[2]
+            if _schema_of(last) is None:
+                os.ftruncate(descriptor, size - len(last))
+            else:
+                os.write(descriptor, b"\n")
         return descriptor
 
     def sync(self) -> None:
-        """Raises RecordError where a file was removed meanwhile: what is written then is lost."""
+        """Raises Unwritten where a file was removed meanwhile: what is written then is lost."""
         for name, descriptor in self._files.items():
             os.fsync(descriptor)
             if not os.fstat(descriptor).st_nlink:
-                raise RecordError(
+                raise Unwritten(
                     f"{self.folder / name} was removed while the study ran, and what was written since is lost; "
                     "the same command runs again what is missing"
                 )

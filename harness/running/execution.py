@@ -77,8 +77,8 @@ class Executor(ABC):
     def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
         """Carry out ``jobs`` items at a time; None: as many as there is room for. Called after `open`, once or more.
 
-        ``started(item)`` is called when an item is handed over. Closing the iterator ends everything under way. Raises
-        Stopped where no item can be carried out any more.
+        ``started(item)`` is called when an item begins, or is handed over where that is not known. Closing the iterator
+        ends everything under way. Raises Stopped where no item can be carried out any more.
         """
 
     def close(self) -> None:
@@ -136,21 +136,28 @@ class LocalProcesses(Executor):
         assert self._pool is not None, "open comes before execute"
         pool, waiting = self._pool, deque(items)
         most = 2 * self._jobs if jobs in (None, self._jobs) else min(jobs or 1, self._jobs)
-        under_way: dict[str, Item] = {}
+        handed: dict[str, Item] = {}
+        queued: deque[Item] = deque()  # handed over, so that no process waits for this one, and not begun
 
         def hand_over() -> None:
-            while waiting and len(under_way) < most:
+            while waiting and len(handed) < most:
                 item = waiting.popleft()
-                started(item)
-                under_way[item.id] = item
+                handed[item.id] = item
+                queued.append(item)
                 pool.submit(item.id, msgspec.msgpack.encode(item), seconds=work.limit(item))
 
+        def tell() -> None:
+            while queued and len(handed) - len(queued) < self._jobs:
+                started(queued.popleft())
+
         hand_over()
+        tell()
         try:
             for outcome in pool.outcomes():
-                item = under_way.pop(outcome.key)
+                item = handed.pop(outcome.key)
                 hand_over()
                 yield done_or_lost(item, outcome)
+                tell()
         except CannotStart as error:  # it did start, at `open`
             raise Stopped(str(error)) from error
 

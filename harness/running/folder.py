@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.errors import RecordError
+from harness.errors import Unwritten
 from harness.records.lines import PlanRecord
-from harness.records.store import Folder, Store
+from harness.records.store import RESUMES, Folder, Store
 from harness.running.environment import describe_environment
 from harness.running.plan import Plan
 
@@ -36,11 +36,11 @@ def describe(store: Store, found: Folder, plan: Plan, text: str | None) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises RecordError."""
+    """Write a file whole or not at all. Raises Unwritten."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:
-        raise RecordError(f"{path} cannot be written: {error.strerror}; choose another with --results") from error
+        raise Unwritten(f"{path} cannot be written: {error.strerror}; {RESUMES}") from error

@@ -56,8 +56,11 @@ class _Counts(Listener):
     @property
     def rate(self) -> list[str]:
         """Queries a second in words, where there are any."""
-        rate = self.queries / self.seconds
-        return [f"{rate:,.0f} queries a second" if rate >= 10 else f"{rate:.2g} queries a second"] if rate else []
+        return self.a_second(self.queries, "queries ")
+
+    def a_second(self, done: int, what: str = "") -> list[str]:
+        rate = done / self.seconds
+        return [f"{rate:,.0f} {what}a second" if rate >= 10 else f"{rate:.2g} {what}a second"] if rate else []
 
     @property
     def time_left(self) -> list[str]:
@@ -100,10 +103,9 @@ class Lines(_Counts):
             print(self._line(), file=sys.stderr, flush=True)
 
     def _line(self) -> str:
-        rate = (self.done - self.already) / self.seconds
         said = [f"{self.done}/{self.total} {self.what}s"]
         said += self.going if self.running or self.waiting else []
-        said += [f"{self.failed} failed", f"{rate:.3g} a second", *self.rate]
+        said += [f"{self.failed} failed", *self.a_second(self.done - self.already), *self.rate]
         said += self.time_left if self.done < self.total else []
         return ", ".join(said)
 

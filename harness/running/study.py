@@ -108,8 +108,11 @@ _LOOKS_LIKE = {
     "tasks": "a task is a table [[tasks]] with a name (nas-harness list tasks)",
     "strategies": "a strategy is a table [[strategies]] with a name (nas-harness list strategies)",
     "gate": "such as [gate] with margin = 0.5, in the unit of the scores",
+    "gate.alpha": "such as 0.05",
+    "seeds": f"fewer than {FEWEST_SEEDS} are non-compliant",
+    "strategies.tuning_queries": "0 where nothing was tuned",
 }
-"""What a field must be, for messages about a value of another type."""
+"""What a field must be, for messages about another value."""
 
 
 def load_study(path: Path) -> Study:
@@ -135,11 +138,14 @@ def load_study(path: Path) -> Study:
     return study
 
 
-def study_from(data: Mapping[str, Any]) -> Study:
-    """The study that a mapping describes as a study file does. Raises StudyError with the field that is wrong."""
+def study_from(data: Mapping[str, Any] | Study) -> Study:
+    """The study that a mapping describes as a study file does. Raises StudyError with the field that is wrong.
+
+    A `Study` that was made in Python is checked in the same way: msgspec checks what it reads, not what is constructed.
+    """
     try:
-        study = msgspec.convert(dict(data), Study)
-    except msgspec.ValidationError as error:
+        study = msgspec.convert(msgspec.to_builtins(data) if isinstance(data, Study) else dict(data), Study)
+    except (msgspec.ValidationError, TypeError) as error:  # TypeError: what no study file can hold, of numpy say
         raise StudyError(f"not a study{_place('', str(error))}") from None
     check_shape(study)
     return study
@@ -190,7 +196,7 @@ def _place(text: str, message: str) -> str:
         metrics = get_args(GateMetric)  # the only field with a list of values
         hint = nearest(unlisted[1], metrics) or f"known: {', '.join(metrics)}"
     else:
-        hint = _LOOKS_LIKE.get(path if "." in path else kind, "") if what.startswith("Expected") else ""
+        hint = _LOOKS_LIKE.get(re.sub(r"\[.*?\]", "", path), "") if what.startswith("Expected") else ""
     return f"{where}: {what}" + (f"; {hint}" if hint else "") + (f" (field {path})" if path else "")
 
 

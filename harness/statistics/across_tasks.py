@@ -211,4 +211,5 @@ def performance_profile(tasks: Sequence[ArrayLike], tau: ArrayLike) -> Profile:
         return Profile(at, share, np.full(at.shape, np.nan), np.full(at.shape, np.nan))
     z2 = float(student_t(np.inf)) ** 2 / (len(runs) * fewest)
     middle, half = share + z2 / 2, np.sqrt(z2 * (share * (1 - share) + z2 / 4))
-    return Profile(at, share, (middle - half) / (1 + z2), (middle + half) / (1 + z2))
+    ends = (np.clip((middle + sign * half) / (1 + z2), 0.0, 1.0) for sign in (-1, 1))  # rounding may leave [0, 1]
+    return Profile(at, share, *ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -19,17 +20,24 @@ EVERY = 60.0
 """Seconds between two checkpoints: a training that is shorter writes none."""
 
 
-def write_whole(path: Path, put: Callable[[BinaryIO], Any]) -> None:
-    """A whole file or none: what ``put`` writes to a file of its own is then renamed."""
+def write_whole(path: Path, put: Callable[[BinaryIO], Any], say: Callable[[str], None]) -> None:
+    """A whole file or none: what ``put`` writes to a file of its own is then renamed.
+
+    A disk that refuses a file fails no training: it is said. torch tells a full disk by a RuntimeError.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with open(partial, "wb") as stream:
-            put(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(partial, "wb") as stream:
+                put(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        say(f"{path}: not kept: {error}")
 
 
 @dataclass
@@ -53,8 +61,7 @@ class Checkpoint:
             "network": network.state_dict(),
             "others": [s.state_dict() for s in stateful],
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path, lambda stream: torch.save(state, stream))
+        write_whole(self.path, lambda stream: torch.save(state, stream), self.say)
         self._written = time.monotonic()
 
     def read(self, network: nn.Module, *stateful: Any) -> Curve | None:
@@ -81,4 +88,5 @@ class Checkpoint:
         return curve
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)

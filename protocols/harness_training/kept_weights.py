@@ -26,7 +26,7 @@ def find_or_fit(store: Store, identity: Identity, network: N, fit: Callable[[N],
         try:
             found = torch.load(path, map_location="cpu", weights_only=True)
             network.load_state_dict(found)
-        except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
             fit(network)
             store.write(path, lambda stream: torch.save(network.state_dict(), stream))
         else:

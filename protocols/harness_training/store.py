@@ -3,6 +3,8 @@
 Content-addressed: a training's key is the digest of all that decides its bits. A result is a small JSON file; beside it
 stands, while a training lasts, its checkpoint. Validation and final trainings stand in rooms of their own, and a store
 is opened for one of them, so that nothing that searches can reach a final score.
+
+A store that cannot be read or written, as on a full disk, fails no training: it is trained and not kept.
 """
 
 from __future__ import annotations
@@ -81,7 +83,8 @@ class Store:
     def __init__(self, purpose: Purpose, root: Path | None = None, *, limit: int = LIMIT) -> None:
         self.root = data_dir() / ROOM if root is None else root
         self.folder, self.limit = self.root / purpose, limit
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
@@ -91,7 +94,7 @@ class Store:
         path = self.path(identity.key)
         try:
             found = msgspec.json.decode(path.read_bytes(), type=Stored)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError):
             return None
         if found.identity != identity:
             return None
@@ -113,13 +116,13 @@ class Store:
                 return found
             checkpoint = Checkpoint(self.path(key).with_suffix(".pt"), key, say=say)
             found = Stored(identity=identity, curve=train(checkpoint), made=time.time())
-            self.write(self.path(key), lambda stream: stream.write(msgspec.json.encode(found)))
+            self.write(self.path(key), lambda stream: stream.write(msgspec.json.encode(found)), say)
             checkpoint.remove()
         return found
 
-    def write(self, path: Path, put: Callable[[BinaryIO], Any]) -> None:
+    def write(self, path: Path, put: Callable[[BinaryIO], Any], say: Callable[[str], None] = print) -> None:
         """`write_whole`, and keep the store within its limit."""
-        write_whole(path, put)
+        write_whole(path, put, say)
         if path.name.startswith(_SWEEPS):
             _sweep(self.folder)
             _bound(self.root, self.limit)
@@ -128,9 +131,10 @@ class Store:
     def alone(self, key: str) -> Iterator[None]:
         """One process at a time holds a key: one byte of the room's file of locks, far behind its end. A process holds
         one key at a time: what it closes first would free both."""
-        self.path(key).parent.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / LOCKS, "ab") as locks:  # closed, or ended with its process, it gives the byte back
-            fcntl.lockf(locks, fcntl.LOCK_EX, 1, int(key[:12], 16))
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # why a folder refuses it, `write` says
+                locks = held.enter_context(open(self.folder / LOCKS, "ab"))
+                fcntl.lockf(locks, fcntl.LOCK_EX, 1, int(key[:12], 16))
             yield
 
 

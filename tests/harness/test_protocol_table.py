@@ -51,6 +51,10 @@ def test_a_partial_table_conforms() -> None:
     assert not assert_conforms(Partial).failed
 
 
+def test_an_opened_task_shows_its_name() -> None:
+    assert repr(OneTable().open(TASK)) == "<TableEvaluator of one-table/made-up>"
+
+
 def test_random_sampling_goes_by_the_encodings_of_each_key() -> None:
     evaluator = OneTable().open(TASK)
     truth = evaluator.truth("single")

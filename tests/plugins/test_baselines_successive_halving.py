@@ -74,7 +74,7 @@ def test_what_is_refused_unpaid_takes_no_place_in_a_bracket():
     task = Landscape(Grid(30, 30, 30), lambda a, f: noisy(a, f) if sum(a) % 5 == 0 else None, LADDER)
     ledger = run(SuccessiveHalving(), task, queries=13).ledger
     assert ledger.missing > 9
-    assert [e.fidelity for e in ledger] == [0] * 9 + [1] * 3 + [2]
+    assert [e.level for e in ledger] == [0] * 9 + [1] * 3 + [2]
 
 
 def test_with_one_fidelity_it_is_random_search_and_says_so():

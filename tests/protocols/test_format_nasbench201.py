@@ -293,6 +293,13 @@ def test_fuzz_only_data_errors(simple: Path, tmp_path_factory: pytest.TempPathFa
         assert "000011.pickle.pbz2" in str(error)  # noqa: PT017
 
 
+def test_a_torch_file_that_claims_more_than_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "long.pth"
+    path.write_bytes(b"\x80\x04\x8e" + (1 << 40).to_bytes(8, "little") + b"x.")
+    with pytest.raises(DataError, match=r"long\.pth: refused: it unfolds into more than"):
+        nasbench201.read_official(path)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_fuzz_torch_files(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

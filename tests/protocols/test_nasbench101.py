@@ -302,7 +302,7 @@ def test_a_full_disk_leaves_the_old_table(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np.lib.format, "write_array", full)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
     write_invented(tmp_path / "other.tfrecord", cells(5))
     with pytest.raises(DataError, match="No space left on device; nothing was changed"):
         import_table(tmp_path / "other.tfrecord", tmp_path)

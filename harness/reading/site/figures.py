@@ -91,9 +91,9 @@ def numbered(board: Board) -> list[tuple[int, Line]]:
 
 
 def interval_of(name: str, of: EntrySummary, ratio: bool) -> Interval:
-    """RI, or the mean final score where the score is no ratio scale; a marked interval without width is left out."""
+    """RI, or the mean final score where the score is no ratio scale; an interval without width is left out."""
     value, low, high = (of.ri, of.ri_low, of.ri_high) if ratio else (of.final_mean, of.final_low, of.final_high)
-    if of.interval == "tied" and low == high:
+    if low == high:
         low = high = None
     mark = None if of.interval == "covers" else of.interval
     return Interval(name, "ri" if ratio else "final_mean", value, low, high, mark)

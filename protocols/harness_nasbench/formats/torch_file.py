@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.data import safe_pickle
-from harness.data.reading import open_file
+from harness.data.reading import memory_in_proportion, open_file
 from harness.errors import DataError
 
 __all__ = ["load_torch"]
@@ -35,7 +35,7 @@ def load_torch(path: Path, *, on_entry: Mapping[str, safe_pickle.OnEntry] | None
     """The saved object. Raises `DataError` naming the file, the place and the reason; see `safe_pickle.load_stream`."""
     load = partial(safe_pickle.load_stream, allow=_GLOBALS, persistent=_TENSOR, on_entry=on_entry)
     try:
-        with open_file(path) as stream:
+        with memory_in_proportion(path), open_file(path) as stream:
             if stream.read(2) == b"PK":
                 return _zipped(stream, path, load)
             stream.seek(0)

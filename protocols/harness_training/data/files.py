@@ -24,7 +24,8 @@ def read_members(source: Path, names: Collection[str]) -> dict[str, bytes]:
         else:
             found = _of_archive(source, names)
     except _BROKEN as error:
-        raise DataError(f"{source}: cannot be read: {error}") from error
+        why = str(error).partition(":\n")[0]  # tarfile goes on with a line for each compression that it tried
+        raise DataError(f"{source}: cannot be read: {why}") from error
     if absent := sorted(set(names) - set(found)):
         raise DataError(f"{source}: {', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not in it")
     return found

@@ -109,6 +109,11 @@ def test_globals_outside_the_list(module: str, name: str) -> None:
         b"\x80\x02}(K\x01u.",  # a key without a value
         b"\x80\x02})R.",  # calls a dict
         b"\x80\x02K\x01K\x02b.",  # state for a number
+        b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00a"
+        + b"]" * 5000
+        + b"a" * 4999
+        + b"\x86R.",  # a codec of nested lists
+        b"\x80\x02cnumpy\ndtype\nU\x02U1\x85Rq\x00cnumpy.core.multiarray\nscalar\nh\x00U\x04\xff\xff\xff\xff\x86R.",
         b"I01\n.",
         b"",
         b"\x80\x09N.",
@@ -119,10 +124,24 @@ def test_hostile_bytes(data: bytes) -> None:
         safe_pickle.load_bytes(data, name="x")
 
 
+def test_a_refusal_is_short() -> None:
+    with pytest.raises(DataError) as refused:
+        safe_pickle.load_bytes(b"\x80\x02c" + b"a" * 100_000 + b"\nb\n.", name="x")
+    assert len(str(refused.value)) < 300
+
+
 def test_a_constructor_is_given_no_state() -> None:
     data = b"\x80\x02cbuiltins\nset\n}X\x01\x00\x00\x00aK\x01sb."
     with pytest.raises(DataError, match="a state for a function"):
         safe_pickle.load_bytes(data, name="x")
+
+
+def test_an_array_is_not_in_the_memory_of_another() -> None:
+    dtype = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85Rq\x00"
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(NNNtR(K\x01(K\x04th\x00\x89C\x04abcdtbq\x01"
+    view = b"cnumpy.core.numeric\n_frombuffer\n(h\x01h\x00K\x04X\x01\x00\x00\x00CtR."
+    with pytest.raises(DataError, match="in the memory of a ndarray"):
+        safe_pickle.load_bytes(b"\x80\x03" + dtype + array + view, name="x")
 
 
 @pytest.mark.parametrize("head", [b"\x80\x04\x8e", b"\x80\x05\x96"])

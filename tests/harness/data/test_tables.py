@@ -100,6 +100,16 @@ def test_replacing_leaves_one_table(library: type, tmp_path: Path, monkeypatch: 
     assert entries(tmp_path) == ["t"]
 
 
+def test_a_table_behind_a_link_is_replaced_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "t").symlink_to(tmp_path / "disk" / "t")
+    for value in (1.0, 2.0):
+        write(tmp_path / "t", value)
+        assert open_table(tmp_path / "t")["valid"][0] == value
+    assert (tmp_path / "t").is_symlink()
+    assert entries(tmp_path / "disk") == ["t"]
+
+
 def test_the_faster_of_two_writers_stands_without_replace(tmp_path: Path) -> None:
     write(tmp_path / "t", 1.0)
     again = write(tmp_path / "t", 2.0, replace=False)
@@ -122,7 +132,7 @@ def test_a_full_disk_leaves_the_existing_table_and_nothing_else(tmp_path: Path) 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(DataError, match="cannot be written.*nothing was changed"):
+        with pytest.raises(DataError, match="cannot be written: .*File too large; nothing was changed"):
             write(tmp_path / "t", columns={"small": np.zeros(3), "valid": np.zeros(3_000).reshape(3, 1000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

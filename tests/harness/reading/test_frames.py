@@ -8,15 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from written_records import MATCHED, RankQuality, entry, reference, run, write_study
 
 from harness import read_results
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError, StudyError, UnknownName
 from harness.reading.notebook import open_task, run_study
 from harness.reading.results import Results
 from harness.records.lines import Paid
 from harness.records.runs import Run
+from harness.running.study import StrategySpec, Study, TaskSpec
+from harness.search.budget import Budget
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]
 STEPS = [(1, 12.0, None, 50.0, 60.0), (10, 120.0, None, 55.0, 70.0)]
@@ -104,6 +107,21 @@ def test_results_are_called_by_a_line_and_printed_as_the_report(tmp_path: Path) 
 def test_a_wrong_setting_is_told_before_anything_runs(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(HarnessError, match=re.escape(said)):
         run_study({"name": "x"}, results=tmp_path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(0, r"Expected `int` >= 1; .*\(field seeds\)"), (np.int64(8), "not a study: .*numpy.int64")]
+)
+def test_a_study_made_in_python_is_checked_as_a_file_is(seeds: Any, said: str, tmp_path: Path) -> None:
+    study = Study(
+        name="x",
+        budget=Budget(queries=2),
+        tasks=(TaskSpec(name="toy"),),
+        strategies=(StrategySpec(name="random-search"),),
+        seeds=seeds,
+    )
+    with pytest.raises(StudyError, match=said):
+        run_study(study, results=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,13 @@ def test_of_draws_the_best_is_not_called_the_best_row(tmp_path: Path) -> None:
     )
 
 
+def test_where_every_run_failed_there_is_no_interval(tmp_path: Path) -> None:
+    text = written(tmp_path, [*entry("alpha", EIGHT), *entry("bad", [None] * 8)])
+    bad = next(x for x in text.splitlines() if x.startswith("bad "))
+    assert "8, 8 failed" in bad
+    assert "[" not in bad
+
+
 def test_without_random_sampling_a_failed_run_is_named_and_scores_nothing(tmp_path: Path) -> None:
     text = written(tmp_path, entry("alpha", [80.0, None]), sampling("toy/other"))
     assert "alpha: 1 of 2 runs failed: seed 1: failed: ValueError: no" in text

@@ -122,6 +122,22 @@ def test_executors_workers_and_order_leave_the_same_records(toy: Registry, tmp_p
     assert len(serial) == 12
 
 
+def test_no_more_runs_are_under_way_than_there_are_processes(toy: Registry, tmp_path: Path) -> None:
+    class Going(Notes):
+        now = most = 0
+
+        def started(self, title: str) -> None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+        def ended(self, title: str, queries: int, left: float | None, waiting: int) -> None:
+            self.now -= 1
+
+    listener = Going()
+    run(toy, tmp_path, study("toy-sampler", seeds=4), executor="process", jobs=1, listener=listener)
+    assert (listener.most, listener.now) == (1, 0)
+
+
 def test_a_strategy_that_fails_fails_alone_and_says_why(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,7 +507,7 @@ def test_an_unwritable_results_folder_is_refused(toy: Registry, tmp_path: Path) 
 def test_two_coordinators_do_not_write_one_folder(toy: Registry, tmp_path: Path) -> None:
     from harness.records.store import Store
 
-    with Store.open(tmp_path / "s"), pytest.raises(RecordError, match="another process is writing"):
+    with Store.open(tmp_path / "s"), pytest.raises(RecordError, match="another process is writing.*rename"):
         run(toy, tmp_path, study("toy-sampler"))
 
 
@@ -513,10 +529,22 @@ def test_a_full_disk_ends_the_study_and_the_next_call_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr("harness.records.store.os.write", until_full)
-        with pytest.raises(RecordError, match=r"jsonl cannot be written: No space left on device"):
+        with pytest.raises(RecordError, match=r"jsonl cannot be written: No space left on device.*resumes") as caught:
             run(toy, tmp_path / "b", study("toy-sampler"))
+        assert caught.value.status == 3
     _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
     assert comparable(runs) == comparable(expected)
+    assert read_folder(tmp_path / "b" / "s").problems == []
+
+
+def test_a_last_line_that_only_lacks_its_end_is_kept(toy: Registry, tmp_path: Path) -> None:
+    run(toy, tmp_path, study("toy-sampler"))
+    path = tmp_path / "s" / SEARCHES
+    before = path.read_bytes()
+    path.write_bytes(before[:-1])
+    run(toy, tmp_path, study("toy-sampler", seeds=3))
+    assert path.read_bytes().startswith(before)
+    assert read_folder(tmp_path / "s").problems == []
 
 
 def test_a_folder_that_vanishes_ends_the_study_and_the_next_call_makes_it_anew(toy: Registry, tmp_path: Path) -> None:
@@ -526,8 +554,9 @@ def test_a_folder_that_vanishes_ends_the_study_and_the_next_call_makes_it_anew(t
         def finished(self, title: str, said: str, failed: bool) -> None:
             shutil.rmtree(tmp_path / "b", ignore_errors=True)
 
-    with pytest.raises(RecordError, match=r"jsonl was removed while the study ran.*the same command runs again"):
+    with pytest.raises(RecordError, match=r"jsonl was removed while the study ran.*the same command runs") as caught:
         run(toy, tmp_path / "b", study("toy-sampler"), listener=Remover())
+    assert caught.value.status == 3
     _, runs = run(toy, tmp_path / "b", study("toy-sampler"))
     assert comparable(runs) == comparable(expected)
 

@@ -18,6 +18,14 @@ from harness.running import progress, under_way
 from harness.running.progress import Bar, Lines, open_progress
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that progress reads, in seconds: a test sets its one element."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
 def test_few_runs_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines()
     lines.stage("run", 2, 1)
@@ -25,15 +33,13 @@ def test_few_runs_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "2 runs, 1 already there\n2/2 one: 93.10 after 12 queries\n"
 
 
-def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     """A run takes two seconds; one in ten fails."""
-    now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     lines = Lines()
     lines.stage("run", 100, 10)
     lines.started("the last")
     for i in range(90):
-        now[0] += 2
+        clock[0] += 2
         title = f"run {i}" if i < 89 else "the last"
         if i < 89:
             lines.started(title)
@@ -41,29 +47,36 @@ def test_many_runs_have_a_line_a_minute(capsys: pytest.CaptureFixture[str], monk
         lines.finished(title, "said", i % 10 == 9)
     assert capsys.readouterr().err.splitlines() == [
         "100 runs, 10 already there",
-        "39/100 runs, 1 under way, 2 failed, 0.483 a second, 20 queries a second, about 2 minutes left",
-        "69/100 runs, 1 under way, 5 failed, 0.492 a second, 20 queries a second, about 1 minute left",
-        "99/100 runs, 8 failed, 0.494 a second, 20 queries a second",
+        "39/100 runs, 1 under way, 2 failed, 0.48 a second, 20 queries a second, about 2 minutes left",
+        "69/100 runs, 1 under way, 5 failed, 0.49 a second, 20 queries a second, about 1 minute left",
+        "99/100 runs, 8 failed, 0.49 a second, 20 queries a second",
         "100/100 runs, 9 failed, 0.5 a second, 20 queries a second",
     ]
 
 
+def test_quick_runs_are_counted_in_plain_digits(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    lines = Lines()
+    lines.stage("run", 60, 0)
+    clock[0] = 0.04
+    for i in range(60):
+        lines.finished(f"run {i}", "said", False)
+    assert capsys.readouterr().err.splitlines()[-1] == "60/60 runs, 0 failed, 1,500 a second"
+
+
 def test_searches_are_told_of_before_their_final_trainings(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], clock: list[float]
 ) -> None:
     """No run is over before its final training, which comes when all searches are done."""
-    now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     lines = Lines()
     lines.stage("run", 3, 0)
     for i in range(3):
         lines.started(f"run {i}")
-        now[0] += 50
+        clock[0] += 50
         lines.ended(f"run {i}", 20, 50.0 * (2 - i), i)
     lines.finished("run 0", "93.10 after 20 queries", False)
     assert capsys.readouterr().err.splitlines() == [
         "3 runs, 0 already there",
-        "0/3 runs, 1 search waits for its final training, 0 under way, 0 failed, 0 a second, 0.4 queries a second, "
+        "0/3 runs, 1 search waits for its final training, 0 under way, 0 failed, 0.4 queries a second, "
         "about 50 seconds left",
         "1/3 run 0: 93.10 after 20 queries",
     ]
@@ -121,16 +134,14 @@ def test_trainings_under_way_stand_under_the_bar(monkeypatch: pytest.MonkeyPatch
     assert second.strip() == "epoch 2 of 12, loss 1.5000, about 9 s left"
 
 
-def test_a_bar_counts_what_is_under_way_and_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+def test_a_bar_counts_what_is_under_way_and_queries(tmp_path: Path, clock: list[float]) -> None:
     shown = progress._rich(tmp_path)
     bar = Bar(shown)
     bar.stage("run", 10, 0)
     bar.started("one")
     bar.started("two")
     assert shown.tasks[0].fields["going"] == "2 under way"
-    now[0] = 4.0
+    clock[0] = 4.0
     bar.ended("one", 10, None, 0)
     assert shown.tasks[0].fields["going"] == "1 under way, 2.5 queries a second"
     bar.ended("two", 10, 40.0, 2)

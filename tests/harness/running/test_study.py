@@ -71,7 +71,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
     ("change", "message"),
     [
         (("seeds = 2", "seeds = "), "study.toml: not valid TOML: .*line 3"),
-        (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str` \(field seeds\)"),
+        (("seeds = 2", 'seeds = "two"'), r"study.toml:3: Expected `int`, got `str`; .* \(field seeds\)"),
         (("seeds = 2", "sedes = 2"), "study.toml:3: Object contains unknown field `sedes`; did you mean 'seeds'"),
         (("budget = { queries = 10 }\n", ""), r"missing required field `budget`; such as budget = \{ queries"),
         (("params = {", "size = 3\nparams = {"), r"study.toml:11: .*`size`; parameters .* params = \{ size = ... \}"),
@@ -94,7 +94,7 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         ),
         (
             ("seeds = 2", "seeds = 2\ngate = { margin = 1, alpha = 0.5 }"),
-            r"study.toml:4: Expected `float` < 0.5 \(field gate.alpha\)",
+            r"study.toml:4: Expected `float` < 0.5; such as 0.05 \(field gate.alpha\)",
         ),
         (("budget = { queries = 10 }", "budget = 300"), r"study.toml:4: .*such as budget = \{ queries = 100 \}"),
         (
@@ -113,10 +113,13 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
             r"study.toml:8: Expected `int` >= 0 \(field tasks",
         ),
         (("{ queries = 10 }", "{}"), "at least one of queries, epochs, seconds"),
-        (("seeds = 2", "seeds = 0"), r"study.toml:3: Expected `int` >= 1 \(field seeds\)"),
+        (
+            ("seeds = 2", "seeds = 0"),
+            r"study.toml:3: Expected `int` >= 1; fewer than 8 are non-compliant \(field seeds\)",
+        ),
         (
             ("tuning_queries = 0", "tuning_queries = -1"),
-            r"study.toml:12: Expected `int` >= 0 \(field strategies\[0\].tuning_queries\)",
+            r"study.toml:12: Expected `int` >= 0; 0 where nothing was tuned \(field strategies\[0\].tuning_queries\)",
         ),
         (('"first"', '"../first"'), "names a folder"),
         (('[[tasks]]\nname = "toy/edges"', ""), "tasks"),

@@ -204,6 +204,12 @@ class TestNormalisedScores:
             wilson = scipy.stats.binomtest(round(share * 8 * tasks), 8 * tasks).proportion_ci(0.95, method="wilson")
             assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
 
+    def test_no_band_leaves_the_shares_that_there_are(self) -> None:
+        for n in range(2, 60):
+            found = performance_profile([np.ones(n)] * 3, [0.0, 2.0])
+            assert found.low.min() >= 0.0
+            assert found.high.max() <= 1.0
+
     def test_a_band_covers_where_the_task_that_spreads_has_fewer_runs(self) -> None:
         """Of 8 runs a share of .7 is above, of 200 runs all: every profile there can be, by how likely it is."""
         held = 0.0

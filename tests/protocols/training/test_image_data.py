@@ -152,6 +152,10 @@ def test_a_cifar_file_cut_short_or_of_the_other_set_is_refused(small_cifar: None
     broken.write_bytes(whole.read_bytes()[:-20000])
     with pytest.raises(DataError, match="cannot be read"):
         cifar.read_cifar("cifar10", broken)
+    broken.write_text("no archive at all")
+    with pytest.raises(DataError, match="could not be opened") as caught:
+        cifar.read_cifar("cifar10", broken)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_pickle_that_would_run_code_is_refused(small_cifar: None, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import time
@@ -118,6 +119,40 @@ def test_a_training_that_misses_a_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"weights\.bin"):
         store.find_or_train(identity(), broken)
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [LOCKS]
+
+
+def test_a_store_that_cannot_be_written_keeps_nothing_and_fails_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder can be made below this")
+    trained: list[str] = []
+    said: list[str] = []
+    for _ in range(2):
+        found = Store("validation", tmp_path / "file").find_or_train(identity(), counted(trained), say=said.append)
+        assert found.curve == CURVE
+    assert len(trained) == 2
+    assert len(said) == 2
+    assert "not kept" in said[0]
+
+
+def test_a_disk_that_fills_while_a_training_runs_does_not_fail_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def train(checkpoint: Checkpoint) -> Curve:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", full)
+            checkpoint.write(CURVE, torch.nn.Linear(2, 2))
+        assert list(checkpoint.path.parent.glob("*.p*t*")) == []
+        monkeypatch.setattr(os, "replace", full)
+        return CURVE
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    said: list[str] = []
+    assert Store("validation", tmp_path).find_or_train(identity(), train, say=said.append).curve == CURVE
+    assert [line.rpartition(": ")[2] for line in said] == ["[Errno 28] No space left on device"] * 2
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
 def test_listing_and_pruning_start_with_what_was_longest_unused(tmp_path: Path) -> None:
