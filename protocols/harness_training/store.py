@@ -133,6 +133,7 @@ class Store:
         one key at a time: what it closes first would free both."""
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):  # why a folder refuses it, `write` says
+                self.path(key).parent.mkdir(parents=True, exist_ok=True)
                 locks = held.enter_context(open(self.folder / LOCKS, "ab"))
                 fcntl.lockf(locks, fcntl.LOCK_EX, 1, int(key[:12], 16))
             yield

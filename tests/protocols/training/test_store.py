@@ -152,7 +152,7 @@ def test_a_disk_that_fills_while_a_training_runs_does_not_fail_it(
     said: list[str] = []
     assert Store("validation", tmp_path).find_or_train(identity(), train, say=said.append).curve == CURVE
     assert [line.rpartition(": ")[2] for line in said] == ["[Errno 28] No space left on device"] * 2
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["locks"]
 
 
 def test_listing_and_pruning_start_with_what_was_longest_unused(tmp_path: Path) -> None:
