@@ -103,11 +103,11 @@ class Task:
 class Validation:
     """Validation scores of n architectures.
 
-    valid: float64 [n] in the score's unit; NaN is a failed training (paid). seconds: float64 [n], what the trainings
-    averaged here took in total, or None where the task records no time (never latency). trainings: int64 [n], how many
-    trainings the value averages (None: one each); epochs are charged for each. missing: bool [n], repeats that were
-    never run (answered NaN, unpaid). measured: what is known only after training, such as ``train_seconds``: float64
-    [n], at least the quantities of `Validator.known_after`.
+    valid: float64 [n] in the score's unit; NaN is a failed training (paid), and so is an infinite one. seconds: float64
+    [n], what the trainings averaged here took in total, or None where the task records no time (never latency).
+    trainings: int64 [n], how many trainings the value averages (None: one each); epochs are charged for each. missing:
+    bool [n], repeats that were never run (answered NaN, unpaid). measured: what is known only after training, such as
+    ``train_seconds``: float64 [n], at least the quantities of `Validator.known_after`.
     """
 
     valid: Floats
@@ -215,7 +215,8 @@ class Validator(ABC):
 
 @dataclass(frozen=True, slots=True)
 class FinalScores:
-    """Final scores, float64 [n], in the score's unit; NaN: the final training failed. seconds: on tasks that train."""
+    """Final scores, float64 [n], in the score's unit, never infinite; NaN: the final training failed. seconds: on tasks
+    that train."""
 
     scores: Floats
     seconds: Floats | None = None

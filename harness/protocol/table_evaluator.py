@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
-from math import prod
+from math import isinf, prod
 from typing import Any
 
 import msgspec
@@ -60,7 +60,8 @@ class TableEvaluator(Evaluator):
     partial. score: unit and direction; default accuracy in percent. about: what every record is to name, such as the
     benchmark, its version and its licence.
 
-    Raises DataError where the two have other keys, are empty, or have a key that the space does not have.
+    Raises DataError where the two have other keys, are empty, have an infinite score, or a key that the space does not
+    have.
     """
 
     def __init__(
@@ -123,6 +124,8 @@ def _check_keys(task: Task, valid: Mapping[str, float], final: Mapping[str, floa
     if odd := next((key for key in {**valid, **final} if key not in valid or key not in final), None):
         side = "validation" if odd in valid else "final"
         raise DataError(f"{task.name}: {odd!r} has a {side} score alone")
+    if odd := next((key for key in valid if isinf(valid[key]) or isinf(final[key])), None):
+        raise DataError(f"{task.name}: {odd!r} has an infinite score; NaN marks a training that failed")
 
 
 __all__ = ["TableEvaluator", "TableValidator"]

@@ -138,13 +138,13 @@ class Runner:
                 score = float(evaluator.final_scores([spec.arch], final=spec.final, seed=spec.final_seed).scores[0])
             except Exception as raised:  # the protocol's training raised: the item fails, not the study
                 error = told(raised)
-        nan = math.isnan(score)
+        known = math.isfinite(score)
         return TrainingRecord(
             id=spec.id,
             spec=spec,
-            status="failed" if nan else "ok",
-            error=(error or "the training diverged") if nan else None,
-            score=None if nan else score,
+            status="ok" if known else "failed",
+            error=None if known else error or "the training diverged",
+            score=score if known else None,
             timing={"seconds": time.perf_counter() - started},
             environment=describe_environment(),
         )

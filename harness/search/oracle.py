@@ -22,10 +22,10 @@ class Oracle:
     """Validation scores under a budget.
 
     It answers so that higher is better, whatever the task's score. A *query* is a distinct (row, fidelity, repeat);
-    asking again is free, answered from memory and counted apart. A failed training answers NaN and is paid. An
-    architecture that breaks a constraint known before training answers NaN unpaid; so does an architecture, or a repeat
-    of one, that a partial table lacks. An architecture that is not of the space raises InvalidArchitecture, unpaid and
-    counted.
+    asking again is free, answered from memory and counted apart. A failed training, also one with an
+    infinite score, answers NaN and is paid. An architecture that breaks a constraint known before training answers NaN
+    unpaid; so does an architecture, or a repeat of one, that a partial table lacks. An architecture that is not of the
+    space raises InvalidArchitecture, unpaid and counted.
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
     after every row is known, or after too many calls (`Ledger`). A strategy that still goes on asking gets a
@@ -174,6 +174,8 @@ class Oracle:
             ledger.missing += 1
             return math.nan
         score = self._sign * reading.valid
+        if math.isinf(score):
+            score = math.nan
         excess = self._measured(reading) if self._after else 0.0
         ledger.pay(arch, row, level, repeat, reading, score, excess)
         if plain:

@@ -92,6 +92,7 @@ def test_what_a_table_lacks_and_what_a_task_has_not_is_refused() -> None:
         ({}, {}, "the table is empty"),
         (VALID, {k: FINAL[k] for k in KEYS[1:]}, "has a validation score alone"),
         ({k: VALID[k] for k in KEYS[1:]}, FINAL, "has a final score alone"),
+        ({**VALID, KEYS[3]: float("inf")}, FINAL, "has an infinite score; NaN marks a training that failed"),
         ({**VALID, "no such": 1.0}, {**FINAL, "no such": 1.0}, "the table has 'no such', which is no key of toy-nodes"),
     ],
 )

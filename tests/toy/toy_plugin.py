@@ -280,8 +280,9 @@ class Trained(SyntheticEvaluator):
         if os.environ.get("TOY_TRAINING") == "hang":
             time.sleep(600)
         scores = super().final_scores(archs, final="single").scores + seed
-        failing = [os.environ.get("TOY_TRAINING") == "fail" and sum(a) % 2 == 0 for a in archs]
-        return FinalScores(np.where(failing, np.nan, scores))
+        failed = {"fail": math.nan, "explode": math.inf}.get(os.environ.get("TOY_TRAINING", ""))
+        failing = [failed is not None and sum(a) % 2 == 0 for a in archs]
+        return FinalScores(np.where(failing, failed or 0.0, scores))
 
     def check_final(self, final):
         return

@@ -231,6 +231,7 @@ def truth(subject: ProtocolSubject, case: str) -> str:
     for final in opened.task.finals:
         scores = evaluator.final_scores(archs, final=final).scores
         expect(scores.shape == (len(archs),), f"final {final!r} has shape {scores.shape}")
+        expect(not np.isinf(scores).any(), f"final {final!r} has an infinite score, where NaN marks a failed training")
     found = opened.truth
     if found is None:
         raise Skipped("it does not record every row")

@@ -64,10 +64,11 @@ def test_incumbents_are_trained_on_request(toy: Registry, tmp_path: Path) -> Non
         assert r.incumbents[-1][1] == r.score
 
 
+@pytest.mark.parametrize("how", ["fail", "explode"])
 def test_a_final_training_that_fails_is_told_above_and_below_the_fraction(
-    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setenv("TOY_TRAINING", "fail")
+    monkeypatch.setenv("TOY_TRAINING", how)
     summary, runs = run(toy, tmp_path, study("toy-sampler", tasks=TRAINED, seeds=8))
     (sampling,) = read_folder(summary.folder).samplings.values()
     assert sampling.failed > 0

@@ -258,6 +258,20 @@ def test_a_failed_training_answers_nan_and_is_paid_once():
     assert o.incumbent is None
 
 
+@pytest.mark.parametrize("infinite", [math.inf, -math.inf])
+def test_a_training_with_an_infinite_score_has_failed(infinite):
+    class Diverging(Table):
+        def validate(self, archs, *, fidelity, repeat=None):
+            found = super().validate(archs, fidelity=fidelity, repeat=repeat)
+            return replace(found, valid=np.where([a[0] == 0 for a in archs], infinite, found.valid))
+
+    o = oracle(validator=Diverging())
+    assert math.isnan(o.query((0, 0)))
+    assert o.query((1, 0)) == 12.0
+    assert o.paid.queries == 2
+    assert o.incumbent.arch == (1, 0)
+
+
 def test_a_repeat_that_was_never_run_answers_nan_unpaid():
     o = oracle()
     assert math.isnan(o.query((5, 0), repeat=1))

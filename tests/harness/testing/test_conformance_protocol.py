@@ -152,6 +152,11 @@ def _final_is_validation(self, archs, *, final="single", seed=None):
     return FinalScores(self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid)
 
 
+def _final_infinite(self, archs, *, final="single", seed=None):
+    self.check_final(final)
+    return FinalScores(np.full(len(archs), np.inf))
+
+
 def _truth_is_validation(self, final="single"):
     t = SyntheticEvaluator.truth(self, final)
     return replace(t, final=t.valid.copy())
@@ -197,6 +202,7 @@ CAUGHT_BY = {
     "best repeat": (swapped(None, {"validate": _validate_best_repeat}), "repeats, seconds"),
     "no seconds": (swapped(None, {"validate": _validate_without_seconds}), "repeats, seconds"),
     "another final": (swapped({"final_scores": _final_of_another}), "the truth is"),
+    "infinite": (swapped({"final_scores": _final_infinite}), "the truth is"),
     "backwards": (swapped({"truth": _truth_backwards}), "the truth is"),
     "overweight": (swapped({"truth": _truth_overweight}), "the truth is"),
     "holds its evaluator": (HoldsItsEvaluator, "validation is free"),
