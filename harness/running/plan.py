@@ -336,10 +336,10 @@ def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
     if spec.as_small_as is None:
         return ()
     arch = search.space.parse(spec.as_small_as)
-    costs = search.validator().costs([arch])
-    if not costs:
-        raise StudyError(f"task {spec.name!r} knows no costs: take out as_small_as = {spec.as_small_as!r}")
-    return tuple(Constraint(name, "<=", float(values[0])) for name, values in sorted(costs.items()))
+    costs = {name: float(values[0]) for name, values in sorted(search.validator().costs([arch]).items())}
+    if not costs or not np.isfinite(list(costs.values())).all():
+        raise StudyError(f"task {spec.name!r} knows no costs of it: take out as_small_as = {spec.as_small_as!r}")
+    return tuple(Constraint(name, "<=", value) for name, value in costs.items())
 
 
 def _check_mode(t: OpenTask, entry: Entry, registry: Registry, budgets: Iterable[Budget]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
@@ -313,4 +314,7 @@ def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
         raise StudyError(f"{where}: {told}; its parameters: {', '.join(names) or 'none'}") from None
     # As a record and a message have them: a tuple is a list there, and a reply is held against what was asked for.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(typed))
+    said = json.loads(json.dumps(msgspec.to_builtins(typed, str_keys=True)))  # this JSON has infinity and NaN
+    if odd := [name for name in plain if plain[name] != said[name]]:
+        raise StudyError(f"{where}: {odd[0]} is {said[odd[0]]}, and a record holds finite numbers only")
     return plain

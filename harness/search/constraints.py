@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -34,9 +35,9 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
         """Raises StudyError where ``text`` is not ``name <= number`` (or ``<``, ``>=``, ``>``)."""
         match = _FORM.fullmatch(text)
         try:
-            if match is None:
+            if match is None or math.isinf(bound := float(match[3])):
                 raise ValueError
-            return cls(match[1], match[2], float(match[3]))
+            return cls(match[1], match[2], bound)
         except ValueError:
             raise StudyError(f"constraint {text!r} is not of the form 'params <= 2.69e6'") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from harness.errors import InvalidArchitecture, PluginError, StudyError, UnknownName
@@ -13,6 +14,7 @@ from harness.registry import Registry
 from harness.running.plan import make_plan
 from harness.running.study import MATCHED, load_study, located_in, resolve_entries
 from harness.strategy import Params
+from harness.testing import ToyEdgeSpace
 
 GOOD = """
 name = "first"
@@ -131,6 +133,10 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
         (
             ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params about 3"]'),
             r"study.toml:8: constraint .*not of the form.*field tasks\[0\].constraints",
+        ),
+        (
+            ('name = "toy/edges"', 'name = "toy/edges"\nconstraints = ["params <= 1e999"]'),
+            r"study.toml:8: constraint 'params <= 1e999' is not of the form",
         ),
     ],
 )
@@ -256,6 +262,22 @@ def test_a_parameter_that_no_study_file_can_hold_is_refused(tmp_path: Path, toy:
         resolve_entries(msgspec.structs.replace(study, strategies=[given]), toy)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), [0.5, float("-inf")]])
+def test_a_parameter_that_no_record_can_hold_is_refused(
+    tmp_path: Path, toy: Registry, monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    """A record would have null in its place, and be that of another configuration."""
+
+    class WithRate(Params):
+        rate: float | tuple[float, ...] | None = None
+
+    monkeypatch.setattr(toy.load("strategy", "toy-sampler"), "Params", WithRate)
+    study = load_study(write(tmp_path, GOOD))
+    given = msgspec.structs.replace(study.strategies[0], params={"rate": value})
+    with pytest.raises(StudyError, match=r"rate is .*(inf|nan).*, and a record holds finite numbers only"):
+        resolve_entries(msgspec.structs.replace(study, strategies=[given]), toy)
+
+
 def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> None:
     from harness import Provides
 
@@ -282,7 +304,9 @@ def test_a_task_without_validation_is_searched_through_another(tmp_path: Path, t
     assert {s.search_task for s in plan.searches.values()} == {search_task}
 
 
-def test_a_given_cell_becomes_constraints_under_which_it_is_itself_just_feasible(tmp_path: Path, toy: Registry) -> None:
+def test_a_given_cell_becomes_constraints_under_which_it_is_itself_just_feasible(
+    tmp_path: Path, toy: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One live branch with a 1 x 1 convolution: 4 * 4 + 8 * 8 parameters, each used on 64 pixels."""
     task = 'name = "toy/edges"\nas_small_as = "conv1~skip|none~conv3"\nconstraints = ["train_seconds <= 60"]'
     plan = make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task))), toy)
@@ -290,3 +314,6 @@ def test_a_given_cell_becomes_constraints_under_which_it_is_itself_just_feasible
     assert constraints == {("train_seconds <= 60", "flops <= 5120", "params <= 80")}
     with pytest.raises(InvalidArchitecture, match="conv9"):
         make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task.replace("conv1", "conv9")))), toy)
+    monkeypatch.setattr(ToyEdgeSpace, "costs", lambda self, archs: {"params": np.full(len(archs), np.nan)})
+    with pytest.raises(StudyError, match="task 'toy/edges' knows no costs of it: take out as_small_as = 'conv1~"):
+        make_plan(load_study(write(tmp_path, GOOD.replace('name = "toy/edges"', task))), toy)
