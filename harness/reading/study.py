@@ -191,7 +191,7 @@ def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[Planned
             name = (entry.role, entry.label, str((entry.mode, entry.scoring)))
             ids = list(zip(cell.searches, cell.outcomes, strict=True))
             earlier = entries.get(name)
-            if earlier is not None and earlier[0].params == entry.params:
+            if earlier is not None and (earlier[0].strategy, earlier[0].params) == (entry.strategy, entry.params):
                 ids = list(dict.fromkeys([*earlier[1], *ids]))
             elif earlier is not None:
                 told.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from written_records import BEST_OF_TEN, entry, plan_of, reference, run, sampling, study, write_study
@@ -90,8 +91,9 @@ def test_settings_that_differ_in_their_random_sampling_alone_have_titles_of_thei
     assert [s.sampling.mean for s in found.settings if s.sampling is not None] == [50.0, 60.0]
 
 
-def test_of_two_entries_with_one_label_the_later_is_shown_and_it_is_said() -> None:
-    first = entry("alpha", [10.0] * 3, params={"size": 1})
+@pytest.mark.parametrize("other", [{"params": {"size": 1}}, {"strategy": "other"}])
+def test_of_two_entries_with_one_label_the_later_is_shown_and_it_is_said(other: dict[str, Any]) -> None:
+    first = entry("alpha", [10.0] * 3, **other)
     found = study(first + entry("alpha", EIGHT))
     (only,) = found.settings[0].entries
     assert [r.score for r in only.runs] == EIGHT
