@@ -25,11 +25,11 @@ from harness.protocol import (
     Validation,
     Validator,
 )
-from harness.spaces import Architecture, SearchSpace
+from harness.spaces import Architecture, RestrictedSpace, SearchSpace
 from harness.spaces.base import grouped
 
 _ENUMERATED = 200_000
-"""Spaces of at most so many encodings are gone through once, so that random sampling is exact."""
+"""Spaces of at most so many encodings, and restricted ones, are gone through once: random sampling is then exact."""
 _DRAWS = 10_000
 
 
@@ -82,7 +82,8 @@ class TableEvaluator(Evaluator):
         self._about = dict(about or {})
         told = [[key, *(None if value != value else value for value in (valid[key], final[key]))] for key in valid]
         self.data_digest = sha256(msgspec.json.encode(sorted(told, key=lambda line: str(line[0])))).hexdigest()
-        self._whole = prod(space.radices) <= _ENUMERATED
+        self._restricted = isinstance(space, RestrictedSpace)
+        self._whole = self._restricted or prod(space.radices) <= _ENUMERATED
         self.sampling_draws = None if self._whole else _DRAWS
         if self._whole and (unknown := [key for key in valid if key not in self._members]):
             raise DataError(f"{task.name}: the table has {unknown[0]!r}, which is no key of {space.name}")
@@ -110,7 +111,7 @@ class TableEvaluator(Evaluator):
         members = [self._members[key] for key in self._validator._row_of]
         counts: Floats = np.array([len(archs) for archs in members], dtype=np.float64)
         weights: dict[str, Floats | None] = {law: None for law in self.space.laws if law != "official"}
-        weights["encodings"] = counts / counts.sum()
+        weights["rows" if self._restricted else "encodings"] = counts / counts.sum()
         first = [archs[0] for archs in members]
         return Truth(self._final.copy(), self._validator._scores.copy(), first, weights)
 

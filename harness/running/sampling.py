@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from harness.errors import StudyError
+from harness.errors import StudyError, UnknownArchitecture
 from harness.protocol import Floats, Truth
 from harness.records.identity import stream
 from harness.records.lines import SamplingRecord
@@ -144,7 +144,7 @@ def sampled_of(
     """From the study's own records, then from those of all studies, else anew.
 
     again: one whose draws failed in part is made anew. Raises StudyError where a task's constraints leave nothing to
-    draw.
+    draw, and where its table lacks what the space draws.
     """
     own = found.samplings.get(spec.id)
     record = known.get(spec.id) if own is None or (again and own.failed) else own
@@ -155,7 +155,12 @@ def sampled_of(
         return Sampled(t, spec, exact_sampling(t, spec, truth))
     archs = draws_of(t, spec)
     if not t.trains:
-        return Sampled(t, spec, drawn_sampling(t, spec, t.evaluator.final_scores(archs, final=spec.final).scores))
+        try:
+            scores = t.evaluator.final_scores(archs, final=spec.final).scores
+        except UnknownArchitecture as error:
+            help = "restrict its space to the architectures that it has (harness.RestrictedSpace)"
+            raise StudyError(f"random sampling on {spec.task!r}: {error}; {help}") from None
+        return Sampled(t, spec, drawn_sampling(t, spec, scores))
     return Sampled(t, spec, None, tuple(training_of(spec, arch) for arch in archs))
 
 

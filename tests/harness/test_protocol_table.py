@@ -10,7 +10,11 @@ import pytest
 from landscapes import Grid
 
 from harness import RestrictedSpace, Score, TableEvaluator, Task, TrainingProtocol, UnknownArchitecture
-from harness.errors import DataError, HarnessError, PluginError
+from harness.errors import DataError, HarnessError, PluginError, StudyError
+from harness.records.specs import SamplingSpec
+from harness.records.store import Folder
+from harness.running.plan import OpenTask
+from harness.running.sampling import sampled_of
 from harness.testing import ToyNodeSpace, assert_conforms
 
 SPACE = ToyNodeSpace()
@@ -120,6 +124,29 @@ def test_over_a_restricted_space_a_table_is_of_its_members() -> None:
     truth = evaluator.truth("single")
     assert truth is not None
     assert len(truth.final) == len(keys)
+    # Its law draws members, of which several may have one key.
+    draws = evaluator.space.sample(np.random.default_rng(0), 20_000)
+    mean = evaluator.final_scores(draws, final="single").scores.mean()
+    assert truth.mean_std("rows")[0] == pytest.approx(mean, abs=4 * truth.mean_std("rows")[1] / 20_000**0.5)
+
+
+def test_a_part_of_a_large_space_is_sampled_exactly_where_the_space_is_restricted_to_it(tmp_path: Path) -> None:
+    space = Grid(100, 100, 100)
+    archs = space.sample(np.random.default_rng(0), 50)
+    scores = {space.key(a): float(i) for i, a in enumerate(archs)}
+    restricted = TableEvaluator(TASK, RestrictedSpace(space, archs), valid=scores, final=scores)
+    truth = restricted.truth("single")
+    assert truth is not None
+    assert truth.mean_std("rows")[0] == pytest.approx(np.mean(list(scores.values())))
+    partial = TableEvaluator(TASK, space, valid=scores, final=scores)
+    t = OpenTask(TASK, partial, partial, "encodings", "single", ())
+    name = TASK.name
+    spec = SamplingSpec(
+        task=name, search_task=name, law="encodings", final="single", final_seed=None, constraints=(), study_seed=0,
+        draws=100, data_digest="", search_data_digest="",
+    )  # fmt: skip
+    with pytest.raises(StudyError, match="the table has no score for .*; restrict its space to the architectures that"):
+        sampled_of(t, spec, Folder(tmp_path), {}, again=False)
 
 
 @pytest.mark.parametrize("finals", ["single", ()])
