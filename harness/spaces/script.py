@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -85,6 +85,19 @@ class Script(ABC):
     @abstractmethod
     def finish(self, state: Any) -> tuple[list[Architecture], npt.NDArray[np.int64]]:
         """The architectures and the number of violations of each, int64 [n]; 0 is valid."""
+
+
+def dead_ends(
+    archs: Iterable[Architecture], options: Sequence[int]
+) -> Callable[[npt.NDArray[np.int64], int], npt.NDArray[np.bool_]]:
+    """``dead`` of a `ChoiceScript` that may finish with ``archs`` alone; options: how many each choice has."""
+    beginnings = {arch[:length] for arch in archs for length in range(1, len(options) + 1)}
+
+    def dead(prefixes: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.bool_]:
+        found = [[(*prefix, o) not in beginnings for o in range(options[step])] for prefix in prefixes.tolist()]
+        return np.array(found, dtype=np.bool_).reshape(len(found), options[step])
+
+    return dead
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from harness.spaces import (
     on_path,
     summed,
 )
+from harness.spaces.script import dead_ends
 
 _WIDTHS = (4, 8)
 """Channels of the two repetitions of a cell in the network."""
@@ -37,12 +38,19 @@ def _weights(op: str) -> int:
 
 
 class _ToySpace(SearchSpace):
-    """What both have in common: costs of the network of two cells, 4 and 8 channels wide, on 64 pixels."""
+    """What both have in common: pruning, and costs of the network of two cells, 4 and 8 channels wide, on 64 pixels."""
 
-    def _cell(self, ops: npt.NDArray[np.int64], adjacency: npt.NDArray[np.bool_]) -> CellGraph:
+    def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
+        (written,) = self.partial_graphs(self.as_array([arch]))
+        ops, adjacency = written.ops[0], written.adjacency[0]
+        if pruned:
+            carries = np.array([self.operations[o] != "none" for o in ops])
+            keep = on_path(adjacency & carries[:, None] & carries, [0], len(ops) - 1)
+            keep[[0, -1]] = True
+            ops, adjacency = ops[keep], adjacency[np.ix_(keep, keep)]
         per_op = np.array([_weights(self.operations[o]) for o in ops], dtype=np.float64)
         params = np.array([per_op * w * w for w in _WIDTHS])
-        return CellGraph(ops, adjacency, flops=params * _PIXELS, params=params)
+        return (CellGraph(ops, adjacency, flops=params * _PIXELS, params=params),)
 
     def costs(self, archs: Sequence[Architecture]) -> Mapping[str, npt.NDArray[np.float64]]:
         """``params`` and ``flops`` (one multiply-add each) of the pruned network, float64 [n]."""
@@ -93,17 +101,6 @@ class ToyEdgeSpace(_ToySpace):
             return [found[i] for i in rng.integers(0, len(found), size=n)]
         return super()._sample(rng, n, law)
 
-    def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        last = len(self.operations) - 1
-        ops = np.array([0, *(o + 1 for o in arch), last], dtype=np.int64)
-        adjacency = np.zeros((6, 6), dtype=np.bool_)
-        adjacency[[0, 1, 2, 0, 3, 4], [1, 2, 5, 3, 4, 5]] = True
-        if pruned:
-            live = [all(arch[:2])] * 2 + [all(arch[2:])] * 2
-            keep = np.array([True, *live, True])
-            ops, adjacency = ops[keep], adjacency[np.ix_(keep, keep)]
-        return (self._cell(ops, adjacency),)
-
     def partial_graphs(self, taken: npt.NDArray[np.int64]) -> tuple[CellBatch, ...]:
         n = len(taken)
         ops = np.full((n, 6), -1, dtype=np.int64)
@@ -137,17 +134,10 @@ class ToyNodeSpace(_ToySpace):
     )
     most_edges = 5
 
-    @staticmethod
-    def _adjacency(arch: Architecture) -> npt.NDArray[np.bool_]:
-        adjacency = np.zeros((4, 4), dtype=np.bool_)
-        for (u, v), at in zip(_EDGES, _AT, strict=True):
-            adjacency[u, v] = bool(arch[at])
-        return adjacency
-
     def is_valid(self, arch: Architecture) -> bool:
         if not self._is_encoding(arch):
             return False
-        adjacency = self._adjacency(arch)
+        adjacency = self.partial_graphs(self.as_array([arch]))[0].adjacency[0]
         return bool(adjacency.sum() <= self.most_edges and on_path(adjacency, [0], 3)[3])
 
     @cached_property
@@ -157,15 +147,6 @@ class ToyNodeSpace(_ToySpace):
     @property
     def size(self) -> int | None:
         return len(self._valid)
-
-    def graph(self, arch: Architecture, *, pruned: bool = True) -> tuple[CellGraph, ...]:
-        ops = np.array([0, arch[1] + 1, arch[4] + 1, 3], dtype=np.int64)
-        adjacency = self._adjacency(arch)
-        if pruned:
-            keep = on_path(adjacency, [0], 3)
-            keep[[0, 3]] = True
-            ops, adjacency = ops[keep], adjacency[np.ix_(keep, keep)]
-        return (self._cell(ops, adjacency),)
 
     def key(self, arch: Architecture) -> str:
         (cell,) = self.graph(arch)
@@ -178,8 +159,8 @@ class ToyNodeSpace(_ToySpace):
         return min(forms)
 
     def describe(self, arch: Architecture) -> str:
-        a = self._adjacency(arch)
-        into = [",".join(str(u) for u in range(v) if a[u, v]) for v in range(4)]
+        edges = [edge for edge, at in zip(_EDGES, _AT, strict=True) if arch[at]]
+        into = [",".join(str(u) for u, target in edges if target == v) for v in range(4)]
         return f"{self.node_ops[arch[1]]}({into[1]}) {self.node_ops[arch[4]]}({into[2]}) output({into[3]})"
 
     def parse(self, text: str) -> Architecture:
@@ -195,27 +176,13 @@ class ToyNodeSpace(_ToySpace):
 
     def partial_graphs(self, taken: npt.NDArray[np.int64]) -> tuple[CellBatch, ...]:
         n = len(taken)
-        ops = np.full((n, 4), -1, dtype=np.int64)
-        ops[:, 0], ops[:, 3] = 0, 3
-        for node, at in ((1, 1), (2, 4)):
-            ops[:, node] = np.where(taken[:, at] >= 0, taken[:, at] + 1, -1)
+        ops = np.zeros((n, 4), dtype=np.int64)
+        ops[:, 1:3] = np.where(taken[:, [1, 4]] >= 0, taken[:, [1, 4]] + 1, -1)
+        ops[:, 3] = 3
         adjacency = np.zeros((n, 4, 4), dtype=np.bool_)
         for (u, v), at in zip(_EDGES, _AT, strict=True):
             adjacency[:, u, v] = taken[:, at] == 1
         return (CellBatch(ops, adjacency),)
-
-    @cached_property
-    def _live(self) -> list[npt.NDArray[np.bool_]]:
-        """For each length, whether a prefix (all choices are binary: a binary number) has a valid completion."""
-        codes = np.array([int("".join(map(str, a)), 2) for a in self._valid])
-        live = [np.zeros(2**length, dtype=np.bool_) for length in range(9)]
-        for length, table in enumerate(live):
-            table[codes >> (8 - length)] = True
-        return live
-
-    def _dead(self, prefix: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.bool_]:
-        code = prefix @ (1 << np.arange(step)[::-1]) if step else np.zeros(len(prefix), dtype=np.int64)
-        return ~self._live[step + 1][2 * code[:, None] + np.arange(2)]
 
     @cached_property
     def scripts(self) -> Mapping[str, Script]:
@@ -226,7 +193,8 @@ class _NodeScript(ChoiceScript):
     """An operation for each inner node after its incoming edges: decisions of both kinds."""
 
     def __init__(self, space: ToyNodeSpace) -> None:
-        super().__init__(space.radices, is_valid=space.is_valid, partial=space.partial_graphs, dead=space._dead)
+        dead = dead_ends(space._valid, space.radices)
+        super().__init__(space.radices, is_valid=space.is_valid, partial=space.partial_graphs, dead=dead)
 
     def decision(self, state: Any) -> Decision | None:
         plain = super().decision(state)

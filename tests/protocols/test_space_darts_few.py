@@ -7,8 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError, InvalidArchitecture
-from harness.spaces.restricted import FewerOptions
+from harness.errors import InvalidArchitecture
 from harness.testing.conformance import assert_conforms
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.spaces.darts_costs import OPS
@@ -42,11 +41,6 @@ def test_a_cell_with_another_operation_is_refused() -> None:
         SPACE.parse(WHOLE.describe(other))
     assert SPACE.key(arch) == WHOLE.key(arch)
     assert SPACE.costs([arch])["params"] == WHOLE.costs([arch])["params"]
-
-
-def test_a_choice_without_options_is_refused() -> None:
-    with pytest.raises(HarnessError, match="has a choice with no option left"):
-        FewerOptions(WHOLE, set(OPS))
 
 
 def test_conformance() -> None:
