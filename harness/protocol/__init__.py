@@ -8,7 +8,7 @@ validator to a final score.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from harness.errors import HarnessError, PluginError
 from harness.protocol.training import Charge, Training
-from harness.spaces import Architecture, SearchSpace
+from harness.spaces import Architecture, RestrictedSpace, SearchSpace
 from harness.spaces.base import SETS
 
 if TYPE_CHECKING:
@@ -244,6 +244,13 @@ class Truth:
         values = self.final[known]
         mean = float(w @ values)
         return mean, float(np.sqrt(w @ (values - mean) ** 2))
+
+
+def weights_of_keys(space: SearchSpace, members: Collection[Sequence[Architecture]]) -> dict[str, Floats | None]:
+    """`Truth.weights` of rows that are keys, under every law but ``official``; members: each row's architectures."""
+    counts = np.array([len(archs) for archs in members], dtype=np.float64)
+    by_count = ("encodings", "rows") if isinstance(space, RestrictedSpace) else ("encodings",)
+    return {law: counts / counts.sum() if law in by_count else None for law in space.laws if law != "official"}
 
 
 class Evaluator(ABC):

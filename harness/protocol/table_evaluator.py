@@ -17,13 +17,13 @@ from harness.protocol import (
     Evaluator,
     Fidelity,
     FinalScores,
-    Floats,
     RunContext,
     Score,
     Task,
     Truth,
     Validation,
     Validator,
+    weights_of_keys,
 )
 from harness.spaces import Architecture, RestrictedSpace, SearchSpace
 from harness.spaces.base import grouped
@@ -109,11 +109,8 @@ class TableEvaluator(Evaluator):
     @cached_property
     def _truth(self) -> Truth:
         members = [self._members[key] for key in self._validator._row_of]
-        counts: Floats = np.array([len(archs) for archs in members], dtype=np.float64)
-        weights: dict[str, Floats | None] = {law: None for law in self.space.laws if law != "official"}
-        weights["rows" if self._restricted else "encodings"] = counts / counts.sum()
         first = [archs[0] for archs in members]
-        return Truth(self._final.copy(), self._validator._scores.copy(), first, weights)
+        return Truth(self._final.copy(), self._validator._scores.copy(), first, weights_of_keys(self.space, members))
 
     def provenance(self) -> dict[str, Any]:
         return {"table": self.data_digest, **self._about}

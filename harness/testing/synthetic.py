@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from math import nan, prod
 from typing import Any, Literal
@@ -16,7 +17,6 @@ from harness.protocol import (
     Evaluator,
     Fidelity,
     FinalScores,
-    Floats,
     Reading,
     RunContext,
     Score,
@@ -24,8 +24,9 @@ from harness.protocol import (
     Truth,
     Validation,
     Validator,
+    weights_of_keys,
 )
-from harness.spaces import Architecture, RestrictedSpace, SearchSpace
+from harness.spaces import Architecture, SearchSpace
 from harness.spaces.base import grouped
 
 _EPOCHS = (4, 12, 36)
@@ -38,7 +39,6 @@ _FINAL_NOISE = 8.0
 _SPREAD = 50.0
 
 Identify = Callable[[Sequence[Architecture]], list[str]]
-Lacks = Callable[[str], bool]
 
 
 def _unit(secret: bytes, text: str) -> float:
@@ -50,40 +50,75 @@ def _secret(seed: int, purpose: str) -> bytes:
     return blake2b(f"{purpose}:{seed}".encode(), digest_size=32).digest()
 
 
-def _lacks(secret: bytes, share: float, name: str) -> bool:
-    """Whether the row of this name is of the ``share`` that the table has no score for."""
-    return share > 0 and _unit(secret, f"unknown|{name}") < share
-
-
 def _architecture_names(archs: Sequence[Architecture]) -> list[str]:
     return [",".join(map(str, a)) for a in archs]
 
 
-class SyntheticValidator(Validator):
-    """Validation scores of a `SyntheticEvaluator`. Holds the secret of validation, not that of the final scores."""
+@dataclass(frozen=True)
+class _Scores:
+    """What validation scores are made from, by a row's name. It holds the secret of validation, not that of the final
+    scores. The shares and ``noise`` are those of `SyntheticEvaluator`.
+    """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        secret: bytes,
-        *,
-        fidelities: tuple[Fidelity, ...],
-        score: Score,
-        identify: Identify,
-        rows: Mapping[str, int] | None,
-        nan_share: float,
-        missing_share: float,
-        lacks: Lacks,
-        records_seconds: bool,
-        noise: float,
-    ) -> None:
-        self.space, self.fidelities, self.score = space, fidelities, score
+    secret: bytes
+    score: Score
+    fidelities: tuple[Fidelity, ...]
+    records_seconds: bool
+    nan_share: float
+    missing_share: float
+    unknown_share: float
+    noise: float
+
+    def _unit(self, purpose: str, name: str) -> float:
+        return _unit(self.secret, f"{purpose}|{name}")
+
+    def _of_share(self, share: float, purpose: str, name: str) -> bool:
+        return share > 0 and self._unit(purpose, name) < share
+
+    def lacks(self, name: str) -> bool:
+        """Whether the table has no score for the row."""
+        return self._of_share(self.unknown_share, "unknown", name)
+
+    def failed(self, name: str) -> bool:
+        return self._of_share(self.nan_share, "failed", name)
+
+    def quality(self, name: str) -> float:
+        """What all scores of a row have in common, in [0, 1)."""
+        return self._unit("quality", name)
+
+    def oriented(self, accuracy: float) -> float:
+        """A percentage as the score counts it: an error where lower is better."""
+        return accuracy if self.score.higher_is_better else 100.0 - accuracy
+
+    def reading(self, name: str, level: int, repeat: int | None) -> Reading:
+        exist = [0] if self._of_share(self.missing_share, "missing", name) else [0, 1]
+        if repeat is not None:
+            exist = [r for r in exist if r == repeat]
+        if not exist:
+            return Reading(nan, nan, 1, True)
+        pace = 1.0 + self._unit("pace", name)
+        seconds = pace * _EPOCHS[level] * len(exist) if self.records_seconds else nan
+        if self.failed(name):
+            return Reading(nan, seconds, len(exist))
+        values = [
+            _LEVEL[level]
+            + _SPREAD * self.quality(name)
+            + self.noise * _NOISE[level] * (self._unit("noise", f"{name}|{level}|{r}") - 0.5)
+            for r in exist
+        ]
+        return Reading(self.oriented(sum(values) / len(values)), seconds, len(exist))
+
+
+class SyntheticValidator(Validator):
+    """Validation scores of a `SyntheticEvaluator`."""
+
+    def __init__(self, space: SearchSpace, scores: _Scores, identify: Identify, rows: Mapping[str, int] | None) -> None:
+        """identify: the rows' names. rows: the number of each, where all are known."""
+        self.space, self.fidelities, self.score = space, scores.fidelities, scores.score
         self.rows = None if rows is None else len(rows)
-        self.repeats = (0, 1)
-        self.records_seconds = records_seconds
-        self._secret, self._identify, self._row_of = secret, identify, rows
-        self._nan_share, self._missing_share, self._noise = nan_share, missing_share, noise
-        self._lacks = lacks
+        self.repeats: tuple[int, ...] = (0, 1)
+        self.records_seconds = scores.records_seconds
+        self._scores, self._identify, self._row_of = scores, identify, rows
 
     @property
     def known_after(self) -> tuple[str, ...]:
@@ -100,40 +135,12 @@ class SyntheticValidator(Validator):
         """The rows' names. Raises UnknownArchitecture where the table lacks one."""
         names = self._identify(archs)
         for arch, name in zip(archs, names, strict=True):
-            if self._lacks(name):
+            if self._scores.lacks(name):
                 raise UnknownArchitecture(f"the table has no score for {self.space.describe(arch)}")
         return names
 
-    # -- scores of a row, by its name -------------------------------------------------------------------------------
-
-    def quality(self, name: str) -> float:
-        """What the validation scores of a row have in common, in [0, 1)."""
-        return _unit(self._secret, f"quality|{name}")
-
-    def failed(self, name: str) -> bool:
-        return self._nan_share > 0 and _unit(self._secret, f"failed|{name}") < self._nan_share
-
-    def _repeats_of(self, name: str, repeat: int | None) -> list[int]:
-        second = not self._missing_share or _unit(self._secret, f"missing|{name}") >= self._missing_share
-        exist = [0, 1] if second else [0]
-        return exist if repeat is None else [r for r in exist if r == repeat]
-
     def _reading(self, name: str, level: int, repeat: int | None) -> Reading:
-        exist = self._repeats_of(name, repeat)
-        if not exist:
-            return Reading(nan, nan, 1, True)
-        epochs = self.fidelities[level].epochs or 0
-        pace = 1.0 + _unit(self._secret, f"pace|{name}")
-        seconds = pace * epochs * len(exist) if self.records_seconds else nan
-        if self.failed(name):
-            return Reading(nan, seconds, len(exist))
-        values = [
-            _LEVEL[level]
-            + _SPREAD * self.quality(name)
-            + self._noise * _NOISE[level] * (_unit(self._secret, f"noise|{name}|{level}|{r}") - 0.5)
-            for r in exist
-        ]
-        return Reading(oriented(sum(values) / len(values), self.score), seconds, len(exist))
+        return self._scores.reading(name, level, repeat)
 
     def read(self, arch: Architecture, row: int, fidelity: Fidelity, repeat: int | None) -> Reading:
         return self._reading(self._identify([arch])[0], self.fidelities.index(fidelity), repeat)
@@ -151,21 +158,16 @@ class SyntheticValidator(Validator):
         )
 
 
-def oriented(accuracy: float, score: Score) -> float:
-    """A percentage as the score counts it: an error where lower is better."""
-    return accuracy if score.higher_is_better else 100.0 - accuracy
-
-
 class _TestColumn(SyntheticValidator):
     """Answers with the final scores, at the full fidelity: for paper modes, which search on them."""
 
     def __init__(self, evaluator: SyntheticEvaluator, plain: SyntheticValidator) -> None:
-        self.__dict__.update(plain.__dict__)
+        super().__init__(plain.space, plain._scores, plain._identify, plain._row_of)
         self.fidelities, self.repeats = plain.fidelities[-1:], ()
-        self._evaluator, self._plain = evaluator, plain
+        self._evaluator = evaluator
 
     def _reading(self, name: str, level: int, repeat: int | None) -> Reading:
-        plain = self._plain._reading(name, len(_EPOCHS) - 1, None)
+        plain = super()._reading(name, len(_EPOCHS) - 1, None)
         return Reading(self._evaluator.final_of(name), plain.seconds, plain.trainings)
 
 
@@ -214,31 +216,20 @@ class SyntheticEvaluator(Evaluator):
         shares = nan_share, missing_share, unknown_share
         options = (seed, lower_is_better, *shares, resumable, records_seconds, rows, noise)
         self.data_digest = blake2b(repr((space.name, *options)).encode(), digest_size=32).hexdigest()
-        self._final_secret, self._noise = _secret(seed, "final"), noise
+        self._final_secret = _secret(seed, "final")
         self._enumerable = prod(space.radices) <= enumerate_up_to
         self.sampling_draws = None if self._enumerable else 10_000
         self._identify: Identify = _architecture_names if rows == "architecture" else space.keys
-        secret = _secret(seed, "validation")
-        self._lacks: Lacks = partial(_lacks, secret, unknown_share)
-        self._validator = SyntheticValidator(
-            space,
-            secret,
-            fidelities=tuple(Fidelity(name, epochs, resumable) for name, epochs in zip(_NAMES, _EPOCHS, strict=True)),
-            score=self.score,
-            identify=self._identify,
-            rows={name: i for i, name in enumerate(self._classes)} if self._enumerable else None,
-            nan_share=nan_share,
-            missing_share=missing_share,
-            lacks=self._lacks,
-            records_seconds=records_seconds,
-            noise=noise,
-        )
+        fidelities = tuple(Fidelity(name, epochs, resumable) for name, epochs in zip(_NAMES, _EPOCHS, strict=True))
+        self._scores = _Scores(_secret(seed, "validation"), self.score, fidelities, records_seconds, *shares, noise)
+        numbers = {name: i for i, name in enumerate(self._classes)} if self._enumerable else None
+        self._validator = SyntheticValidator(space, self._scores, self._identify, numbers)
 
     @cached_property
     def _classes(self) -> dict[str, list[Architecture]]:
         """The architectures of each row, by the row's name; rows in the order of `SearchSpace.enumerate`."""
         archs = list(self.space.enumerate())
-        return {name: of for name, of in grouped(archs, self._identify(archs)).items() if not self._lacks(name)}
+        return {name: of for name, of in grouped(archs, self._identify(archs)).items() if not self._scores.lacks(name)}
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> Validator:
         self.check_column(column)
@@ -246,10 +237,10 @@ class SyntheticEvaluator(Evaluator):
 
     def final_of(self, name: str) -> float:
         """The final score of a row, by its name; NaN where its training fails."""
-        if self._validator.failed(name):
+        if self._scores.failed(name):
             return nan
-        noise = self._noise * _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
-        return oriented(_LEVEL[-1] + _SPREAD * self._validator.quality(name) + noise, self.score)
+        noise = self._scores.noise * _FINAL_NOISE * (_unit(self._final_secret, name) - 0.5)
+        return self._scores.oriented(_LEVEL[-1] + _SPREAD * self._scores.quality(name) + noise)
 
     def final_scores(
         self, archs: Sequence[Architecture], *, final: str = "single", seed: int | None = None
@@ -266,14 +257,9 @@ class SyntheticEvaluator(Evaluator):
     def _truth(self) -> Truth:
         names, members = list(self._classes), list(self._classes.values())
         archs = [m[0] for m in members]
-        counts: Floats = np.array([len(m) for m in members], dtype=np.float64)
-        by_encoding: Floats = counts / counts.sum()
-        restricted = isinstance(self.space, RestrictedSpace)
-        weights: dict[str, Floats | None] = {
-            law: by_encoding if law == "encodings" or (law == "rows" and restricted) else None
-            for law in self.space.laws
-            if law != "official" and not (law == "classes" and self._identify is _architecture_names)
-        }
+        weights = weights_of_keys(self.space, members)
+        if self._identify is _architecture_names:
+            weights.pop("classes", None)
         valid = self._validator.validate(archs, fidelity=self._validator.fidelities[-1]).valid
         return Truth(np.array([self.final_of(n) for n in names], dtype=np.float64), valid, archs, weights)
 

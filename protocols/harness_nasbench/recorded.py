@@ -34,7 +34,7 @@ from harness import (
     Validator,
 )
 from harness.data.tables import Table, open_table
-from harness.protocol import Floats
+from harness.protocol import Floats, weights_of_keys
 from harness.spaces.base import grouped
 from harness_nasbench.spaces.enumerated import EnumeratedSpace
 
@@ -80,9 +80,7 @@ class Rows:
         archs = list(space.enumerate())
         members = list(grouped(archs, space.keys(archs)).values())
         rows = {arch: row for row, of in enumerate(members) for arch in of}
-        weights: dict[str, Floats | None] = dict.fromkeys(space.laws)
-        weights["encodings"] = np.array([len(of) for of in members]) / len(archs)
-        return cls(rows.__getitem__, [of[0] for of in members], weights)
+        return cls(rows.__getitem__, [of[0] for of in members], weights_of_keys(space, members))
 
 
 class _Level:

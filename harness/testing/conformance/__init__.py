@@ -20,7 +20,7 @@ from harness.registry.items import uninstalled
 from harness.running.environment import WORKER_VARIABLES, environment_with
 from harness.spaces import SearchSpace
 from harness.strategy import Strategy
-from harness.testing.conformance.report import CHECKS, Check, Failed, Kind, Report, Result, run_checks, unmade
+from harness.testing.conformance.report import CHECKS, KINDS, Check, Failed, Kind, Report, Result, run_checks, unmade
 
 Heard = Callable[[Result], None]
 
@@ -46,13 +46,13 @@ def check_strategy(
     from harness.testing.conformance import determinism, honesty, payment, tasks  # noqa: F401
     from harness.testing.conformance.subjects import StrategySubject
 
+    def made() -> tuple[str, StrategySubject]:
+        chosen = _smallest(cls) if params is None else params
+        return str(getattr(cls, "name", cls.__name__)), StrategySubject(cls, chosen, registry, limit)
+
+    registry = registry or default_registry()
     with environment_with(WORKER_VARIABLES):
-        try:
-            params = _smallest(cls) if params is None else params
-        except Exception as error:
-            return unmade("strategy", cls, error, heard)
-        subject = StrategySubject(cls, params, registry or default_registry(), limit)
-        return run_checks("strategy", str(getattr(cls, "name", cls.__name__)), subject, only, heard)
+        return _checked("strategy", cls, made, only, heard)
 
 
 def _smallest(cls: type[Strategy]) -> Any:
@@ -75,14 +75,11 @@ def check_space(space: Any, *, only: Iterable[str] = (), heard: Heard = _silent)
     """
     from harness.testing.conformance import scripts, spaces  # noqa: F401
 
-    try:
+    def made() -> tuple[str, spaces.SpaceSubject]:
         found: SearchSpace = space if isinstance(space, SearchSpace) else space()
-        subject = spaces.SpaceSubject(found)
-    except HarnessError:
-        raise
-    except Exception as error:
-        return unmade("space", space, error, heard)
-    return run_checks("space", found.name, subject, only, heard)
+        return getattr(found, "name", ""), spaces.SpaceSubject(found)
+
+    return _checked("space", space, made, only, heard)
 
 
 def check_protocol(
@@ -94,18 +91,28 @@ def check_protocol(
     """
     from harness.testing.conformance import protocols
 
-    wanted = None if tasks is None else frozenset(tasks)
-    try:
+    def made() -> tuple[str, protocols.ProtocolSubject]:
         found: TrainingProtocol = protocol if isinstance(protocol, TrainingProtocol) else protocol()
+        wanted = None if tasks is None else frozenset(tasks)
         for task in sorted(wanted or ()):
             if found.task(task) is None:
                 raise UnknownName("task", task, [listed.name for listed in found.tasks()])
-        subject = protocols.ProtocolSubject(found, wanted)
+        return getattr(found, "name", ""), protocols.ProtocolSubject(found, wanted)
+
+    return _checked("protocol", protocol, made, only, heard)
+
+
+def _checked(
+    kind: Kind, subject: Any, made: Callable[[], tuple[str, Any]], only: Iterable[str], heard: Heard
+) -> Report:
+    """The report on what ``made`` gives, with its name. A HarnessError that it raises is raised further."""
+    try:
+        name, found = made()
     except HarnessError:
         raise
     except Exception as error:
-        return unmade("protocol", protocol, error, heard)
-    return run_checks("protocol", found.name, subject, only, heard)
+        return unmade(kind, subject, error, heard)
+    return run_checks(kind, name, found, only, heard)
 
 
 def check_named(
@@ -125,23 +132,23 @@ def check_named(
     if ":" in name and "/" not in name:  # a task of images:NAME has both
         return [check_any(uninstalled(name).load(), only=only, heard=heard)]
     reports = []
-    if _asked("strategy", name, kind, registry):
-        reports.append(check_strategy(registry.load("strategy", name), registry=registry, only=only, heard=heard))
-    if _asked("space", name, kind, registry):
-        reports.append(check_space(registry.load("space", name), only=only, heard=heard))
-    if _asked("protocol", name, kind, registry):
-        reports.append(check_protocol(registry.protocol(name), only=only, heard=heard))
+    for as_one in KINDS:
+        if kind == as_one or (not kind and (as_one, name) in registry.items):
+            found = registry.protocol(name) if as_one == "protocol" else registry.load(as_one, name)
+            options: dict[str, Any] = {"registry": registry} if as_one == "strategy" else {}
+            reports.append(_CHECK[as_one](found, only=only, heard=heard, **options))
     if not reports and "/" in name:
         task = registry.task(name)
         reports.append(check_protocol(registry.protocol(task.protocol), tasks=[name], only=only, heard=heard))
     if not reports:
-        known = sorted({n for kind in ("strategy", "space", "protocol") for n in registry.names(kind)})
+        known = sorted({n for kind in KINDS for n in registry.names(kind)})
         raise UnknownName("strategy, space or protocol", name, known, hint="nas-harness list")
     return reports
 
 
-def _asked(as_one: Kind, name: str, kind: str, registry: Registry) -> bool:
-    return kind == as_one or (not kind and (as_one, name) in registry.items)
+_CHECK: dict[Kind, Callable[..., Report]] = {
+    "strategy": check_strategy, "space": check_space, "protocol": check_protocol,
+}  # fmt: skip
 
 
 def check_any(subject: Any, **options: Any) -> Report:

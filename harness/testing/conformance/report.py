@@ -7,12 +7,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from harness.errors import UnknownName
 from harness.running.search import told
 
 Kind = Literal["strategy", "space", "protocol"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Status = Literal["passed", "failed", "skipped", "not run"]
 
 

@@ -170,7 +170,7 @@ def test_no_way_from_the_oracle_to_a_synthetic_final_score(space, lower):
     assert paths_to(oracle, targets) == []
     assert paths_to(space, targets) == []
     # The walk is not blind: the validator's own scores are there, as is the evaluator on the paper mode's column.
-    assert paths_to(oracle, [evaluator.validator()._secret]) == ["root._validator._secret"]
+    assert paths_to(oracle, [evaluator.validator()._scores.secret]) == ["root._validator._scores.secret"]
     assert paths_to(Oracle(evaluator.validator("test"), Budget(queries=1)), targets)
 
 
