@@ -14,18 +14,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from harness import Fidelity, Task, TrainingProtocol
-from harness.data.tables import DataSet, data_dir
+from harness import Fidelity, Task
 from harness.statistics.ties import rounded
-from harness_nasbench.datasets import ANALOG_NASBENCH as OFFICIAL
-from harness_nasbench.packaged import Packaged
+from harness_nasbench.benchmark import PackagedBenchmark
+from harness_nasbench.datasets import ANALOG_NASBENCH
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
 NAME = "analog-nasbench"
-PACKAGE = Packaged(
-    NAME, "analognasbench", "analog-nasbench", "pip install nas-harness[analog]", OFFICIAL.licence, "analog-nasbench/2"
-)
 VARIANTS = {
     "baseline": "floating point",
     "ptq": "post-training quantisation",
@@ -43,13 +39,15 @@ def read_columns(path: Path) -> Mapping[str, npt.NDArray[Any]]:
     return {variant: rounded(column) for variant, column in analog.read(path).accuracy.items()}
 
 
-class AnalogNASBench(TrainingProtocol):
+class AnalogNASBench(PackagedBenchmark):
     """Recorded: NAS-Bench-201's cells under five training protocols; final scores only.
 
     Five tasks ``analog-nasbench/<variant>``; each scores the answers of a search on another task.
     """
 
     name = NAME
+    data = ANALOG_NASBENCH
+    distribution, importer = NAME, f"{NAME}/2"
 
     def tasks(self) -> Iterable[Task]:
         return [
@@ -60,28 +58,12 @@ class AnalogNASBench(TrainingProtocol):
             for variant, what in VARIANTS.items()
         ]  # fmt: skip
 
-    def folder(self) -> Path:
-        return data_dir() / NAME
-
-    def missing(self, task: Task) -> str | None:
-        return PACKAGE.missing(self.folder())
-
     def open(self, task: Task) -> RecordedEvaluator:
         """The variant. Its validator answers with the same accuracy, for searches that another variant scores."""
         variant = task.name.partition("/")[2]
-        table = PACKAGE.table(self.folder(), "data.anb", read_columns, {"unit": "percent"})
+        table = self.packaged(task, "data.anb", read_columns, {"unit": "percent"})
         space = NASBench201Space()
         layout = Layout(validation={FULL: Columns(variant)}, finals={"single": variant})
         split = "accuracy on CIFAR-10's test images"
         about = {"splits": {"validation": f"none: {split}", "test": split}, "repeats": "one training"}
         return RecordedEvaluator(task, space, table, layout, Rows.of_space(space), about=about)
-
-    def datasets(self) -> tuple[DataSet, ...]:
-        return (
-            DataSet(
-                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, install=PACKAGE.install, package=PACKAGE.package,
-                folders=(NAME,),
-                tasks=tuple(t.name for t in self.tasks()),
-            ),
-        )  # fmt: skip

@@ -10,31 +10,22 @@ every record says so.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from harness import DataError, DataMissing, Fidelity, Task, TrainingProtocol
-from harness.data.tables import (
-    Answer,
-    DataSet,
-    Progress,
-    Table,
-    data_dir,
-    open_table,
-    sha256,
-    table_exists,
-    write_table,
-)  # fmt: skip
+from harness import DataError, Fidelity, Task
+from harness.data.tables import Answer, Progress, Table, sha256, write_table
 from harness.statistics.ties import rounded
-from harness_nasbench.datasets import NASBENCH_MACRO as OFFICIAL
+from harness_nasbench.benchmark import Benchmark
+from harness_nasbench.datasets import NASBENCH_MACRO
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.chain import ChainSpace
 
 NAME = "nasbench-macro"
 IMPORTER = f"{NAME}/2"
 TASK = f"{NAME}/cifar10"
-COMMAND = f"nas-harness data import {NAME} PATH"
 SPLITS = {
     "validation": "run 0 on CIFAR-10's test images, best epoch; no validation split is published",
     "test": "mean of runs 1 and 2 on CIFAR-10's test images, best epoch",
@@ -75,8 +66,9 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
     test = found.test[first]
     write_table(
         folder, {"valid": rounded(test[:, 0]), "test": rounded(test[:, 1:].mean(axis=1))},
-        benchmark=NAME, source=source.name, source_sha256=sha256(source), version=source.stem, licence=OFFICIAL.licence,
-        importer=IMPORTER, facts={"splits": SPLITS, "repeats": "three runs: one validates, two are final"},
+        benchmark=NAME, source=source.name, source_sha256=sha256(source), version=source.stem,
+        licence=NASBENCH_MACRO.licence, importer=IMPORTER,
+        facts={"splits": SPLITS, "repeats": "three runs: one validates, two are final"},
     )  # fmt: skip
     report("done", 1.0)
     return folder
@@ -88,39 +80,22 @@ def known_answers(table: Table) -> list[Answer]:
     return [Answer("best mean test accuracy", 93.13, round(float(three.max()), 2))]
 
 
-class NASBenchMacro(TrainingProtocol):
+class NASBenchMacro(Benchmark):
     """Recorded: 6,561 chains of eight layers on CIFAR-10; one run validates, two are final.
 
     One task, ``nasbench-macro/cifar10``; no validation split, so one run validates and the others are final.
     """
 
     name = NAME
+    data = replace(NASBENCH_MACRO, make=import_table, answers=known_answers)
 
     def tasks(self) -> Iterable[Task]:
         what = "CIFAR-10 test accuracy; run 0 validates, the mean of runs 1 and 2 is final"
         return [Task(TASK, NAME, what, data_set="cifar10", validated_on="test", one_training=False)]
 
-    def folder(self) -> Path:
-        return data_dir() / NAME
-
-    def missing(self, task: Task) -> str | None:
-        return None if table_exists(self.folder()) else f"NAS-Bench-Macro is not imported: {COMMAND}"
-
     def open(self, task: Task) -> RecordedEvaluator:
-        if (why := self.missing(task)) is not None:
-            raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
-        table = open_table(self.folder(), IMPORTER)
+        table = self.table(task, IMPORTER)
         facts = table.meta.facts
         about = {"splits": facts["splits"], "repeats": facts["repeats"], "epoch": "best"}
         space = ChainSpace()
         return RecordedEvaluator(task, space, table, _LAYOUT, Rows.of_keys(space), about=about)
-
-    def datasets(self) -> tuple[DataSet, ...]:
-        return (
-            DataSet(
-                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, files=OFFICIAL.files, tasks=(TASK,), folders=(NAME,), make=import_table,
-                accepts="the official .json, or a .csv with the columns arch, test_run0..2, params, flops",
-                answers=known_answers,
-            ),
-        )  # fmt: skip

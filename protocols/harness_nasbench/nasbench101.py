@@ -8,21 +8,14 @@ restricted to these.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
-from harness import (
-    Architecture,
-    DataMissing,
-    Fidelity,
-    RestrictedSpace,
-    SearchSpace,
-    Task,
-    TrainingProtocol,
-    UnknownArchitecture,
-)
-from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
-from harness_nasbench.datasets import NASBENCH101 as OFFICIAL
+from harness import Architecture, Fidelity, RestrictedSpace, SearchSpace, Task, UnknownArchitecture
+from harness.data.tables import Answer, Table, data_dir, open_table
+from harness_nasbench.benchmark import Benchmark
+from harness_nasbench.datasets import NASBENCH101
 from harness_nasbench.formats.nasbench101 import EPOCHS, REPEATS
 from harness_nasbench.nasbench101_import import IMPORTER, NAME, import_table
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows, finals_here
@@ -31,10 +24,8 @@ from harness_nasbench.spaces.nasbench101_index import CELLS, PackedArchitectures
 from harness_nasbench.spaces.nasbench101_table import open_index
 
 TASK = f"{NAME}/cifar10"
-FOLDERS = (f"{NAME}/scores", f"{NAME}/index")
 FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
 """Each fidelity is a training of its own, with its own learning-rate schedule: it is not resumable."""
-COMMAND = f"nas-harness data import {NAME} PATH"
 
 
 def known_answers(table: Table) -> list[Answer]:
@@ -61,13 +52,14 @@ def columns_of(epochs: int, split: str) -> Columns:
     )
 
 
-class NASBench101(TrainingProtocol):
+class NASBench101(Benchmark):
     """Recorded: 423,624 cells on CIFAR-10, three trainings each after 108 and, if there, 4, 12, 36 epochs.
 
     One task, ``nasbench101/cifar10``; fidelities and repeats as the imported file has them.
     """
 
     name = "nasbench101"
+    data = replace(NASBENCH101, make=import_table, answers=known_answers)
 
     def tasks(self) -> Iterable[Task]:
         return [
@@ -75,21 +67,14 @@ class NASBench101(TrainingProtocol):
                 TASK,
                 NAME,
                 "CIFAR-10 test accuracy after 108 epochs",
-                finals=tuple(finals_here(data_dir() / FOLDERS[0], ["mean"])),
+                finals=tuple(finals_here(data_dir() / self.data.folders[0], ["mean"])),
                 data_set="cifar10",
                 one_training=True,
             )
         ]
 
-    def missing(self, task: Task) -> str | None:
-        if all(table_exists(data_dir() / folder) for folder in FOLDERS):
-            return None
-        return f"NAS-Bench-101 is not imported: {COMMAND}"
-
     def open(self, task: Task) -> RecordedEvaluator:
-        if (why := self.missing(task)) is not None:
-            raise DataMissing(f"{task.name}: {why}; looked in {data_dir() / NAME}")
-        table, of_index = open_table(data_dir() / FOLDERS[0], IMPORTER), open_table(data_dir() / FOLDERS[1])
+        table, of_index = self.table(task, IMPORTER), open_table(data_dir() / self.data.folders[1])
         facts = table.meta.facts
         space, rows = _space_and_rows(table, of_index)
         layout = Layout(
@@ -104,15 +89,6 @@ class NASBench101(TrainingProtocol):
             "validation_equals_test": facts["equal_share"],
         }  # fmt: skip
         return RecordedEvaluator(task, space, table, layout, rows, about=about)
-
-    def datasets(self) -> tuple[DataSet, ...]:
-        return (
-            DataSet(
-                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, files=OFFICIAL.files, folders=FOLDERS, tasks=(TASK,), make=import_table,
-                accepts="nasbench_only108.tfrecord or nasbench_full.tfrecord", answers=known_answers,
-            ),
-        )  # fmt: skip
 
 
 def _space_and_rows(table: Table, of_index: Table) -> tuple[SearchSpace, Rows]:

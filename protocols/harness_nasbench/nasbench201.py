@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from harness import DataMissing, Fidelity, Task, TrainingProtocol
-from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
-from harness_nasbench.datasets import NASBENCH201 as OFFICIAL
+from harness import Fidelity, Task
+from harness.data.tables import Answer, Table, data_dir
+from harness_nasbench.benchmark import Benchmark
+from harness_nasbench.datasets import NASBENCH201
 from harness_nasbench.nasbench201_import import EPOCHS, IMPORTER, NAME, SPLITS, TABLES, import_table
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows, finals_here
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
@@ -21,7 +22,6 @@ from harness_nasbench.spaces.nasbench201 import NASBench201Space
 FIDELITIES = {epochs: Fidelity(f"{epochs} epochs", epochs) for epochs in EPOCHS}
 """Each fidelity is a training of its own, with its own learning-rate schedule: it is not resumable."""
 PREFIXES = {dataset: prefix for prefix, dataset in TABLES.items()}
-COMMAND = f"nas-harness data import {NAME} PATH"
 _SEED = re.compile(r"_(?:s|run)(\d+)")
 """The end of a single training's column: ``_s777`` by its seed, or ``_run0`` by its place where no seed is known."""
 
@@ -58,19 +58,17 @@ def known_answers(table: Table) -> list[Answer]:
     return found
 
 
-class NASBench201(TrainingProtocol):
+class NASBench201(Benchmark):
     """Recorded: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120 after 12 and 200 epochs.
 
     Tasks ``cifar10``, ``cifar100`` and ``imagenet16-120``: validation after 12 or 200 epochs, final after 200.
     """
 
     name = "nasbench201"
-
-    def folder(self) -> Path:
-        return data_dir() / NAME
+    data = replace(NASBENCH201, make=import_table, answers=known_answers)
 
     def tasks(self) -> Iterable[Task]:
-        finals: dict[str, list[str]] = finals_here(self.folder(), {})
+        finals: dict[str, list[str]] = finals_here(data_dir() / NAME, {})
         return [
             Task(
                 f"{NAME}/{dataset}", NAME, f"test accuracy on {dataset} after 200 epochs",
@@ -80,15 +78,8 @@ class NASBench201(TrainingProtocol):
             for dataset, prefix in PREFIXES.items()
         ]  # fmt: skip
 
-    def missing(self, task: Task) -> str | None:
-        if table_exists(self.folder()):
-            return None
-        return f"NAS-Bench-201 is not imported: {COMMAND}"
-
     def open(self, task: Task) -> RecordedEvaluator:
-        if (why := self.missing(task)) is not None:
-            raise DataMissing(f"{task.name}: {why}; looked in {self.folder()}")
-        table = open_table(self.folder(), IMPORTER)
+        table = self.table(task, IMPORTER)
         dataset = task.name.partition("/")[2]
         prefix = PREFIXES[dataset]
         space = NASBench201Space(dataset)
@@ -114,13 +105,3 @@ class NASBench201(TrainingProtocol):
             "splits": facts["splits"][prefix], "repeats": facts["repeats"], "validation_equals_test": shares,
             "epoch": "final",
         }  # fmt: skip
-
-    def datasets(self) -> tuple[DataSet, ...]:
-        return (
-            DataSet(
-                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, folders=(NAME,), tasks=tuple(t.name for t in self.tasks()), make=import_table,
-                accepts="NAS-Bench-201's .pth, NATS-tss's .pickle.pbz2 or -simple folder, or a .csv of means",
-                answers=known_answers,
-            ),
-        )  # fmt: skip

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import DataMissing, Task, TrainingProtocol
-from harness.data.tables import Answer, DataSet, Table, data_dir, open_table, table_exists
-from harness_nasbench.datasets import NASBENCH301 as OFFICIAL
-from harness_nasbench.nasbench301_import import ACCEPTS, INSTALL, NAME, import_table
+from harness import DataSet, Task
+from harness.data.tables import Answer, Table, data_dir, table_exists
+from harness_nasbench.benchmark import Benchmark
+from harness_nasbench.datasets import NASBENCH301
+from harness_nasbench.nasbench301_import import INSTALL, NAME, import_table
 from harness_nasbench.surrogate import Predictor, SurrogateEvaluator
 
-COMMAND = f"nas-harness data import {NAME} PATH"
 SPLITS = {"validation": "predicted validation accuracy (%) on CIFAR-10", "test": "none: no surrogate predicts it"}
 _OWN = "validation accuracy on CIFAR-10 as the official ensemble of {} trees predicts it"
 _SUMMARIES = {
@@ -27,7 +28,6 @@ _SUMMARIES = {
     "lgb": _OWN.format("LightGBM"),
     "lgb@noise": f"{_OWN.format('LightGBM')}, with its noise; reported without",
 }
-_TABLES = ("yahpo", "xgb", "lgb")
 
 
 def known_answers(table: Table) -> list[Answer]:
@@ -38,7 +38,7 @@ def known_answers(table: Table) -> list[Answer]:
     return [Answer("SHA-256 is that of the file published with YAHPO Gym v1 (1: yes)", 1.0, found)]
 
 
-class NASBench301(TrainingProtocol):
+class NASBench301(Benchmark):
     """Surrogate: the DARTS space on CIFAR-10, 10^18 architectures; validation scores only.
 
     One task a surrogate: ``nasbench301/yahpo``, ``xgb``, ``lgb``, and ``@noise`` of the last two; final ``single``.
@@ -47,6 +47,7 @@ class NASBench301(TrainingProtocol):
     """
 
     name = "nasbench301"
+    data = replace(NASBENCH301, make=import_table, answers=known_answers)
 
     def tasks(self) -> Iterable[Task]:
         return [
@@ -60,16 +61,14 @@ class NASBench301(TrainingProtocol):
     def missing(self, task: Task) -> str | None:
         folder = self.folder(task)
         if not table_exists(folder):
-            return f"NAS-Bench-301's surrogate {folder.name!r} is not imported: {COMMAND}"
+            return f"{NAME}'s surrogate {folder.name!r} is not imported: nas-harness data import {NAME} PATH"
         if folder.name != "yahpo":
             return None
         absent = [m for m in ("onnx", "onnxruntime") if importlib.util.find_spec(m) is None]
         return f"{' and '.join(absent)} not installed: {INSTALL}" if absent else None
 
     def open(self, task: Task) -> SurrogateEvaluator:
-        if (why := self.missing(task)) is not None:
-            raise DataMissing(f"{task.name}: {why}; looked in {self.folder(task)}")
-        table = open_table(self.folder(task))
+        table = self.table(task)
         noisy = task.name.endswith("@noise")
         about: dict[str, Any] = {
             "splits": SPLITS, "repeats": "none: one prediction", "epoch": "final",
@@ -78,15 +77,9 @@ class NASBench301(TrainingProtocol):
         return SurrogateEvaluator(task, _predictor(table, noisy=noisy), table.meta, about)
 
     def datasets(self) -> tuple[DataSet, ...]:
-        every = tuple(f"{NAME}/{which}" for which in _TABLES)
-        return (
-            DataSet(
-                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, files=OFFICIAL.files, tasks=tuple(t.name for t in self.tasks()), make=import_table,
-                folders=tuple(f for f in every if table_exists(data_dir() / f)) or every,  # each is of use alone
-                accepts=ACCEPTS, answers=known_answers,
-            ),
-        )  # fmt: skip
+        (found,) = super().datasets()
+        here = tuple(folder for folder in found.folders if table_exists(data_dir() / folder))
+        return (replace(found, folders=here or found.folders),)  # each is of use alone
 
 
 def _predictor(table: Table, *, noisy: bool) -> Predictor:

@@ -17,10 +17,6 @@ from harness_nasbench.nasbench301_ensembles import import_ensembles
 
 NAME = "nasbench301"
 INSTALL = "pip install nas-harness[nasbench301]"
-ACCEPTS = (
-    "YAHPO Gym's nb301 surrogate (its .onnx, or the folder that holds it), or the official ensembles (a folder "
-    "with xgb_v1.0 and lgb_runtime_v1.0, or the zip file)"
-)
 _MODELS = ("surrogate.onnx", "model.onnx")
 
 
@@ -39,7 +35,7 @@ def import_table(source: Path, where: Path, progress: Progress | None = None) ->
         return _import_yahpo(model, where, report)
     if model.suffix == ".zip" or model.is_dir():
         return import_ensembles(model, where, report)
-    raise DataError(f"{source}: {NAME} is imported from {ACCEPTS}; this is none of them")
+    raise DataError(f"{source}: {NAME} is imported from {NASBENCH301.accepts}; this is none of them")
 
 
 def _import_yahpo(model: Path, where: Path, report: Progress) -> Path:

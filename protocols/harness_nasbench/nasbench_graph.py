@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import DataError, Fidelity, Task, TrainingProtocol
-from harness.data.tables import DataSet, Table, data_dir
+from harness import DataError, Fidelity, Task
+from harness.data.tables import data_dir
 from harness.statistics.ties import rounded
-from harness_nasbench.datasets import NASBENCH_GRAPH as OFFICIAL
-from harness_nasbench.packaged import Packaged
+from harness_nasbench.benchmark import PackagedBenchmark
+from harness_nasbench.datasets import NASBENCH_GRAPH
 from harness_nasbench.recorded import Columns, Layout, RecordedEvaluator, Rows
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 
 NAME = "nasbench-graph"
-PACKAGE = Packaged(
-    NAME, "nas_bench_graph", "nas-bench-graph", "pip install nas-harness[graph]", OFFICIAL.licence, "nasbench-graph/2"
-)
 FULL = Fidelity("full")
 TASKS = {
     "cora": "citations, 7 classes",
@@ -76,13 +74,15 @@ def read_bench(path: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     }
 
 
-class NASBenchGraph(TrainingProtocol):
+class NASBenchGraph(PackagedBenchmark):
     """Recorded: 26,206 graph neural networks on eight data sets, as installed with nas-bench-graph.
 
     Eight tasks ``nasbench-graph/<data set>``; one fidelity, final ``single``, parameters known before a query.
     """
 
     name = NAME
+    data = replace(NASBENCH_GRAPH, folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS))
+    distribution, importer = "nas-bench-graph", f"{NAME}/2"
 
     def tasks(self) -> Iterable[Task]:
         return [
@@ -93,29 +93,12 @@ class NASBenchGraph(TrainingProtocol):
             for dataset, what in TASKS.items()
         ]  # fmt: skip
 
-    def missing(self, task: Task) -> str | None:
-        return PACKAGE.missing(self.folder(task))
-
     def folder(self, task: Task) -> Path:
         return data_dir() / NAME / task.name.partition("/")[2]
 
     def open(self, task: Task) -> RecordedEvaluator:
-        table = self.table(task)
+        source = f"light/{task.name.partition('/')[2]}.bench"
+        table = self.packaged(task, source, read_bench, {"unit": "percent; latency in seconds"})
         about = {"splits": {"validation": "valid_perf", "test": "perf"}, "repeats": "mean of three trainings"}
         space = NASBenchGraphSpace()
         return RecordedEvaluator(task, space, table, _LAYOUT, Rows.of_space(space), about=about)
-
-    def table(self, task: Task) -> Table:
-        """The task's table, written from the installed package when it is not there or of another version."""
-        source = f"light/{task.name.partition('/')[2]}.bench"
-        return PACKAGE.table(self.folder(task), source, read_bench, {"unit": "percent; latency in seconds"})
-
-    def datasets(self) -> tuple[DataSet, ...]:
-        return (
-            DataSet(
-                name=NAME, summary=OFFICIAL.summary, licence=OFFICIAL.licence, source=OFFICIAL.source,
-                size=OFFICIAL.size, install=PACKAGE.install, package=PACKAGE.package,
-                folders=tuple(f"{NAME}/{dataset}" for dataset in TASKS),
-                tasks=tuple(t.name for t in self.tasks()),
-            ),
-        )  # fmt: skip

@@ -33,7 +33,7 @@ from harness import (
     Validation,
     Validator,
 )
-from harness.data.tables import Table, open_table
+from harness.data.tables import Table, TableMeta, open_table
 from harness.protocol import Floats, weights_of_keys
 from harness.spaces.base import grouped
 from harness_nasbench.spaces.enumerated import EnumeratedSpace
@@ -213,6 +213,14 @@ def finals_here(folder: Path, otherwise: Any) -> Any:
         return otherwise
 
 
+def origin(meta: TableMeta) -> dict[str, Any]:
+    """What every record must name of the table that its scores come from."""
+    return {
+        "benchmark": meta.benchmark, "source": meta.source, "source_sha256": meta.source_sha256,
+        "version": meta.version, "licence": meta.licence, "importer": meta.importer,
+    }  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a task reads from its table.
@@ -280,8 +288,4 @@ class RecordedEvaluator(Evaluator):
         )
 
     def provenance(self) -> dict[str, Any]:
-        meta = self._table.meta
-        return {
-            "benchmark": meta.benchmark, "source": meta.source, "source_sha256": meta.source_sha256,
-            "version": meta.version, "licence": meta.licence, "importer": meta.importer, **self._about,
-        }  # fmt: skip
+        return {**origin(self._table.meta), **self._about}

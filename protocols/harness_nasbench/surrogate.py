@@ -22,6 +22,7 @@ from harness import (
 )
 from harness.data.tables import TableMeta
 from harness.protocol import Floats
+from harness_nasbench.recorded import origin
 from harness_nasbench.spaces.darts import CELL_GENES, DartsSpace, canonical_cell
 
 REMEMBERED: Final = 1 << 17
@@ -134,8 +135,4 @@ class SurrogateEvaluator(Evaluator):
         return FinalScores(self._predictor.expected([self.space.check(a) for a in archs]))
 
     def provenance(self) -> dict[str, Any]:
-        meta = self._meta
-        return {
-            "benchmark": meta.benchmark, "source": meta.source, "source_sha256": meta.source_sha256,
-            "version": meta.version, "licence": meta.licence, "importer": meta.importer, **self._about,
-        }  # fmt: skip
+        return {**origin(self._meta), **self._about}

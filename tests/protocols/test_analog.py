@@ -9,13 +9,12 @@ import pytest
 
 from harness.errors import DataMissing
 from harness.testing.reachability import paths_to
-from harness_nasbench import analog
-from harness_nasbench.analog import PACKAGE, VARIANTS, AnalogNASBench
+from harness_nasbench.analog import VARIANTS, AnalogNASBench
 from harness_nasbench.spaces.nasbench201 import NASBench201Space
 
 PROTOCOL = AnalogNASBench()
 TASKS = {task.name.partition("/")[2]: task for task in PROTOCOL.tasks()}
-needs_data = pytest.mark.skipif(PACKAGE.folder() is None, reason="analog-nasbench is not installed")
+needs_data = pytest.mark.skipif(PROTOCOL.package() is None, reason="analog-nasbench is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def test_five_variants_are_finals_only() -> None:
 
 def test_without_package_and_table_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
-    monkeypatch.setattr(analog, "PACKAGE", replace(PACKAGE, package="no_such_package"))
+    monkeypatch.setattr(AnalogNASBench, "data", replace(AnalogNASBench.data, package="no_such_package"))
     with pytest.raises(DataMissing, match=r"pip install nas-harness\[analog\]"):
         PROTOCOL.open(TASKS["analog"])
 

@@ -12,9 +12,7 @@ import pytest
 
 from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitecture
 from harness.testing.reachability import paths_to
-from harness_nasbench import nasbench_graph
-from harness_nasbench.nasbench_graph import PACKAGE, NASBenchGraph, read_bench
-from harness_nasbench.packaged import Packaged
+from harness_nasbench.nasbench_graph import NASBenchGraph, read_bench
 from harness_nasbench.recorded import RecordedEvaluator
 from harness_nasbench.spaces.nasbench_graph import NASBenchGraphSpace
 
@@ -22,7 +20,7 @@ SPACE = NASBenchGraphSpace()
 PROTOCOL = NASBenchGraph()
 TASKS = {task.name: task for task in PROTOCOL.tasks()}
 
-needs_data = pytest.mark.skipif(PACKAGE.folder() is None, reason="nas-bench-graph is not installed")
+needs_data = pytest.mark.skipif(PROTOCOL.package() is None, reason="nas-bench-graph is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +154,14 @@ def test_no_final_score_can_be_reached_from_a_validator() -> None:
 
 @needs_data
 def test_a_table_of_another_package_version_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert opened("photo").provenance()["version"] == PACKAGE.version()
-    monkeypatch.setattr(Packaged, "version", lambda self: "99.0")
+    assert opened("photo").provenance()["version"] == PROTOCOL.version()
+    monkeypatch.setattr(NASBenchGraph, "version", lambda self: "99.0")
     assert opened("photo").provenance()["version"] == "99.0"
 
 
 def test_without_package_and_table_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
-    monkeypatch.setattr(nasbench_graph, "PACKAGE", replace(PACKAGE, package="no_such_package"))
+    monkeypatch.setattr(NASBenchGraph, "data", replace(NASBenchGraph.data, package="no_such_package"))
     task = TASKS["nasbench-graph/cora"]
     assert "pip install nas-harness[graph]" in (PROTOCOL.missing(task) or "")
     with pytest.raises(DataMissing, match=r"pip install nas-harness\[graph\]"):
@@ -174,7 +172,7 @@ def test_without_package_and_table_the_command_is_named(tmp_path: Path, monkeypa
 @needs_data
 def test_a_written_table_does_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = opened().data_digest
-    monkeypatch.setattr(nasbench_graph, "PACKAGE", replace(PACKAGE, package="no_such_package"))
+    monkeypatch.setattr(NASBenchGraph, "data", replace(NASBenchGraph.data, package="no_such_package"))
     assert PROTOCOL.missing(TASKS["nasbench-graph/cora"]) is None
     assert opened().data_digest == expected
 
@@ -191,7 +189,7 @@ class Hostile:
 def test_torn_foreign_and_hostile_files_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, official: dict[int, dict[str, float]]
 ) -> None:
-    package = PACKAGE.folder()
+    package = PROTOCOL.package()
     assert package is not None
     whole = (package / "light" / "cora.bench").read_bytes()
     first = next(iter(official))
@@ -212,7 +210,7 @@ def test_torn_foreign_and_hostile_files_are_refused(
     (fake / "__init__.py").write_text("raise AssertionError('imported')")
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path / "data"))
     monkeypatch.syspath_prepend(fake.parent)
-    monkeypatch.setattr(nasbench_graph, "PACKAGE", replace(PACKAGE, package=fake.name))
+    monkeypatch.setattr(NASBenchGraph, "data", replace(NASBenchGraph.data, package=fake.name))
     for name, content in cases.items():
         (fake / "light" / "cora.bench").write_bytes(content)
         with pytest.raises(DataError, match=r"cora\.bench"):
