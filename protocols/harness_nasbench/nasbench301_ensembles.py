@@ -22,7 +22,7 @@ from harness.data.tables import Progress, Table, sha256, write_table
 from harness.protocol import Floats
 from harness_nasbench.datasets import NASBENCH301
 from harness_nasbench.formats import nasbench301 as official
-from harness_nasbench.formats.trees import Forest
+from harness_nasbench.formats.trees import COLUMNS, Forest
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.surrogate import row_of
 
@@ -36,7 +36,6 @@ _MOST_BYTES = {_MODEL: 256 << 20, _CONFIG: 1 << 20}
 _MOST_MEMBERS = 200
 _MOST_UNFOLDED, _ROOM = 16, 16 << 20
 """What is unpacked takes at most so many times the zip file, and so many bytes beside."""
-_COLUMNS = ("left", "right", "feature", "threshold", "value", "root")
 
 
 # -- import -----------------------------------------------------------------------------------------------------------
@@ -89,15 +88,15 @@ def _write(folder: Path, kind: str, forests: dict[str, list[Forest]], source: st
     members, parts, start = [], [], 0
     for each, trees in forests.items():
         for forest in trees:
-            nodes = forest.nodes()
-            end = start + len(nodes["root"])
+            end = start + len(forest.nodes["root"])
             members.append({
                 "kind": each, "predicts": official.KINDS[each], "nodes": [start, end], "base": forest.base,
                 "inclusive": forest.inclusive, "dtype": forest.dtype, "depth": forest.depth, "trees": len(forest),
             })  # fmt: skip
-            parts.append(nodes)
+            parts.append(forest.nodes)
             start = end
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+    columns["feature"] = columns["feature"].astype(np.uint8)
     write_table(
         folder, columns, benchmark=NAME, source=source, source_sha256=digest, version=version,
         licence=NASBENCH301.licence, importer=f"{NAME}-ensembles/1", facts={"surrogate": kind, "members": members},
@@ -154,15 +153,13 @@ class Ensembles:
                 members[member["predicts"]].append(read_member(table, member))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{table.folder}: not an ensemble of NAS-Bench-301: {error}; import it again") from error
-        kind = str(table.meta.facts.get("surrogate"))
-        self._accuracy = official.Ensemble(kind, "accuracy", tuple(members["accuracy"]))
-        self._runtime = official.Ensemble(kind, "runtime", tuple(members["runtime"])) if members["runtime"] else None
-        self.timed = self._runtime is not None
+        self._accuracy, self._runtime = members["accuracy"], members["runtime"]
+        self.timed = bool(self._runtime)
 
     def predict(self, archs: Sequence[Architecture], level: int) -> tuple[Floats, Floats | None]:
         rows = official.encode(self._space.as_cells(archs))
-        seconds = None if self._runtime is None else self._runtime.predict(rows)
-        each = self._accuracy.predict_members(rows)
+        seconds = predictions(self._runtime, rows).mean(axis=0) if self.timed else None
+        each = predictions(self._accuracy, rows)
         valid: Floats = each.mean(axis=0)
         if self._noisy:
             draws = [np.random.default_rng([301, row_of(a), *a]).standard_normal() for a in archs]
@@ -170,13 +167,19 @@ class Ensembles:
         return valid, seconds
 
     def expected(self, archs: Sequence[Architecture]) -> Floats:
-        return self._accuracy.predict(official.encode(self._space.as_cells(archs)))
+        mean: Floats = predictions(self._accuracy, official.encode(self._space.as_cells(archs))).mean(axis=0)
+        return mean
+
+
+def predictions(members: Sequence[Forest], rows: Floats) -> Floats:
+    """Of each member, float64 [members, n], for encoded architectures [n, 56]."""
+    return np.stack([member.predict(rows).astype(np.float64) for member in members])
 
 
 def read_member(table: Table, member: dict[str, Any]) -> Forest:
     """The trees of one of the table's ``members``. Raises KeyError, TypeError or ValueError where it is none."""
     part = slice(*member["nodes"])
-    return Forest.of_nodes(
-        {name: np.asarray(table[name])[part] for name in _COLUMNS}, features=official.COLUMNS, base=member["base"],
+    return Forest(
+        {name: np.asarray(table[name])[part] for name in COLUMNS}, features=official.COLUMNS, base=member["base"],
         inclusive=member["inclusive"], dtype=member["dtype"], depth=member["depth"],
     )  # fmt: skip

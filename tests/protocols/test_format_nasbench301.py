@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_xgboost import write_booster
 
 from harness.errors import DataError
-from harness_nasbench.formats import darts_cells, lightgbm_text, nasbench301, xgboost_binary
+from harness_nasbench.formats import darts_cells, lightgbm_text, nasbench301
 from harness_nasbench.formats.trees import Forest, Tree
 
 DATA = Path(__file__).resolve().parent.parent / "data" / "nasbench301"
@@ -78,41 +78,16 @@ def test_encoding_by_column_name() -> None:
     assert (constants["momentum"], constants["alpha"], constants["network"]) == (0.898876, 0.705128, 0)
 
 
-def folder(base: Path, names: tuple[str, ...], kind: str = "xgb") -> Path:
-    for i, name in enumerate(names):
-        member = base / "models" / f"{name}_{i}"
-        member.mkdir(parents=True)
-        shutil.copy(DATA / f"{name}.model", member / "surrogate_model.model")
-        (member / "model_config.json").write_text(json.dumps({"model": kind, "param:eta": 0.1}))
-        (member / "data_config.json").write_text("{}")
-    return base
-
-
-def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:
-    ensemble = nasbench301.read_ensemble(folder(tmp_path, ("xgboost_1.0.2", "xgboost_1.2.1", "xgboost_1.2.1")))
-    assert (ensemble.kind, ensemble.predicts, len(ensemble.members)) == ("xgb", "accuracy", 3)
-    rows = nasbench301.encode(np.broadcast_to([[0, 0], [0, 1]], (4, 2, 4, 2, 2)))
-    each = ensemble.predict_members(rows)
-    assert each.shape == (3, 4)
-    np.testing.assert_array_equal(ensemble.predict(rows), each.mean(axis=0))
-
-
-def test_folders_that_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no surrogate_model\.model"):
-        nasbench301.read_ensemble(tmp_path)
-    mixed = folder(tmp_path / "a", ("xgboost_1.0.2", "lightgbm_2.3.1"))
-    with pytest.raises(DataError, match=r"lightgbm_2.3.1_1.*not a pickled xgboost Booster"):
-        nasbench301.read_ensemble(mixed)
-    gnn = folder(tmp_path / "b", ("xgboost_1.0.2",), kind="gnn_gin")
-    with pytest.raises(DataError, match=r"model_config\.json: model 'gnn_gin' is none of xgb, lgb"):
-        nasbench301.read_ensemble(gnn)
-    for content, message in ((b"{", "not JSON"), (b"\xff", "not JSON"), (b"[]", "model 'None'")):
-        next(gnn.rglob("model_config.json")).write_bytes(content)
-        with pytest.raises(DataError, match=message):
-            nasbench301.read_ensemble(gnn)
-    next(gnn.rglob("model_config.json")).unlink()
-    with pytest.raises(DataError, match="cannot be read"):
-        nasbench301.read_ensemble(gnn)
+def test_configurations_that_are_refused(tmp_path: Path) -> None:
+    config = tmp_path / "model_config.json"
+    with pytest.raises(DataError, match=r"model_config\.json: cannot be read"):
+        nasbench301.kind_of(config)
+    for content in (b"{", b"\xff"):
+        config.write_bytes(content)
+        with pytest.raises(DataError, match=r"model_config\.json: not JSON"):
+            nasbench301.kind_of(config)
+    with pytest.raises(DataError, match=r"lightgbm_2.3.1.*not a pickled xgboost Booster"):
+        nasbench301.read_member(DATA / "lightgbm_2.3.1.model", kind="xgb")
 
 
 def booster(tmp_path: Path, handle: Any, module: str = "xgboost.core", **state: Any) -> Path:
@@ -131,7 +106,7 @@ STUMP = tree([1, -1, -1], [2, -1, -1], [3, 0, 0], [2.0, -0.25, 0.75])
 
 
 def test_written_model(tmp_path: Path) -> None:
-    file = booster(tmp_path, bytearray(xgboost_binary.write([STUMP, STUMP], features=56, base=0.5)))
+    file = booster(tmp_path, bytearray(write_booster([STUMP, STUMP], features=56, base=0.5)))
     rows = np.zeros((3, 56))
     rows[:, 3] = (1.5, 2.0, 9.0)
     assert nasbench301.read_member(file, kind="xgb").predict(rows).tolist() == [0.0, 2.0, 2.0]
@@ -152,21 +127,21 @@ def test_written_model(tmp_path: Path) -> None:
     ],
 )
 def test_trees_that_are_none(tmp_path: Path, bad: Tree, message: str) -> None:
-    file = booster(tmp_path, xgboost_binary.write([STUMP, bad], features=56))
+    file = booster(tmp_path, write_booster([STUMP, bad], features=56))
     with pytest.raises(DataError, match=f"surrogate_model.model: model in the Booster: .*{message}"):
         nasbench301.read_member(file, kind="xgb")
 
 
 def test_boosters_that_are_refused(tmp_path: Path) -> None:
-    good = xgboost_binary.write([STUMP], features=56)
+    good = write_booster([STUMP], features=56)
     for handle, message in [
         ("text", "a str instead of bytes"),
         (None, "a NoneType instead of bytes"),
         (b"", "byte 0: the model ends early"),
         (good[:300], "ends early|bytes are left"),
         (b'{"learner": {}}', "JSON or UBJSON model of a later xgboost"),
-        (xgboost_binary.write([STUMP], features=55), "1 trees over 55 columns, where NAS-Bench-301 has 56"),
-        (xgboost_binary.write([], features=56), "0 trees over 56 columns"),
+        (write_booster([STUMP], features=55), "1 trees over 55 columns, where NAS-Bench-301 has 56"),
+        (write_booster([], features=56), "0 trees over 56 columns"),
         (good.replace(b"reg:squarederror", b"binary:logistic!"), "'binary:logistic!'"),
         (good.replace(b"gbtree", b"gblin_"), "a 'gblin_' model"),
     ]:
@@ -225,5 +200,5 @@ def test_fuzz_only_data_errors(tmp_path_factory: pytest.TempPathFactory, data: s
 
 
 def test_an_empty_forest_is_its_base() -> None:
-    forest = Forest([], features=2, base=1.5, inclusive=True, dtype=np.float64)
+    forest = Forest.of_trees([], features=2, base=1.5, inclusive=True, dtype="float64")
     assert forest.predict(np.zeros((3, 2))).tolist() == [1.5] * 3

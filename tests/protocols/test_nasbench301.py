@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 from small_surrogate import build
+from written_xgboost import write_booster
 
 from harness.cli import main
 from harness.data.tables import Table, open_table
@@ -20,11 +21,11 @@ from harness.errors import DataError, DataMissing, HarnessError, InvalidArchitec
 from harness.search.budget import Budget
 from harness.search.oracle import Oracle
 from harness.testing.conformance import check_protocol
-from harness_nasbench.formats import darts_cells, xgboost_binary
+from harness_nasbench.formats import darts_cells
 from harness_nasbench.formats import nasbench301 as official
-from harness_nasbench.formats.trees import Tree
+from harness_nasbench.formats.trees import Forest, Tree
 from harness_nasbench.nasbench301 import NASBench301
-from harness_nasbench.nasbench301_ensembles import Ensembles, read_member
+from harness_nasbench.nasbench301_ensembles import Ensembles, predictions, read_member
 from harness_nasbench.nasbench301_import import import_table
 from harness_nasbench.spaces.darts import DartsSpace
 from harness_nasbench.surrogate import SurrogateEvaluator, row_of
@@ -69,9 +70,13 @@ def models(base: Path, runtime: bool = True) -> Path:
     return base
 
 
+def members(folder: Path, kind: str) -> list[Forest]:
+    return [official.read_member(file, kind=kind) for file in sorted(folder.rglob("surrogate_model.model"))]
+
+
 def pickled(trees: list[Tree]) -> bytes:
     """A pickled Booster of these trees, put together by opcodes."""
-    state = pickle.dumps({"handle": xgboost_binary.write(trees, features=56, base=0.5)}, 2)[2:-1]
+    state = pickle.dumps({"handle": write_booster(trees, features=56, base=0.5)}, 2)[2:-1]
     return b"\x80\x02cxgboost.core\nBooster\n)\x81" + state + b"b."
 
 
@@ -200,13 +205,13 @@ def test_official_ensembles(
     validator = evaluator.validator()
     archs = sample(50)
     rows = official.encode(SPACE.as_cells(archs))
-    read = official.read_ensemble(tmp_path / "nb_models_1.0" / "xgb_v1.0")
+    read = members(tmp_path / "nb_models_1.0" / "xgb_v1.0", "xgb")
     (full,) = validator.fidelities
     found = validator.validate(archs, fidelity=full)
-    assert found.valid.tolist() == read.predict(rows).tolist()
-    seconds = official.read_ensemble(tmp_path / "nb_models_1.0" / "lgb_runtime_v1.0").predict(rows)
+    assert found.valid.tolist() == predictions(read, rows).mean(axis=0).tolist()
+    timed = members(tmp_path / "nb_models_1.0" / "lgb_runtime_v1.0", "lgb_time")
     assert found.seconds is not None
-    assert found.seconds.tolist() == seconds.tolist()
+    assert found.seconds.tolist() == predictions(timed, rows).mean(axis=0).tolist()
     assert evaluator.provenance()["version"] == "1.0"
     with pytest.raises(DataMissing, match="'lgb' is not imported"):
         PROTOCOL.open(TASKS["nasbench301/lgb"])
@@ -240,7 +245,7 @@ def test_noise_is_the_members_spread_and_not_reported(tmp_path: Path, monkeypatc
     mean = plain.final_scores(archs, final="single").scores
     assert noisy.final_scores(archs, final="single").scores.tolist() == mean.tolist()
     rows = official.encode(SPACE.as_cells(archs))
-    spread = official.read_ensemble(tmp_path / "nb_models_1.0" / "xgb_v1.0").predict_members(rows).std(axis=0)
+    spread = predictions(members(tmp_path / "nb_models_1.0" / "xgb_v1.0", "xgb"), rows).std(axis=0)
     apart = spread > 0
     assert apart.mean() > 0.9
     standard = (found.valid - mean)[apart] / spread[apart]

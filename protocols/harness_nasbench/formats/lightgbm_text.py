@@ -40,7 +40,7 @@ def parse(text: str, *, iterations: int = 0) -> Forest:
         raise ValueError(f"{len(blocks)} trees where {len(declared)} are declared")
     trees = [_tree(block, number) for number, block in enumerate(blocks)]
     chosen = trees[:iterations] if iterations > 0 else trees
-    return Forest(chosen, features=features, base=0.0, inclusive=True, dtype=np.float64)
+    return Forest.of_trees(chosen, features=features, base=0.0, inclusive=True, dtype="float64")
 
 
 def _tree(block: str, number: int) -> Tree:

@@ -45,10 +45,8 @@ def _column() -> Column:
 class OfficialTable:
     """All 15,625 architectures in the official order; arrays are float64 [15625], NaN where the file has nothing.
 
-    `final`: (epochs, data set, split, seed) -> accuracy in percent after the last epoch.
-    `curves`: the same key, x-valid only -> float32 [15625, epochs], where the file has every epoch.
-    `evaluation_seconds`: the same key -> seconds of one evaluation. `train_seconds`: (epochs, data set, seed) ->
-    seconds of the whole training. `params`, `flops`: data set -> millions. `latency`: data set -> seconds a batch.
+    `final`: (epochs, data set, split, seed) -> accuracy in percent after the last epoch. `train_seconds`: (epochs, data
+    set, seed) -> seconds of the whole training. `params`: data set -> millions. `latency`: data set -> seconds a batch.
     `present`: bool [15625], architectures that the file holds results of.
     """
 
@@ -56,11 +54,8 @@ class OfficialTable:
     operations: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 6), dtype=np.int8))
     present: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(CELLS, dtype=bool))
     final: dict[tuple[int, str, str, int], Column] = field(default_factory=dict)
-    curves: dict[tuple[int, str, str, int], npt.NDArray[np.float32]] = field(default_factory=dict)
-    evaluation_seconds: dict[tuple[int, str, str, int], Column] = field(default_factory=dict)
     train_seconds: dict[tuple[int, str, int], Column] = field(default_factory=dict)
     params: dict[str, Column] = field(default_factory=dict)
-    flops: dict[str, Column] = field(default_factory=dict)
     latency: dict[str, Column] = field(default_factory=dict)
 
 
@@ -130,7 +125,7 @@ class _Reader:
         trainings = self.part(state, "all_results", where)
         if state.get("arch_index", index) != index:
             raise self.refuse(where, f"results of architecture {str(state['arch_index'])[:20]}")
-        costs: dict[str, list[tuple[int, float, float, float]]] = {}
+        costs: dict[str, list[tuple[int, float, float]]] = {}
         for key, training in trainings.items():
             if type(key) is not tuple or len(key) != 2 or key[0] not in DATASETS or key[1] not in SEEDS:
                 raise self.refuse(where, f"training {str(key)[:60]} is none of {', '.join(DATASETS)} by seed")
@@ -141,31 +136,18 @@ class _Reader:
             self.training(index, epochs, dataset, seed, training, place)
             latency = [v for v in self.listed(training.get("latency"), place) if v > 0]
             mean = math.fsum(latency) / len(latency) if latency else math.nan
-            params, flops = (self.number(training.get(name), 1e6, place, name) for name in ("params", "flop"))
-            costs.setdefault(dataset, []).append((seed, params, flops, mean))
+            params = self.number(training.get("params"), 1e6, place, "params")
+            costs.setdefault(dataset, []).append((seed, params, mean))
         for dataset, each in costs.items():
             self.costs(index, dataset, each)
 
     def training(self, index: int, epochs: int, dataset: str, seed: int, training: dict[str, Any], place: str) -> None:
         table, last = self.table, epochs - 1
         accuracies = self.part(training, "eval_acc1es", place)
-        seconds = training.get("eval_times")
         for split in SPLITS:
-            if f"{split}@{last}" not in accuracies:
-                continue
-            key = (epochs, dataset, split, seed)
-            value = self.number(accuracies[f"{split}@{last}"], 100, place, split)
-            table.final.setdefault(key, _column())[index] = value
-            if split == "x-valid" and f"{split}@0" in accuracies:
-                if key not in table.curves:
-                    table.curves[key] = np.full((CELLS, epochs), np.nan, dtype=np.float32)
-                table.curves[key][index] = [
-                    self.number(accuracies.get(f"{split}@{epoch}"), 100, place, f"{split}@{epoch}")
-                    for epoch in range(epochs)
-                ]
-            if isinstance(seconds, dict) and f"{split}@{last}" in seconds:
-                value = self.number(seconds[f"{split}@{last}"], _MAX_SECONDS, place, f"seconds of {split}")
-                table.evaluation_seconds.setdefault(key, _column())[index] = value
+            if f"{split}@{last}" in accuracies:
+                value = self.number(accuracies[f"{split}@{last}"], 100, place, split)
+                table.final.setdefault((epochs, dataset, split, seed), _column())[index] = value
         times = training.get("train_times")
         if times is not None:
             times = self.part(training, "train_times", place)
@@ -174,12 +156,11 @@ class _Reader:
             )
             table.train_seconds.setdefault((epochs, dataset, seed), _column())[index] = total
 
-    def costs(self, index: int, dataset: str, each: list[tuple[int, float, float, float]]) -> None:
+    def costs(self, index: int, dataset: str, each: list[tuple[int, float, float]]) -> None:
         """Take the costs of one training; where trainings differ, the official API takes seed 888."""
         chosen = next((costs for costs in each if costs[0] == 888), each[0])
         self.table.params.setdefault(dataset, _column())[index] = chosen[1]
-        self.table.flops.setdefault(dataset, _column())[index] = chosen[2]
-        latency = [costs[3] for costs in each if not math.isnan(costs[3])]
+        latency = [costs[2] for costs in each if not math.isnan(costs[2])]
         if latency:
             self.table.latency.setdefault(dataset, _column())[index] = math.fsum(latency) / len(latency)
 

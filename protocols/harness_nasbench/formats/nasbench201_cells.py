@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harness.errors import DataError
 
-__all__ = ["CELLS", "DATASETS", "EDGES", "OPERATIONS", "check_architectures", "parse_cell"]
+__all__ = ["CELLS", "DATASETS", "EDGES", "NOTATION", "OPERATIONS", "check_architectures", "parse_cell"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -19,13 +19,13 @@ CELLS = len(OPERATIONS) ** len(EDGES)
 DATASETS = ("cifar10", "cifar100", "imagenet16_120")
 
 _OP = f"({'|'.join(OPERATIONS)})"
-_CELL = re.compile(rf"\|{_OP}~0\|\+\|{_OP}~0\|{_OP}~1\|\+\|{_OP}~0\|{_OP}~1\|{_OP}~2\|")
+NOTATION = re.compile(rf"\|{_OP}~0\|\+\|{_OP}~0\|{_OP}~1\|\+\|{_OP}~0\|{_OP}~1\|{_OP}~2\|")
 _INDEX = {name: index for index, name in enumerate(OPERATIONS)}
 
 
 def parse_cell(text: str, place: str) -> tuple[int, ...]:
     """The six operation indices of a cell, in the order of `EDGES`. Raises `DataError` naming `place`."""
-    match = _CELL.fullmatch(text)
+    match = NOTATION.fullmatch(text)
     if match is None:
         raise DataError(f"{place}: {text[:120]!r} is no NAS-Bench-201 architecture")
     return tuple(_INDEX[name] for name in match.groups())

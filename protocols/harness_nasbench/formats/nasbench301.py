@@ -1,7 +1,7 @@
 """NAS-Bench-301's published ``xgb`` and ``lgb`` ensembles, accuracy or runtime, without its package.
 
 A folder holds one folder a member, each with ``surrogate_model.model`` (a pickled Booster), ``model_config.json`` and
-``data_config.json``. The prediction is the mean over the members. Source: nasbench301's api.py, ensemble.py, and
+``data_config.json``. Source: nasbench301's api.py, ensemble.py, and
 surrogate_models/gradient_boosting.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from harness_nasbench.formats import lightgbm_text, xgboost_binary
 from harness_nasbench.formats.darts_cells import EDGES, categories
 from harness_nasbench.formats.trees import Forest
 
-__all__ = ["COLUMNS", "KINDS", "Ensemble", "encode", "kind_of", "read_ensemble", "read_member"]
+__all__ = ["COLUMNS", "KINDS", "encode", "kind_of", "read_member"]
 
 COLUMNS = 56
 KINDS = {"xgb": "accuracy", "lgb": "accuracy", "xgb_time": "runtime", "lgb_time": "runtime"}
@@ -64,40 +63,6 @@ def encode(cells: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Ensemble:
-    """The members of one surrogate. `predicts`: "accuracy" (validation, percent) or "runtime" (seconds)."""
-
-    kind: str
-    predicts: str
-    members: tuple[Forest, ...]
-
-    def predict_members(self, rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Predictions [members, n] of encoded architectures [n, 56]; their spread is the official noise's deviation."""
-        return np.stack([member.predict(rows).astype(np.float64) for member in self.members])
-
-    def predict(self, rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """The mean over the members, [n]; without noise."""
-        mean: npt.NDArray[np.float64] = self.predict_members(rows).mean(axis=0)
-        return mean
-
-
-def read_ensemble(folder: Path) -> Ensemble:
-    """Read every member below a folder, in the order of their paths.
-
-    Raises `DataError` naming the file and the reason: no member, a member of another kind than the first, a damaged or
-    hostile file, a graph network (``gnn_gin``), which this reader does not evaluate.
-    """
-    files = sorted(folder.rglob("surrogate_model.model"))
-    if not files:
-        raise DataError(f"{folder}: holds no surrogate_model.model")
-    kinds = [_known(file.with_name("model_config.json")) for file in files]
-    for file, kind in zip(files, kinds, strict=True):
-        if kind != kinds[0]:
-            raise DataError(f"{file}: a {kind!r} model, where {files[0]} is a {kinds[0]!r}")
-    return Ensemble(kinds[0], KINDS[kinds[0]], tuple(read_member(file, kind=kinds[0]) for file in files))
-
-
 def read_member(file: Path, *, kind: str) -> Forest:
     """The trees in one pickled Booster, xgboost 1.0 to 1.2 or LightGBM. Raises `DataError` naming file and reason."""
     booster = safe_pickle.load_path(file, allow=_ALLOWED)
@@ -124,13 +89,6 @@ def _forest(library: str, handle: Any, best: Any) -> Forest:
     if type(handle) is not str or type(best) is not int:
         raise ValueError(f"a {type(handle).__name__} instead of text, best iteration {str(best)[:20]}")
     return lightgbm_text.parse(handle, iterations=best)
-
-
-def _known(file: Path) -> str:
-    name = kind_of(file)
-    if name not in KINDS:
-        raise DataError(f"{file}: model {name[:40]!r} is none of {', '.join(KINDS)}")
-    return name
 
 
 def kind_of(file: Path) -> str:

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Forest", "Tree"]
+__all__ = ["COLUMNS", "Forest", "Tree"]
 
+_KINDS = {
+    "left": "i4", "right": "i4", "feature": "i4", "threshold": "f8", "value": "f8", "root": "?",
+}  # fmt: skip
+COLUMNS = tuple(_KINDS)
 _CELLS_AT_ONCE = 1 << 18
 """Rows times trees evaluated together, so that the work arrays stay in the cache."""
 
@@ -36,44 +40,7 @@ class Forest:
     """
 
     def __init__(
-        self, trees: Sequence[Tree], *, features: int, base: float, inclusive: bool, dtype: type[np.floating[Any]]
-    ) -> None:
-        """Raises ValueError on a child or feature that does not exist, a node reached twice, and values not finite."""
-        self.features, self.inclusive = features, inclusive
-        self._dtype, self._base = dtype, dtype(base)
-        self.depth = max((_depth(tree, features) for tree in trees), default=0)
-        sizes = np.array([len(tree.left) for tree in trees], dtype=np.int64)
-        self._roots = (
-            np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp) if len(sizes) else np.zeros(0, np.intp)
-        )
-        parts = [_flat(tree, root) for tree, root in zip(trees, self._roots.tolist(), strict=True)]
-        columns = [np.concatenate([part[i] for part in parts]) if parts else np.zeros(0) for i in range(4)]
-        self._children, self._feature = columns[0].reshape(-1).astype(np.intp), columns[1].astype(np.intp)
-        self._threshold, self._value = columns[2].astype(dtype), columns[3].astype(dtype)
-
-    @property
-    def base(self) -> float:
-        return float(self._base)
-
-    @property
-    def dtype(self) -> str:
-        """The precision that trees are added in: "float32" or "float64"."""
-        return np.dtype(self._dtype).name
-
-    def nodes(self) -> dict[str, npt.NDArray[Any]]:
-        """All trees as columns [n], a row a node, for `of_nodes`: left, right (leaves name themselves), feature,
-        threshold, value, and whether a tree begins."""
-        root = np.zeros(len(self._value), dtype=np.bool_)
-        root[self._roots] = True
-        children = self._children.reshape(-1, 2).astype(np.int32)
-        return {
-            "left": children[:, 0].copy(), "right": children[:, 1].copy(), "feature": self._feature.astype(np.uint8),
-            "threshold": self._threshold.astype(np.float64), "value": self._value.astype(np.float64), "root": root,
-        }  # fmt: skip
-
-    @classmethod
-    def of_nodes(
-        cls,
+        self,
         nodes: Mapping[str, npt.NDArray[Any]],
         *,
         features: int,
@@ -81,33 +48,49 @@ class Forest:
         inclusive: bool,
         dtype: str,
         depth: int,
-    ) -> Forest:
-        """The forest that `nodes` gave. Raises ValueError on a child or feature that does not exist."""
+    ) -> None:
+        """nodes: `COLUMNS` [n], a row a node, tree after tree: left, right (leaves name themselves), feature,
+        threshold, value, and whether a tree begins. dtype: "float32" or "float64". depth: the most levels of a tree.
+
+        Raises ValueError on a child or feature that does not exist.
+        """
         if dtype not in ("float32", "float64"):
             raise ValueError(f"trees added in {dtype}")
-        precision: type[np.floating[Any]] = np.float32 if dtype == "float32" else np.float64
-        found = cls([], features=features, base=base, inclusive=inclusive, dtype=precision)
-        found._children = np.stack([nodes["left"], nodes["right"]], axis=1).reshape(-1).astype(np.intp)
-        found._feature = nodes["feature"].astype(np.intp)
-        found._threshold, found._value = nodes["threshold"].astype(precision), nodes["value"].astype(precision)
-        found._roots = np.flatnonzero(nodes["root"])
-        found.depth = depth
-        count = len(found._value)
-        if not 0 <= depth <= count or not ((found._children >= 0) & (found._children < count)).all():
+        self.nodes, self.features, self.inclusive, self.dtype, self.depth = nodes, features, inclusive, dtype, depth
+        self.base = float(np.dtype(dtype).type(base))
+        self._children = np.stack([nodes["left"], nodes["right"]], axis=1).reshape(-1).astype(np.intp)
+        self._feature = nodes["feature"].astype(np.intp)
+        self._threshold, self._value = nodes["threshold"].astype(dtype), nodes["value"].astype(dtype)
+        self._roots = np.flatnonzero(nodes["root"])
+        count = len(self._value)
+        if not 0 <= depth <= count or not ((self._children >= 0) & (self._children < count)).all():
             raise ValueError("a child that does not exist")
-        if (found._feature >= features).any() or (found._feature < 0).any():
+        if (self._feature >= features).any() or (self._feature < 0).any():
             raise ValueError(f"a split on a feature beyond the {features} there are")
-        return found
+
+    @classmethod
+    def of_trees(cls, trees: Sequence[Tree], *, features: int, base: float, inclusive: bool, dtype: str) -> Forest:
+        """Raises ValueError on a child or feature that does not exist, a node reached twice, and values not finite."""
+        depth = max((_depth(tree, features) for tree in trees), default=0)
+        parts, start = [], 0
+        for tree in trees:
+            parts.append(_nodes(tree, start))
+            start += len(tree.left)
+        nodes = {
+            name: np.concatenate([np.zeros(0, kind), *(part[i] for part in parts)]).astype(kind)
+            for i, (name, kind) in enumerate(_KINDS.items())
+        }
+        return cls(nodes, features=features, base=base, inclusive=inclusive, dtype=dtype, depth=depth)
 
     def __len__(self) -> int:
         return len(self._roots)
 
     def predict(self, rows: npt.ArrayLike) -> npt.NDArray[Any]:
         """Predictions [n] of rows [n, features]. A row's does not depend on the other rows. NaN is not allowed."""
-        x = np.ascontiguousarray(rows, dtype=self._dtype)
+        x = np.ascontiguousarray(rows, dtype=self.dtype)
         if x.ndim != 2 or x.shape[1] != self.features or np.isnan(x).any():
             raise ValueError(f"rows {x.shape} are not numbers [n, {self.features}]")
-        out = np.empty(len(x), dtype=self._dtype)
+        out = np.empty(len(x), dtype=self.dtype)
         step = max(1, _CELLS_AT_ONCE // max(1, len(self)))
         for start in range(0, len(x), step):
             out[start : start + step] = self._predict(x[start : start + step])
@@ -121,10 +104,10 @@ class Forest:
             here, there = flat[self._feature[node] + offset], self._threshold[node]
             right = here > there if self.inclusive else here >= there
             node = self._children[2 * node + right]
-        total = np.zeros(len(x), dtype=self._dtype)
+        total = np.zeros(len(x), dtype=self.dtype)
         for leaf in self._value[node.T]:
             total += leaf
-        result: npt.NDArray[Any] = self._base + total
+        result: npt.NDArray[Any] = total.dtype.type(self.base) + total
         return result
 
 
@@ -153,9 +136,9 @@ def _depth(tree: Tree, features: int) -> int:
             raise ValueError("a node that is reached twice")
 
 
-def _flat(tree: Tree, root: int) -> tuple[npt.NDArray[Any], ...]:
-    """Children as pairs [n, 2] of places in the forest; leaves point at themselves, and unused features at column 0."""
+def _nodes(tree: Tree, start: int) -> tuple[npt.NDArray[Any], ...]:
+    """The columns of a tree whose root is at ``start``; leaves split on column 0."""
     own = np.arange(len(tree.left))
     leaf = tree.left < 0
-    children = np.stack([np.where(leaf, own, tree.left), np.where(leaf, own, tree.right)], axis=1) + root
-    return children, np.where(leaf, 0, tree.feature), tree.threshold, tree.value
+    left, right = (np.where(leaf, own, child) + start for child in (tree.left, tree.right))
+    return left, right, np.where(leaf, 0, tree.feature), tree.threshold, tree.value, own == 0

@@ -18,7 +18,7 @@ import numpy as np
 
 from harness_nasbench.formats.trees import Forest, Tree
 
-__all__ = ["OBJECTIVES", "parse", "write"]
+__all__ = ["OBJECTIVES", "parse"]
 
 OBJECTIVES = ("reg:squarederror", "reg:linear")
 """Objectives whose prediction is the sum of the trees."""
@@ -59,7 +59,7 @@ def parse(data: bytes) -> Forest:
             raise ValueError(f"tree {number}: {error}") from error
         trees.append(tree)
     try:
-        return Forest(trees, features=features, base=base, inclusive=False, dtype=np.float32)
+        return Forest.of_trees(trees, features=features, base=base, inclusive=False, dtype="float32")
     except ValueError as error:
         raise ValueError(f"{len(trees)} trees: {error}") from error
 
@@ -87,18 +87,3 @@ def _text(data: bytes, position: int) -> tuple[str, int]:
     if length > 100 or start + length > len(data):
         raise ValueError(f"byte {position}: a name of {length} characters")
     return data[start : start + length].decode("ascii", "replace"), start + length
-
-
-def write(trees: list[Tree], *, features: int, base: float = 0.5) -> bytes:
-    """A model in this format, as xgboost 1.2 pickles it, without configuration and statistics; for tests."""
-    out = _MAGIC + _LEARNER.pack(base, features, 0, 0, 0)
-    for name in (OBJECTIVES[0], "gbtree"):
-        out += _LENGTH.pack(len(name)) + name.encode("ascii")
-    out += _MODEL.pack(len(trees), 1, features, 0, 0, 1, 0)
-    for tree in trees:
-        node = np.zeros(len(tree.left), dtype=_NODE)
-        node["left"], node["right"], node["feature"] = tree.left, tree.right, tree.feature
-        node["value"] = np.where(tree.left < 0, tree.value, tree.threshold)
-        out += _TREE.pack(1, len(node), 0, 0, features, 0) + node.tobytes() + bytes(_STATISTICS * len(node))
-    out += bytes(4 * len(trees))
-    return _PREFIX + struct.pack("<q", len(out) + len(_PREFIX) + 8) + out

@@ -28,16 +28,7 @@ MAX_EPOCH = 98
 BATCH = 512
 """Rows a call. More rows are not faster, and the activations of these fit into the cache."""
 
-_ORDER = (
-    "avg_pool_3x3",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-    "max_pool_3x3",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "skip_connect",
-)
-_CATEGORY = np.array([1 + _ORDER.index(name) for name in OPERATIONS] + [0], dtype=np.int32)
+_CATEGORY = np.array([1 + sorted(OPERATIONS).index(name) for name in OPERATIONS] + [0], dtype=np.int32)
 """Category of each operation; the last one, for index -1, is that of an edge that does not exist."""
 _ROWS = (*[len(OPERATIONS) + 1] * 28, *[len(PAIRS[node]) + 1 for _ in range(2) for node in (1, 2, 3)])
 _COLUMNS = len(_ROWS)

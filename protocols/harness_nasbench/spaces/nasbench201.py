@@ -7,7 +7,6 @@ channels, a residual block that halves the map between them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import product
@@ -16,19 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from harness import Architecture, CellBatch, CellGraph, Choice, InvalidArchitecture, on_path
+from harness_nasbench.formats.nasbench201_cells import EDGES, NOTATION, OPERATIONS
 from harness_nasbench.spaces.enumerated import EnumeratedSpace, Enumeration, Ints
 
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV1, CONV3, POOL = range(len(OPERATIONS))
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""(source, target) of the edges, in the order of the architecture string."""
 DATASETS = {"cifar10": (10, 32), "cifar100": (100, 32), "imagenet16-120": (120, 16)}
 """Classes and image size."""
 
 CHANNELS = (16, 32, 64)
 CELLS_PER_STAGE = 5
-_OP = f"({'|'.join(OPERATIONS)})"
-_NOTATION = re.compile(rf"\|{_OP}~0\|\+\|{_OP}~0\|{_OP}~1\|\+\|{_OP}~0\|{_OP}~1\|{_OP}~2\|")
 _NODES = len(EDGES) + 2
 
 
@@ -137,7 +132,7 @@ class NASBench201Space(EnumeratedSpace):
         return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
     def parse(self, text: str) -> Architecture:
-        match = _NOTATION.fullmatch(text.strip())
+        match = NOTATION.fullmatch(text.strip())
         if match is None:
             raise InvalidArchitecture(
                 f"{text!r} is not of the form '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|' with op of {', '.join(OPERATIONS)}"
