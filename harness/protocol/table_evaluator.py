@@ -82,8 +82,7 @@ class TableEvaluator(Evaluator):
         self._about = dict(about or {})
         told = [[key, *(None if value != value else value for value in (valid[key], final[key]))] for key in valid]
         self.data_digest = sha256(msgspec.json.encode(sorted(told, key=lambda line: str(line[0])))).hexdigest()
-        self._restricted = isinstance(space, RestrictedSpace)
-        self._whole = self._restricted or prod(space.radices) <= _ENUMERATED
+        self._whole = isinstance(space, RestrictedSpace) or prod(space.radices) <= _ENUMERATED
         self.sampling_draws = None if self._whole else _DRAWS
         if self._whole and (unknown := [key for key in valid if key not in self._members]):
             raise DataError(f"{task.name}: the table has {unknown[0]!r}, which is no key of {space.name}")
