@@ -23,7 +23,7 @@ def digest(*parts: Any) -> str:
 def stream(study_seed: int, *names: str | int) -> np.random.Generator:
     """The generator of one purpose: ``SeedSequence(study seed, spawn_key = digest of the names)``.
 
-    It depends on no version, parameter or budget, so that candidate and baseline, and two budgets, share their draws.
+    It depends on no version, parameter or budget: two versions of a strategy, and two budgets, share their draws.
     """
     words = np.frombuffer(hashlib.sha256(repr(names).encode()).digest(), dtype="<u4")
     return np.random.default_rng(np.random.SeedSequence(study_seed, spawn_key=words.tolist()))
