@@ -52,10 +52,6 @@ class Score(msgspec.Struct, frozen=True):
             raise ValueError("no score to choose the best of")
         return float(self.sign * np.nanmax(values))
 
-    def rank(self, score: float, scores: npt.ArrayLike) -> int:
-        """1 + how many of ``scores`` are strictly better; NaN is not."""
-        return 1 + int((self.sign * np.asarray(scores, dtype=np.float64) > self.sign * score).sum())
-
     def regret(self, score: float, best: float) -> float:
         """How far ``score`` lies below ``best``, in the score's unit; 0 where it is above."""
         return max(self.sign * (best - score), 0.0)

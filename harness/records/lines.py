@@ -96,12 +96,12 @@ class RankQuality(msgspec.Struct, frozen=True):
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The final score of a search's answer.
 
-    status: ``failed`` where the final training failed or the learned order could not be measured, ``infeasible`` where
-    no returned architecture satisfies the constraints. arch, reported: the reported architecture, as an encoding and in
-    the benchmark's notation. valid: its score on the search task at full fidelity. rank = 1 + rows with a strictly
-    better final score; regret, valid_regret: distance to the best feasible row's score, never negative; all are null
-    where the rows are not known. incumbents: the final score of each incumbent of the search. scores: that of each
-    returned architecture, for the best of ten. Both are empty where they would take trainings.
+    status: ``failed`` where the answer has no final score, or the learned order could not be measured. arch, reported:
+    the reported architecture, as an encoding and in the benchmark's notation. valid: its score on the search task at
+    full fidelity. rank = 1 + rows with a strictly better final score; regret, valid_regret: distance to the best
+    feasible row's score, never negative; all are null where the rows are not known. incumbents: the final score of each
+    incumbent of the search, empty where that takes trainings and was not asked for. scores: that of each returned
+    architecture, for the best of ten; empty where it takes trainings.
     """
 
     schema: int = SCHEMA
