@@ -42,9 +42,11 @@ class MannWhitney(NamedTuple):
 
 
 def std(scores: ArrayLike) -> float | None:
-    """Standard deviation with ddof 1; None for one run."""
+    """Standard deviation with ddof 1; None for one run. Of equal runs exactly 0, however their mean is rounded."""
     runs = finite_vector(scores, "scores")
-    return float(runs.std(ddof=1)) if runs.size > 1 else None
+    if runs.size < 2:
+        return None
+    return float(runs.std(ddof=1)) if np.ptp(runs) else 0.0
 
 
 def iqm(scores: ArrayLike) -> float:
@@ -56,11 +58,11 @@ def iqm(scores: ArrayLike) -> float:
 
 def t_interval(scores: ArrayLike) -> Interval | None:
     """Student's 95 % interval of the mean: `mean -+ t(n - 1) * s / sqrt(n)`, s with ddof 1. None for one run."""
-    runs = finite_vector(scores, "scores")
-    if runs.size < 2:
+    runs, spread = finite_vector(scores, "scores"), std(scores)
+    if spread is None:
         return None
     mean = float(runs.mean())
-    half = float(student_t(runs.size - 1)) * float(runs.std(ddof=1)) / math.sqrt(runs.size)
+    half = float(student_t(runs.size - 1)) * spread / math.sqrt(runs.size)
     return Interval(mean - half, mean + half)
 
 

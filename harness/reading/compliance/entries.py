@@ -135,7 +135,7 @@ def _cost_as_reference(setting: SettingRuns, entry: EntryRuns) -> Ruling:
     told = [f"no more {unit} paid than matched random search, within 1 %"]
     for other in UNITS:
         more, most = _costs(entry, other), _costs(reference, other)
-        if other != unit and more and most and limit and sum(most):
+        if other != unit and more and most and mean and limit and sum(most):
             each, theirs_each = sum(more) / sum(ours), sum(most) / sum(theirs)
             if abs(each - theirs_each) > _ALIKE * theirs_each:
                 a, b = numbers.paid(each * mean, other), numbers.paid(theirs_each * mean, other)

@@ -301,6 +301,11 @@ def test_epochs_that_the_same_queries_cost_beyond_the_references_are_told() -> N
     assert told.endswith("for the same queries it paid 2400 epochs a run, matched random search 1200 epochs")
 
 
+def test_a_search_that_asked_for_nothing_cost_no_more_than_the_reference() -> None:
+    runs = [run(**_like(r, paid=Paid(0, 0.0) if r.entry.role == "entry" else Paid(100, 1200.0))) for r in sound()]
+    why(findings(runs), "cost-as-reference", True)
+
+
 def _like(r: Run, **changes: Any) -> dict[str, Any]:
     same = {"label": r.entry.label, "seed": r.seed, "score": r.score, "task": r.setting.task, "role": r.entry.role}
     return same | {"provenance": LAST_EPOCH} | changes

@@ -52,6 +52,14 @@ class TestIntervals:
         assert interval is not None
         assert interval == pytest.approx((np.mean(values) - half, np.mean(values) + half), rel=1e-9, abs=1e-9)
 
+    def test_equal_runs_have_no_spread_and_no_width(self) -> None:
+        equal = [93.05] * 10
+        assert np.std(equal, ddof=1) > 0, "the mean is rounded, so that numpy sees a spread"
+        interval = t_interval(equal)
+        assert std(equal) == 0
+        assert interval is not None
+        assert interval.low == interval.high
+
     def test_one_run_has_none(self) -> None:
         assert t_interval([3.0]) is None
         assert std([3.0]) is None
