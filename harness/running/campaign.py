@@ -14,7 +14,7 @@ from harness.errors import StudyError, counted
 from harness.records.lines import SamplingRecord
 from harness.records.runs import Run
 from harness.records.specs import TrainingSpec
-from harness.records.store import Folder, Problem, Store, read_folder, read_samplings
+from harness.records.store import Folder, Problem, Store, contradict, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
 from harness.running.finals import scores_in, trainings_of, waiting
@@ -317,6 +317,10 @@ class _Campaign:
     def _keep(self, part: Part, product: Product) -> None:
         if product.search is not None and not self.scorer.readable(product.search):
             product = failed(part, "garbled", "what it replied is not the record of this run")
+        kept, again = self.found.searches.get(part.id), product.search
+        if kept is not None and again is not None and (again.status != kept.status or contradict(kept, again)):
+            self.listener.note(f"{part.title}: carried out again, it differs from its record; KTau is not measured")
+            product = msgspec.structs.replace(product, search=kept, learned=())
         if product.queries is not None:
             write(queries_file(self.store.folder, part.id), product.queries)
         self._store(product.search, self.found.searches)

@@ -66,6 +66,18 @@ class Returner(Strategy):
         return [archs[i] for i in np.argsort(-scores, kind="stable")]
 
 
+class Moody(Returner):
+    """An order, of a search that goes another way on another day."""
+
+    name = "toy-moody"
+
+    def search(self, oracle, rng):
+        if os.environ.get("TOY_DAY") == "broken":
+            raise RuntimeError("not today")
+        rng.random(len(os.environ.get("TOY_DAY", "")))
+        return super().search(oracle, rng)
+
+
 class FirstChoice:
     def rank(self, archs):
         return np.array([float(sum(a)) for a in archs])
@@ -335,6 +347,7 @@ def nas_harness_strategies():
     return [
         Sampler,
         Returner,
+        Moody,
         BadRanker,
         Raiser,
         Hanger,

@@ -487,6 +487,27 @@ def test_a_learned_order_is_measured_against_a_final_that_comes_later(toy: Regis
     assert (tmp_path / "s" / SEARCHES).read_bytes().count(b"\n") == 4
 
 
+@pytest.mark.parametrize("day", ["other", "broken"])
+def test_a_repeated_search_that_differs_has_no_order_to_measure(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, day: str
+) -> None:
+    """Its order is that of another search than the record's."""
+    first, second = (TaskSpec(name=f"toy/{name}", search_task="toy/edges") for name in ("final", "final2"))
+    one = msgspec.structs.replace(study("toy-moody"), tasks=(first,))
+    run(toy, tmp_path, one)
+    monkeypatch.setenv("TOY_DAY", day)
+    listener = Notes()
+    both = msgspec.structs.replace(one, tasks=(first, second))
+    summary, runs = run(toy, tmp_path, both, listener=listener)
+    entries = [r for r in runs if r.entry.role == "entry"]
+    assert {(r.setting.task, r.status, r.ktau is None) for r in entries} == {
+        ("toy/final", "ok", False),
+        ("toy/final2", "ok", True),
+    }
+    assert sum("it differs from its record; KTau is not measured" in note for note in listener.notes) == 2
+    assert summary.already + summary.finished == summary.total
+
+
 def test_what_does_not_decide_a_search_is_not_in_its_random_stream(toy: Registry, tmp_path: Path) -> None:
     """The stream hangs on the search task: a proxy is searched as the task itself is."""
     proxied = msgspec.structs.replace(
