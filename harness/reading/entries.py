@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.protocol import Score
 from harness.reading.matched import all_of
-from harness.reading.samples import EntrySamples, SettingSamples, shown
+from harness.reading.samples import EntrySamples, SettingSamples, shown, shown_valids
 from harness.reading.study import EntryRuns, StudyRuns
 from harness.reading.summary import Against, EntrySummary, Sampling, SettingSummary
 from harness.records.lines import OutcomeRecord, SamplingRecord
@@ -111,7 +111,7 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
         searched |= {
             "search_mean": _mean(shown([a.score for a in answers], mean)) if answers else None,
             "search_whole_mean": _mean(shown([a.score for a in of.reference.whole], mean)),
-            "search_valid_mean": _mean(shown([a.valid for a in answers], valid_mean)) if answers else None,
+            "search_valid_mean": _mean(shown_valids(answers, valid_mean)) if answers else None,
             "search_weakest": of.vs_search.weakest if of.vs_search else None,
         }
     return EntrySummary(

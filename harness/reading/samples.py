@@ -59,7 +59,7 @@ class EntrySamples:
         self.runs, self.setting, self.score, self.sampling = runs, setting, setting.score, setting.sampling
         s = self.sampling
         self.finals = shown([r.score for r in runs.runs], s.mean if s else None)
-        self.valids = shown([None if r.failed else r.valid for r in runs.runs], s.valid_mean if s else None)
+        self.valids = shown_valids([Answer(r.score, r.valid) for r in runs.runs], s.valid_mean if s else None)
 
     @cached_property
     def references(self) -> list[Reference]:
@@ -146,6 +146,13 @@ def _worst(score: Score, scores: Iterable[float | None]) -> float | None:
 def shown(scores: Iterable[float | None], sampling: float | None) -> list[float] | None:
     """Scores as means use them: a run without a score gets random sampling's mean. None where that is not known."""
     return all_of(sampling if score is None else score for score in scores)
+
+
+def shown_valids(answers: Sequence[Answer], sampling: float | None) -> list[float] | None:
+    """The same of validation scores. None also where an answer has a final score and no known validation score."""
+    if any(a.valid is None and a.score is not None for a in answers):
+        return None
+    return shown([None if a.score is None else a.valid for a in answers], sampling)
 
 
 def _worst_case(scores: Sequence[float | None], score: Score | None, worst: float | None) -> Floats:

@@ -12,6 +12,7 @@ from harness.reading.entries import summarise
 from harness.reading.summary import SettingSummary
 from harness.records.lines import Paid, RankQuality, SamplingRecord
 from harness.records.runs import Run
+from harness.running.study import MATCHED
 
 EIGHT = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 87.0]  # mean 83.5, sum of squares about it 42
 LOWER = [60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0, 67.0]  # mean 63.5
@@ -183,6 +184,15 @@ def test_validation_scores_are_tested_against_matched_random_searchs() -> None:
     assert found.valid_mean == 93.5
     assert found.search_valid_mean == 80.0
     assert found.valid_vs_search.p == pytest.approx(2 / 12870)
+
+
+def test_a_validation_score_that_is_not_known_is_not_made_up() -> None:
+    """As of an architecture that only the task's own table has, not that of its search task."""
+    runs = [run("alpha", i, 80.0, valid=None if i == 3 else 90.0) for i in range(8)]
+    lacking = [run(MATCHED, i, 70.0, valid=None if i == 5 else 80.0, role="reference") for i in range(8)]
+    found = summary(runs + lacking).entries[0]
+    assert (found.valid_mean, found.valid_regret_mean, found.search_valid_mean) == (None, None, None)
+    assert found.search_mean == 70.0
 
 
 def test_where_random_sampling_is_missing_nothing_says_which_way_is_up() -> None:
