@@ -53,18 +53,15 @@ def list_installed(
 
 
 def _items(registry: Registry, what: str) -> list[dict[str, Any]]:
-    found = [
-        _line(
-            item.kind,
-            item.name,
-            item,
-            _status(item.status, "broken" if item.status == item.broken else "missing"),
-            item.summary,
-        )
-        for item in sorted(registry.items.values(), key=lambda i: (list(KINDS.values()).index(i.kind), i.name))
-        if not what or item.kind == KINDS[what]
-    ]
+    order = list(KINDS.values())
+    items = sorted(registry.items.values(), key=lambda i: (order.index(i.kind), i.name))
+    found = [_of_item(item) for item in items if not what or item.kind == KINDS[what]]
     return found + _broken(registry)
+
+
+def _of_item(item: Item) -> dict[str, Any]:
+    why = "" if item.status == "ok" else item.status
+    return _line(item.kind, item.name, item, item.summary, why, "broken" if why == item.broken else "missing")
 
 
 def _plugins(registry: Registry) -> list[dict[str, Any]]:
@@ -72,19 +69,24 @@ def _plugins(registry: Registry) -> list[dict[str, Any]]:
     for item in registry.items.values():
         provided.setdefault((item.plugin, item.distribution, item.version), []).append(item)
     found = [
-        _line("plugin", plugin, items[0], _status("ok"), ", ".join(sorted(f"{i.kind} {i.name}" for i in items)))
+        _line("plugin", plugin, items[0], ", ".join(sorted(f"{i.kind} {i.name}" for i in items)))
         for (plugin, _, _), items in sorted(provided.items(), key=lambda pair: pair[0])
     ]
     return found + _broken(registry)
 
 
 def _broken(registry: Registry) -> list[dict[str, Any]]:
-    return [_line("plugin", b.plugin, b, _status(b.error, "broken"), "") for b in registry.broken]
+    return [_line("plugin", b.plugin, b, "", b.error, "broken") for b in registry.broken]
 
 
-def _line(kind: str, name: str, by: Item | Broken, status: dict[str, str], summary: str) -> dict[str, Any]:
-    by_whom = {"distribution": by.distribution, "version": by.version}
-    return {"kind": kind, "name": name, **by_whom, **status, "summary": summary}
+def _line(
+    kind: str, name: str, by: Item | Broken, summary: str, why: str = "", otherwise: str = "missing", **more: Any
+) -> dict[str, Any]:
+    """Status: ``ok``, or ``missing`` with the command that brings it, or ``broken``; why: what is missing or wrong."""
+    return {
+        "kind": kind, "name": name, "distribution": by.distribution, "version": by.version, **more,
+        "status": otherwise if why else "ok", "why": why, "summary": summary,
+    }  # fmt: skip
 
 
 def _tasks(registry: Registry) -> list[dict[str, Any]]:
@@ -97,31 +99,18 @@ def _tasks(registry: Registry) -> list[dict[str, Any]]:
             found += _tasks_of(registry.protocol(name), item)
         except Exception as error:  # a broken protocol does not hide the tasks of the others
             why = str(error) if isinstance(error, HarnessError) else f"lists no tasks: {type(error).__name__}: {error}"
-            found.append(_line("protocol", name, item, _status(why, "broken"), ""))
+            found.append(_line("protocol", name, item, "", why, "broken"))
     return found
 
 
 def _tasks_of(protocol: TrainingProtocol, item: Item) -> list[dict[str, Any]]:
     return [
-        {
-            "kind": "task",
-            "name": task.name,
-            "protocol": item.name,
-            "distribution": item.distribution,
-            "version": item.version,
-            "finals": list(task.finals),
-            "recorded": task.recorded,
-            "searchable": task.searchable,
-            **_status(protocol.missing(task) or "ok"),
-            "summary": task.summary,
-        }
+        _line(
+            "task", task.name, item, task.summary, protocol.missing(task) or "",
+            protocol=item.name, finals=task.finals, recorded=task.recorded, searchable=task.searchable,
+        )
         for task in protocol.tasks()
-    ]
-
-
-def _status(text: str, otherwise: str = "missing") -> dict[str, str]:
-    """``ok``; else ``missing`` with what is missing and the command that brings it, or ``broken`` with why."""
-    return {"status": "ok", "why": ""} if text == "ok" else {"status": otherwise, "why": text}
+    ]  # fmt: skip
 
 
 def _print(lines: list[dict[str, Any]], what: str) -> None:

@@ -18,13 +18,6 @@ GROWTH: Final = 32
 """So many times a file's size may the memory grow while the file is imported, and by `ROOM` beside it."""
 GIB: Final = 1 << 30
 ROOM = GIB
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
 
 
 class NotAFile(OSError):
@@ -60,8 +53,7 @@ def check_file_or_folder(path: Path) -> None:
 
 def _check(mode: int) -> None:
     if not stat.S_ISREG(mode):
-        what = next((what for is_kind, what in _KINDS if is_kind(mode)), "something else")
-        raise NotAFile(errno.EINVAL, f"{what}, not a file")
+        raise NotAFile(errno.EINVAL, "a folder, a pipe or a device, not a file")
 
 
 @contextmanager

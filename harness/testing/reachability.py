@@ -17,6 +17,15 @@ import numpy.typing as npt
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, range, types.EllipsisType, types.ModuleType, np.generic)
 _OPAQUE = frozenset({"builtins", "numpy", "torch", "pandas", "scipy", "optuna", "msgspec", "rich", "pluggy"})
 """Packages whose classes are not walked: they are shared by everything and hold no task's scores."""
+_HOLDERS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (np.ndarray, ("base",)),
+    (memoryview, ("obj",)),
+    (types.FunctionType, ("__defaults__", "__kwdefaults__")),
+    ((types.MethodType, types.BuiltinMethodType), ("__self__", "__func__")),
+    (functools.partial, ("func", "args", "keywords")),
+    ((property, functools.cached_property, classmethod, staticmethod), ("fget", "fset", "fdel", "func", "__func__")),
+)
+"""What objects hold in attributes that are not among those of every object."""
 _FEWEST = 8
 """Arrays of fewer distinct values are compared by identity and memory alone: small ones agree by chance."""
 
@@ -74,24 +83,13 @@ def _children(obj: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(obj, (set, frozenset)):
         for value in list(obj):
             yield "{...}", value
-    elif isinstance(obj, np.ndarray):
-        yield ".base", obj.base
-        if obj.dtype == object:
-            yield ".ravel().tolist()", obj.ravel().tolist()
-    elif isinstance(obj, memoryview):
-        yield ".obj", obj.obj
-    elif isinstance(obj, types.FunctionType):
-        yield from _function(obj)
-    elif isinstance(obj, (types.MethodType, types.BuiltinMethodType)):
-        yield ".__self__", obj.__self__
-        yield ".__func__", getattr(obj, "__func__", None)
-    elif isinstance(obj, functools.partial):
-        yield ".func", obj.func
-        yield ".args", obj.args
-        yield ".keywords", obj.keywords
-    elif isinstance(obj, (property, functools.cached_property, classmethod, staticmethod)):
-        for name in ("fget", "fset", "fdel", "func", "__func__"):
+    elif names := next((names for kinds, names in _HOLDERS if isinstance(obj, kinds)), ()):
+        for name in names:
             yield f".{name}", getattr(obj, name, None)
+        if isinstance(obj, np.ndarray) and obj.dtype == object:
+            yield ".ravel().tolist()", obj.ravel().tolist()
+        if isinstance(obj, types.FunctionType):
+            yield from _closure(obj)
     elif isinstance(obj, weakref.ref):
         yield "()", obj()
     elif isinstance(obj, types.GeneratorType):
@@ -110,15 +108,13 @@ def _children(obj: Any) -> Iterator[tuple[str, Any]]:
     yield ".__class__", type(obj)
 
 
-def _function(obj: types.FunctionType) -> Iterator[tuple[str, Any]]:
+def _closure(obj: types.FunctionType) -> Iterator[tuple[str, Any]]:
     names = obj.__code__.co_freevars
     for name, cell in zip(names, obj.__closure__ or (), strict=True):
         try:
             yield f".<closure {name}>", cell.cell_contents
         except ValueError:  # an empty cell
             continue
-    yield ".__defaults__", obj.__defaults__
-    yield ".__kwdefaults__", obj.__kwdefaults__
 
 
 def _attributes(obj: Any) -> list[tuple[str, Any]]:

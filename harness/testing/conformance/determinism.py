@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -110,32 +111,32 @@ def global_state(subject: StrategySubject) -> None:
     expect(not changed, f"the search changed the global state of {', '.join(changed)}")
 
 
-def _state() -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
-    found: dict[str, Any] = {"random": random.getstate(), "numpy.random": (kind, np.asarray(keys).tobytes(), *rest)}
+def _generators() -> dict[str, tuple[Callable[[], Any], Callable[[Any], object], Callable[[int], object]]]:
+    """Of each global generator that is imported, what gives its state, what sets it, and what seeds it."""
+    found: dict[str, Any] = {
+        "random": (random.getstate, random.setstate, random.seed),
+        "numpy.random": (np.random.get_state, np.random.set_state, np.random.seed),
+    }
     torch: Any = sys.modules.get("torch")
     if torch is not None:
-        found["torch"] = bytes(torch.get_rng_state().numpy())
+        found["torch"] = (torch.get_rng_state, torch.set_rng_state, torch.manual_seed)
     return found
+
+
+def _state() -> dict[str, bytes]:
+    return {name: pickle.dumps(state()) for name, (state, _, _) in _generators().items()}
 
 
 @contextmanager
 def _global_state_restored() -> Iterator[None]:
-    torch: Any = sys.modules.get("torch")
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002
-    torch_state = None if torch is None else torch.get_rng_state()
+    states = [(restore, state()) for state, restore, _ in _generators().values()]
     try:
         yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-        if torch_state is not None:
-            torch.set_rng_state(torch_state)
+        for restore, state in states:
+            restore(state)
 
 
-def _disturb(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    torch: Any = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(seed)
+def _disturb(number: int) -> None:
+    for _, _, seed in _generators().values():
+        seed(number)
