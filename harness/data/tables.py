@@ -243,12 +243,11 @@ def write_table(
     licence: str,
     importer: str,
     facts: Mapping[str, Any] | None = None,
-    replace: bool = True,
 ) -> Table:
     """Write a table in one step: it is there whole or not at all. An earlier table stays until the new one is whole.
 
-    columns: plain numeric or byte-string arrays [rows, ...]. ``replace=False``: where another process was faster, its
-    table is kept and returned. Raises DataError where the columns do not form a table, or the disk is full.
+    columns: plain numeric or byte-string arrays [rows, ...]. Raises DataError where the columns do not form a table, or
+    the disk is full.
     """
     rows = _check_columns(folder, columns)
     folder = folder.resolve()  # a link to a table elsewhere stays one
@@ -265,7 +264,7 @@ def write_table(
                 licence=licence, importer=importer, facts=dict(facts or {}), columns=written,
             )  # fmt: skip
             _write_bytes(scratch / _META, msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
-            _place(scratch, folder, replace)
+            _place(scratch, folder)
     except OSError as error:
         raise DataError(f"{folder}: the table cannot be written: {error}; nothing was changed") from error
     return open_table(folder)
@@ -318,15 +317,14 @@ def _write_bytes(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _place(scratch: Path, folder: Path, replace: bool) -> None:
-    """Give a whole table its name. Where another has it, the two exchange theirs, or the other one stays."""
+def _place(scratch: Path, folder: Path) -> None:
+    """Give a whole table its name. Where another has it, the two exchange theirs."""
     try:
         os.rename(scratch, folder)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        if replace or not table_exists(folder):
-            _exchange(scratch, folder)
+        _exchange(scratch, folder)
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -23,6 +23,7 @@ from harness.data.tables import Progress, sha256, write_table
 from harness.statistics.ties import rounded
 from harness_nasbench.datasets import NASBENCH101
 from harness_nasbench.formats import nasbench101 as official
+from harness_nasbench.recorded import equal_share
 from harness_nasbench.spaces.nasbench101_costs import totals
 from harness_nasbench.spaces.nasbench101_hash import BITS, EDGES, LABELINGS, OPS, OUTPUT, VERTICES, module_hash, unpack
 from harness_nasbench.spaces.nasbench101_index import CELLS, CellIndex, cell_index
@@ -30,8 +31,6 @@ from harness_nasbench.spaces.nasbench101_table import write_index
 
 NAME = "nasbench101"
 IMPORTER = f"{NAME}/2"
-MOST_EQUAL = 0.2
-"""A file in which validation equals test in a larger share is refused. By chance it is about 2 %."""
 MOST_OTHER_PARAMS = 0.01
 SPLITS = {
     "validation": "final validation accuracy, 10,000 of CIFAR-10's training images",
@@ -163,7 +162,8 @@ def _columns(source: Path, trainings: _Trainings, index: CellIndex, report: Prog
             digest = columns["hash"][many.argmax()].tobytes().hex()
             raise DataError(f"{source}: {digest} has {many.max()} trainings of {number} epochs, not {official.REPEATS}")
         columns |= _epoch_columns(f"e{number}", row[of_epoch], values[of_epoch], len(present))
-        shares[str(number)] = _check_splits(source, number, values[of_epoch])
+        valid, test = values[of_epoch, 0], values[of_epoch, 1]
+        shares[str(number)] = equal_share(valid, test, f"{source}: trainings of {number} epochs")
     facts |= {"epochs": found, "equal_share": shares, "complete": every, "finals": _finals(columns, found[-1])}
     if found[-1] != official.EPOCHS[-1]:
         raise DataError(f"{source}: no training of {official.EPOCHS[-1]} epochs, which the final score is")
@@ -239,17 +239,6 @@ def _epoch_columns(stem: str, row: npt.NDArray[np.int64], values: npt.NDArray[np
             for k in range(official.REPEATS)
         }
     return columns
-
-
-def _check_splits(source: Path, epochs: int, values: npt.NDArray[np.float64]) -> float:
-    """Share of trainings whose validation equals their test accuracy. In some files one is a copy of the other."""
-    share = float((values[:, 0] == values[:, 1]).mean())
-    if share > MOST_EQUAL:
-        raise DataError(
-            f"{source}: after {epochs} epochs validation equals test accuracy in {share:.0%} of the trainings, so one "
-            "of the two is mislabelled"
-        )
-    return round(share, 6)
 
 
 def _finals(columns: Columns, epochs: int) -> list[str]:

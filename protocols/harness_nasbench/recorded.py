@@ -39,6 +39,7 @@ from harness.spaces.base import grouped
 from harness_nasbench.spaces.enumerated import EnumeratedSpace
 
 _NAN = float("nan")
+_MOST_EQUAL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,17 @@ def finals_here(folder: Path, otherwise: Any) -> Any:
         return open_table(folder).meta.facts["finals"]
     except (DataError, DataMissing):
         return otherwise
+
+
+def equal_share(valid: npt.NDArray[Any], test: npt.NDArray[Any], place: str) -> float:
+    """Share of rows whose validation equals their test score, by chance about .02. Raises DataError above .2: published
+    tables exist in which one split is labelled as the other."""
+    share = float((valid == test).mean())
+    if share > _MOST_EQUAL:
+        raise DataError(
+            f"{place}: validation equals test accuracy in {share:.0%} of the rows, so one of the two is mislabelled"
+        )
+    return round(share, 6)
 
 
 def origin(meta: TableMeta) -> dict[str, Any]:

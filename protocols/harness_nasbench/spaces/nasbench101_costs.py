@@ -66,8 +66,8 @@ def operations(genes: npt.NDArray[np.integer]) -> Ints:
     return ops
 
 
-def kept_vertices(matrix: Bools) -> Bools:
-    """bool [n, 7]: on a path from input to output. Input and output are kept even where there is none."""
+def reach(matrix: Bools) -> tuple[Bools, Bools]:
+    """Which vertices the input reaches, and which reach the output, each itself included: bool [n, 7] each."""
     forward = np.zeros(matrix.shape[:2], dtype=np.bool_)
     backward = np.zeros_like(forward)
     forward[:, 0] = backward[:, OUTPUT] = True
@@ -75,6 +75,12 @@ def kept_vertices(matrix: Bools) -> Bools:
         forward[:, v] = (matrix[:, :v, v] & forward[:, :v]).any(axis=1)
     for u in range(OUTPUT - 1, -1, -1):
         backward[:, u] = (matrix[:, u, u + 1 :] & backward[:, u + 1 :]).any(axis=1)
+    return forward, backward
+
+
+def kept_vertices(matrix: Bools) -> Bools:
+    """bool [n, 7]: on a path from input to output. Input and output are kept even where there is none."""
+    forward, backward = reach(matrix)
     kept = forward & backward
     kept[:, 0] = kept[:, OUTPUT] = True
     return kept

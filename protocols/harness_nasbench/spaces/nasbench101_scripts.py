@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.spaces import PAD, Architecture, CellBatch, Decision, Script
-from harness_nasbench.spaces.nasbench101_costs import OPERATION_OF_OPTION, OPERATIONS
+from harness_nasbench.spaces.nasbench101_costs import OPERATION_OF_OPTION, OPERATIONS, reach
 from harness_nasbench.spaces.nasbench101_hash import BITS, EDGES, MAX_EDGES, OPS, OUTPUT, VERTICES
 
 _INPUT_OP, _OUTPUT_OP = 0, len(OPERATIONS) - 1
@@ -53,38 +53,36 @@ def _batch(state: CellsSoFar) -> tuple[CellBatch, ...]:
     return (CellBatch(ops, state.edges.copy()),)
 
 
-def _encodings(state: CellsSoFar) -> list[Architecture]:
-    """The finished cells as encodings: the output moves to vertex 6, vertices never built stay without edges."""
-    n = len(state.output)
-    edges = state.edges.copy()
-    rows = np.arange(n)
+def _finished(state: CellsSoFar) -> Bools:
+    """Edges of finished cells, bool [n, 7, 7]: the output moves to vertex 6, vertices never built have none."""
+    edges, rows = state.edges.copy(), np.arange(len(state.output))
     into = edges[rows, :, state.output].copy()
     edges[rows, :, state.output] = False
     edges[:, :, OUTPUT] = into
-    genes = np.zeros((n, BITS + _INTERIOR), dtype=np.int64)
+    return edges
+
+
+def _encodings(state: CellsSoFar) -> list[Architecture]:
+    """The finished cells as encodings."""
+    genes = np.zeros((len(state.output), BITS + _INTERIOR), dtype=np.int64)
     u, v = np.array(EDGES).T
-    genes[:, :BITS] = edges[:, u, v]
+    genes[:, :BITS] = _finished(state)[:, u, v]
     genes[:, BITS:] = np.maximum(state.labels[:, 1:OUTPUT], 0)
     return [tuple(row) for row in genes.tolist()]
 
 
-def violations(edges: Bools, output: Ints) -> Ints:
-    """Faults of cells as written, int64 [n]; 0 where the cell is valid, since pruning then removes all its faults.
+def violations(state: CellsSoFar) -> Ints:
+    """Faults of finished cells as written, int64 [n]; 0 where the cell is valid, since pruning then removes all faults.
 
     Each interior vertex without predecessor, each interior vertex with no path to the output, more than 9 edges, and
     an output that the input does not reach count one.
     """
-    vertex = np.arange(VERTICES)
-    interior = (vertex[None] > 0) & (vertex[None] < output[:, None])
-    backward = vertex[None] == output[:, None]
-    for u in range(VERTICES - 2, -1, -1):
-        backward[:, u] |= (edges[:, u, u + 1 :] & backward[:, u + 1 :]).any(axis=1)
+    edges, vertex = _finished(state), np.arange(VERTICES)
+    interior = (vertex[None] > 0) & (vertex[None] < state.output[:, None])
+    forward, backward = reach(edges)
     orphans = (interior & ~edges.any(axis=1)).sum(axis=1)
     lost = (interior & ~backward).sum(axis=1)
     crowded = edges.sum(axis=(1, 2)) > MAX_EDGES
-    forward = vertex[None] == np.zeros_like(output)[:, None]
-    for v in range(1, VERTICES):
-        forward[:, v] |= (edges[:, :v, v] & forward[:, :v]).any(axis=1)
     kept = forward & backward
     pruned_edges = (edges & kept[:, :, None] & kept[:, None, :]).sum(axis=(1, 2))
     valid = kept[:, 0] & (pruned_edges <= MAX_EDGES)
@@ -166,7 +164,7 @@ class VertexScript(Script):
     def finish(self, state: CellsSoFar) -> tuple[list[Architecture], Ints]:
         if self.decision(state) is not None:
             raise ValueError("decisions are still open")
-        return _encodings(state), violations(state.edges, state.output)
+        return _encodings(state), violations(state)
 
 
 class CTNASScript(Script):

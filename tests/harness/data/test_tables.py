@@ -110,13 +110,6 @@ def test_a_table_behind_a_link_is_replaced_where_it_is(tmp_path: Path) -> None:
     assert entries(tmp_path / "disk") == ["t"]
 
 
-def test_the_faster_of_two_writers_stands_without_replace(tmp_path: Path) -> None:
-    write(tmp_path / "t", 1.0)
-    again = write(tmp_path / "t", 2.0, replace=False)
-    assert again["valid"][0] == 1.0
-    assert entries(tmp_path) == ["t"]
-
-
 def test_a_reader_always_finds_a_table_that_is_replaced(tmp_path: Path) -> None:
     write(tmp_path / "t", 1.0)
     with ThreadPoolExecutor(1) as writer:
@@ -306,14 +299,13 @@ def test_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert data_dir() == tmp_path / "xdg" / "nas-harness" or sys.platform != "linux"
 
 
-@pytest.mark.parametrize("replace", [True, False])
-def test_many_processes_may_write_the_same_table(tmp_path: Path, replace: bool) -> None:
+def test_many_processes_may_write_the_same_table(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np\nfrom pathlib import Path\nfrom harness.data.tables import write_table\n"
         "for i in range(20):\n"
         "  t = write_table(Path(sys.argv[1]), {'a': np.full(1000, 7.0), 'b': np.zeros(9000).reshape(1000, 9)},"
         "benchmark='b', source='s',"
-        f"source_sha256='0', version='1', licence='l', importer='i', replace={replace})\n"
+        "source_sha256='0', version='1', licence='l', importer='i')\n"
         "print(t['a'][999])"
     )
     workers = [
