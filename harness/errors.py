@@ -141,6 +141,12 @@ def as_plugin_error(what: str) -> Iterator[None]:
         raise PluginError(f"{what}: {in_one_line(error)}") from error
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """On one line, the middle left out beyond ``most`` characters: an error says last where it was raised."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most * 2 // 3]} … {line[-most // 3 :]}"
+
+
 def counted(n: float, one: str, many: str | None = None) -> str:
     """``1 run``, ``2 runs``; ``many`` where the plural takes more than an s."""
     return f"{n:.10g} {one if n == 1 else many or one + 's'}"

@@ -110,9 +110,9 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s" if value >= 0.05 else f"{value * 1000:.0f} ms"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
     """The first names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def runs(n: int, failed: int) -> str:

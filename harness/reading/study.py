@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import RecordError, UnknownName, counted
+from harness.errors import RecordError, UnknownName, counted, shortened
 from harness.protocol import Score
 from harness.reading import numbers
 from harness.records.lines import PlannedSetting, PlanRecord, SamplingRecord
@@ -26,6 +26,15 @@ class EntryRuns:
     def failed(self) -> tuple[Run, ...]:
         """Runs without a final score: failed, timed out, or nothing feasible found."""
         return tuple(r for r in self.runs if r.failed)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why runs failed, each reason once: ``seeds 0, 3: failed: ValueError: no``. Records have all of a long one."""
+        seeds: dict[str, list[str]] = {}
+        for run in self.failed:
+            why = f"{run.status}: {shortened(run.error or 'no final score')}"
+            seeds.setdefault(why, []).append(str(run.seed))
+        return [f"seed{'s'[: len(of) - 1]} {numbers.listed(of, 20)}: {why}" for why, of in seeds.items()]
 
     @property
     def counted(self) -> tuple[Run, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import StudyError, counted
+from harness.errors import StudyError, counted, shortened
 from harness.records.lines import SamplingRecord
 from harness.records.runs import Run
 from harness.records.specs import TrainingSpec
@@ -326,8 +326,8 @@ class _Campaign:
         self._store(product.search, self.found.searches)
         self._store(product.training, self.found.trainings)
         if (training := product.training) is not None:
-            said = training.error or ("no score" if training.score is None else f"{training.score:.2f}")
-            self.listener.finished(part.title, said, training.status != "ok")
+            score = "no score" if training.score is None else f"{training.score:.2f}"
+            self.listener.finished(part.title, shortened(training.error or score), training.status != "ok")
         elif product.search is not None and product.search.status == "ok":
             self._score(part.id, product.learned)
         else:

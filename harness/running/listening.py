@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.errors import shortened
 from harness.records.runs import Run
 from harness.registry import Registry
 
@@ -57,6 +58,6 @@ class Hooks:
 def said_of(run: Run) -> str:
     """The result of a run, in a few words."""
     if run.failed:
-        return f"{run.status}: {run.error}"
+        return f"{run.status}: {shortened(run.error or 'no final score')}"
     queries = "" if run.paid is None else f" after {run.paid.queries} {'query' if run.paid.queries == 1 else 'queries'}"
     return f"{run.score:.2f}{queries}"

@@ -70,10 +70,9 @@ def _matched_search(setting: SettingRuns, entry: EntryRuns) -> Ruling:
 def _no_failed_run(_: SettingRuns, entry: EntryRuns) -> Ruling:
     if not entry.failed:
         return True, "every run finished"
-    named = "; ".join(f"seed {r.seed} {r.status}: {r.error or 'no final score'}" for r in entry.failed[:3])
-    more = f"; and {len(entry.failed) - 3} more" if len(entry.failed) > 3 else ""
     how_many = f"{len(entry.failed)} of {counted(len(entry.runs), 'run')} failed"
-    return False, f"{how_many}, each stands at the worst score known in verdicts ({named}{more})"
+    why = numbers.listed(entry.failures, between="; ")
+    return False, f"{how_many}, each stands at the worst score known in verdicts ({why})"
 
 
 def _strict(_: SettingRuns, entry: EntryRuns) -> Ruling:

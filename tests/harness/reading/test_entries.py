@@ -130,7 +130,17 @@ def test_failed_runs_score_random_sampling_and_are_named() -> None:
     assert found.valid_mean == (6 * 70 + 2 * 48) / 8
     assert found.valid_regret_mean == (6 * 22 + 2 * (92 - 48)) / 8
     assert found.rank_mean is None  # a failed run has no rank
-    assert found.failed_runs == ["seed 1: failed: ValueError: no", "seed 4: failed: ValueError: no"]
+    assert found.failed_runs == ["seeds 1, 4: failed: ValueError: no"]
+
+
+def test_the_reasons_of_failed_runs_are_told_once_each_and_short() -> None:
+    long = f"RuntimeError: one\ntwo {'x' * 5000} (search.py:40)"
+    runs = [run("alpha", k, None, search={"error": why}) for k, why in enumerate([long, "ValueError: no", long])]
+    first, second = summary(runs).entries[0].failed_runs
+    assert first.startswith("seeds 0, 2: failed: RuntimeError: one two xxx")
+    assert first.endswith("xxx (search.py:40)")
+    assert len(first) < 350
+    assert second == "seed 1: failed: ValueError: no"
 
 
 def test_a_failed_run_without_random_sampling_leaves_the_row_without_a_mean() -> None:

@@ -166,14 +166,14 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
     for entry in (*setting.entries, *setting.references):
         if entry.failed:
             worst, mean = (numbers.number(v, places) for v in (setting.worst, entry.worst_case_mean))
-            named = "; ".join(entry.failed_runs[:3]) + ("; ..." if entry.failed > 3 else "")
             stand = (
                 f" and score random sampling's mean; at {worst}, the worst score known, as verdicts have them, the "
                 f"mean is {mean}"
                 if setting.score is not None
                 else ""
             )
-            notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {named}")
+            why = numbers.listed(entry.failed_runs, between="; ")
+            notes.append(f"{entry.name}: {entry.failed} of {counted(entry.n, 'run')} failed{stand}: {why}")
         if ended := entry.ended_by.get("calls"):
             asked, paid = (numbers.count(v) for v in (entry.total_queries_mean, entry.paid_queries_mean))
             notes.append(

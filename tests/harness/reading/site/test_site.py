@@ -160,7 +160,7 @@ def test_failures_one_seed_and_one_task_are_said(tmp_path: Path, registry: Regis
     assert rows["broken"][6] == "3, 3 failed"
     assert "✗ breaks" in rows["broken"][9]
     page = next(p for name, p in pages.items() if name.startswith("settings/"))
-    assert "broken , seed 0: failed: ValueError: no" in page.text
+    assert "broken , seeds 0, 1, 2: failed: ValueError: no" in page.text
     assert "no-failed-run" in page.text
 
 
