@@ -84,9 +84,9 @@ def _replayed(found: Folder, parts: Sequence[SearchPart], scorer: Scorer, settin
     work = Work(preparation_of(scorer, [p.spec for p in parts], scored, found.path, settings), settings)
     engine = scorer.evaluators.registry.load("executor", settings.executor)()
     try:
-        engine.open(work, jobs=settings.workers)
+        engine.open(work)
         items = [Item((part,)) for part in parts]
-        stream = engine.execute(items, work, jobs=settings.workers, started=lambda item: None)
+        stream = engine.execute(items, work, started=lambda item: None)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
                 if isinstance(outcome, Lost):

@@ -91,7 +91,7 @@ def carry_out_study(
         campaign.interrupts = stack.enter_context(Interrupts())
         if campaign.misses_something():
             stack.callback(engine.close)
-            engine.open(campaign.work, jobs=settings.workers)
+            engine.open(campaign.work)
             if engine.note is not None:
                 listener.note(engine.note)
         campaign.store = store = stack.enter_context(Store.open(folder))
@@ -269,19 +269,18 @@ class _Campaign:
     # -- what comes of it -------------------------------------------------------------------------------------------
 
     def _execute(self, items: Sequence[Item]) -> None:
-        """Carry out the items, and lost ones again, the last time alone. Raises Stopped where one is lost then too."""
-        lost: list[Lost] = []
-        for attempt in range(_MOST_LOSSES):
-            lost = self._attempt(items, 1 if attempt == _MOST_LOSSES - 1 else self.settings.workers)
-            if not lost:
+        """Carry out the items, and lost ones again, the last time each alone. Raises Stopped where one is lost then."""
+        for _ in range(_MOST_LOSSES - 1):
+            if not (lost := self._attempt(items)):
                 return
             items = [x.item for x in lost]
-            if attempt < _MOST_LOSSES - 1:
-                last = f"{lost[-1].item.title}: {lost[-1].error}"
-                self.listener.note(f"{counted(len(lost), 'item')} lost and carried out again; the last: {last}")
-        raise Stopped(f"{lost[-1].item.title} was lost {_MOST_LOSSES} times, the last time alone: {lost[-1].error}")
+            last = f"{lost[-1].item.title}: {lost[-1].error}"
+            self.listener.note(f"{counted(len(lost), 'item')} lost and carried out again; the last: {last}")
+        for item in items:
+            for x in self._attempt([item]):
+                raise Stopped(f"{item.title} was lost {_MOST_LOSSES} times, the last time alone: {x.error}")
 
-    def _attempt(self, items: Sequence[Item], jobs: int | None) -> list[Lost]:
+    def _attempt(self, items: Sequence[Item]) -> list[Lost]:
         """Carry out the items once; those that were lost."""
         lost: list[Lost] = []
         if not items:
@@ -296,7 +295,7 @@ class _Campaign:
             for part in item.parts:
                 self.hooks.call("nas_harness_run_started", run=msgspec.to_builtins(part))
 
-        stream = self.engine.execute(items, self.work, jobs=jobs, started=started)
+        stream = self.engine.execute(items, self.work, started=started)
         with closing(stream) as outcomes:  # type: ignore[type-var]
             for outcome in outcomes:
                 item, products = outcome.item, outcome.products if isinstance(outcome, Done) else ()

@@ -1,4 +1,4 @@
-"""The process of one run: a fork of its keeper, or an interpreter of its own where a fork is not safe."""
+"""The process of one run: a fork of its keeper."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _trace: mmap.mmap | None = None
 class Made(msgspec.Struct, frozen=True, array_like=True):
     """What the template makes ready before the first run. path: `sys.path`. prepared: what ``prepare`` is called with.
 
-    imports: modules to import once. prepare, function: ``module:function``. spawn: each run in a fresh interpreter.
-    scratch: the folder for the runs' own folders, removed at the end.
+    imports: modules to import once. prepare, function: ``module:function``. anew: each run imports and prepares for
+    itself, and the template nothing. scratch: the folder for the runs' own folders, removed at the end.
     """
 
     path: list[str]
@@ -39,7 +39,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     prepare: str | None
     prepared: bytes
     function: str
-    spawn: bool
+    anew: bool
     scratch: str
 
 
@@ -170,25 +170,3 @@ def _refuse_others(run: int, target: int, *, group: bool) -> None:
             return
         if target <= 1:
             raise PermissionError("a run may signal its own processes alone")
-
-
-class Task(msgspec.Struct, frozen=True, array_like=True):
-    """One run for an interpreter of its own."""
-
-    made: Made
-    body: bytes
-    scratch: str
-
-
-def _main(task: int, reply: int, trace: int) -> NoReturn:
-    with open(task, "rb") as file:
-        with_all = msgspec.msgpack.decode(file.read(), type=Task)
-    page = mmap.mmap(trace, TRACE_SIZE)
-    os.close(trace)
-    work(lambda body: make(with_all.made)(body), with_all.body, with_all.scratch, reply, page)
-
-
-if __name__ == "__main__":
-    from harness.running import child  # the module that a run's code knows, not a second one of its kind
-
-    child._main(*(int(x) for x in sys.argv[1:]))

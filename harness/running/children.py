@@ -14,8 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
@@ -76,9 +75,10 @@ class Pool:
     imports: modules that the template imports once. prepare: ``module:function``, called once with ``prepared``; what
     it leaves in its module is there for every request, as it was. memory: bytes that a request and all its processes
     may hold; default `fair_share`. logs: a folder for what the requests print, a file of at most 1 MiB for each key
-    that prints. spawn: each request in a fresh interpreter, which imports and prepares anew: for what a fork does not
-    survive (CUDA). So it is too where what the template imports leaves threads, which a fork does not survive either.
-    wanted: whether anybody still wants outcomes; asked four times a second.
+    that prints. wanted: whether anybody still wants outcomes; asked four times a second.
+
+    Where what the template imports leaves threads, which a fork does not survive, each request imports and prepares
+    anew.
     """
 
     def __init__(
@@ -91,17 +91,15 @@ class Pool:
         prepared: bytes = b"",
         memory: int | None = None,
         logs: Path | None = None,
-        spawn: bool = False,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         path = [os.path.abspath(folder) for folder in sys.path]  # a request has a working folder of its own
         scratch = tempfile.mkdtemp(prefix="nas-harness-")
-        self._made = Made(path, list(imports), prepare, prepared, function, spawn, scratch)
+        self._made = Made(path, list(imports), prepare, prepared, function, False, scratch)
         self._jobs, self._logs, self._wanted = jobs, None if logs is None else logs.absolute(), wanted
         self.memory = memory if memory is not None else fair_share(jobs)
         self.threads: tuple[str, ...] = ()
-        """Once started: names of the threads for which each request has a fresh interpreter."""
-        self._waiting: deque[tuple[str, bytes, float]] = deque()
+        """Once started: names of the threads for which each request imports anew."""
         self._workers: list[_Worker] = []
         self._template: _Template | None = None
         self._deaths = 0
@@ -118,47 +116,46 @@ class Pool:
             self._template = self._template or self._start_template()
             self._hear()
 
-    def submit(self, key: str, request: bytes, *, seconds: float) -> None:
-        """Queue a request. key: names its outcome and its log. seconds: its time limit, from when it starts."""
-        self._waiting.append((key, request, seconds))
+    def carry_out(self, requests: Iterable[tuple[str, bytes, float]]) -> Iterator[str | Outcome]:
+        """The key of each request when it has begun, and its outcome when it has ended.
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Each outcome as it comes, until nothing is queued or under way; requests may be submitted meanwhile.
-
-        Raises CannotStart, Unwanted.
+        requests: the key, which names the log, too; the body; seconds that it may take from when it begins. The next
+        one is asked for before a worker is free for it. Raises CannotStart, Unwanted.
         """
-        while self._waiting or any(w.key is not None for w in self._workers):
-            self._hand_over()
+        source = iter(requests)
+        following = next(source, None)
+        found: list[Outcome] = []
+        while True:
+            begun = []
+            if following is not None:
+                for worker in self._free_workers():
+                    self._start(worker, *following)
+                    begun.append(following[0])
+                    if (following := next(source, None)) is None:
+                        break
+            yield from found  # only now, so that no worker waits for what the caller does with it
+            yield from begun
+            if following is None and all(w.key is None for w in self._workers):
+                return
             found = self._hear() + self._overdue()
-            self._hand_over()  # before the caller is given the time it takes
-            yield from found
 
     def close(self) -> None:
-        """End every process. What is queued or under way has no outcome."""
+        """End every process. What is under way has no outcome."""
         for worker in list(self._workers):
             self._dismiss(worker)
         if self._template is not None:
             self._end_template(self._template)
-        self._waiting.clear()
         shutil.rmtree(self._made.scratch, ignore_errors=True)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
-    def _hand_over(self) -> None:
-        if not self._waiting:
-            return
+    def _free_workers(self) -> list[_Worker]:
+        """Those that are there and idle. Missing ones are started, and come later."""
         if self._template is None:
             self._template = self._start_template()
-        if not self._template.ready:
-            return
-        for worker in [w for w in self._workers if w.key is None and w.pid is not None]:
-            if not self._waiting:
-                return
-            self._start(worker, *self._waiting.popleft())
-        coming = sum(w.pid is None for w in self._workers)
-        while len(self._workers) < self._jobs and coming < len(self._waiting):
+        while self._template.ready and len(self._workers) < self._jobs:
             self._add_worker(self._template)
-            coming += 1
+        return [w for w in self._workers if w.key is None and w.pid is not None]
 
     def _start(self, worker: _Worker, key: str, body: bytes, seconds: float) -> None:
         log = None if self._logs is None else str(self._logs / f"{key}.log")
@@ -235,7 +232,7 @@ class Pool:
             raise CannotStart(f"a run's process cannot be made ready:\n{started.error}")
         if started.threads:
             self.threads = started.threads
-            self._made = msgspec.structs.replace(self._made, spawn=True)
+            self._made = msgspec.structs.replace(self._made, anew=True)
             self._end_template(template)
             return
         if started.memory > self.memory:

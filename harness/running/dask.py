@@ -41,20 +41,21 @@ class DaskCluster(Executor):
         self._session = uuid4().hex
         self._client: Any = None
         self._address: str | None = None
+        self._jobs: int | None = None
         self._terms = b""
 
-    def open(self, work: Work, *, jobs: int | None) -> None:
+    def open(self, work: Work) -> None:
         """Raises HarnessError where there is no cluster, and where a worker cannot carry out the study."""
         from distributed import Client, LocalCluster
 
-        self._address = work.settings.cluster
+        self._address, self._jobs = work.settings.cluster, work.settings.workers
         try:
             cluster: Any = self._address
             if cluster is None:
                 # Workers are threads of this process: the runs have processes of their own anyway.
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                    n_workers=jobs or default_jobs(), threads_per_worker=1, processes=False, dashboard_address=":0",
-                    memory_limit=0,
+                    n_workers=self._jobs or default_jobs(), threads_per_worker=1, processes=False, memory_limit=0,
+                    dashboard_address=":0",
                 )  # fmt: skip
                 self._stack.enter_context(cluster)
             self._client = Client(cluster, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -95,11 +96,11 @@ class DaskCluster(Executor):
         if refused:
             raise HarnessError("the Dask cluster cannot carry out this study.\n" + "\n".join(refused))
 
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+    def execute(self, items: Iterable[Item], work: Work, *, started: Any) -> Iterator[Done | Lost]:
         waiting = deque(items)
         under_way: dict[str, tuple[Item, Any]] = {}
         arrived: SimpleQueue[str] = SimpleQueue()
-        most = self._most(jobs)
+        most = self._most()
         looked = with_workers = time.monotonic()
         try:
             while waiting or under_way:
@@ -119,7 +120,7 @@ class DaskCluster(Executor):
                 if not key or now - looked > _SECONDS_BETWEEN_LOOKS:
                     looked = now
                     if self._workers():
-                        with_workers, most = now, self._most(jobs)
+                        with_workers, most = now, self._most()
                     elif now - with_workers > _SECONDS_WITHOUT_WORKERS:
                         raise Stopped(f"the Dask cluster has had no worker for {_SECONDS_WITHOUT_WORKERS:g} s")
                 if key:
@@ -154,11 +155,9 @@ class DaskCluster(Executor):
         except Exception as error:  # the connection may break with any error of what was under way
             raise self._gone() from error
 
-    def _most(self, jobs: int | None) -> int:
+    def _most(self) -> int:
         """How many items to hand over: two a thread, so that no thread waits for the coordinator."""
-        if jobs == 1 or (jobs is not None and self._address is not None):
-            return jobs
-        return 2 * self._workers()
+        return 2 * self._workers() if self._jobs is None or self._address is None else self._jobs
 
     def _still_there(self) -> None:
         if self._client.status != "running":

@@ -68,8 +68,7 @@ def ready(terms: bytes) -> None:
 def carry_out(terms: bytes, key: str, item: bytes, seconds: float) -> bytes:
     """One item in a process of its own: its `Outcome`, and what it printed. Raises CannotStart."""
     with suppress(Unwanted), _lane(msgspec.msgpack.decode(terms, type=Terms)) as lane:
-        lane.pool.submit(key, item, seconds=seconds)
-        (outcome,) = lane.pool.outcomes()
+        _, outcome = lane.pool.carry_out([(key, item, seconds)])
         log = Path(lane.logs.name) / f"{key}.log"
         printed = log.read_bytes() if log.is_file() else b""
         log.unlink(missing_ok=True)

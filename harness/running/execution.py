@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,13 +68,13 @@ class Executor(ABC):
     note: str | None = None
     """What a user should know once it is open, such as where to watch it."""
 
-    def open(self, work: Work, *, jobs: int | None) -> None:
+    def open(self, work: Work) -> None:
         """Called once, before anything is written. Raises HarnessError where no item can be carried out."""
         return
 
     @abstractmethod
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
-        """Carry out ``jobs`` items at a time; None: as many as there is room for. Called after `open`, once or more.
+    def execute(self, items: Iterable[Item], work: Work, *, started: Any) -> Iterator[Done | Lost]:
+        """Carry out ``work.settings.workers`` items at a time. Called after `open`, once or more.
 
         ``started(item)`` is called when an item begins, or is handed over where that is not known. Closing the iterator
         ends everything under way. Raises Stopped where no item can be carried out any more.
@@ -94,7 +93,7 @@ class Serial(Executor):
 
     name = "serial"
 
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+    def execute(self, items: Iterable[Item], work: Work, *, started: Any) -> Iterator[Done | Lost]:
         wanted = work.preparation
         runner = Runner(Registry(only=wanted.plugins), drawn=wanted.drawn, keep_queries=wanted.keep_queries)
         for item in items:
@@ -120,11 +119,10 @@ class LocalProcesses(Executor):
 
     def __init__(self) -> None:
         self._pool: Pool | None = None
-        self._jobs = 0
 
-    def open(self, work: Work, *, jobs: int | None) -> None:
-        self._jobs = jobs or default_jobs()
-        self._pool = pool_of(work.preparation, self._jobs, memory=work.settings.run_memory, logs=work.logs)
+    def open(self, work: Work) -> None:
+        jobs = work.settings.workers or default_jobs()
+        self._pool = pool_of(work.preparation, jobs, memory=work.settings.run_memory, logs=work.logs)
         self._pool.start()
         if self._pool.threads:
             self.note = (
@@ -132,32 +130,21 @@ class LocalProcesses(Executor):
                 + ", ".join(self._pool.threads)
             )
 
-    def execute(self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any) -> Iterator[Done | Lost]:
+    def execute(self, items: Iterable[Item], work: Work, *, started: Any) -> Iterator[Done | Lost]:
         assert self._pool is not None, "open comes before execute"
-        pool, waiting = self._pool, deque(items)
-        most = 2 * self._jobs if jobs in (None, self._jobs) else min(jobs or 1, self._jobs)
         handed: dict[str, Item] = {}
-        queued: deque[Item] = deque()  # handed over, so that no process waits for this one, and not begun
 
-        def hand_over() -> None:
-            while waiting and len(handed) < most:
-                item = waiting.popleft()
+        def requests() -> Iterator[tuple[str, bytes, float]]:
+            for item in items:
                 handed[item.id] = item
-                queued.append(item)
-                pool.submit(item.id, msgspec.msgpack.encode(item), seconds=work.limit(item))
+                yield item.id, msgspec.msgpack.encode(item), work.limit(item)
 
-        def tell() -> None:
-            while queued and len(handed) - len(queued) < self._jobs:
-                started(queued.popleft())
-
-        hand_over()
-        tell()
         try:
-            for outcome in pool.outcomes():
-                item = handed.pop(outcome.key)
-                hand_over()
-                yield done_or_lost(item, outcome)
-                tell()
+            for event in self._pool.carry_out(requests()):
+                if isinstance(event, str):
+                    started(handed[event])
+                else:
+                    yield done_or_lost(handed.pop(event.key), event)
         except CannotStart as error:  # it did start, at `open`
             raise Stopped(str(error)) from error
 

@@ -7,7 +7,6 @@ import os
 import select
 import shutil
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO, Literal, NoReturn
 import msgspec
 import psutil
 
-from harness.running.child import REFUSAL, TRACE_SIZE, UNSENT, Made, Reply, Task, become_child, work
+from harness.running.child import REFUSAL, TRACE_SIZE, UNSENT, Reply, become_child, work
 from harness.running.environment import DEVICE
 from harness.running.process_tree import kill, kill_children, memory_of, out_of_memory_kills
 
@@ -99,17 +98,17 @@ class Log:
 
 @dataclass
 class Keeper:
-    """link: to the coordinator. alive: ends with the template. bell: rings when a child ends. trace: see `work`."""
+    """link: to the coordinator. alive: ends with the template. bell: rings when a child ends. scratch: the folder for
+    the runs' own folders."""
 
     link: Connection
     alive: int
     bell: int
-    trace_descriptor: int
-    made: Made
-    function: Callable[[bytes], bytes] | None
+    scratch: str
+    function: Callable[[bytes], bytes]
 
     def __post_init__(self) -> None:
-        self.trace = mmap.mmap(self.trace_descriptor, TRACE_SIZE)
+        self.trace = mmap.mmap(-1, TRACE_SIZE)  # of the child too
         self.kills = out_of_memory_kills()
         self.count = 0
 
@@ -127,7 +126,7 @@ class Keeper:
 
     def _carry_out(self, request: Request) -> Outcome:
         self.count += 1
-        scratch = os.path.join(self.made.scratch, f"{os.getpid()}-{self.count}")
+        scratch = os.path.join(self.scratch, f"{os.getpid()}-{self.count}")
         log = Log(request.log)
         try:
             os.mkdir(scratch)
@@ -210,15 +209,7 @@ class _Run:
                 os.close(descriptor)
             if self.request.device is not None:
                 os.environ[DEVICE] = self.request.device
-            if k.function is not None:
-                os.close(k.trace_descriptor)
-                work(k.function, self.request.body, scratch, reply, k.trace)
-            task = os.memfd_create("task", 0)
-            os.pwrite(task, msgspec.msgpack.encode(Task(k.made, self.request.body, scratch)), 0)
-            handed = (task, reply, k.trace_descriptor)
-            for descriptor in handed:
-                os.set_inheritable(descriptor, True)
-            os.execv(sys.executable, [sys.executable, "-P", "-m", "harness.running.child", *(str(d) for d in handed)])
+            work(k.function, self.request.body, scratch, reply, k.trace)
         except BaseException:  # in the child, where nobody above would understand it
             traceback.print_exc()
         finally:

@@ -16,20 +16,22 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 
 from harness.errors import HarnessError
-from harness.running.child import TRACE_SIZE, Made, make
+from harness.running.child import Made, make
 from harness.running.keeper import Keeper
 from harness.running.process_tree import adopt_orphans, kill_children, use_huge_pages
 
 _SECONDS_TO_END = 5.0
+_Function = Callable[[bytes], bytes]
 
 
 class Started(msgspec.Struct, frozen=True, array_like=True):
@@ -65,9 +67,9 @@ def _main(descriptor: int) -> NoReturn:
     link = Connection(descriptor)
     made = msgspec.msgpack.decode(link.recv_bytes(), type=Made)
     adopt_orphans()
-    function: Any = None
+    function: _Function = lambda body: make(made)(body)  # noqa: E731
     try:
-        if not made.spawn:
+        if not made.anew:
             function = make(made)
             gc.collect()
             gc.freeze()
@@ -82,13 +84,13 @@ def _main(descriptor: int) -> NoReturn:
     try:
         link.send_bytes(msgspec.msgpack.encode(started))
         if started.error is None:
-            _fork_keepers(link, made, function)
+            _fork_keepers(link, made.scratch, function)
     finally:
         shutil.rmtree(made.scratch, ignore_errors=True)
         os._exit(0)
 
 
-def _fork_keepers(link: Connection, made: Made, function: Any) -> None:
+def _fork_keepers(link: Connection, scratch: str, function: _Function) -> None:
     """One for each descriptor that the coordinator sends, until it is gone."""
     alive, of_template = os.pipe()
     bell = ring_on_children()
@@ -108,7 +110,7 @@ def _fork_keepers(link: Connection, made: Made, function: Any) -> None:
         except (EOFError, ConnectionError):
             break
         not_its_own = (link.fileno(), of_template, bell)
-        keepers.add(_fork_keeper(descriptor, not_its_own, alive, made, function))
+        keepers.add(_fork_keeper(descriptor, not_its_own, alive, scratch, function))
     os.close(of_template)
     deadline = time.monotonic() + _SECONDS_TO_END
     while keepers and time.monotonic() < deadline:
@@ -117,7 +119,7 @@ def _fork_keepers(link: Connection, made: Made, function: Any) -> None:
     kill_children()
 
 
-def _fork_keeper(descriptor: int, not_its_own: tuple[int, ...], alive: int, made: Made, function: Any) -> int:
+def _fork_keeper(descriptor: int, not_its_own: tuple[int, ...], alive: int, scratch: str, function: _Function) -> int:
     pid = os.fork()
     if pid:
         os.close(descriptor)
@@ -127,9 +129,7 @@ def _fork_keeper(descriptor: int, not_its_own: tuple[int, ...], alive: int, made
             os.close(other)
         bell = ring_on_children()
         adopt_orphans()
-        trace = os.memfd_create("trace")
-        os.ftruncate(trace, TRACE_SIZE)
-        Keeper(Connection(descriptor), alive, bell, trace, made, function).serve()
+        Keeper(Connection(descriptor), alive, bell, scratch, function).serve()
     finally:
         os._exit(0)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -38,9 +38,12 @@ def corpus(*, jobs: int = 1, **options: object) -> Pool:
     return Pool("misbehaving.requests:carry_out", jobs=jobs, imports=["misbehaving.probe"], memory=MEMORY, **options)  # type: ignore[arg-type]
 
 
+def outcomes(pool: Pool, requests: Iterable[tuple[str, bytes, float]]) -> list[Outcome]:
+    return [event for event in pool.carry_out(requests) if isinstance(event, Outcome)]
+
+
 def one(pool: Pool, request: bytes, seconds: float = 60.0) -> Outcome:
-    pool.submit("one", request, seconds=seconds)
-    (outcome,) = pool.outcomes()
+    (outcome,) = outcomes(pool, [("one", request, seconds)])
     return outcome
 
 
@@ -49,15 +52,14 @@ def processes_of(pool: Pool) -> Iterator[psutil.Process]:
     return iter(psutil.Process(pool._template.process.pid).children(recursive=True))
 
 
-@pytest.mark.parametrize("spawn", [False, True])
 def test_a_folder_called_harness_where_it_is_started_is_not_what_it_runs(
-    spawn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a clone of the project, beside which another version is installed."""
     (tmp_path / "harness").mkdir()
     (tmp_path / "harness" / "__init__.py").write_text("raise ImportError('the wrong one')")
     monkeypatch.chdir(tmp_path)
-    with corpus(spawn=spawn) as pool:
+    with corpus() as pool:
         assert one(pool, b"probe").kind == "done"
 
 
@@ -89,13 +91,13 @@ def test_two_workers_side_by_side_are_not_disturbed_either(mark: str) -> None:
     """The probes run while the corpus misbehaves on the other worker; what is lost can be told from what failed."""
     with corpus(jobs=2) as pool:
         pristine = one(pool, b"probe")
+        requests = []
         for name, (_, kind, _) in CORPUS.items():
-            pool.submit(name, name.encode(), seconds=SECONDS if kind == "timeout" else 60.0)
-            pool.submit("probe", b"probe", seconds=60)
-        outcomes = list(pool.outcomes())
-    assert len(outcomes) == 2 * len(CORPUS)
-    assert {o.key: o.kind for o in outcomes if o.key != "probe"} == {n: kind for n, (_, kind, _) in CORPUS.items()}
-    assert {o.returned for o in outcomes if o.key == "probe"} == {pristine.returned}
+            requests += [(name, name.encode(), SECONDS if kind == "timeout" else 60.0), ("probe", b"probe", 60.0)]
+        found = outcomes(pool, requests)
+    assert len(found) == 2 * len(CORPUS)
+    assert {o.key: o.kind for o in found if o.key != "probe"} == {n: kind for n, (_, kind, _) in CORPUS.items()}
+    assert {o.returned for o in found if o.key == "probe"} == {pristine.returned}
     assert_gone(mark)
 
 
@@ -120,9 +122,8 @@ def test_a_sound_search_is_the_same_after_every_strategy_that_misbehaves(preload
 
 def test_what_a_request_prints_goes_to_a_bounded_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with corpus(logs=tmp_path / "logs") as pool:
-        for name in ("prints_without_end", "patches_a_class"):
-            pool.submit(name, name.encode(), seconds=60)
-        assert {o.kind for o in pool.outcomes()} == {"done"}
+        requests = [(name, name.encode(), 60.0) for name in ("prints_without_end", "patches_a_class")]
+        assert {o.kind for o in outcomes(pool, requests)} == {"done"}
     assert capfd.readouterr() == ("", "")
     (log,) = (tmp_path / "logs").iterdir()
     assert log.name == "prints_without_end.log"
@@ -166,9 +167,7 @@ def test_each_worker_is_told_a_device_which_the_next_one_takes(monkeypatch: pyte
     with Pool("told_devices:told", jobs=2, memory=MEMORY) as pool:
 
         def told(n: int) -> list[bytes]:
-            for i in range(n):
-                pool.submit(str(i), b"", seconds=60)
-            return [o.returned for o in pool.outcomes() if o.kind == "done"]
+            return [o.returned for o in outcomes(pool, [(str(i), b"", 60) for i in range(n)]) if o.kind == "done"]
 
         assert set(told(8)) == {b"cuda:0", b"cuda:1"}
         first = next(w for w in pool._workers if w.place == 0)
@@ -182,9 +181,8 @@ def test_each_worker_is_told_a_device_which_the_next_one_takes(monkeypatch: pyte
 @pytest.mark.parametrize("victim", ["template", "keeper", "child"])
 def test_what_is_killed_from_outside_is_lost_and_the_pool_goes_on(victim: str, mark: str) -> None:
     with corpus() as pool:
-        pool.submit("sleeps", b"sleeps", seconds=60)
         killer = kill_soon(victim, pool)
-        (lost,) = pool.outcomes()
+        (lost,) = outcomes(pool, [("sleeps", b"sleeps", 60)])
         killer.join()
         assert (lost.key, lost.kind) == ("sleeps", "lost")
         assert one(pool, b"patches_a_class").kind == "done"
@@ -196,10 +194,10 @@ COORDINATOR = """
 import sys
 from harness.running.children import Pool
 with Pool("misbehaving.requests:carry_out", jobs=2, memory=400 << 20) as pool:
-    for name in ("leaves_daemons", "sleeps", "spins_and_ignores_everything"):
-        pool.submit(name, name.encode(), seconds=1000)
-    for outcome in pool.outcomes():
-        print(outcome.key, outcome.kind, flush=True)
+    names = ("leaves_daemons", "sleeps", "spins_and_ignores_everything")
+    for event in pool.carry_out((name, name.encode(), 1000) for name in names):
+        if not isinstance(event, str):
+            print(event.key, event.kind, flush=True)
 """
 
 
@@ -267,11 +265,8 @@ def exit_at_once(_: bytes) -> None:
     os._exit(1)
 
 
-def process(_: bytes) -> bytes:
-    return Path("/proc/self/cmdline").read_bytes() + str(os.getpid()).encode()
-
-
-def start_a_thread(_: bytes) -> None:
+def prepare_with_a_thread(given: bytes) -> None:
+    prepare(given)
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 
 
@@ -287,33 +282,24 @@ def pool(function: str, **options: object) -> Pool:
     return Pool(f"functions_of_children:{function}", **{"jobs": 1, **options})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("spawn", [False, True])
-def test_it_prepares_once_and_every_request_has_a_process_of_its_own(spawn: bool, mark: str) -> None:
-    with pool("prepared", jobs=2, prepare="functions_of_children:prepare", prepared=b"given ", spawn=spawn) as p:
-        for i in range(6):
-            p.submit(str(i), b"", seconds=60)
-        outcomes = list(p.outcomes())
-    assert sorted(o.key for o in outcomes) == list("012345")
-    assert {o.kind for o in outcomes} == {"done"}
-    words = [o.returned.split() for o in outcomes]
+@pytest.mark.parametrize("prepare", ["prepare", "prepare_with_a_thread"])
+def test_every_request_has_a_process_of_its_own_which_prepares_where_a_fork_would_not_survive(
+    prepare: str, mark: str
+) -> None:
+    with pool("prepared", jobs=2, prepare=f"functions_of_children:{prepare}", prepared=b"given ") as p:
+        p.start()
+        anew = len(p.threads) == 1
+        assert anew == (prepare == "prepare_with_a_thread")
+        found = outcomes(p, [(str(i), b"", 60) for i in range(6)])
+    assert sorted(o.key for o in found) == list("012345")
+    assert {(o.kind, o.told) for o in found} == {("done", "")}
+    words = [o.returned.split() for o in found]
     assert all(w[0] == b"given" and len(w) == 3 for w in words)
     assert len({w[2] for w in words}) == 6
-    if spawn:
+    if anew:
         assert all(w[1] == w[2] for w in words)
     else:
         assert len({w[1] for w in words}) == 1
-    assert_gone(mark)
-
-
-def test_where_a_fork_would_not_survive_every_request_has_an_interpreter_of_its_own(mark: str) -> None:
-    with pool("process", prepare="functions_of_children:start_a_thread", memory=MEMORY) as p:
-        p.start()
-        assert len(p.threads) == 1
-        outcomes = [one(p, b"") for _ in range(2)]
-        assert [(o.kind, o.told) for o in outcomes] == [("done", "")] * 2
-        parents = {o.returned for o in outcomes}
-        assert len(parents) == 2
-        assert all(b"harness.running.child" in words for words in parents)
     assert_gone(mark)
 
 
@@ -334,23 +320,28 @@ def test_large_requests_and_replies_arrive_whole() -> None:
         assert one(p, request).returned == request * 8
 
 
-def test_requests_may_be_submitted_while_outcomes_come() -> None:
-    seen = []
+def test_requests_are_asked_for_one_by_one_and_each_begins_when_a_worker_is_free() -> None:
+    asked: list[str] = []
+
+    def requests() -> Iterator[tuple[str, bytes, float]]:
+        for i in range(20):
+            asked.append(str(i))
+            yield str(i), b"", 60
+
+    begun, ended = [], []
     with pool("echo", jobs=2) as p:
-        p.submit("0", b"0", seconds=60)
-        for outcome in p.outcomes():
-            seen.append(int(outcome.returned))
-            if seen[-1] < 20:
-                p.submit(str(seen[-1] + 1), str(seen[-1] + 1).encode(), seconds=60)
-    assert seen == list(range(21))
+        for event in p.carry_out(requests()):
+            (begun if isinstance(event, str) else ended).append(event)
+            assert 0 <= len(begun) - len(ended) <= 2
+            assert len(asked) <= len(ended) + 4  # those under way, what the caller is about to hear, and the next one
+    assert begun == asked
+    assert {o.key for o in ended} == set(asked)
 
 
 def test_it_ends_where_nobody_wants_the_outcomes_any_more(mark: str) -> None:
     started = time.monotonic()
-    with corpus(wanted=lambda: time.monotonic() < started + 0.5) as p:
-        p.submit("sleeps", b"sleeps", seconds=1000)
-        with pytest.raises(Unwanted):
-            list(p.outcomes())
+    with corpus(wanted=lambda: time.monotonic() < started + 0.5) as p, pytest.raises(Unwanted):
+        outcomes(p, [("sleeps", b"sleeps", 1000)])
     assert_gone(mark)
 
 
@@ -381,10 +372,8 @@ def spin(request: bytes) -> bytes:
 
 def seconds_for(p: Pool, n: int, request: bytes) -> float:
     """Of ``n`` requests on workers that are there already."""
-    for i in range(n):
-        p.submit(str(i), request, seconds=60)
     started = time.perf_counter()
-    assert {o.kind for o in p.outcomes()} == {"done"}
+    assert {o.kind for o in outcomes(p, [(str(i), request, 60) for i in range(n)])} == {"done"}
     return time.perf_counter() - started
 
 

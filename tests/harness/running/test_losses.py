@@ -49,41 +49,40 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
     return new_mark(monkeypatch)
 
 
-def lossy(toy: Registry, losses: dict[str, int]) -> list[int | None]:
-    """An executor that loses an item as often as its strategy says; how many jobs it was given each time."""
-    jobs_given: list[int | None] = []
+def lossy(toy: Registry, losses: dict[str, int]) -> list[int]:
+    """An executor that loses an item as often as its strategy says; how many items it was given each time."""
+    given: list[int] = []
 
     class Lossy(Serial):
         """Loses what it is told to lose."""
 
         name = "lossy"
 
-        def execute(
-            self, items: Iterable[Item], work: Work, *, jobs: int | None, started: Any
-        ) -> Iterator[Done | Lost]:
-            jobs_given.append(jobs)
+        def execute(self, items: Iterable[Item], work: Work, *, started: Any) -> Iterator[Done | Lost]:
+            items = list(items)
+            given.append(len(items))
             for item in items:
                 if losses.get(item.title, 0) > 0:
                     losses[item.title] -= 1
                     yield Lost(item, "the lights went out")
                 else:
-                    yield from super().execute([item], work, jobs=1, started=started)
+                    yield from super().execute([item], work, started=started)
 
     toy.register(SimpleNamespace(nas_harness_executors=hookimpl(lambda: [Lossy])), "lossy")
-    return jobs_given
+    return given
 
 
 def test_what_is_lost_twice_is_carried_out_a_third_time_alone(toy: Registry, tmp_path: Path) -> None:
-    _, expected = run(toy, tmp_path / "a", study("toy-sampler"))
-    jobs = lossy(toy, {"toy-sampler on toy/edges, seed 0": 2, "toy-sampler on toy/edges, seed 1": 1})
+    _, expected = run(toy, tmp_path / "a", study("toy-sampler", seeds=3))
+    given = lossy(toy, {f"toy-sampler on toy/edges, seed {seed}": times for seed, times in enumerate((2, 2, 1))})
     listener = Notes()
-    summary, runs = run(toy, tmp_path / "b", study("toy-sampler"), executor="lossy", jobs=7, listener=listener)
-    assert jobs == [7, 7, 1]
+    summary, runs = run(toy, tmp_path / "b", study("toy-sampler", seeds=3), executor="lossy", listener=listener)
+    assert given == [4, 3, 1, 1]
     assert (summary.failed, summary.stopped) == ([], None)
     assert comparable(runs) == comparable(expected)
     assert listener.notes == [
         f"{n} lost and carried out again; the last: toy-sampler on toy/edges, seed {seed}: the lights went out"
-        for n, seed in (("2 items", 1), ("1 item", 0))
+        for n, seed in (("3 items", 2), ("2 items", 1))
     ]
 
 
