@@ -15,7 +15,7 @@ from harness.records.lines import PlannedSetting, SamplingRecord
 from harness.records.store import Folder, alike, read_folder
 from harness.registry import Registry
 from harness.running.plan import Evaluators, OpenTask
-from harness.running.sampling import drawn_sampling, draws_of, exact_sampling
+from harness.running.sampling import recorded_sampling
 from harness.running.settings import Settings
 
 RULES = ("complete", "runs-differ", "scores-as-in-the-table", "seeds-in-order", "one-study-seed")
@@ -65,12 +65,6 @@ def _samplings(found: Folder, evaluators: Evaluators) -> Iterator[str]:
 def _differs(record: SamplingRecord, about: PlannedSetting, evaluators: Evaluators) -> list[str]:
     """The fields that differ from random sampling made again."""
     spec = record.spec
-    evaluator, search = evaluators(spec.task), evaluators(spec.search_task)
-    t = OpenTask(evaluator.task, evaluator, search, spec.law, spec.final, spec.constraints)
-    truth = evaluator.truth(spec.final)
-    if truth is not None:
-        again = exact_sampling(t, spec, truth)
-    else:
-        again = drawn_sampling(t, spec, evaluator.final_scores(draws_of(t, spec), final=spec.final).scores)
-    kept, made = msgspec.structs.asdict(record), msgspec.structs.asdict(again)
+    t = OpenTask(evaluators(spec.task), evaluators(spec.search_task), spec)
+    kept, made = msgspec.structs.asdict(record), msgspec.structs.asdict(recorded_sampling(t))
     return [name for name in kept if name != "provenance" and not alike(kept[name], made[name])]

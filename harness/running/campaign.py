@@ -84,8 +84,7 @@ def carry_out_study(
         found = read_folder(folder)
         known = read_samplings(results)
         # Random sampling may refuse the study: this is found out before anything is written.
-        again = settings.retry_failed
-        sampled = [sampled_of(t, spec, found, known, again) for t, spec in zip(plan.tasks, plan.samplings, strict=True)]
+        sampled = [sampled_of(t, found, known, again=settings.retry_failed) for t in plan.tasks]
         draws = [spec for s in sampled for spec in s.trainings]
         campaign = _Campaign(plan, draws, found, scorer, engine, settings, listener, Hooks(registry, listener), folder)
         campaign.interrupts = stack.enter_context(Interrupts())
@@ -199,7 +198,7 @@ class _Campaign:
         """Random sampling of a task that trains; None until every draw is trained."""
         if any(spec.id not in self.found.trainings for spec in sampled.trainings):
             return None
-        return drawn_sampling(sampled.t, sampled.spec, scores_in(self.found.trainings, sampled.trainings))
+        return drawn_sampling(sampled.t, scores_in(self.found.trainings, sampled.trainings))
 
     # -- what is missing --------------------------------------------------------------------------------------------
 

@@ -29,20 +29,19 @@ FEWEST_DRAWS = 8
 
 @dataclass(frozen=True)
 class OpenTask:
-    """A task of the study, opened, with every default filled in."""
+    """A task of the study, opened. spec: its random sampling, with every default filled in.
 
-    task: Task
+    reference_seeds: how often matched random search is carried out.
+    """
+
     evaluator: Evaluator
     search: Evaluator
-    law: str
-    final: str
-    constraints: tuple[Constraint, ...]
-    final_seed: int | None = None
+    spec: SamplingSpec
     reference_seeds: int = 0
 
     @property
-    def search_name(self) -> str:
-        return self.search.task.name
+    def task(self) -> Task:
+        return self.evaluator.task
 
     @property
     def trains(self) -> bool:
@@ -57,10 +56,10 @@ class OpenTask:
         """
         if not _looked_up(self.evaluator, self.search):
             return []
-        truth = self.evaluator.truth(self.final)
+        truth = self.evaluator.truth(self.spec.final)
         found: list[str] = []
         for law in self.evaluator.space.laws:
-            known = [self.law, *found]
+            known = [self.spec.law, *found]
             if law not in known and not any(_alike(truth, law, other) for other in known):
                 found.append(law)
         return found
@@ -87,13 +86,12 @@ def _looked_up(*evaluators: Evaluator) -> bool:
 class Plan:
     """A study as work. record: as it is stored. titles: of each search, for messages.
 
-    outcomes: of each search, by its id. samplings: of each task of the study, in order.
+    outcomes: of each search, by its id.
     """
 
     study: Study
     record: PlanRecord
     tasks: tuple[OpenTask, ...]
-    samplings: tuple[SamplingSpec, ...]
     searches: dict[str, SearchSpec] = field(default_factory=dict)
     outcomes: dict[str, list[OutcomeSpec]] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
@@ -132,29 +130,28 @@ def make_plan(study: Study, registry: Registry, evaluators: Evaluators | None = 
             with of_field("budget"):
                 _check_limits(t, budget, ())
             with of_field(f"tasks[{position}].constraints"):
-                _check_limits(t, budget, t.constraints)
+                _check_limits(t, budget, t.spec.constraints)
         for entry in own:
             _check_mode(t, entry, registry, study.budgets)
-    samplings = tuple(_sampling_spec(t, study) for t in tasks)
     declared = {e.strategy: tuple(registry.load("strategy", e.strategy).ablations) for e in own}
-    places = [(t, sampling, budget) for t, sampling in zip(tasks, samplings, strict=True) for budget in study.budgets]
+    places = [(t, budget) for t in tasks for budget in study.budgets]
     laws = sorted({law for t in tasks for law in t.other_laws})
-    references = _references(own, laws, single=any(t.sells_more(budget) for t, _, budget in places))
+    references = _references(own, laws, single=any(t.sells_more(budget) for t, budget in places))
     record = PlanRecord(
         study=study.name,
         seed=study.seed,
         seeds=study.seeds,
         reference_seeds=max(t.reference_seeds for t in tasks),
-        settings=[_planned(t, sampling, budget) for t, sampling, budget in places],
+        settings=[_planned(t, budget) for t, budget in places],
         entries=[*own, *references],
         cells=[],
         declared=declared,
     )
-    plan = Plan(study, record, tasks, samplings)
+    plan = Plan(study, record, tasks)
     codes = [code_of(entry.strategy, registry) for entry in record.entries]
     # Entries first: they take longest, and an interrupted study then has what it was made for.
     for place, (entry, code) in enumerate(zip(record.entries, codes, strict=True)):
-        for at, (t, _, budget) in enumerate(places):
+        for at, (t, budget) in enumerate(places):
             if t.has(entry, budget):
                 _add_cell(plan, Cell(at, place, [], []), t, budget, entry, code)
     return plan
@@ -167,9 +164,9 @@ def _add_cell(plan: Plan, cell: Cell, t: OpenTask, budget: Budget, entry: Entry,
     ktau = study.ktau_sample if study.ktau_sample is not None else (KTAU_SAMPLE if t.task.recorded else None)
     for seed in range(t.reference_seeds if is_reference else study.seeds):
         search = SearchSpec(
-            search_task=t.search_name,
-            law=t.law,
-            constraints=t.constraints,
+            search_task=t.spec.search_task,
+            law=t.spec.law,
+            constraints=t.spec.constraints,
             strategy=entry.strategy,
             params=entry.params,
             oracle=entry.scoring.oracle,
@@ -177,19 +174,19 @@ def _add_cell(plan: Plan, cell: Cell, t: OpenTask, budget: Budget, entry: Entry,
             budget=budget,
             study_seed=study.seed,
             search_seed=seed,
-            data_digest=t.search.data_digest,
+            data_digest=t.spec.search_data_digest,
             code=code,
         )
         identity = search.id
         outcome = OutcomeSpec(
             search=identity,
-            task=t.task.name,
-            final=t.final,
-            final_seed=t.final_seed,
+            task=t.spec.task,
+            final=t.spec.final,
+            final_seed=t.spec.final_seed,
             report=entry.scoring.report,
             ktau_sample=None if is_reference else ktau,
             incumbents=t.task.recorded or study.score_incumbents,
-            data_digest=t.evaluator.data_digest,
+            data_digest=t.spec.data_digest,
         )
         plan.searches[identity] = search
         if all(o.id != outcome.id for o in plan.outcomes.setdefault(identity, [])):
@@ -245,40 +242,24 @@ def code_of(strategy: str, registry: Registry) -> dict[str, str]:
     return code_version(cls.__module__, registry.find("strategy", strategy).distribution)
 
 
-def _planned(t: OpenTask, sampling: SamplingSpec, budget: Budget) -> PlannedSetting:
+def _planned(t: OpenTask, budget: Budget) -> PlannedSetting:
     setting = Setting(
-        task=t.task.name,
-        search_task=t.search_name,
-        law=t.law,
-        final=t.final,
-        final_seed=t.final_seed,
+        task=t.spec.task,
+        search_task=t.spec.search_task,
+        law=t.spec.law,
+        final=t.spec.final,
+        final_seed=t.spec.final_seed,
         budget=budget,
-        constraints=t.constraints,
+        constraints=t.spec.constraints,
     )
     return PlannedSetting(
         setting=setting,
-        sampling=sampling.id,
+        sampling=t.spec.id,
         recorded=t.task.recorded,
         data_set=t.task.data_set,
         validated_on=t.search.task.validated_on,
         one_training=t.task.one_training if t.search is t.evaluator else False,
         laws=tuple(t.evaluator.space.laws),
-    )
-
-
-def _sampling_spec(t: OpenTask, study: Study) -> SamplingSpec:
-    exact = t.evaluator.truth(t.final) is not None
-    return SamplingSpec(
-        task=t.task.name,
-        search_task=t.search_name,
-        law=t.law,
-        final=t.final,
-        final_seed=t.final_seed,
-        constraints=t.constraints,
-        study_seed=study.seed,
-        draws=None if exact else (t.evaluator.sampling_draws or study.draws or max(FEWEST_DRAWS, study.seeds)),
-        data_digest=t.evaluator.data_digest,
-        search_data_digest=t.search.data_digest,
     )
 
 
@@ -305,9 +286,22 @@ def _open(study: Study, spec: TaskSpec, evaluators: Evaluators, place: str) -> O
                 raise StudyError(f"task {of.task.name!r} has no law {law!r}; it has {', '.join(of.space.laws)}")
     with of_field(f"{place}.as_small_as"):
         constraints = (*map(Constraint.parse, spec.constraints), *_as_small_as(spec, search))
+    exact = evaluator.truth(final) is not None
+    sampling = SamplingSpec(
+        task=task.name,
+        search_task=search.task.name,
+        law=law,
+        final=final,
+        final_seed=final_seed,
+        constraints=constraints,
+        study_seed=study.seed,
+        draws=None if exact else (evaluator.sampling_draws or study.draws or max(FEWEST_DRAWS, study.seeds)),
+        data_digest=evaluator.data_digest,
+        search_data_digest=search.data_digest,
+    )
     usual = max(study.seeds, REFERENCE_SEEDS) if _looked_up(evaluator, search) else study.seeds
     seeds = usual if study.reference_seeds is None else study.reference_seeds
-    return OpenTask(task, evaluator, search, law, final, constraints, final_seed, seeds)
+    return OpenTask(evaluator, search, sampling, seeds)
 
 
 def _check_search(spec: TaskSpec, evaluator: Evaluator, search: Evaluator) -> None:
@@ -328,7 +322,7 @@ def _check_limits(t: OpenTask, budget: Budget, constraints: tuple[Constraint, ..
     try:
         Oracle(t.search.validator(), budget, constraints=constraints)
     except StudyError as error:
-        raise StudyError(f"{t.search_name}: {error}") from None
+        raise StudyError(f"{t.spec.search_task}: {error}") from None
 
 
 def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
@@ -345,7 +339,7 @@ def _as_small_as(spec: TaskSpec, search: Evaluator) -> tuple[Constraint, ...]:
 def _check_mode(t: OpenTask, entry: Entry, registry: Registry, budgets: Iterable[Budget]) -> None:
     if entry.scoring.oracle not in t.search.columns:
         raise StudyError(
-            f"{entry.label} in mode {entry.mode!r} searches on test scores, which {t.search_name!r} does not offer"
+            f"{entry.label} in mode {entry.mode!r} searches on test scores, which {t.spec.search_task!r} does not offer"
         )
     if "training" in registry.load("strategy", entry.strategy).needs:
         for budget in budgets:
@@ -353,6 +347,6 @@ def _check_mode(t: OpenTask, entry: Entry, registry: Registry, budgets: Iterable
                 trains = Oracle(t.search.validator(), budget).training is not None
             if not trains:
                 raise StudyError(
-                    f"{entry.label} trains networks itself, for which {t.search_name!r} offers no images with labels: "
-                    "its scores are recorded, a supernet's, or of trainings without labels"
+                    f"{entry.label} trains networks itself, for which {t.spec.search_task!r} offers no images with "
+                    "labels: its scores are recorded, a supernet's, or of trainings without labels"
                 )

@@ -26,8 +26,23 @@ STORED_DRAWS = 1000
 _MOST_BLOCKS = 100
 
 
-def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRecord:
+def recorded_sampling(t: OpenTask) -> SamplingRecord:
+    """Random sampling of a task whose final scores cost a look-up. Raises StudyError, also where it lacks a draw's."""
+    truth = t.evaluator.truth(t.spec.final)
+    if truth is not None:
+        return _exact_sampling(t, truth)
+    archs = draws_of(t)
+    try:
+        scores = t.evaluator.final_scores(archs, final=t.spec.final).scores
+    except UnknownArchitecture as error:
+        help = "restrict its space to the architectures that it has (harness.RestrictedSpace)"
+        raise StudyError(f"random sampling on {t.spec.task!r}: {error}; {help}") from None
+    return drawn_sampling(t, scores)
+
+
+def _exact_sampling(t: OpenTask, truth: Truth) -> SamplingRecord:
     """Random sampling from every row of the task. Raises StudyError where no row satisfies the constraints."""
+    spec = t.spec
     rows = FeasibleRows(t.evaluator, t.search, truth, spec.constraints)
     weights = truth.weights[spec.law]
     p = np.ones(len(rows.final)) if weights is None else weights[rows.mask].astype(np.float64)
@@ -50,7 +65,6 @@ def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRec
     best_validated, tied = rows.best_validated() or (None, None)
     return _record(
         t,
-        spec,
         rows.final[p > 0],
         mean=mean,
         std=float(np.sqrt(p @ (rows.final - mean) ** 2)),
@@ -61,18 +75,17 @@ def exact_sampling(t: OpenTask, spec: SamplingSpec, truth: Truth) -> SamplingRec
     )
 
 
-def drawn_sampling(t: OpenTask, spec: SamplingSpec, scores: Floats) -> SamplingRecord:
+def drawn_sampling(t: OpenTask, scores: Floats) -> SamplingRecord:
     """Random sampling from final scores of `draws_of`, NaN where a training failed. Raises StudyError for fewer than
     two scores."""
     known = scores[~np.isnan(scores)]
     if len(known) < 2:
         raise StudyError(
-            f"random sampling on {spec.task!r} has {len(known)} scores of {len(scores)} draws, but needs two or more: "
-            "the trainings fail, see trainings.jsonl"
+            f"random sampling on {t.spec.task!r} has {len(known)} scores of {len(scores)} draws, but needs two or "
+            "more: the trainings fail, see trainings.jsonl"
         )
     return _record(
         t,
-        spec,
         known,
         mean=float(known.mean()),
         std=float(known.std(ddof=1)),
@@ -81,12 +94,13 @@ def drawn_sampling(t: OpenTask, spec: SamplingSpec, scores: Floats) -> SamplingR
     )
 
 
-def draws_of(t: OpenTask, spec: SamplingSpec) -> list[Architecture]:
+def draws_of(t: OpenTask) -> list[Architecture]:
     """The feasible architectures that random sampling draws by the task's law, the same each time.
 
     Tasks that train draw the same ones of a space, whatever they train with: their scores are compared in pairs. Raises
     StudyError where 100 blocks of that size hold too few.
     """
+    spec = t.spec
     n = spec.draws or 0
     drawn_for = t.evaluator.space.name if t.trains else spec.task
     space, rng = under_law(t.evaluator.space, spec.law), stream(spec.study_seed, "random sampling", drawn_for, spec.law)
@@ -110,16 +124,16 @@ def _and(spec: SamplingSpec) -> str:
     return ", ".join(map(str, spec.constraints))
 
 
-def _record(t: OpenTask, spec: SamplingSpec, scores: Floats, *, mean: float, **values: object) -> SamplingRecord:
+def _record(t: OpenTask, scores: Floats, *, mean: float, **values: object) -> SamplingRecord:
     score = t.evaluator.score
     return SamplingRecord(
-        id=spec.id,
-        spec=spec,
+        id=t.spec.id,
+        spec=t.spec,
         split=t.evaluator.final_split,
         score=score,
         search_score=t.search.score,
         mean=mean,
-        exact=spec.draws is None,
+        exact=t.spec.draws is None,
         n=len(scores),
         worst=float(score.sign * (score.sign * scores).min()),
         best=score.best(scores),
@@ -133,35 +147,23 @@ class Sampled:
     """Random sampling of a task: its record, or the final trainings that it needs."""
 
     t: OpenTask
-    spec: SamplingSpec
     record: SamplingRecord | None
     trainings: tuple[TrainingSpec, ...] = ()
 
 
-def sampled_of(
-    t: OpenTask, spec: SamplingSpec, found: Folder, known: dict[str, SamplingRecord], again: bool
-) -> Sampled:
+def sampled_of(t: OpenTask, found: Folder, known: dict[str, SamplingRecord], again: bool) -> Sampled:
     """From the study's own records, then from those of all studies, else anew.
 
     again: one whose draws failed in part is made anew. Raises StudyError where a task's constraints leave nothing to
     draw, and where its table lacks what the space draws.
     """
-    own = found.samplings.get(spec.id)
-    record = known.get(spec.id) if own is None or (again and own.failed) else own
+    own = found.samplings.get(t.spec.id)
+    record = known.get(t.spec.id) if own is None or (again and own.failed) else own
+    if record is None and (t.spec.draws is None or not t.trains):
+        record = recorded_sampling(t)
     if record is not None:
-        return Sampled(t, spec, record)
-    truth = t.evaluator.truth(spec.final)
-    if truth is not None:
-        return Sampled(t, spec, exact_sampling(t, spec, truth))
-    archs = draws_of(t, spec)
-    if not t.trains:
-        try:
-            scores = t.evaluator.final_scores(archs, final=spec.final).scores
-        except UnknownArchitecture as error:
-            help = "restrict its space to the architectures that it has (harness.RestrictedSpace)"
-            raise StudyError(f"random sampling on {spec.task!r}: {error}; {help}") from None
-        return Sampled(t, spec, drawn_sampling(t, spec, scores))
-    return Sampled(t, spec, None, tuple(training_of(spec, arch) for arch in archs))
+        return Sampled(t, record)
+    return Sampled(t, None, tuple(training_of(t.spec, arch) for arch in draws_of(t)))
 
 
 def share(results: Path, record: SamplingRecord, note: Callable[[str], None]) -> None:

@@ -139,14 +139,13 @@ def test_a_part_of_a_large_space_is_sampled_exactly_where_the_space_is_restricte
     assert truth is not None
     assert truth.mean_std("rows")[0] == pytest.approx(np.mean(list(scores.values())))
     partial = TableEvaluator(TASK, space, valid=scores, final=scores)
-    t = OpenTask(TASK, partial, partial, "encodings", "single", ())
     name = TASK.name
     spec = SamplingSpec(
         task=name, search_task=name, law="encodings", final="single", final_seed=None, constraints=(), study_seed=0,
         draws=100, data_digest="", search_data_digest="",
     )  # fmt: skip
     with pytest.raises(StudyError, match="the table has no score for .*; restrict its space to the architectures that"):
-        sampled_of(t, spec, Folder(tmp_path), {}, again=False)
+        sampled_of(OpenTask(partial, partial, spec), Folder(tmp_path), {}, again=False)
 
 
 @pytest.mark.parametrize("finals", ["single", ()])

@@ -47,9 +47,8 @@ class Counting:
 
 
 @pytest.fixture
-def task(toy: Registry) -> tuple[OpenTask, Any]:
-    plan = make_plan(study("toy-sampler", tasks=("toy/trained",)), toy)
-    return plan.tasks[0], plan.samplings[0]
+def task(toy: Registry) -> OpenTask:
+    return make_plan(study("toy-sampler", tasks=("toy/trained",)), toy).tasks[0]
 
 
 def limit(t: OpenTask, archs: Sequence[Architecture], quantity: str) -> Constraint:
@@ -59,13 +58,17 @@ def limit(t: OpenTask, archs: Sequence[Architecture], quantity: str) -> Constrai
     return Constraint(quantity, "<=", float(np.median({**validator.costs(archs), **measured}[quantity])))
 
 
-def test_no_more_is_trained_than_it_takes_to_find_the_draws(task: tuple[OpenTask, Any]) -> None:
-    t, spec = task
+def changed(t: OpenTask, **spec: Any) -> OpenTask:
+    return replace(t, spec=msgspec.structs.replace(t.spec, **spec))
+
+
+def test_no_more_is_trained_than_it_takes_to_find_the_draws(task: OpenTask) -> None:
+    t = task
     space = t.evaluator.space
-    order = space.sample(stream(0, "random sampling", space.name, spec.law), 200)
+    order = space.sample(stream(0, "random sampling", space.name, t.spec.law), 200)
     cheap, short = limit(t, order, "params"), limit(t, order, "train_seconds")
     counting = Counting(t.search)
-    found = draws_of(replace(t, search=counting), msgspec.structs.replace(spec, constraints=(cheap, short)))  # type: ignore[arg-type]
+    found = draws_of(changed(replace(t, search=counting), constraints=(cheap, short)))  # type: ignore[arg-type]
     validator = t.search.validator()
     small = [a for a in order if cheap.hold(validator.costs([a])["params"])[0]]
 
@@ -79,9 +82,9 @@ def test_no_more_is_trained_than_it_takes_to_find_the_draws(task: tuple[OpenTask
     assert counting.opened == counting.closed
 
 
-def test_every_task_of_a_space_that_trains_draws_the_same(task: tuple[OpenTask, Any]) -> None:
-    t, spec = task
-    other = msgspec.structs.replace(spec, task="toy/other")
-    assert draws_of(t, spec) == draws_of(t, other)
-    recorded = replace(t, task=replace(t.task, recorded=True))
-    assert draws_of(recorded, spec) != draws_of(recorded, other)
+def test_every_task_of_a_space_that_trains_draws_the_same(task: OpenTask) -> None:
+    assert draws_of(task) == draws_of(changed(task, task="toy/other"))
+    evaluator = copy(task.evaluator)
+    evaluator.task = replace(task.task, recorded=True)
+    recorded = replace(task, evaluator=evaluator)
+    assert draws_of(recorded) != draws_of(changed(recorded, task="toy/other"))

@@ -47,6 +47,6 @@ def test_two_seeds_share_a_search_and_the_draws(registry: Registry, data_folder:
     plan = make_plan(load_study(FOLDER / "seeds.toml"), registry)
     one, two = plan.record.settings
     assert (one.setting.final_seed, two.setting.final_seed) == (0, 1)
-    assert [s.draws for s in plan.samplings] == [16, 16]
+    assert [t.spec.draws for t in plan.tasks] == [16, 16]
     assert len(plan.searches) == 2, "one of the entry, one of its reference"
     assert len({o.id for outcomes in plan.outcomes.values() for o in outcomes}) == 4
