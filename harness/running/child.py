@@ -18,6 +18,8 @@ from harness.running.process_tree import die_with_parent
 TRACE_SIZE = 4096
 UNSENT, REFUSED = 117, 118
 """The exit status of a run whose outcome could not be sent, and of one that reached for what is closed to it."""
+LENGTH = 8
+"""A reply begins with so many bytes that say how long the rest of it is."""
 REFUSAL = 1
 """The first byte of a trace that says why a run was refused."""
 _LONGEST_TEXT = 1 << 16
@@ -96,6 +98,7 @@ def work(function: Callable[[bytes], bytes], body: bytes, scratch: str, reply: i
             answer = Reply(raised=_text(error))
         sys.setrecursionlimit(1000)
         left = memoryview(msgspec.msgpack.encode(answer))
+        _write(reply, left.nbytes.to_bytes(LENGTH))  # what a descendant writes later comes after the reply
         while left:
             left = left[_write(reply, left) :]
     except BaseException:  # its descriptor is closed, or a handler of the run interrupts this

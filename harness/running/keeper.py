@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Literal, NoReturn
 import msgspec
 import psutil
 
-from harness.running.child import REFUSAL, TRACE_SIZE, UNSENT, Reply, become_child, work
+from harness.running.child import LENGTH, REFUSAL, TRACE_SIZE, UNSENT, Reply, become_child, work
 from harness.running.environment import DEVICE
 from harness.running.process_tree import kill, kill_children, memory_of, out_of_memory_kills
 
@@ -158,7 +158,7 @@ class Keeper:
         inside or outside, such as SIGKILL, is the run's own where it was seen to send it or to reach for what does.
         """
         with suppress(msgspec.MsgspecError):
-            reply = msgspec.msgpack.decode(replied, type=Reply)
+            reply = msgspec.msgpack.decode(replied[LENGTH:][: int.from_bytes(replied[:LENGTH])], type=Reply)
             if reply.raised is None:
                 return Outcome(key, "done", reply.returned)
             return Outcome(key, "raised", told=reply.raised)
