@@ -94,5 +94,5 @@ def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, 
             if len(scores) == len(settings)
         ),
         tuple(label for (label, _), scores in everywhere.items() if len(scores) < len(settings)),
-        next(settings[0].runs.runs).search.spec.study_seed,
+        settings[0].runs.study_seed,
     )

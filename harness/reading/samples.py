@@ -46,8 +46,7 @@ class SettingSamples:
             return None
         place = (n, id(reference))
         if place not in self._coverage:
-            seed = reference.entry.runs[0].search.spec.study_seed
-            rng = stream(seed, "coverage of intervals", self.runs.title, n)
+            rng = stream(self.runs.study_seed, "coverage of intervals", self.runs.title, n)
             self._coverage[place] = student_coverage(finals, n, rng=rng)
         return self._coverage[place]
 

@@ -46,11 +46,12 @@ class EntryRuns:
 class SettingRuns:
     """Everything in one setting. about: what the task said of itself when the study was planned.
 
-    title: a name that no other setting of the study has.
+    title: a name that no other setting of the study has. study_seed: of its runs and its random sampling.
     """
 
     about: PlannedSetting
     title: str
+    study_seed: int
     entries: tuple[EntryRuns, ...]
     references: tuple[EntryRuns, ...]
     sampling: SamplingRecord | None
@@ -156,11 +157,9 @@ def study_of(folder: Folder) -> StudyRuns:
     told = [str(p) for p in folder.problems]
     groups = _grouped(plans, told)
     # Two versions of the data, or two study seeds where random sampling is trained, differ in random sampling alone.
-    titles = titles_of([(about.setting, f"random sampling {about.sampling[:8]}") for about, _ in groups])
-    settings = tuple(
-        _setting_runs(about, title, entries, folder) for (about, entries), title in zip(groups, titles, strict=True)
-    )
-    pairs = {pair for _, entries in groups for _, ids in entries for pair in ids}
+    titles = titles_of([(about.setting, f"random sampling {about.sampling[:8]}") for about, *_ in groups])
+    settings = tuple(_setting_runs(title, *group, folder) for group, title in zip(groups, titles, strict=True))
+    pairs = {pair for *_, entries in groups for _, ids in entries for pair in ids}
     if not any(s.everyone for s in settings):
         raise RecordError(f"{folder.path} holds no finished run of the study; run it first (nas-harness run)")
     searches = {search for search, _ in pairs}
@@ -187,16 +186,17 @@ _Ids = list[tuple[str, str]]
 _Entries = list[tuple[Entry, _Ids]]
 
 
-def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[PlannedSetting, _Entries]]:
-    """The settings and entries of all plans with their ids; what two plans share is joined.
+def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[PlannedSetting, int, _Entries]]:
+    """The settings of all plans, each with its study seed and its entries with their ids; what two plans share is
+    joined: the id of its random sampling goes by the study seed too.
 
     Of two different entries with one label and mode in one setting the later one is kept; ``told`` gets a note.
     """
-    found: dict[str, tuple[PlannedSetting, dict[tuple[str, str, str], tuple[Entry, _Ids]]]] = {}
+    found: dict[str, tuple[PlannedSetting, int, dict[tuple[str, str, str], tuple[Entry, _Ids]]]] = {}
     for plan in plans:
         for cell in plan.cells:
             about, entry = plan.settings[cell.setting], plan.entries[cell.entry]
-            _, entries = found.setdefault(str((about.setting, about.sampling)), (about, {}))
+            *_, entries = found.setdefault(str((about.setting, about.sampling)), (about, plan.seed, {}))
             name = (entry.role, entry.label, str((entry.mode, entry.scoring)))
             ids = list(zip(cell.searches, cell.outcomes, strict=True))
             earlier = entries.get(name)
@@ -208,7 +208,7 @@ def _grouped(plans: Iterable[PlanRecord], told: list[str]) -> list[tuple[Planned
                     "shown: give one of them a label of its own, and run its study again"
                 )
             entries[name] = (entry, ids)
-    return [(about, list(entries.values())) for about, entries in found.values()]
+    return [(about, seed, list(entries.values())) for about, seed, entries in found.values()]
 
 
 def titles_of(settings: Sequence[tuple[Setting, str]]) -> list[str]:
@@ -238,12 +238,13 @@ def _final(setting: Setting) -> str:
     return f"final {setting.final}" + ("" if setting.final_seed is None else f" with seed {setting.final_seed}")
 
 
-def _setting_runs(about: PlannedSetting, title: str, entries: _Entries, folder: Folder) -> SettingRuns:
+def _setting_runs(title: str, about: PlannedSetting, seed: int, entries: _Entries, folder: Folder) -> SettingRuns:
     found = [EntryRuns(entry, _runs(entry, about.setting, ids, folder)) for entry, ids in entries]
     there = [e for e in found if e.runs]
     return SettingRuns(
         about,
         title,
+        seed,
         tuple(e for e in there if e.entry.role == "entry"),
         tuple(e for e in there if e.entry.role == "reference"),
         folder.samplings.get(about.sampling),

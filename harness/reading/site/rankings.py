@@ -12,7 +12,7 @@ from harness.reading.blocks import Blocks, blocks_of
 from harness.reading.report.sections.improvement import Improvement, improvements_over
 from harness.reading.report.sections.profiles import Profile, profiles_over
 from harness.reading.report.sections.ranks import EntryRanks, Ranks, ranks_over
-from harness.reading.site.boards import Board, Line
+from harness.reading.site.boards import RANKED_STUDY_SEED, Board, Line
 from harness.reading.study import SettingRuns, StudyRuns
 from harness.reading.summary import Against
 from harness.records.specs import STRICT
@@ -108,6 +108,7 @@ def _pooled(board: Board, names: set[str]) -> SettingRuns:
     return SettingRuns(
         board.about.about,
         board.title,
+        RANKED_STUDY_SEED,
         tuple(line.renamed for line in board.lines if line.usual_seeds and line.name in names),
         tuple(line.renamed for line in board.references),
         board.about.sampling,

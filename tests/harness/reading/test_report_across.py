@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from written_records import ERROR, MATCHED, TEST_ORACLE, entry, reference, sampling, study, write_study
+from written_records import ERROR, MATCHED, TEST_ORACLE, entry, plan_of, reference, sampling, study, write_study
 
 from harness.reading.report.section import Choice, Source
-from harness.reading.report.sections import write_report
+from harness.reading.report.sections import SECTIONS, write_report
 from harness.reading.report.sections.improvement import improvements_of
 from harness.reading.report.sections.profiles import profiles_of
 from harness.reading.report.sections.ranks import SECTION as RANKS
 from harness.reading.report.sections.ranks import ranks_of
 from harness.records.runs import Run
+from harness.registry import Registry
 from harness.search.budget import Budget
 
 TASKS = [f"toy/{k}" for k in "abcdef"]
@@ -49,6 +50,17 @@ def test_ranks_are_of_means_with_failures_at_the_worst_and_lower_may_be_better()
     assert [(e.rank_low, e.rank_high) for e in found.entries] == [(None, None)] * 4, "one rank on all six: no width"
     turned = ranks_of(source(runs, [sampling(t, score=ERROR, worst=99.0, best=1.0) for t in TASKS]))[0]
     assert [e.label for e in turned.entries] == ["low", MATCHED, "high", "failing"]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_setting_that_has_no_run_yet_is_no_obstacle(tmp_path: Path, toy: Registry, section: str) -> None:
+    tasks, of_toys = ("toy/edges", "toy/nodes"), {"final": "single", "law": "encodings"}
+    first, second = (entry("high", [90.0], task=t, **of_toys) + reference([60.0], task=t, **of_toys) for t in tasks)
+    samplings = [sampling(t, **of_toys) for t in tasks]
+    folder = write_study(tmp_path, second, samplings, plans=[plan_of(first + second, samplings)])
+    file = io.StringIO()
+    write_report(folder, Choice((section,)), Console(file=file), lambda: toy)
+    assert file.getvalue()
 
 
 def test_a_study_of_few_settings_has_no_test_and_what_is_not_everywhere_is_left_out() -> None:

@@ -99,7 +99,7 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: S
         return _of_curves(found, s, evaluator, source)
     if not search.task.recorded:
         return found(missing="its validation scores are trained, not recorded")
-    rng = stream(next(runs.runs).search.spec.study_seed, "correlation", s.task)
+    rng = stream(runs.study_seed, "correlation", s.task)
     archs = sampled(evaluator, s.law, s.final, rng, SAMPLE)
     digests = {o.spec.data_digest for o in outcomes}
     note = None if evaluator.data_digest in digests else "the data here are not those of the records"

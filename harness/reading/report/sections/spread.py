@@ -61,7 +61,7 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSp
         draws = [] if runs.sampling is None else runs.sampling.draws
         why = None if draws else "random sampling has no score yet"
         return found(unit=evaluator.score.unit, drawn=spread(draws), missing=why)
-    rng = stream(next(runs.runs).search.spec.study_seed, "spread", s.task)
+    rng = stream(runs.study_seed, "spread", s.task)
     archs = sampled(evaluator, s.law, s.final, rng, DRAWS)
     truth = evaluator.truth(s.final)
     mean, std = (None, None) if truth is None else truth.mean_std(s.law)
