@@ -26,7 +26,7 @@ def test_the_site_builds_with_its_reference_and_a_search_that_needs_no_network(t
     assert "Scores of a space's rows, by" in reference
     index = (tmp_path / "search" / "search_index.json").read_text()
     assert "TableEvaluator" in index
-    assert "From an empty folder to a row of your own" in index
+    assert "From an empty folder to a line of your own" in index
     for page in tmp_path.rglob("*.html"):
         fetched = re.findall(
             r'<(?:script|img|link rel="stylesheet")[^>]*(?:src|href)="(https?://[^"]+)', page.read_text()

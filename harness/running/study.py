@@ -24,7 +24,7 @@ from harness.statistics.inference import ALPHA
 MATCHED = "matched-random-search"
 """The reference that stands beside every entry. It is part of the core, not of a plugin."""
 SAMPLING = "random sampling"
-"""The row of the tables that no strategy makes."""
+"""The line of the tables that no strategy makes."""
 FEWEST_SEEDS = 8
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -295,7 +295,7 @@ def _check_label(entry: Entry, earlier: list[Entry]) -> None:
     if not entry.label.strip():
         raise StudyError("a label is empty; leave it out, and the entry is called as its strategy")
     if entry.label.strip() == SAMPLING:
-        raise StudyError(f"{SAMPLING!r} is a row of every table; choose another label")
+        raise StudyError(f"{SAMPLING!r} is a line of every table; choose another label")
     if entry.label.startswith(MATCHED):
         raise StudyError(f"{MATCHED!r} is the name of the reference; choose another label")
     if any((e.label, e.mode) == (entry.label, entry.mode) for e in earlier):

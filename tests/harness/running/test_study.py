@@ -215,7 +215,7 @@ def test_a_contradictory_study_is_refused_before_anything_runs(
         (("tuning_queries = 0", 'label = ""'), r":12: a label is empty; leave it out.*field strategies\[0\].label"),
         (
             ("tuning_queries = 0", 'label = "random sampling"'),
-            r":12: 'random sampling' is a row of every table; choose another label .*field strategies\[0\].label",
+            r":12: 'random sampling' is a line of every table; choose another label .*field strategies\[0\].label",
         ),
         (("tuning_queries = 0", 'mode = "papr"'), r":12: .*no mode 'papr'.*field strategies\[0\].mode"),
         (("tuning_queries = 0", 'ablations = ["none"]'), r":12: .*no ablation 'none'.*field strategies\[0\].ablations"),
