@@ -28,9 +28,11 @@ SAMPLING = "random sampling"
 FEWEST_SEEDS = 8
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-_FromZero = Annotated[int, msgspec.Meta(ge=0)]
-_FromOne = Annotated[int, msgspec.Meta(ge=1)]
-_FromTwo = Annotated[int, msgspec.Meta(ge=2)]
+_MOST = 1_000_000
+"""Seeds, draws and architectures of a study: more would fill the memory before anything runs."""
+_FromZero = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_FromOne = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+_FromTwo = Annotated[int, msgspec.Meta(ge=2, le=_MOST)]
 _ONE_OR_MORE = msgspec.Meta(min_length=1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -22,8 +21,8 @@ class Budget(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         limits = [x for x in (self.queries, self.epochs, self.seconds) if x is not None]
         if not limits:
             raise ValueError("a budget needs at least one of queries, epochs, seconds")
-        if any(not x > 0 or math.isinf(x) for x in limits):
-            raise ValueError("a budget's limits are positive and finite")
+        if not all(0 < x < 1e18 for x in limits):  # a record's integers end at 9.2e18
+            raise ValueError("a budget's limits are positive and below 1e18")
         for name in ("epochs", "seconds"):  # 500 and 500.0 are the same limit, with one digest
             if (limit := getattr(self, name)) is not None:
                 msgspec.structs.force_setattr(self, name, float(limit))

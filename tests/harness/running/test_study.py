@@ -109,6 +109,9 @@ def test_the_id_depends_on_what_decides_the_record_and_on_nothing_else(tmp_path:
             r"study.toml:1[34]: .*field strategies\[1\]",
         ),
         (("queries = 10", "queries = 0"), "positive"),
+        (("queries = 10", f"queries = {10**22}"), "below 1e18"),
+        (("seeds = 2", f"seeds = {10**9}"), r"study.toml:3: Expected `int` <= 1000000; .*\(field seeds\)"),
+        (("seeds = 2", f"seeds = 2\nseed = {10**22}"), r"study.toml:4: Expected `int` <= .*\(field seed\)"),
         (("seeds = 2", "seeds = 2\ndraws = 1"), r"study.toml:4: Expected `int` >= 2 \(field draws\)"),
         (
             ('"toy/edges"', '"toy/edges"\nfinal_seed = -1'),
