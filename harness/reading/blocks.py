@@ -18,7 +18,7 @@ from harness.search.budget import Budget
 
 @dataclass(frozen=True)
 class Competitor:
-    """An entry, or a reference, of the blocks' mode.
+    """An entry of the blocks' mode, or a reference that is scored as these are.
 
     scores: for each block one score a run, higher is better; failed runs stand at the worst score known.
     """
@@ -80,11 +80,14 @@ def blocks_of(
 def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, ...], mode: str) -> Blocks:
     everywhere: dict[tuple[str, Role], list[Floats]] = {}
     for setting in settings:
-        for runs in setting.runs.everyone:
-            label, role = runs.entry.label, runs.entry.role
-            if runs.entry.mode == mode and (role == "reference" or not entries or label in entries):
-                scores = EntrySamples(runs, setting).oriented([r.score for r in runs.runs])
-                everywhere.setdefault((label, role), []).append(scores)
+        own = [runs for runs in setting.runs.entries if runs.entry.mode == mode]
+        scorings = {runs.entry.scoring for runs in own}
+        # A reference is called after one mode of several that are scored alike, in joined folders after each of them.
+        beside = {(r.entry.label, r.entry.scoring): r for r in setting.runs.references if r.entry.scoring in scorings}
+        chosen = [runs for runs in own if not entries or runs.entry.label in entries]
+        for runs in (*chosen, *beside.values()):
+            scores = EntrySamples(runs, setting).oriented([r.score for r in runs.runs])
+            everywhere.setdefault((runs.entry.label, runs.entry.role), []).append(scores)
     return Blocks(
         budget,
         tuple(settings),

@@ -13,7 +13,7 @@ from harness.errors import PluginError, StudyError, as_plugin_error
 from harness.protocol import Evaluator, Task, Truth, misfit
 from harness.records.identity import code_version
 from harness.records.lines import Cell, PlannedSetting, PlanRecord
-from harness.records.specs import KEPT, Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
+from harness.records.specs import KEPT, STRICT, Entry, OutcomeSpec, SamplingSpec, SearchSpec, Setting
 from harness.registry import Registry
 from harness.running.study import MATCHED, Study, TaskSpec, of_field, resolve_entries
 from harness.search.budget import Budget
@@ -198,13 +198,13 @@ def _add_cell(plan: Plan, cell: Cell, t: OpenTask, budget: Budget, entry: Entry,
 
 
 def _references(own: list[Entry], laws: list[str], *, single: bool) -> list[Entry]:
-    """Matched random search for each way in which entries are scored, named after the first mode with that way.
+    """Matched random search for each way in which entries are scored, named after strict or the first mode with it.
 
     There is one by the task's law, one by each other law, and one by single repeats: no strategy should win only by how
     it draws or what it buys. Test scores, which some modes search on, have no single repeats.
     """
     first: dict[Scoring, str] = {}
-    for entry in own:
+    for entry in sorted(own, key=lambda entry: entry.mode != STRICT):
         first.setdefault(entry.scoring, entry.mode)
     kinds: list[tuple[str, dict[str, Any]]] = [(MATCHED, {"law": None})]
     kinds += [(f"{MATCHED} by {law}", {"law": law}) for law in laws]

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from written_records import ERROR, MATCHED, TEST_ORACLE, entry, plan_of, reference, sampling, study, write_study
 
+from harness.reading.blocks import blocks_of
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import SECTIONS, write_report
 from harness.reading.report.sections.improvement import improvements_of
@@ -50,6 +51,24 @@ def test_ranks_are_of_means_with_failures_at_the_worst_and_lower_may_be_better()
     assert [(e.rank_low, e.rank_high) for e in found.entries] == [(None, None)] * 4, "one rank on all six: no width"
     turned = ranks_of(source(runs, [sampling(t, score=ERROR, worst=99.0, best=1.0) for t in TASKS]))[0]
     assert [e.label for e in turned.entries] == ["low", MATCHED, "high", "failing"]
+
+
+@pytest.mark.parametrize("modes", [("strict",), ("poster",), ("poster", "strict")])
+def test_the_reference_stands_beside_entries_that_are_scored_alike_whatever_mode_it_is_called_after(
+    modes: tuple[str, ...],
+) -> None:
+    runs = [
+        r for task in TASKS for r in (
+            *entry("high", [90.0, 92.0], task=task), *entry("high", [91.0, 93.0], task=task, mode="poster"),
+            *(r for mode in modes for r in reference([60.0, 62.0], task=task, mode=mode)),
+        )
+    ]  # fmt: skip
+    for mode in ("strict", "poster"):
+        (blocks,) = blocks_of(study(runs), mode=mode)
+        assert [(c.name, c.role, len(c.scores)) for c in blocks.competitors] == [
+            ("high", "entry", 6),
+            (MATCHED, "reference", 6),
+        ]
 
 
 @pytest.mark.parametrize("section", SECTIONS)

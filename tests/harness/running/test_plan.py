@@ -12,6 +12,7 @@ from studies import study
 from harness.errors import PluginError
 from harness.registry import Registry
 from harness.running.plan import make_plan
+from harness.strategy import Mode
 
 SOURCE = """
 from harness import SearchSpace, Task, TrainingProtocol, hookimpl
@@ -62,3 +63,12 @@ def test_a_task_that_opens_wrongly_is_named_with_its_plugin(
     with pytest.raises(PluginError) as refused:
         make_plan(study("random-search", tasks=("mine/a",)), registry)
     assert str(refused.value).startswith(f"protocol 'mine' of my-bench 1.0: task 'mine/a' {why}")
+
+
+def test_the_reference_is_called_after_strict_wherever_strict_entries_stand(
+    toy: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.load("strategy", "toy-sampler"), "modes", {"strict": Mode(), "poster": Mode(note="alike")})
+    for order in (("toy-sampler", "toy-sampler@poster"), ("toy-sampler@poster", "toy-sampler")):
+        record = make_plan(study(*order), toy).record
+        assert [e.mode for e in record.entries if e.role == "reference"] == ["strict"]
