@@ -24,10 +24,13 @@ _WIDTH = 3.4
 _HEIGHT, _COLUMN_HEIGHT = 2.8, 2.4
 """Inches of a panel in a notebook, and in a column of a paper."""
 _GREY = "0.45"
+_DASHES = ("--", "-.")
+"""Of the references, one a law."""
 
 
 def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, column: bool = False) -> Figure:
     """Mean final score with its 95 % band over what had been paid, a panel for each setting; references are dashed.
+    The means of the last nine tenths of the budget are shown whole: the first queries would flatten them.
 
     Where incumbents have no final scores, validation scores are drawn, and the axis says so. column: the panels one
     below the other, as for a column of a paper.
@@ -35,6 +38,7 @@ def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, 
     figure, panels = _panels(len(settings), column)
     for panel, setting in zip(panels, settings, strict=True):
         members = [c for c in curves if c.title == setting.title]
+        references = iter(_DASHES * len(members))
         final = all(s is not None or v is None for c in members for s, v in zip(c.score, c.valid, strict=True))
         for k, c in enumerate(members):
             middle, low, high = (
@@ -42,12 +46,15 @@ def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, 
                 for values in ((c.score, c.score_low, c.score_high) if final else (c.valid, c.valid_low, c.valid_high))
             )
             is_entry = c.role == "entry"
-            style = {"color": f"C{k % 10}"} if is_entry else {"color": _GREY, "linestyle": "--"}
+            style = {"color": f"C{k % 10}"} if is_entry else {"color": _GREY, "linestyle": next(references)}
             panel.step(c.cost, middle, where="post", label=c.name, linewidth=1.4, **style)
             panel.fill_between(c.cost, low, high, step="post", alpha=0.15, color=style["color"], linewidth=0)
         _about(panel, setting, _score(setting, "final" if final else "validation"), "y")
         panel.set_xlabel(f"{members[0].unit} paid" if members else "paid", fontsize=8)
-        _frame(panel, [v for c in members for v in (c.score if final else c.valid)], setting if final else None, "y")
+        late = max((c.cost[-1] for c in members if c.cost), default=0) / 10
+        means = ((c.cost, c.score if final else c.valid) for c in members)
+        shown = [v for costs, values in means for cost, v in zip(costs, values, strict=True) if cost >= late]
+        _frame(panel, shown, setting if final else None, "y")
     _legend(figure, panels)
     return figure
 
@@ -141,13 +148,11 @@ def _score(setting: SettingSummary, what: Literal["final", "validation"]) -> str
 
 
 def _frame(panel: Any, scores: Sequence[float | None], setting: SettingSummary | None, axis: Literal["x", "y"]) -> None:
-    """Set the axis so that the first queries, 2 % of all points, do not flatten curves, and every run's score shows.
-    Best validated is a dotted line where it fits.
-    """
-    known = np.array([s for s in scores if s is not None])
-    if not len(known):
+    """Set the axis so that all scores show. Best validated is a dotted line where it fits."""
+    known = [s for s in scores if s is not None]
+    if not known:
         return
-    low, high = np.quantile(known, [0.02, 0.98] if axis == "y" else [0, 1])
+    low, high = min(known), max(known)
     best = None if setting is None else setting.best_validated
     if best is not None and abs(best - (low + high) / 2) < 2 * (high - low):
         draw = panel.axhline if axis == "y" else panel.axvline

@@ -177,6 +177,18 @@ def test_the_figure_of_curves_has_a_panel_a_setting_and_a_line_an_entry(agg: Non
     assert [line.get_label() for line in one.axes[0].get_lines()] == ["alpha"]
 
 
+def test_curves_show_their_end_whole_and_each_reference_in_its_own_dashes(agg: None, tmp_path: Path) -> None:
+    steps = [(k, None, None, 50.0, 20.0 if k == 1 else 70.0) for k in range(1, 100)] + [(100, None, None, 55.0, 90.0)]
+    runs = [r for k, label in enumerate(("alpha", MATCHED, f"{MATCHED} by keys")) for r in entry(
+        label, [90.0] * 8, incumbents=steps, role="reference" if k else "entry"
+    )]  # fmt: skip
+    panel = results(tmp_path, runs).figure().axes[0]
+    low, high = panel.get_ylim()
+    assert 60 < low < 70
+    assert high > 90
+    assert [line.get_linestyle() for line in panel.get_lines()][:3] == ["-", "--", "-."]
+
+
 def test_the_figure_of_scores_has_a_dot_a_run(agg: None, tmp_path: Path) -> None:
     figure = two_settings(tmp_path).figure("scores")
     panel = figure.axes[0]
