@@ -189,6 +189,17 @@ def test_curves_show_their_end_whole_and_each_reference_in_its_own_dashes(agg: N
     assert [line.get_linestyle() for line in panel.get_lines()][:3] == ["-", "--", "-."]
 
 
+def test_a_long_title_does_not_run_into_the_next_panels(agg: None, tmp_path: Path) -> None:
+    runs = [
+        r for bound in (200_000, 300_000)
+        for r in entry("alpha", EIGHT, task="toy/of-a-rather-long-name", constraints=[f"params <= {bound}"])
+    ]  # fmt: skip
+    figure = results(tmp_path, runs).figure("scores")
+    figure.canvas.draw()
+    first, second = (panel.title.get_window_extent() for panel in figure.axes)
+    assert first.x1 < second.x0
+
+
 def test_the_figure_of_scores_has_a_dot_a_run(agg: None, tmp_path: Path) -> None:
     figure = two_settings(tmp_path).figure("scores")
     panel = figure.axes[0]
