@@ -136,7 +136,7 @@ def _panels(n: int, column: bool, drawn: Sequence[Sequence[object]] = ()) -> tup
 
 
 def _about(panel: Any, setting: SettingSummary, label: str, axis: Literal["x", "y"]) -> None:
-    panel.set_title(textwrap.fill(setting.title, 34), fontsize=9)  # beside the next panel's
+    panel.set_title(textwrap.fill(setting.title, 28), fontsize=9)  # beside the next panel's
     panel.tick_params(labelsize=8)
     getattr(panel, f"set_{axis}label")(label, fontsize=8)
 
