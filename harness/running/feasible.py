@@ -21,6 +21,7 @@ def feasible(
     """Which satisfy the constraints, bool [n]. The oracle refuses what bounds a quantity that the task does not record.
 
     Only those that satisfy what is known before a query are asked for what is known after one: it may be a training.
+    What a partial table lacks is not feasible then: nothing was measured of it.
     """
     found = np.ones(len(archs), dtype=np.bool_)
     if not constraints or not len(archs):
@@ -30,8 +31,10 @@ def feasible(
         for c in constraints:
             if c.quantity in costs:
                 found &= c.hold(costs[c.quantity])
-        left = np.flatnonzero(found)
         after = [c for c in constraints if c.quantity not in costs]
+        if after:
+            found &= [row_of(validator, arch) >= 0 for arch in archs]
+        left = np.flatnonzero(found)
         if after and len(left):
             full = validator.fidelities[-1]
             measured = validator.validate([archs[i] for i in left.tolist()], fidelity=full).measured

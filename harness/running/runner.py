@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 import numpy as np
 
-from harness.errors import StillAsking, UnknownArchitecture
+from harness.errors import StillAsking
 from harness.protocol import Evaluator, RunContext
 from harness.records.identity import stream
 from harness.records.lines import (
@@ -209,10 +209,7 @@ def feasible_answer(search: Evaluator, oracle: Oracle, arch: Architecture) -> bo
         return True
     if not search.task.recorded:
         return bool(oracle.feasible(arch))
-    try:
-        return bool(feasible(search, [arch], oracle.constraints)[0])
-    except UnknownArchitecture:
-        return False
+    return bool(feasible(search, [arch], oracle.constraints)[0])
 
 
 def _valid(search: Evaluator, oracle: Oracle, spec: SearchSpec, archs: list[Architecture]) -> list[float | None]:

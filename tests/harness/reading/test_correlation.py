@@ -14,7 +14,7 @@ from rich.console import Console
 from written_records import run, sampling, study, write_study
 
 from harness import Evaluator, Fidelity, FinalScores, RunContext, Score, Task, Truth, Validation, Validator
-from harness.errors import DataMissing
+from harness.errors import DataMissing, UnknownArchitecture
 from harness.reading.agreement import Spread, best
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import write_report
@@ -104,6 +104,16 @@ def test_a_change_between_scores_of_two_units_is_none() -> None:
     assert [a.changes for a in fidelities] == [None, None]
     assert all(a.shifts is not None for a in fidelities)
     assert all(a.changes is not None for a in repeats), "both are of the search task"
+
+
+def test_what_the_search_tasks_table_lacks_is_not_of_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    def identity(self: Columns, archs: Any) -> Any:
+        if (1,) in archs:
+            raise UnknownArchitecture("row 1 is not in this table")
+        return np.array([a[0] for a in archs])
+
+    monkeypatch.setattr(Columns, "identity", identity)
+    assert correlation(FiveRows()).sample == 3
 
 
 def test_each_epoch_of_one_training_makes_a_curve_that_is_smoothed() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from studies import run, study
 
 from harness.reading.results import read_results
 from harness.registry import Registry
-from harness.running.feasible import feasible
+from harness.running.feasible import feasible, row_of
 from harness.running.plan import Evaluators
 from harness.running.study import TaskSpec
 
@@ -59,3 +60,19 @@ def test_rank_and_regret_of_feasible_rows_by_the_final_tasks_sign(
     assert sampling.n == allowed.sum()
     at_best = np.flatnonzero(best_valid == (best_valid.min() if search_task == "toy/error" else best_valid.max()))
     assert sampling.best_validated == pytest.approx(sign * rows[at_best].mean())
+
+
+@pytest.mark.parametrize("task", ["toy/edges", "toy/drawn"])
+def test_what_the_search_tasks_table_lacks_is_not_feasible_where_a_constraint_is_known_only_after(
+    toy: Registry, tmp_path: Path, task: str
+) -> None:
+    given = TaskSpec(name=task, search_task="toy/partial", constraints=("train_seconds <= 100",))
+    asked = msgspec.structs.replace(study("toy-sampler", seeds=3, queries=6), tasks=(given,))
+    _, runs = run(toy, tmp_path, asked)
+    search = Evaluators(toy)("toy/partial")
+    assert all(r.score is not None for r in runs)
+    archs = list(search.space.enumerate())
+    allowed = feasible(search, archs, runs[0].setting.constraints)
+    known = [row_of(search.validator(), arch) >= 0 for arch in archs]
+    assert 0 < allowed.sum() < sum(known)
+    assert not allowed[np.logical_not(known)].any()

@@ -28,6 +28,7 @@ from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.identity import stream
 from harness.records.specs import Setting
+from harness.running.feasible import row_of
 from harness.running.ranking import sampled
 from harness.spaces import Architecture
 
@@ -100,7 +101,8 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: S
     if not search.task.recorded:
         return found(missing="its validation scores are trained, not recorded")
     rng = stream(runs.study_seed, "correlation", s.task)
-    archs = sampled(evaluator, s.law, s.final, rng, SAMPLE)
+    validator = search.validator()
+    archs = [arch for arch in sampled(evaluator, s.law, s.final, rng, SAMPLE) if row_of(validator, arch) >= 0]
     digests = {o.spec.data_digest for o in outcomes}
     note = None if evaluator.data_digest in digests else "the data here are not those of the records"
     return found(sample=len(archs), note=note, agreements=list(_agreements(evaluator, search, s.final, archs)))
