@@ -62,7 +62,7 @@ def steps_of(run: Run, unit: Unit) -> Steps:
 
 
 class Answer(NamedTuple):
-    """What a run reports. ``score`` None: nothing feasible was found. ``valid`` None: likewise, or it is not known."""
+    """What a run reports. ``score`` None: nothing that has a final score. ``valid`` None: likewise, or not known."""
 
     score: float | None
     valid: float | None
@@ -101,7 +101,8 @@ class Reference:
     def read_off(self, j: int, cost: float) -> Answer | None:
         """What run ``j`` would report after ``cost``; None where that is not known.
 
-        At its full cost it is the run's outcome; before that, its incumbent, or nothing where it had none.
+        At its full cost it is the run's outcome; before that, its incumbent, or nothing where it had none with a final
+        score.
         """
         run = self.entry.runs[j]
         total = None if run.paid is None else cost_of(run.paid, self.unit)
@@ -114,4 +115,6 @@ class Reference:
         if place < 0:
             return NOTHING
         final, valid = float(steps.finals[place]), float(steps.valids[place])
-        return None if np.isnan(final) else Answer(final, None if np.isnan(valid) else valid)
+        if np.isnan(final):  # of incumbents that were scored, one whose final training failed, or that a table lacks
+            return NOTHING if run.outcome is not None and run.outcome.incumbents else None
+        return Answer(final, None if np.isnan(valid) else valid)

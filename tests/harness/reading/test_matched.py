@@ -60,9 +60,17 @@ def test_an_incumbent_chosen_on_test_scores_has_no_validation_score() -> None:
 def test_the_last_incumbent_has_the_final_score_of_the_run_where_it_is_reported() -> None:
     live = [(1, 12.0, None, 50.0, None), (4, 48.0, None, 60.0, None)]
     assert ref(searched(score=77.0, incumbents=live)).read_off(0, 50) == Answer(77.0, 60.0)
-    assert ref(searched(score=77.0, incumbents=live, outcome={"arch": (9, 9)})).read_off(0, 50) is None
-    assert ref(searched(score=77.0, incumbents=live)).read_off(0, 3) is None
+    unscored: dict[str, Any] = {"incumbents": []}
+    assert ref(searched(score=77.0, incumbents=live, outcome=unscored | {"arch": (9, 9)})).read_off(0, 50) is None
+    assert ref(searched(score=77.0, incumbents=live, outcome=unscored)).read_off(0, 50) == Answer(77.0, 60.0)
+    assert ref(searched(score=77.0, incumbents=live, outcome=unscored)).read_off(0, 3) is None
     assert np.isnan(steps_of(searched(score=None, incumbents=live), "queries").finals).all()
+
+
+def test_an_incumbent_whose_final_training_failed_is_a_failed_answer() -> None:
+    """As at the whole budget: it does not take the verdict from every entry of the setting."""
+    lacking = [(1, 12.0, 100.0, 55.0, None), *INCUMBENTS[1:]]
+    assert [ref(searched(incumbents=lacking)).read_off(0, cost) for cost in (9, 10)] == [NOTHING, Answer(70.0, 66.0)]
 
 
 def beside(entries: list[Run], *runs: Run, budget: Budget = HUNDRED) -> list[float | None] | None:
