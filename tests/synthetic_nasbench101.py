@@ -12,7 +12,7 @@ from written_nasbench101 import write
 
 from harness.spaces import Architecture
 from harness_nasbench.formats import nasbench101 as official
-from harness_nasbench.formats.nasbench101 import Evaluation, Metrics, Record
+from harness_nasbench.formats.nasbench101 import Evaluation, Record
 from harness_nasbench.spaces.nasbench101 import NASBench101Space
 from harness_nasbench.spaces.nasbench101_hash import BITS, EDGES, OPS, VERTICES, module_hash, successors
 
@@ -46,12 +46,10 @@ def invented_records(
             for e, number in enumerate(epochs):
                 for repeat in range(official.REPEATS):
                     time = float(times[i, e, repeat])
-                    evaluations = tuple(
-                        Evaluation(number * half / 2, time * half / 2, *scores[i, e, repeat, half].tolist())
-                        for half in range(3)
+                    halfway, final = (
+                        Evaluation(time * half / 2, *scores[i, e, repeat, half, 1:].tolist()) for half in (1, 2)
                     )
-                    metrics = Metrics(evaluations, int(params[i]), time * 1.1)
-                    yield Record(digest, number, adjacency, operations, metrics)
+                    yield Record(digest, number, adjacency, operations, int(params[i]), halfway, final)
 
 
 def write_invented(
@@ -65,5 +63,4 @@ def write_invented(
 
 def with_final(record: Record, **values: float) -> Record:
     """The same training with other values in its last evaluation."""
-    *before, last = record.metrics.evaluations
-    return replace(record, metrics=replace(record.metrics, evaluations=(*before, replace(last, **values))))  # type: ignore[arg-type]
+    return replace(record, final=replace(record.final, **values))

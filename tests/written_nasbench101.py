@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness_nasbench.formats.crc32c import crc32c, masked
-from harness_nasbench.formats.nasbench101 import Metrics, Record
+from harness_nasbench.formats.nasbench101 import Evaluation, Record
 from harness_nasbench.formats.protobuf import BYTES, DOUBLE, VARINT
 
 _LENGTH, _CHECK, _DOUBLE = struct.Struct("<Q"), struct.Struct("<I"), struct.Struct("<d")
@@ -23,17 +23,18 @@ def write(path: Path, records: Iterable[Record]) -> int:
 def encode_record(record: Record) -> bytes:
     """The bytes of one record, as the official files store it."""
     digits = "".join(map(str, record.adjacency.ravel().tolist()))
-    packed = base64.b64encode(_encode_metrics(record.metrics)).decode("ascii")
+    packed = base64.b64encode(_encode_metrics(record)).decode("ascii")
     return json.dumps([record.module_hash, record.epochs, digits, ",".join(record.operations), packed]).encode("ascii")
 
 
-def _encode_metrics(metrics: Metrics) -> bytes:
+def _encode_metrics(record: Record) -> bytes:
+    """With what nobody reads: the evaluation before training, epochs, training accuracies, checkpoints, total time."""
     out = b""
-    for e in metrics.evaluations:
-        values = (e.epoch, e.training_time, e.train_accuracy, e.validation_accuracy, e.test_accuracy)
+    for half, e in enumerate((Evaluation(0.0, 0.1, 0.1), record.halfway, record.final)):
+        values = (record.epochs * half / 2, e.training_time, 0.9, e.validation_accuracy, e.test_accuracy)
         body = b"".join(write_field(number, float(value)) for number, value in enumerate(values, 1))
-        out += write_field(1, body + write_field(6, e.checkpoint.encode("utf-8")))
-    return out + write_field(2, metrics.trainable_parameters) + write_field(3, metrics.total_time)
+        out += write_field(1, body + write_field(6, b"checkpoint"))
+    return out + write_field(2, record.parameters) + write_field(3, 1.1 * record.final.training_time)
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> int:

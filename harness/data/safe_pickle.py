@@ -44,9 +44,9 @@ def load_path(path: Path, *, allow: Globals | None = None, on_entry: Mapping[str
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def load_bytes(data: bytes, *, name: str, allow: Globals | None = None) -> Any:
+def load_bytes(data: bytes, *, name: str) -> Any:
     """The object in a pickle that is in memory; `name` stands for it in errors."""
-    return load_stream(io.BytesIO(data), name=name, allow=allow)
+    return load_stream(io.BytesIO(data), name=name)
 
 
 def load_stream(

@@ -36,7 +36,7 @@ def read_columns(path: Path) -> Mapping[str, npt.NDArray[Any]]:
     """Accuracy in percent of each variant, float64 [15625], in the order of the space's encodings."""
     from harness_nasbench.formats import analog
 
-    return {variant: rounded(column) for variant, column in analog.read(path).accuracy.items()}
+    return {variant: rounded(column) for variant, column in analog.read(path).items()}
 
 
 class AnalogNASBench(PackagedBenchmark):

@@ -93,11 +93,10 @@ class _Trainings:
         for record in official.read(source, progress=lambda done, of: report(what, done / max(of, 1))):
             if len(found.codes) == _MOST:
                 raise DataError(f"{source}: more than {_MOST:,} trainings, which is all that NAS-Bench-101 has")
-            metrics = record.metrics
-            half, final = metrics.halfway, metrics.final
+            half, final = record.halfway, record.final
             codes(pack_cell(record.adjacency.tobytes(), record.operations))
             epochs(record.epochs)
-            params(metrics.trainable_parameters)
+            params(record.parameters)
             hashes(bytes.fromhex(record.module_hash))
             values((
                 100.0 * final.validation_accuracy, 100.0 * final.test_accuracy, final.training_time,

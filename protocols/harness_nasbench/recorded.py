@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -259,18 +259,15 @@ class RecordedEvaluator(Evaluator):
         layout: Layout,
         rows: Rows,
         *,
-        score: Score | None = None,
-        about: Mapping[str, Any] | None = None,
-        final_split: Literal["test", "valid"] = "test",
+        about: Mapping[str, Any],
     ) -> None:
         """about: what records must state besides the table's origin, such as the names of the splits."""
-        self.task, self.space, self.score = task, space, score or Score()
-        self.final_split = final_split
+        self.task, self.space, self.score = task, space, Score()
         self.law = space.default_law
         self.data_digest = table.digest
         self.columns = ("validation", "test") if layout.test else ("validation",)
         self._table, self._layout, self._rows = table, layout, rows
-        self._about = dict(about or {})
+        self._about = about
 
     def validator(self, column: str = "validation", context: RunContext = RunContext()) -> RecordedValidator:
         self.check_column(column)

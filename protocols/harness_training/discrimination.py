@@ -58,7 +58,6 @@ def discriminate(
     archs: Sequence[Architecture],
     seeds: Sequence[int] = (0, 1, 2),
     *,
-    epochs: int | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Discrimination:
     """Train each of ``archs`` with each of ``seeds`` and compare. ``watch`` is told how many trainings stand
@@ -69,9 +68,9 @@ def discriminate(
     scores, seconds = np.empty((len(archs), len(seeds))), []
     for i, arch in enumerate(archs):
         for j, seed in enumerate(seeds):
-            stored = trainer.store.find(trainer.identity(arch, seed, epochs)) is not None
+            stored = trainer.store.find(trainer.identity(arch, seed)) is not None
             start = time.process_time()
-            scores[i, j] = trainer.train(arch, seed, epochs).score
+            scores[i, j] = trainer.train(arch, seed).score
             if not stored:
                 seconds.append(time.process_time() - start)
             if watch:

@@ -161,14 +161,14 @@ def stored_trainings(root: Path | None = None) -> Iterator[tuple[Kept, Stored]]:
                 yield file, msgspec.json.decode(file.path.read_bytes(), type=Stored)
 
 
-def stock(root: Path | None = None) -> list[Stock]:
+def stock() -> list[Stock]:
     """What the store holds, by purpose, space and epochs; supernets; checkpoints of trainings that go on or were
     interrupted."""
     found: dict[str, list[Kept]] = {}
-    for file, stored in stored_trainings(root):
+    for file, stored in stored_trainings():
         of = stored.identity
         found.setdefault(f"{file.purpose}, {of.space}, {of.epochs} epochs", []).append(file)
-    for file in kept(root):
+    for file in kept():
         if file.path.suffix in _KINDS:
             found.setdefault(f"{file.purpose}, {_KINDS[file.path.suffix]}", []).append(file)
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -71,7 +70,6 @@ class Trainer:
         epochs: int | None = None,
         *,
         watch: Watch | None = None,
-        say: Callable[[str], None] = print,
     ) -> Curve:
         """Of the canonical encoding, from the store where it is there. Raises HarnessError as `loop.train` does."""
         identity = self.identity(arch, seed, epochs)
@@ -83,7 +81,7 @@ class Trainer:
             job = Job(build, self.data, self.recipe, seed, identity.epochs)
             return train(job, device=self.device, checkpoint=checkpoint, watch=watch)[0]
 
-        return self.store.find_or_train(identity, run, say=say).curve
+        return self.store.find_or_train(identity, run).curve
 
     def costs(self, arch: Architecture) -> Costs:
         """Of the network that classifies, so that a constraint means the same in a search without labels."""

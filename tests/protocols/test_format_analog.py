@@ -62,11 +62,9 @@ def test_layout_and_orders(tmp_path: Path, classes: tuple[type, type]) -> None:
     file = tmp_path / "data.anb"
     file.write_bytes(pickle.dumps(table(classes)))
     read = analog.read(file)
-    np.testing.assert_array_equal(read.operations, list(itertools.product(range(5), repeat=6)))
     # (1, 0, 2, 3, 4, 0) in the file: none, skip, conv3x3, conv1x1, pool, skip on 01 02 03 12 13 23.
-    row = read.operations.tolist().index([0, 1, 2, 3, 4, 1])
-    place = int("102340", 5)
-    assert read.accuracy["qat"][row] == pytest.approx(10 + 0.001 * place)
+    row, place = int("012341", 5), int("102340", 5)
+    assert read["qat"][row] == pytest.approx(10 + 0.001 * place)
 
 
 def test_wrong_content_is_refused(tmp_path: Path, classes: tuple[type, type]) -> None:
@@ -109,7 +107,6 @@ def test_real_file_has_the_stated_orders(shared_data: Path) -> None:
     read = analog.read(Path(spec.submodule_search_locations[0]) / "data.anb")
     official = read_csv(shared_data / "nasbench201.csv")
     order = np.lexsort(official.operations.T[::-1])
-    np.testing.assert_array_equal(official.operations[order], read.operations)
     test = official.columns["cifar10_test_200ep"][order]
-    assert np.corrcoef(test, read.accuracy["baseline"])[0, 1] == pytest.approx(0.99936, abs=1e-5)
-    assert read.accuracy["analog"].max() == pytest.approx(91.326)
+    assert np.corrcoef(test, read["baseline"])[0, 1] == pytest.approx(0.99936, abs=1e-5)
+    assert read["analog"].max() == pytest.approx(91.326)

@@ -15,7 +15,7 @@ from written_nasbench101 import encode_record, write, write_field, write_records
 
 from harness.errors import DataError
 from harness_nasbench.formats import nasbench101, protobuf
-from harness_nasbench.formats.nasbench101 import Evaluation, Metrics, Record
+from harness_nasbench.formats.nasbench101 import Evaluation, Record
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,10 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def record(repeat: int = 0, epochs: int = 108) -> Record:
     adjacency = np.triu(np.ones((5, 5), dtype=np.int8), 1)
-    evaluations = tuple(
-        Evaluation(epochs * half / 2, 700.5 * half, 0.1 + half * 0.4, 0.1 + half * 0.39, 0.1 + half * 0.38, "")
-        for half in range(3)
-    )
+    halfway, final = (Evaluation(700.5 * half, 0.1 + half * 0.39, 0.1 + half * 0.38) for half in (1, 2))
     operations = ("input", "conv3x3-bn-relu", "maxpool3x3", "conv1x1-bn-relu", "output")
     return Record("00005c142e6f48ac74fdcf73e343987" + str(repeat), epochs, adjacency, operations,
-                  Metrics(evaluations, 2_694_282 + repeat, 3_001.25))  # fmt: skip
+                  2_694_282 + repeat, halfway, final)  # fmt: skip
 
 
 def test_a_record_written_by_hand() -> None:
@@ -44,9 +41,8 @@ def test_a_record_written_by_hand() -> None:
     read = nasbench101.decode_record(data)
     assert (read.module_hash, read.epochs, read.operations) == ("ab" * 16, 4, ("input", "output"))
     assert read.adjacency.tolist() == [[0, 1], [0, 0]]
-    assert read.metrics.trainable_parameters == 2_694_220
-    assert read.metrics.total_time == 9.0
-    assert read.metrics.final == read.metrics.halfway == Evaluation(0.5, 0.5, 0.5, 0.5, 0.5, "ab")
+    assert read.parameters == 2_694_220
+    assert read.final == read.halfway == Evaluation(0.5, 0.5, 0.5)
 
 
 def test_file_round_trip(scratch: Path) -> None:
@@ -55,7 +51,7 @@ def test_file_round_trip(scratch: Path) -> None:
     for read, written in zip(nasbench101.read(scratch), records, strict=True):
         np.testing.assert_array_equal(read.adjacency, written.adjacency)
         assert read.adjacency.dtype == np.int8
-        for name in ("module_hash", "epochs", "operations", "metrics"):
+        for name in ("module_hash", "epochs", "operations", "parameters", "halfway", "final"):
             assert getattr(read, name) == getattr(written, name)
 
 
@@ -116,11 +112,10 @@ EVALUATION = b"".join(write_field(number, 0.5) for number in range(1, 6))
         (parts(metrics=metrics((1, EVALUATION), (2, 5), (3, 1.0))), "1 evaluations instead of 3"),
         (parts(metrics=metrics(*[(1, EVALUATION)] * 3, (3, 1.0))), "None trainable parameters"),
         (parts(metrics=metrics(*[(1, EVALUATION)] * 3, (2, -5), (3, 1.0))), "trainable parameters"),
-        (parts(metrics=metrics(*[(1, EVALUATION)] * 3, (2, 5))), "total time of None"),
-        (parts(metrics=metrics(*[(1, EVALUATION)] * 3, (2, 5), (3, 1))), "total_time of wire type 0"),
+        (parts(metrics=metrics(*[(1, write_field(2, -1.0))] * 3, (2, 5))), "an evaluation after -1.0 seconds"),
         (parts(metrics=metrics(*[(1, EVALUATION)] * 3, (2, 5.0), (3, 1.0))), "trainable_parameters of wire type 1"),
-        (parts(metrics=metrics(*[(1, EVALUATION[:-9])] * 3, (2, 5), (3, 1.0))), "accuracies 0.5, 0.5, nan"),
-        (parts(metrics=metrics(*[(1, EVALUATION[:-8] + struct.pack("<d", 94.1))] * 3)), "accuracies 0.5, 0.5, 94.1"),
+        (parts(metrics=metrics(*[(1, EVALUATION[:-9])] * 3, (2, 5), (3, 1.0))), "accuracies 0.5, nan"),
+        (parts(metrics=metrics(*[(1, EVALUATION[:-8] + struct.pack("<d", 94.1))] * 3, (2, 5))), "accuracies 0.5, 94.1"),
     ],
 )
 def test_a_record_of_something_else(scratch: Path, content: list[object] | bytes, message: str) -> None:
@@ -150,6 +145,6 @@ def test_fuzz_with_right_checksums(scratch: Path, data: st.DataObject) -> None:
     write_records(scratch, [bytes(raw), json.dumps(parts(metrics=base64.b64encode(inner).decode())).encode()])
     try:
         for read in nasbench101.read(scratch):
-            assert 0 <= read.metrics.final.test_accuracy <= 1
+            assert 0 <= read.final.test_accuracy <= 1
     except DataError as error:
         assert "is not NAS-Bench-101's" in str(error)  # noqa: PT017

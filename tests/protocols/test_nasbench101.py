@@ -80,8 +80,8 @@ def test_scores_seconds_and_parameters_are_the_files(
             assert fidelity.epochs is not None
             trained = of(found, SPACE.key(arch), fidelity.epochs)
             assert len(trained) == (2 if (arch, fidelity.epochs) == (README, 108) else 3)
-            valid = [100 * r.metrics.final.validation_accuracy for r in trained]
-            seconds = [r.metrics.final.training_time for r in trained]
+            valid = [100 * r.final.validation_accuracy for r in trained]
+            seconds = [r.final.training_time for r in trained]
             reading = validator.read(arch, row, fidelity, None)
             assert reading.valid == pytest.approx(np.mean(valid))
             assert reading.seconds == pytest.approx(np.sum(seconds))
@@ -89,7 +89,7 @@ def test_scores_seconds_and_parameters_are_the_files(
             for repeat, (score, time) in enumerate(zip(valid, seconds, strict=True)):
                 one = validator.read(arch, row, fidelity, repeat)
                 assert (one.valid, one.seconds, one.missing) == (round(score, 9), time, False)
-        tests = [100 * r.metrics.final.test_accuracy for r in of(found, SPACE.key(arch), 108)]
+        tests = [100 * r.final.test_accuracy for r in of(found, SPACE.key(arch), 108)]
         assert evaluator.final_scores([arch], final="mean").scores == pytest.approx([np.mean(tests)])
         assert validator.costs([arch])["params"].tolist() == SPACE.costs([arch])["params"].tolist()
     missing = validator.read(README, validator.row(README), validator.fidelities[-1], 2)
@@ -115,7 +115,7 @@ def test_finals_are_what_every_cell_has(
     evaluator = opened(tmp_path, monkeypatch)
     assert evaluator.task.finals == ("mean", "repeat:0", "repeat:1", "repeat:2")
     assert [f.epochs for f in evaluator.validator().fidelities] == [108]
-    second = 100 * of(whole, README_HASH, 108)[2].metrics.final.test_accuracy
+    second = 100 * of(whole, README_HASH, 108)[2].final.test_accuracy
     assert evaluator.final_scores([README], final="repeat:2").scores.tolist() == [second]
 
 
@@ -124,9 +124,9 @@ def test_half_way_values_are_kept(records: tuple[Path, list[Record]]) -> None:
     table = open_table(folder / "nasbench101" / "scores")
     row = int((table["code"] == pack(README)).argmax())
     trained = of(found, README_HASH, 4)
-    expected = [100 * r.metrics.halfway.validation_accuracy for r in trained]
+    expected = [100 * r.halfway.validation_accuracy for r in trained]
     assert table["e4_half_valid"][row].tolist() == pytest.approx(expected)
-    assert table["e4_half_seconds"][row].tolist() == pytest.approx([r.metrics.halfway.training_time for r in trained])
+    assert table["e4_half_seconds"][row].tolist() == pytest.approx([r.halfway.training_time for r in trained])
     assert np.isnan(table["e108_half_test"][row][2])
 
 
@@ -213,11 +213,11 @@ def changed(records: list[Record], change: Callable[[Record], Record], place: in
 
 
 def equal_splits(record: Record) -> Record:
-    return with_final(record, validation_accuracy=record.metrics.final.test_accuracy)
+    return with_final(record, validation_accuracy=record.final.test_accuracy)
 
 
 def other_params(record: Record) -> Record:
-    return replace(record, metrics=replace(record.metrics, trainable_parameters=1_000_000))
+    return replace(record, parameters=1_000_000)
 
 
 REFUSED: dict[str, tuple[Callable[[list[Record]], list[Record]], str]] = {

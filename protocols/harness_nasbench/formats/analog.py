@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from harness.data import safe_pickle
 from harness.errors import DataError
 from harness_nasbench.formats.nasbench201_cells import CELLS, OPERATIONS
 
-__all__ = ["EDGE_ORDER", "OPERATION_ORDER", "PROTOCOLS", "AnalogTable", "read"]
+__all__ = ["EDGE_ORDER", "OPERATION_ORDER", "PROTOCOLS", "read"]
 
 PROTOCOLS = ("baseline", "ptq", "qat", "noisy", "analog")
 
@@ -37,21 +36,13 @@ _ALLOWED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AnalogTable:
-    """All 15,625 cells, ordered by `operations` read as a number to base 5.
+def read(path: Path) -> dict[str, npt.NDArray[np.float64]]:
+    """Of each protocol, accuracy in percent on CIFAR-10's test images: float64 [15625].
 
-    `operations`: int8 [15625, 6], in NAS-Bench-201's own operation and edge order.
-    `accuracy`: protocol -> float64 [15625], percent, on CIFAR-10's test images.
-    The file's values of drift over time are not read.
+    Cells are in NAS-Bench-201's order of encodings. The file's values of drift over time are not read.
+
+    It does not import the package. Raises `DataError` naming file, architecture and reason.
     """
-
-    operations: npt.NDArray[np.int8]
-    accuracy: dict[str, npt.NDArray[np.float64]]
-
-
-def read(path: Path) -> AnalogTable:
-    """Read ``data.anb`` without importing the package. Raises `DataError` naming file, architecture and reason."""
     data = safe_pickle.load_path(path, allow=_ALLOWED)
     if not isinstance(data, dict) or len(data) != CELLS:
         raise DataError(f"{path}: not the {CELLS:,} architectures of analog-nasbench")
@@ -70,12 +61,8 @@ def read(path: Path) -> AnalogTable:
             raise DataError(f"{place}: its entry is about architecture {str(fields.get('architecture'))[:60]}")
         raw[row] = key
         accuracy[row] = [_percent(fields, f"{protocol}_accuracy", place) for protocol in PROTOCOLS]
-    operations = _OPERATIONS[raw][:, _EDGES]
-    order = np.lexsort(operations.T[::-1])
-    return AnalogTable(
-        np.ascontiguousarray(operations[order]),
-        {name: np.ascontiguousarray(accuracy[order, p]) for p, name in enumerate(PROTOCOLS)},
-    )
+    order = np.lexsort(_OPERATIONS[raw][:, _EDGES].T[::-1])
+    return {name: np.ascontiguousarray(accuracy[order, p]) for p, name in enumerate(PROTOCOLS)}
 
 
 def _fields(entry: Any, kind: str, place: str) -> dict[str, Any]:

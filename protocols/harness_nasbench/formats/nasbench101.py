@@ -28,7 +28,7 @@ from harness.errors import DataError
 from harness_nasbench.formats import protobuf
 from harness_nasbench.formats.tfrecord import read_records
 
-__all__ = ["EPOCHS", "OPERATIONS", "REPEATS", "Evaluation", "Metrics", "Record", "decode_record", "read"]
+__all__ = ["EPOCHS", "OPERATIONS", "REPEATS", "Evaluation", "Record", "decode_record", "read"]
 
 EPOCHS = (4, 12, 36, 108)
 REPEATS = 3
@@ -46,29 +46,9 @@ _TAGS = tuple(number << 3 | protobuf.DOUBLE for number in range(1, 6))
 class Evaluation:
     """One evaluation during a training: accuracies are fractions, `training_time` seconds since its start."""
 
-    epoch: float
     training_time: float
-    train_accuracy: float
     validation_accuracy: float
     test_accuracy: float
-    checkpoint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """ModelMetrics: `halfway` and `final` are its second and third evaluation, as the official API reads them."""
-
-    evaluations: tuple[Evaluation, ...]
-    trainable_parameters: int
-    total_time: float
-
-    @property
-    def halfway(self) -> Evaluation:
-        return self.evaluations[1]
-
-    @property
-    def final(self) -> Evaluation:
-        return self.evaluations[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +56,16 @@ class Record:
     """One trained network.
 
     `adjacency`: int8 [v, v], upper triangular, read-only. `operations`: v names, the first "input", the last "output".
+    `parameters`: trainable ones. `halfway`, `final`: the second and third evaluation, as the official API reads them.
     """
 
     module_hash: str
     epochs: int
     adjacency: npt.NDArray[np.int8]
     operations: tuple[str, ...]
-    metrics: Metrics
+    parameters: int
+    halfway: Evaluation
+    final: Evaluation
 
 
 def read(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Iterator[Record]:
@@ -123,7 +106,7 @@ def decode_record(data: bytes) -> Record:
         raw = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"metrics are not base64: {error}") from error
-    return Record(module_hash, epochs, adjacency, operations, _metrics(raw))
+    return Record(module_hash, epochs, adjacency, operations, *_metrics(raw))
 
 
 @lru_cache(maxsize=4096)
@@ -146,51 +129,39 @@ def _check_operations(names: tuple[str, ...], vertices: int) -> None:
         raise ValueError(f"operations {','.join(names)[:120]!r} for {vertices} vertices")
 
 
-def _metrics(data: bytes) -> Metrics:
-    evaluations: list[Evaluation] = []
-    parameters = seconds = None
+def _metrics(data: bytes) -> tuple[int, Evaluation, Evaluation]:
+    """Parameters, and the evaluations halfway and at the end."""
+    evaluations: list[bytes] = []
+    parameters = None
     for number, kind, value in protobuf.fields(data):
         if number == 1:
             if kind != protobuf.BYTES or not isinstance(value, bytes):
                 raise ValueError(f"ModelMetrics.evaluation_data of wire type {kind}")
-            evaluations.append(_evaluation(value, trained=bool(evaluations)))
+            evaluations.append(value)
         elif number == 2:
             if kind != protobuf.VARINT or not isinstance(value, int):
                 raise ValueError(f"ModelMetrics.trainable_parameters of wire type {kind}")
             parameters = value
-        elif number == 3:
-            if kind != protobuf.DOUBLE or not isinstance(value, float):
-                raise ValueError(f"ModelMetrics.total_time of wire type {kind}")
-            seconds = value
     if len(evaluations) != 3:
         raise ValueError(f"{len(evaluations)} evaluations instead of 3")
     if parameters is None or not 0 < parameters < 1 << 31:
         raise ValueError(f"{parameters} trainable parameters")
-    if seconds is None or not 0 <= seconds <= _MAX_SECONDS:
-        raise ValueError(f"a total time of {seconds} seconds")
-    return Metrics(tuple(evaluations), parameters, seconds)
+    return parameters, _evaluation(evaluations[1]), _evaluation(evaluations[2])
 
 
-def _evaluation(data: bytes, trained: bool) -> Evaluation:
-    numbers = [math.nan] * 6
-    checkpoint = b""
+def _evaluation(data: bytes) -> Evaluation:
+    numbers = [math.nan] * 5
     if len(data) >= _DOUBLES.size and (usual := _DOUBLES.unpack_from(data))[::2] == _TAGS:
-        numbers[1:] = usual[1::2]  # all five in order, as the official writer puts them
+        numbers = list(usual[1::2])  # all five in order, as the official writer puts them
         data = data[_DOUBLES.size :]
     for number, kind, value in protobuf.fields(data):
         if number <= 5:
             if kind != protobuf.DOUBLE or not isinstance(value, float):
                 raise ValueError(f"EvaluationData field {number} of wire type {kind}")
-            numbers[number] = value
-        elif number == 6:
-            if kind != protobuf.BYTES or not isinstance(value, bytes):
-                raise ValueError(f"EvaluationData.checkpoint_path of wire type {kind}")
-            checkpoint = value
-    epoch, seconds, train, validation, test = numbers[1:]
-    epoch = 0.0 if math.isnan(epoch) else epoch  # proto2's default; both are zero before training
-    seconds = 0.0 if math.isnan(seconds) else seconds
-    if not 0 <= epoch <= 2 * EPOCHS[-1] or not 0 <= seconds <= _MAX_SECONDS:
-        raise ValueError(f"an evaluation at epoch {epoch} after {seconds} seconds")
-    if trained and not (0 <= train <= 1 and 0 <= validation <= 1 and 0 <= test <= 1):
-        raise ValueError(f"accuracies {train}, {validation}, {test}: not fractions")
-    return Evaluation(epoch, seconds, train, validation, test, checkpoint.decode("utf-8", "replace"))
+            numbers[number - 1] = value
+    _, seconds, _, validation, test = numbers
+    if not 0 <= seconds <= _MAX_SECONDS:
+        raise ValueError(f"an evaluation after {seconds} seconds")
+    if not (0 <= validation <= 1 and 0 <= test <= 1):
+        raise ValueError(f"accuracies {validation}, {test}: not fractions")
+    return Evaluation(seconds, validation, test)
