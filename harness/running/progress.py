@@ -65,7 +65,7 @@ class _Counts(Listener):
     @property
     def time_left(self) -> list[str]:
         """In words, as far as it can be told."""
-        return [f"about {_duration(self.left)} left"] if self.left else []
+        return [f"about {duration(self.left)} left"] if self.left else []
 
 
 class Lines(_Counts):
@@ -225,7 +225,8 @@ def _rich(trainings: Path) -> Any:
     return WithTrainings(*columns, console=console, refresh_per_second=4)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In words, in its largest unit."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             return counted(round(seconds / size), unit)

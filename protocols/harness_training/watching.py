@@ -13,6 +13,7 @@ from typing import Any
 from harness import Architecture, HarnessError
 from harness.running import under_way
 from harness.running.environment import LOG_DIR
+from harness.running.progress import duration
 from harness_training.curve import Curve
 from harness_training.loop import Watch
 from harness_training.trainer import Trainer
@@ -46,7 +47,9 @@ class Lines:
             return
         self.said = now
         left = (now - self.began) / (done - self.first) * (curve.epochs - done)
-        self.say(f"{self.title}: epoch {done} of {curve.epochs}, loss {curve.loss[-1]:.4f}, about {span(left)} left")
+        self.say(
+            f"{self.title}: epoch {done} of {curve.epochs}, loss {curve.loss[-1]:.4f}, about {duration(left)} left"
+        )
 
 
 class Scalars:
@@ -102,11 +105,3 @@ def watcher(trainer: Trainer, arch: Architecture, seed: int, epochs: int | None)
             under_way.tell(None)
 
     return watch
-
-
-def span(seconds: float) -> str:
-    """In its largest unit."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -33,7 +33,6 @@ class SpaceSubject:
         expect(not lacking, f"it sets no {', '.join(lacking)}")
         self.space = space
         self.encodings = math.prod(space.radices)
-        self._colours: dict[int, list[list[int]]] = {}
 
     @property
     def small(self) -> bool:
@@ -67,18 +66,14 @@ class SpaceSubject:
         return [self.space.graph(a) for a in self.pool]
 
     @cached_property
-    def _colouring(self) -> Colouring:
-        return Colouring()
-
-    def colours(self, i: int) -> list[list[int]]:
-        """Node colours of the cells of the i-th architecture of `pool`."""
-        if i not in self._colours:
-            self._colours[i] = [self._colouring(c) for c in self.cells[i]]
-        return self._colours[i]
+    def colours(self) -> list[list[list[int]]]:
+        """Node colours of `cells`."""
+        colouring = Colouring()
+        return [[colouring(cell) for cell in cells] for cells in self.cells]
 
     def isomorphic(self, i: int, j: int) -> bool:
         """Whether all cells of two architectures of `pool` are."""
-        parts = zip(self.cells[i], self.cells[j], self.colours(i), self.colours(j), strict=True)
+        parts = zip(self.cells[i], self.cells[j], self.colours[i], self.colours[j], strict=True)
         return all(isomorphic(*part) for part in parts)
 
 
@@ -223,7 +218,7 @@ def _between_keys(subject: SpaceSubject, keys: Sequence[str]) -> list[Pair]:
     alike: dict[Any, list[int]] = {}
     for i in {key: i for i, key in reversed(list(enumerate(keys)))}.values():
         if any(c.adjacency.any() for c in subject.cells[i]):
-            alike.setdefault(tuple(tuple(sorted(x)) for x in subject.colours(i)), []).append(i)
+            alike.setdefault(tuple(tuple(sorted(x)) for x in subject.colours[i]), []).append(i)
     return [
         (other, i)
         for members in alike.values()

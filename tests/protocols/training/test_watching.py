@@ -32,9 +32,9 @@ def test_a_long_training_says_epoch_loss_and_what_is_left() -> None:
     for done in (1, 2, 3, 4, 5):
         lines(curve(done, 50 if done == 5 else 10))
     assert said == [
-        "training: epoch 2 of 10, loss 0.5000, about 3 min left",
-        "training: epoch 4 of 10, loss 0.2500, about 2 min left",
-        "training: epoch 5 of 50, loss 0.2000, about 18 h left",
+        "training: epoch 2 of 10, loss 0.5000, about 3 minutes left",
+        "training: epoch 4 of 10, loss 0.2500, about 2 minutes left",
+        "training: epoch 5 of 50, loss 0.2000, about 18 hours left",
     ]
 
 
@@ -44,7 +44,7 @@ def test_a_resumed_training_is_not_taken_for_a_fast_one() -> None:
     lines = Lines("training", say=said.append, now=lambda: next(clock))
     lines(curve(7))  # six epochs stood in the checkpoint
     lines(curve(8))
-    assert said == ["training: epoch 8 of 10, loss 0.1250, about 40 s left"]
+    assert said == ["training: epoch 8 of 10, loss 0.1250, about 40 seconds left"]
 
 
 def test_the_end_and_a_short_training_say_nothing() -> None:
@@ -106,7 +106,7 @@ def test_a_training_tells_of_itself_where_a_study_shows_its_progress(
         watch = watching.watcher(trainer, arch, 0, 2)
         watched = trainer.train(arch, 0, 2, watch=watch)
         assert list(folder.iterdir()) == []
-    line = r"training \w{8} for validation, seed 0: epoch 1 of 2, loss \d\.\d{4}, about \d+ s left"
+    line = r"training \w{8} for validation, seed 0: epoch 1 of 2, loss \d\.\d{4}, about \d+ seconds? left"
     assert re.fullmatch(line, shown[0])
     assert shown[1:] == ["None"]
     assert trainer.train(arch, 0, 2) == watched
