@@ -87,6 +87,8 @@ def test_a_plugins_metric_is_a_section_of_the_report(tmp_path: Path, capsys: pyt
     for form in ("text", "csv", "markdown"):
         assert main([*section, "--format", form]) == 0
         assert f"{sampler['mean']:.2f}" in capsys.readouterr().out
+    assert main([*section, "--entry", "toy-foreigner"]) == 0
+    assert "toy-calls: no run of these has it" in capsys.readouterr().out
     assert main([*section, "--entry", "toy-foreigner", "--format", "csv"]) == 0
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert {line["label"] for line in lines} == {"toy-foreigner"}

@@ -145,6 +145,12 @@ def test_the_spread_of_random_architectures_stands_beside_the_tables_own(lower: 
     assert (found.mean, found.std) == (sign * 2.5, pytest.approx(np.sqrt(5 / 4)))
 
 
+def test_a_constraint_that_restricts_no_sample_is_in_no_title() -> None:
+    (spread,) = spreads_of(Source(study([run("alpha", 0, constraints=["params <= 200"])])), lambda _: FiveRows())
+    assert (spread.title, spread.mean) == ("toy/a", 2.5), "of all rows"
+    assert correlation(FiveRows(), constraints=["params <= 200"]).title == "toy/a"
+
+
 def test_the_spread_of_a_task_that_trains_is_that_of_random_sampling() -> None:
     of_draws = sampling("toy/a", draws=[1.0, 2.0, 6.0])
     (trained,) = spreads_of(Source(study([run("alpha", 0)], [of_draws])), lambda _: FiveRows(recorded=False))

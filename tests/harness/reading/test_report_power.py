@@ -12,7 +12,7 @@ from written_records import DRAWS, entry, reference, study
 from harness.errors import HarnessError
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import check_choice
-from harness.reading.report.sections.power import power_of
+from harness.reading.report.sections.power import SECTION, power_of
 
 RUNS = np.random.default_rng(5).normal(70, 2, 30).round(2).tolist()
 
@@ -39,6 +39,17 @@ def test_the_seeds_named_find_the_difference_and_half_of_them_do_not() -> None:
 
     assert power(found.vs_search) > 0.65
     assert power(found.vs_search // 2) < 0.8
+
+
+def test_the_tables_say_how_to_read_them_once() -> None:
+    runs = [
+        r for task in ("toy/a", "toy/b")
+        for r in (*entry("alpha", [80.0 + s for s in range(8)], task=task), *reference(RUNS, task=task))
+    ]  # fmt: skip
+    first, second, last = SECTION.tables(Source(study(runs)))
+    assert [t.legend for t in (first, second)] == ["", ""]
+    assert first.notes == ("random search: standard deviation 1.77 over 30 runs of 100 queries",)
+    assert "As the first of 4 hypotheses" in last.legend
 
 
 def test_an_ri_is_found_against_random_sampling_with_the_spread_of_random_search() -> None:

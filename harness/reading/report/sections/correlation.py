@@ -105,7 +105,9 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: S
     archs = [arch for arch in sampled(evaluator, s.law, s.final, rng, SAMPLE) if row_of(validator, arch) >= 0]
     digests = {o.spec.data_digest for o in outcomes}
     note = None if evaluator.data_digest in digests else "the data here are not those of the records"
-    return found(sample=len(archs), note=note, agreements=list(_agreements(evaluator, search, s.final, archs)))
+    whole = msgspec.structs.replace(s, constraints=()).title  # they do not restrict the sample
+    agreements = list(_agreements(evaluator, search, s.final, archs))
+    return found(title=whole, sample=len(archs), note=note, agreements=agreements)
 
 
 def _of_curves(

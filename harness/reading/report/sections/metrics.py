@@ -86,11 +86,14 @@ def _tables(source: Source) -> list[Table]:
     found = metrics_of(source)
     if not found:
         return [Table("no installed plugin provides a metric (nas-harness list metrics)")]
+    shown = [m for m in found if m.n or m.error is not None]
+    nothing = sorted({m.metric for m in found} - {m.metric for m in shown})
+    notes = [f"{name}: no run of these has it" for name in nothing] + _errors(found)
     columns = (
         name_column("task"), name_column("entry"), Column("metric", right=False), Column("n"), Column("mean"),
         Column("std"),
     )  # fmt: skip
-    return [Table("metrics of plugins", columns, tuple(map(_row, found)), footnotes=tuple(_errors(found)))]
+    return [Table("metrics of plugins", columns, tuple(map(_row, shown)), footnotes=tuple(notes))]
 
 
 SECTION = Section(lambda source: {"metrics": metrics_of(source)}, _tables)

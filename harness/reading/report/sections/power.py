@@ -90,8 +90,17 @@ def power_of(source: Source) -> list[Power]:
 
 
 def _tables(source: Source) -> list[Table]:
-    tables = [_table(title, list(found)) for title, found in groupby(power_of(source), key=lambda p: p.title)]
-    return tables or [Table("power takes five runs of matched random search that differ, and random sampling")]
+    found = power_of(source)
+    if not found:
+        return [Table("power takes five runs of matched random search that differ, and random sampling")]
+    legend = (
+        "seeds with which a strategy that spreads as random search does is called better in four studies of five: its "
+        "mean is that many percent of random sampling's mean (or units, where the score is no ratio) above matched "
+        "random search's, of its best law where there are several, or above random sampling's (its RI). As the first "
+        f"of {found[0].hypotheses} hypotheses, which this study has; {_STUDIES} simulated studies, so known to about a "
+        "fifth"
+    )
+    return [*(_table(title, list(of)) for title, of in groupby(found, key=lambda p: p.title)), Table("", legend=legend)]
 
 
 SECTION = Section(lambda source: {"power": power_of(source)}, _tables)
@@ -104,16 +113,12 @@ def _table(title: str, found: Sequence[Power]) -> Table:
         for p in found
     ]
     columns = ("detect", "difference", "vs search", "vs sampling")
+    spread = f"random search: standard deviation {numbers.number(first.spread)} over {first.n} runs"
     return Table(
-        f"{title}: seeds needed, {numbers.budget(first.budget)}",
+        f"{title}: seeds needed",
         tuple(Column(name) for name in columns),
         tuple(rows),
-        notes=(f"random search: standard deviation {numbers.number(first.spread)} over {first.n} runs",),
-        legend="seeds with which a strategy that spreads as random search does is called better in four studies of "
-        "five: its mean is that many percent of random sampling's mean (or units, where the score is no ratio) above "
-        "matched random search's, of its best law where there are several, or above random sampling's (its RI). As the "
-        f"first of {first.hypotheses} hypotheses, which this study has; {_STUDIES} simulated studies, so known to "
-        "about a fifth",
+        notes=(f"{spread} of {numbers.budget(first.budget)}",),
     )
 
 

@@ -28,7 +28,8 @@ DRAWS = 214
 class TaskSpread(msgspec.Struct, frozen=True, kw_only=True):
     """Final scores of 214 random architectures of a task, distinct rows by its law; of one that trains, of its draws.
 
-    missing: why there are none, else null. mean, std: of all rows by the law (the population's), where recorded. Of
+    missing: why there are none, else null. mean, std: of all rows by the law (the population's), where recorded.
+    Constraints restrict neither, and are in the title of a task that trains alone: its draws are under them. Of
     several settings that differ only in budget or constraints, ``setting`` is the first.
     """
 
@@ -66,7 +67,8 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSp
     truth = evaluator.truth(s.final)
     mean, std = (None, None) if truth is None else truth.mean_std(s.law)
     drawn = spread(evaluator.final_scores(archs, final=s.final).scores)
-    return found(unit=evaluator.score.unit, drawn=drawn, mean=mean, std=std)
+    whole = msgspec.structs.replace(s, constraints=()).title
+    return found(title=whole, unit=evaluator.score.unit, drawn=drawn, mean=mean, std=std)
 
 
 def _tables(source: Source) -> list[Table]:
