@@ -6,7 +6,8 @@ from typing import Any
 
 from harness.records.identity import stream
 from harness.records.lines import RankQuality
-from harness.running.ranking import Drawn, drawn_rows, enough, learned, rank_quality
+from harness.records.specs import OutcomeSpec
+from harness.running.ranking import drawn_rows, enough, learned, rank_quality
 from harness.spaces import Architecture
 from harness.testing.synthetic import SyntheticEvaluator
 
@@ -16,6 +17,9 @@ def quality(e: SyntheticEvaluator, paid: list[Architecture], ranker: Any, n: int
     truth = e.truth()
     assert truth is not None
     order = drawn_rows(stream(0, "ktau", "toy"), truth, "encodings")
-    archs = tuple(enough(truth, order, e.space, n, len(paid)))
-    drawn = Drawn(task="toy", final="single", law="encodings", study_seed=0, n=n, archs=archs)
-    return rank_quality(learned(ranker, drawn, "outcome", e.validator(), paid), order, truth)
+    archs = enough(e.space, truth, order, n + len(paid))
+    outcome = OutcomeSpec(
+        search="", task="toy", final="single", final_seed=None, report="first", ktau_sample=n, incumbents=True,
+        data_digest="",
+    )  # fmt: skip
+    return rank_quality(learned(ranker, archs, outcome, e.validator(), paid), truth, order)

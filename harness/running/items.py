@@ -6,7 +6,8 @@ import msgspec
 
 from harness.records.lines import SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SearchSpec, TrainingSpec
-from harness.running.ranking import Drawn, Learned
+from harness.running.ranking import Draw, Learned
+from harness.spaces import Architecture
 
 
 class SearchPart(msgspec.Struct, frozen=True, kw_only=True, tag="search"):
@@ -90,7 +91,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, str]
     finals: tuple[str, ...] = ()
     warmed: tuple[SearchSpec, ...] = ()
-    drawn: tuple[Drawn, ...] = ()
+    drawn: dict[Draw, list[Architecture]] = {}
     records: str
     cluster: str | None
     imports: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +20,8 @@ from harness.running.feasible import row_of
 from harness.spaces import Architecture, SearchSpace
 from harness.spaces.base import under_law
 from harness.strategy import Comparing, Ranker
+
+_BLOCK = 2000
 
 
 def drawn_rows(rng: np.random.Generator, truth: Truth, law: str) -> npt.NDArray[np.int64]:
@@ -45,28 +48,21 @@ def sampled(evaluator: Evaluator, law: str, final: str, rng: np.random.Generator
     return [drawn[i] for i in np.sort(first)]
 
 
-class Drawn(msgspec.Struct, frozen=True, kw_only=True):
-    """What learned orders are measured on: rows of a task by the law's draw, the first of them that a run did not pay.
-
-    task, final, law, study_seed: the draw's. n: how many are wanted, of keys and of rows. archs: one a row, in the
-    order drawn; as many as it takes after every query that a run may pay. No score is among it: a search may hold it.
-    """
+class Draw(NamedTuple):
+    """Which draw of a task's rows a learned order is measured on: on the first of them that its run did not pay."""
 
     task: str
     final: str
     law: str
     study_seed: int
-    n: int
-    archs: tuple[Architecture, ...]
 
-    def of(self, outcome: OutcomeSpec, search: SearchSpec) -> bool:
-        """Whether a learned order of this search is measured on it."""
-        here = (self.task, self.final, self.law, self.study_seed, self.n)
-        return here == (outcome.task, outcome.final, search.law, search.study_seed, outcome.ktau_sample)
+    @classmethod
+    def of(cls, outcome: OutcomeSpec, search: SearchSpec) -> Draw:
+        return cls(outcome.task, outcome.final, search.law, search.study_seed)
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
-    """A learned order, asked for architectures of a `Drawn`, whose places are named: keys, and rows where these differ.
+    """A learned order, asked for architectures of a draw, whose places are named: keys, and rows where these differ.
 
     of_keys, of_rows: the ranker's number for each. prefers: of a ranker that compares, a bit for each pair i < j of
     keys, whether i is at least as good. error: why there is no order.
@@ -106,34 +102,39 @@ def unseen(
     return keys, rows if twins else None
 
 
-def enough(truth: Truth, order: npt.NDArray[np.int64], space: SearchSpace, n: int, paid: float) -> list[Architecture]:
-    """Of the rows drawn, as many as any run needs that pays for at most ``paid`` of them."""
+def enough(space: SearchSpace, truth: Truth, order: npt.NDArray[np.int64], n: float) -> list[Architecture]:
+    """Of the rows drawn, the first that hold n distinct keys, or all; no score is among it: a search may hold it."""
     keys: set[str] = set()
     archs: list[Architecture] = []
-    for at in range(0, len(order), 2 * n):
-        block = [truth.architectures[row] for row in order[at : at + 2 * n].tolist()]
+    for at in range(0, len(order), _BLOCK):
+        block = [truth.architectures[row] for row in order[at : at + _BLOCK].tolist()]
         archs += block
         keys.update(space.keys(block))
-        if len(keys) >= n + paid:
+        if len(keys) >= n:
             break
     return archs
 
 
-def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, paid: Sequence[Architecture]) -> Learned:
-    """What a run's order says. Raises ValueError where the ranker does not give one finite number each."""
+def learned(
+    ranker: Ranker, archs: Sequence[Architecture], outcome: OutcomeSpec, validator: Validator, paid: list[Architecture]
+) -> Learned:
+    """What a run's order says of those of ``archs``, drawn for it, that it has not paid for.
+
+    Raises ValueError where the ranker does not give one finite number each.
+    """
     from harness.statistics.metrics import preferences
 
     def of(places: Sequence[int]) -> tuple[float, ...]:
         """The ranker's number for each; of fewer than two there is no order."""
-        return tuple(_ask(ranker, [drawn.archs[i] for i in places]).tolist()) if len(places) > 1 else ()
+        return tuple(_ask(ranker, [archs[i] for i in places]).tolist()) if len(places) > 1 else ()
 
-    keys, rows = unseen(drawn.archs, validator, paid, drawn.n)
+    keys, rows = unseen(archs, validator, paid, outcome.ktau_sample or 0)
     of_rows, of_keys = of(rows or ()), of(keys)
     prefers: bytes | None = None
     if of_keys and isinstance(ranker, Comparing):
-        prefers = np.packbits(preferences(ranker.compare, [drawn.archs[i] for i in keys])).tobytes()
+        prefers = np.packbits(preferences(ranker.compare, [archs[i] for i in keys])).tobytes()
     return Learned(
-        outcome=outcome,
+        outcome=outcome.id,
         keys=tuple(keys),
         of_keys=of_keys,
         rows=None if rows is None else tuple(rows),
@@ -143,7 +144,7 @@ def learned(ranker: Ranker, drawn: Drawn, outcome: str, validator: Validator, pa
 
 
 def rank_quality(
-    said: Learned, order: npt.NDArray[np.int64], truth: Truth, *, higher_is_better: bool = True
+    said: Learned, truth: Truth, order: npt.NDArray[np.int64], *, higher_is_better: bool = True
 ) -> RankQuality:
     """How well a learned order agrees with the truth; order: the rows that were drawn, int64."""
     from harness.statistics.metrics import ktau_eq13

@@ -6,7 +6,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +31,7 @@ from harness.running.environment import DEVICE, describe_environment, single_thr
 from harness.running.feasible import feasible
 from harness.running.items import Part, Product, SearchPart, TrainingPart
 from harness.running.plan import Evaluators
-from harness.running.ranking import Drawn, Learned, learned
+from harness.running.ranking import Draw, Learned, learned
 from harness.running.scoring import of_each
 from harness.running.search import Searched, carry_out, told
 from harness.running.study import MATCHED
@@ -53,13 +53,12 @@ class Runner:
         registry: Registry,
         *,
         oracle: type[Oracle] = Oracle,
-        drawn: Sequence[Drawn] = (),
+        drawn: Mapping[Draw, Sequence[Architecture]] = {},
         keep_queries: bool = False,
     ) -> None:
         """``oracle``: the class of what strategies are given. drawn: what learned orders are asked for."""
         self.registry, self._oracle_type, self._keep_queries = registry, oracle, keep_queries
-        self.evaluators = Evaluators(registry)
-        self.drawn = tuple(drawn)
+        self.evaluators, self.drawn = Evaluators(registry), drawn
 
     def carry_out(self, part: Part) -> Product:
         """The result of a part. A strategy that raises gives a failed record; an error in the study itself raises."""
@@ -111,10 +110,10 @@ class Runner:
         paid = [e.arch for e in oracle.ledger]
         validator = self.evaluators(part.spec.search_task).validator()
         for outcome in part.outcomes:
-            drawn = next((d for d in self.drawn if d.of(outcome, part.spec)), None)
-            if drawn is not None:
+            drawn = self.drawn.get(Draw.of(outcome, part.spec))
+            if drawn is not None and outcome.ktau_sample is not None:
                 try:
-                    found.append(learned(ranker, drawn, outcome.id, validator, paid))
+                    found.append(learned(ranker, drawn, outcome, validator, paid))
                 except (Exception, StillAsking) as error:  # the plugin's learned order raised: its own run fails
                     found.append(Learned(outcome=outcome.id, error=told(error)))
         return tuple(found)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import UnknownArchitecture, as_plugin_error
-from harness.protocol import Floats
+from harness.protocol import Floats, Truth
 from harness.records.identity import stream
 from harness.records.lines import OutcomeRecord, RankQuality, SearchRecord, TrainingRecord
 from harness.records.specs import OutcomeSpec, SearchSpec
@@ -22,7 +22,7 @@ from harness.running.environment import describe_environment
 from harness.running.feasible import FeasibleRows
 from harness.running.finals import candidates, scores_in, training_of, trainings_of
 from harness.running.plan import Evaluators
-from harness.running.ranking import Drawn, Learned, drawn_rows, enough, rank_quality
+from harness.running.ranking import Draw, Learned, drawn_rows, enough, rank_quality
 from harness.search.budget import Budget
 from harness.spaces import Architecture
 
@@ -44,7 +44,7 @@ class Scorer:
     def __init__(self, evaluators: Evaluators) -> None:
         self.evaluators = evaluators
         self._rows: dict[tuple[object, ...], FeasibleRows | None] = {}
-        self._orders: dict[tuple[object, ...], npt.NDArray[np.int64]] = {}
+        self._orders: dict[Draw, tuple[Truth, npt.NDArray[np.int64]] | None] = {}
 
     def readable(self, search: SearchRecord) -> bool:
         """Whether a record can be scored. A process whose code was tampered with may send anything."""
@@ -133,11 +133,10 @@ class Scorer:
         )
 
     def _quality(self, spec: OutcomeSpec, search: SearchSpec, said: Learned) -> RankQuality | None:
-        evaluator = self.evaluators(spec.task)
-        truth, order = evaluator.truth(spec.final), self._order(spec, search)
-        if truth is None or order is None:
+        order = self._order(Draw.of(spec, search))
+        if order is None:
             return None
-        return rank_quality(said, order, truth, higher_is_better=evaluator.score.higher_is_better)
+        return rank_quality(said, *order, higher_is_better=self.evaluators(spec.task).score.higher_is_better)
 
     def rows(self, outcome: OutcomeSpec, spec: SearchSpec) -> FeasibleRows | None:
         """The feasible rows of a task, kept for the next run; None where they are not known."""
@@ -151,30 +150,26 @@ class Scorer:
 
     # -- what learned orders are measured on ------------------------------------------------------------------------
 
-    def drawn(self, scored: Iterable[tuple[OutcomeSpec, SearchSpec]]) -> tuple[Drawn, ...]:
-        """For each way in which these orders are measured, what the searches need to know of it: no score."""
-        most: dict[tuple[str, str, str, int, int], float] = {}
+    def drawn(self, scored: Iterable[tuple[OutcomeSpec, SearchSpec]]) -> dict[Draw, list[Architecture]]:
+        """What these orders are asked for, in the order drawn: enough for all that their searches may pay."""
+        most: dict[Draw, float] = {}
         for outcome, search in scored:
-            if outcome.ktau_sample is not None and self._order(outcome, search) is not None:
-                key = (outcome.task, outcome.final, search.law, search.study_seed, outcome.ktau_sample)
-                most[key] = max(most.get(key, 0.0), self._most_paid(search))
-        found = []
-        for (task, final, law, seed, n), paid in most.items():
-            evaluator = self.evaluators(task)
-            truth = evaluator.truth(final)
-            assert truth is not None
-            archs = enough(truth, self._orders[task, final, law, seed], evaluator.space, n, paid)
-            found.append(Drawn(task=task, final=final, law=law, study_seed=seed, n=n, archs=tuple(archs)))
-        return tuple(found)
+            if outcome.ktau_sample is not None:
+                draw = Draw.of(outcome, search)
+                most[draw] = max(most.get(draw, 0.0), outcome.ktau_sample + self._most_paid(search))
+        found = {}
+        for draw, n in most.items():
+            if (order := self._order(draw)) is not None:
+                found[draw] = enough(self.evaluators(draw.task).space, *order, n)
+        return found
 
-    def _order(self, outcome: OutcomeSpec, search: SearchSpec) -> npt.NDArray[np.int64] | None:
-        key = (outcome.task, outcome.final, search.law, search.study_seed)
-        if key not in self._orders:
-            truth = self.evaluators(outcome.task).truth(outcome.final)
-            if truth is None:
-                return None
-            self._orders[key] = drawn_rows(stream(search.study_seed, "ktau", outcome.task), truth, search.law)
-        return self._orders[key]
+    def _order(self, draw: Draw) -> tuple[Truth, npt.NDArray[np.int64]] | None:
+        """The rows in the order drawn; None where they are not known."""
+        if draw not in self._orders:
+            truth = self.evaluators(draw.task).truth(draw.final)
+            rng = stream(draw.study_seed, "ktau", draw.task)
+            self._orders[draw] = None if truth is None else (truth, drawn_rows(rng, truth, draw.law))
+        return self._orders[draw]
 
     def _most_paid(self, search: SearchSpec) -> float:
         """Queries that the search may pay for at most."""
