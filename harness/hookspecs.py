@@ -22,7 +22,15 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Kind = Literal["space", "strategy", "protocol", "executor", "metric", "network"]
-KINDS: tuple[Kind, ...] = ("strategy", "protocol", "space", "executor", "metric", "network")
+HOOK_OF: dict[Kind, str] = {
+    "strategy": "nas_harness_strategies",
+    "protocol": "nas_harness_protocols",
+    "space": "nas_harness_spaces",
+    "executor": "nas_harness_executors",
+    "metric": "nas_harness_metrics",
+    "network": "nas_harness_networks",
+}
+KINDS = tuple(HOOK_OF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +108,3 @@ def nas_harness_run_finished(run: Run) -> None:
 @hookspec
 def nas_harness_study_finished(study: str, folder: str) -> None:
     """Called in the coordinator when every run of the study is there."""
-
-
-HOOK_OF: dict[Kind, str] = {
-    "strategy": "nas_harness_strategies",
-    "protocol": "nas_harness_protocols",
-    "space": "nas_harness_spaces",
-    "executor": "nas_harness_executors",
-    "metric": "nas_harness_metrics",
-    "network": "nas_harness_networks",
-}

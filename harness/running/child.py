@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import mmap
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -71,6 +72,8 @@ def make(made: Made) -> Callable[[bytes], bytes]:
 
 def become_child(keeper: int, log: int, scratch: str) -> None:
     """Leave the keeper's session, and take the scratch folder and the log in place of its folder and terminal."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     die_with_parent(keeper)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -83,17 +86,17 @@ def become_child(keeper: int, log: int, scratch: str) -> None:
     os.close(score)
     os.environ["TMPDIR"] = scratch
     tempfile.tempdir = None
+    os.chdir(scratch)
 
 
-def work(function: Callable[[bytes], bytes], body: bytes, scratch: str, reply: int, trace: mmap.mmap) -> NoReturn:
-    """Call the function, send what it returned or raised, and end, whatever threads and handlers it has left."""
+def work(carry_out: Callable[[], bytes], reply: int, trace: mmap.mmap) -> NoReturn:
+    """Carry out the run, send what it returned or raised, and end, whatever threads and handlers it has left."""
     global _trace
     _trace = trace
     try:
-        os.chdir(scratch)
         sys.addaudithook(_watch(trace))
         try:
-            answer = Reply(_bytes(function(body)))
+            answer = Reply(_bytes(carry_out()))
         except BaseException as error:  # a run may raise anything, and none of it is for its keeper
             answer = Reply(raised=_text(error))
         sys.setrecursionlimit(1000)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
@@ -38,7 +37,6 @@ class DaskCluster(Executor):
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._session = uuid4().hex
         self._client: Any = None
         self._address: str | None = None
         self._jobs: int | None = None
@@ -68,9 +66,7 @@ class DaskCluster(Executor):
         for worker, n in threads.items():
             hosts[worker.rpartition(":")[0]] += n
         sharing = sum(threads.values()) if self._address is None else max(hosts.values())
-        terms = dask_worker.Terms(
-            session=self._session, preparation=work.preparation, memory=work.settings.run_memory, sharing=sharing
-        )
+        terms = dask_worker.Terms(preparation=work.preparation, memory=work.settings.run_memory, sharing=sharing)
         self._terms = msgspec.msgpack.encode(terms)
         self._refuse_others(list(threads))
         with suppress(KeyError):  # a scheduler without a dashboard
@@ -171,7 +167,7 @@ class DaskCluster(Executor):
         try:
             if client is not None and client.status == "running":
                 with suppress(Exception):  # the scheduler may end meanwhile: workers then end their own processes
-                    client.run(dask_worker.end_session, self._session, on_error="ignore")
+                    client.run(dask_worker.end, self._terms, on_error="ignore")
         finally:
             if client is not None:
                 client.close(timeout=_SECONDS_BETWEEN_LOOKS)

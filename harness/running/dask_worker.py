@@ -28,7 +28,6 @@ _SECONDS_IDLE = 10.0
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What all items of a study share. memory: bytes a run; None: a fair share among ``sharing`` threads."""
 
-    session: str
     preparation: Preparation
     memory: int | None
     sharing: int
@@ -56,18 +55,19 @@ class _Lane:
 
 
 _lock = threading.Lock()
-_idle: dict[str, list[_Lane]] = {}
+_idle: dict[bytes, list[_Lane]] = {}
+"""By the terms of their study."""
 
 
 def ready(terms: bytes) -> None:
     """Make a pool ready. Raises CannotStart where this worker cannot carry out the study."""
-    with suppress(Unwanted), _lane(msgspec.msgpack.decode(terms, type=Terms)) as lane:
+    with suppress(Unwanted), _lane(terms) as lane:
         lane.pool.start()
 
 
 def carry_out(terms: bytes, key: str, item: bytes, seconds: float) -> bytes:
     """One item in a process of its own: its `Outcome`, and what it printed. Raises CannotStart."""
-    with suppress(Unwanted), _lane(msgspec.msgpack.decode(terms, type=Terms)) as lane:
+    with suppress(Unwanted), _lane(terms) as lane:
         _, outcome = lane.pool.carry_out([(key, item, seconds)])
         log = Path(lane.logs.name) / f"{key}.log"
         printed = log.read_bytes() if log.is_file() else b""
@@ -76,25 +76,25 @@ def carry_out(terms: bytes, key: str, item: bytes, seconds: float) -> bytes:
     return b""
 
 
-def end_session(session: str) -> None:
+def end(terms: bytes) -> None:
     """End the processes of a study on this worker that carry out nothing."""
     with _lock:
-        idle = _idle.pop(session, [])
+        idle = _idle.pop(terms, [])
     for lane in idle:
         lane.close()
 
 
 @contextmanager
-def _lane(terms: Terms) -> Iterator[_Lane]:
+def _lane(terms: bytes) -> Iterator[_Lane]:
     """An idle pool of the study, or a new one; closed where the block raises."""
     from distributed import get_worker
 
     worker = get_worker()
     with _lock:
-        idle = _idle.setdefault(terms.session, [])
+        idle = _idle.setdefault(terms, [])
         lane = idle.pop() if idle else None
     if lane is None:
-        lane = _new_lane(terms, worker)
+        lane = _new_lane(msgspec.msgpack.decode(terms, type=Terms), worker)
     else:
         lane.timer.cancel()
     lane.worker, lane.task = worker, worker.get_current_task()
@@ -103,10 +103,10 @@ def _lane(terms: Terms) -> Iterator[_Lane]:
     except BaseException:
         lane.close()
         raise
-    lane.timer = timer = threading.Timer(_SECONDS_IDLE, _close_idle, (terms.session, lane))
+    lane.timer = timer = threading.Timer(_SECONDS_IDLE, _close_idle, (terms, lane))
     timer.daemon = True
     with _lock:
-        _idle.setdefault(terms.session, []).append(lane)
+        _idle.setdefault(terms, []).append(lane)
     timer.start()  # another thread may have taken the pool, and cancelled it, by now
 
 
@@ -117,9 +117,9 @@ def _new_lane(terms: Terms, worker: Any) -> _Lane:
     return lane
 
 
-def _close_idle(session: str, lane: _Lane) -> None:
+def _close_idle(terms: bytes, lane: _Lane) -> None:
     with _lock:
-        if lane not in _idle.get(session, ()):
+        if lane not in _idle.get(terms, ()):
             return
-        _idle[session].remove(lane)
+        _idle[terms].remove(lane)
     lane.close()

@@ -8,13 +8,12 @@ import select
 import shutil
 import signal
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 import psutil
@@ -193,27 +192,21 @@ class _Run:
         own = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            self._become_child(own, reply, printed, scratch)
+            work(lambda: self._carry_out(own, printed, scratch), reply, keeper.trace)
         os.close(reply)
         os.close(printed)
         os.set_blocking(self.reply, False)
         os.set_blocking(self.printed, False)
 
-    def _become_child(self, keeper: int, reply: int, printed: int, scratch: str) -> NoReturn:
+    def _carry_out(self, keeper: int, printed: int, scratch: str) -> bytes:
+        """In the child."""
         k = self.keeper
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            become_child(keeper, printed, scratch)
-            for descriptor in (k.link.fileno(), k.alive, k.bell, self.reply, self.printed):
-                os.close(descriptor)
-            if self.request.device is not None:
-                os.environ[DEVICE] = self.request.device
-            work(k.function, self.request.body, scratch, reply, k.trace)
-        except BaseException:  # in the child, where nobody above would understand it
-            traceback.print_exc()
-        finally:
-            os._exit(70)
+        become_child(keeper, printed, scratch)
+        for descriptor in (k.link.fileno(), k.alive, k.bell, self.reply, self.printed):
+            os.close(descriptor)
+        if self.request.device is not None:
+            os.environ[DEVICE] = self.request.device
+        return k.function(self.request.body)
 
     def watch(self) -> tuple[Kind, str] | None:
         """Until the run has ended, or has broken a limit: which, and how. Raises Gone."""
