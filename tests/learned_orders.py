@@ -22,4 +22,4 @@ def quality(e: SyntheticEvaluator, paid: list[Architecture], ranker: Any, n: int
         search="", task="toy", final="single", final_seed=None, report="first", ktau_sample=n, incumbents=True,
         data_digest="",
     )  # fmt: skip
-    return rank_quality(learned(ranker, archs, outcome, e.validator(), paid), truth, order)
+    return rank_quality(learned(ranker, archs, outcome, e.validator(), paid), truth, order, e.score.sign)

@@ -301,7 +301,8 @@ class _Campaign:
                 if products:
                     time_left.ended(item)
                 searching = isinstance(item.parts[0], SearchPart)
-                queries = sum(product.queries_paid for product in products)
+                searches = [product.search for product in products if product.search is not None]
+                queries = sum(search.paid.queries for search in searches if search.paid is not None)
                 self.listener.ended(item.title, queries, time_left.seconds, len(waits) if searching else 0)
                 if isinstance(outcome, Lost):
                     lost.append(outcome)

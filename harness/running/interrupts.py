@@ -5,10 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 _OWN = (signal.SIG_DFL, signal.default_int_handler)
 """The default handlers. Others stay, since somebody set them on purpose."""
@@ -17,15 +16,12 @@ _OWN = (signal.SIG_DFL, signal.default_int_handler)
 class Interrupts:
     """Within ``with``, SIGINT and SIGTERM raise KeyboardInterrupt; within `held`, at its end. Main thread only."""
 
-    def __init__(self) -> None:
-        self._held = self._rung = False
-        self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+    _held = _rung = False
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) in _OWN:
-                    self._before[number] = signal.signal(number, self._ring)
+        main = threading.current_thread() is threading.main_thread()
+        numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if main and signal.getsignal(n) in _OWN]
+        self._before = {number: signal.signal(number, self._ring) for number in numbers}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -61,11 +61,6 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     training: TrainingRecord | None = None
     queries: bytes | None = None
 
-    @property
-    def queries_paid(self) -> int:
-        """By its search, as far as is known."""
-        return 0 if self.search is None or self.search.paid is None else self.search.paid.queries
-
     def answers(self, part: Part) -> bool:
         """Whether it is a result of this part. A process that ran a strategy's code may send anything."""
         if isinstance(part, TrainingPart):

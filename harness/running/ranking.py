@@ -143,13 +143,10 @@ def learned(
     )
 
 
-def rank_quality(
-    said: Learned, truth: Truth, order: npt.NDArray[np.int64], *, higher_is_better: bool = True
-) -> RankQuality:
-    """How well a learned order agrees with the truth; order: the rows that were drawn, int64."""
+def rank_quality(said: Learned, truth: Truth, order: npt.NDArray[np.int64], sign: float) -> RankQuality:
+    """How well a learned order agrees with the truth; order: the rows that were drawn, int64; sign: as in `Score`."""
     from harness.statistics.metrics import ktau_eq13
 
-    sign = 1.0 if higher_is_better else -1.0
     of_rows, n_rows = None, None
     if said.rows is not None:
         n_rows = len(said.rows)

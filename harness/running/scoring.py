@@ -136,7 +136,7 @@ class Scorer:
         order = self._order(Draw.of(spec, search))
         if order is None:
             return None
-        return rank_quality(said, *order, higher_is_better=self.evaluators(spec.task).score.higher_is_better)
+        return rank_quality(said, *order, self.evaluators(spec.task).score.sign)
 
     def rows(self, outcome: OutcomeSpec, spec: SearchSpec) -> FeasibleRows | None:
         """The feasible rows of a task, kept for the next run; None where they are not known."""

@@ -85,7 +85,7 @@ def carry_out(make: Callable[[], Strategy], oracle: Oracle, rng: np.random.Gener
     notes: dict[str, Any] = {}
     phases: dict[str, float] = {}
     try:
-        notes, phases = plain_notes(strategy), plain_seconds(strategy)
+        notes, phases = _kept("notes", strategy.notes, plain), _kept("seconds", strategy.seconds, _number)
     except (Unusable, AttributeError) as caught:
         raised = raised or caught
     status: Literal["ok", "failed", "infeasible"] = "ok"
@@ -126,26 +126,23 @@ def _checked(answer: Any, oracle: Oracle) -> list[Architecture]:
     return returned
 
 
-def plain_notes(strategy: Strategy) -> dict[str, Any]:
-    """`Strategy.notes` as a record keeps them. Raises Unusable for what is no JSON value."""
-    notes: Any = strategy.notes
-    try:
-        if not isinstance(notes, dict):
-            raise TypeError(f"they are a {type(notes).__name__}, not a dict")
-        return {str(name): plain(value) for name, value in notes.items()}
-    except TypeError as error:
-        raise Unusable(f"notes: {error}") from error
+def _kept(what: str, given: Any, keep: Callable[[Any], Any]) -> dict[str, Any]:
+    """`Strategy.notes` or `Strategy.seconds` as a record keeps them. Raises Unusable where ``keep`` refuses a value."""
+    if not isinstance(given, dict):
+        raise Unusable(f"{what}: they are a {type(given).__name__}, not a dict")
+    kept = {}
+    for name, value in given.items():
+        try:
+            kept[str(name)] = keep(value)
+        except TypeError as error:
+            raise Unusable(f"{what}: {name!r}: {error}") from error
+    return kept
 
 
-def plain_seconds(strategy: Strategy) -> dict[str, float]:
-    """`Strategy.seconds` as a record keeps them. Raises Unusable for what is no number."""
-    seconds: Any = strategy.seconds
-    if not isinstance(seconds, dict):
-        raise Unusable(f"seconds: they are a {type(seconds).__name__}, not a dict")
-    for name, value in seconds.items():
-        if not isinstance(value, Real):
-            raise Unusable(f"seconds: {name!r} is {value!r}, not a number")
-    return {str(name): round(float(value), 6) for name, value in seconds.items()}
+def _number(value: Any) -> float:
+    if not isinstance(value, Real):
+        raise TypeError(f"{value!r} is no number")
+    return round(float(value), 6)
 
 
 def plain(value: Any) -> Any:

@@ -61,7 +61,4 @@ def total_excess(
     constraints: Sequence[Constraint], values: Mapping[str, npt.NDArray[np.float64]], n: int
 ) -> npt.NDArray[np.float64]:
     """`Constraint.excess` over all constraints, summed, of ``values`` by quantity, float64 [n] each."""
-    total = np.zeros(n)
-    for c in constraints:
-        total += c.excess(values[c.quantity])
-    return total
+    return sum((c.excess(values[c.quantity]) for c in constraints), np.zeros(n))

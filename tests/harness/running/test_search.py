@@ -146,10 +146,10 @@ def test_a_constructor_that_raises_and_an_exit_fail_the_run_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("notes", {"seen": {1}}, "notes: set is no JSON value"),
+        ("notes", {"seen": {1}}, "notes: 'seen': set is no JSON value"),
         ("notes", [], "notes: they are a list, not a dict"),
-        ("seconds", {"fit": "long"}, "seconds: 'fit' is 'long', not a number"),
-        ("seconds", {"fit": None}, "seconds: 'fit' is None, not a number"),
+        ("seconds", {"fit": "long"}, "seconds: 'fit': 'long' is no number"),
+        ("seconds", {"fit": None}, "seconds: 'fit': None is no number"),
         ("seconds", 1.5, "seconds: they are a float, not a dict"),
     ],
 )
