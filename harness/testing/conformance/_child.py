@@ -43,15 +43,15 @@ def main() -> None:
     from harness.testing.conformance.subjects import StrategySubject
 
     order = json.load(sys.stdin)
-    cls = load(order["module"], order["file"], order["name"])
-    params = msgspec.convert(order["params"], cls.Params)
-    subject = StrategySubject(cls, params, limit=order["limit"])
     try:
-        answer: dict[str, Any] = {"trajectory": subject.trial(subject.task()).trajectory}
-    except (Failed, NotRun, Skipped) as error:
-        answer = {"error": str(error), "stopped": subject.stopped}
+        cls = load(order["module"], order["file"], order["name"])
+        subject = StrategySubject(cls, msgspec.convert(order["params"], cls.Params), limit=order["limit"])
+        try:
+            answer: dict[str, Any] = {"trajectory": subject.trial(subject.task()).trajectory}
+        except (Failed, NotRun, Skipped) as error:
+            answer = {"error": str(error), "stopped": subject.stopped}
     except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"}
+        answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
     print("\n" + json.dumps(answer))
 
 
