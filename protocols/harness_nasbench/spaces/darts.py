@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, partial
 from itertools import permutations
@@ -22,6 +23,7 @@ NODES: Final = (2, 3, 4, 5)
 PAIRS: Final = dict(zip(NODES, darts_cells.PAIRS, strict=True))
 """The predecessors that a node may have; node 2 has no choice."""
 CELL_GENES: Final = 11
+_RANGE = re.compile(r"range\(2, ?6\)")
 
 Cell = tuple[int, ...]
 Edges = list[tuple[str, int]]
@@ -126,10 +128,10 @@ class DartsSpace(SearchSpace):
     def parse(self, text: str) -> Architecture:
         """The architecture of a genotype as Python prints it. It evaluates nothing. Raises InvalidArchitecture."""
         try:
-            call = ast.parse(text.strip(), mode="eval").body
+            call = ast.parse(_RANGE.sub("[2, 3, 4, 5]", text.strip()), mode="eval").body
             if not isinstance(call, ast.Call) or call.args or getattr(call.func, "id", None) != "Genotype":
                 raise ValueError("want Genotype(normal=..., normal_concat=..., reduce=..., reduce_concat=...)")
-            fields = {str(k.arg): _literal(k.value) for k in call.keywords}
+            fields = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
             if sorted(fields) != sorted(Genotype._fields):
                 raise ValueError(f"want {', '.join(Genotype._fields)}; found {', '.join(fields)}")
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
@@ -214,13 +216,3 @@ class DartsSpace(SearchSpace):
     def scripts(self) -> Mapping[str, Script]:
         """``default``: per node two predecessors, then their two operations; normal cell first."""
         return {"default": DartsScript()}
-
-
-def _literal(value: ast.expr) -> Any:
-    """A literal, or ``range`` of literals."""
-    if isinstance(value, ast.Call) and getattr(value.func, "id", None) == "range" and not value.keywords:
-        bounds = [ast.literal_eval(a) for a in value.args]
-        if len(bounds) == 2 and all(isinstance(b, int) and 0 <= b < 100 for b in bounds):
-            return list(range(*bounds))
-        raise ValueError("want range(2, 6)")
-    return ast.literal_eval(value)
