@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -24,22 +24,36 @@ def unit_named(name: str | None, setting: SettingRuns) -> Unit:
     return name
 
 
-def grid_of(at: Sequence[float] | None, setting: SettingRuns, entries: Sequence[EntryRuns], unit: Unit) -> Floats:
-    """The costs asked for, ascending; None: every cost at which a run improved or ended, thinned to 500.
+def grids_of(
+    at: Sequence[float] | None, shown: Iterable[tuple[SettingRuns, list[EntryRuns]]], unit: str | None
+) -> Iterator[tuple[SettingRuns, list[EntryRuns], Unit, Floats]]:
+    """Each setting that a cost asked for is within the budget of, with these costs, ascending; `at` None: each, with
+    every cost at which a run improved or ended, thinned to 500.
 
-    Raises HarnessError where ``unit`` is not counted, and for a cost that is not positive or above the budget.
+    Raises UnknownName, HarnessError where the unit is not counted, and for a cost that is not positive or above every
+    budget.
     """
-    if at is None:
-        return _thinned(costs_of(setting, entries, unit))
-    limit = getattr(setting.setting.budget, unit)
-    if limit is not None:  # the query that crosses it is answered
-        limit = max([limit, *(cost_of(r.paid, unit) or 0.0 for r in setting.runs if r.paid is not None)])
-    for cost in at:
+    settings = [(setting, entries, unit_named(unit, setting)) for setting, entries in shown]
+    ends = [_end_of(setting, counted) for setting, _, counted in settings]
+    for cost in at or ():
         if not 0 < cost < math.inf:
             raise HarnessError(f"--at {cost:g}: a cost is positive and finite")
-        if limit is not None and cost > limit:
-            raise HarnessError(f"--at {cost:.10g}: the budget of {setting.title} ends at {limit:.10g} {unit}")
-    return np.asarray(sorted(at), dtype=np.float64)
+        if settings and cost > max(ends):
+            setting, _, counted = settings[ends.index(max(ends))]
+            raise HarnessError(f"--at {cost:.10g}: the budget of {setting.title} ends at {max(ends):.10g} {counted}")
+    for (setting, entries, counted), end in zip(settings, ends, strict=True):
+        if at is None:
+            yield setting, entries, counted, _thinned(costs_of(setting, setting.everyone, counted))
+        elif within := sorted(cost for cost in at if cost <= end):
+            yield setting, entries, counted, np.asarray(within, dtype=np.float64)
+
+
+def _end_of(setting: SettingRuns, unit: Unit) -> float:
+    """The most that a run may have paid: the query that crosses the limit is answered."""
+    limit: float | None = getattr(setting.setting.budget, unit)
+    if limit is None:
+        return math.inf
+    return max([limit, *(cost_of(r.paid, unit) or 0.0 for r in setting.runs if r.paid is not None)])
 
 
 def costs_of(setting: SettingRuns, entries: Sequence[EntryRuns], unit: Unit) -> Floats:

@@ -128,7 +128,10 @@ class Registry:
         item = self.items.get((kind, name))
         if item is None:
             plural = {"strategy": "strategies"}.get(kind, f"{kind}s")
-            raise UnknownName(kind, name, self.names(kind), hint=f"nas-harness list {plural}")
+            hint = f"nas-harness list {plural}"
+            if kind == "strategy" and ":" in name:
+                hint = "a study runs installed strategies alone: nas-harness new strategy makes a plugin of yours"
+            raise UnknownName(kind, name, self.names(kind), hint=hint)
         return item
 
     @overload

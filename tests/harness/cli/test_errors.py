@@ -87,6 +87,11 @@ def test_only_a_near_name_is_offered(name: str, known: list[str], near: list[str
         assert said == f"unknown strategy {name!r}; known: {', '.join(sorted(known))}"
 
 
+def test_a_class_that_is_not_installed_is_told_how_to_become_a_strategy(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--task", "toy/edges", "--budget", "5")
+    assert "nas-harness new strategy" in refused(capsys, "run", "--strategy", "my_file:MySearch", *words)
+
+
 @pytest.mark.parametrize(
     ("budget", "said"),
     [

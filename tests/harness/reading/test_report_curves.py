@@ -89,6 +89,14 @@ def test_costs_above_the_budget_are_refused_and_where_it_has_no_such_limit_are_n
             section(at=(cost,))
 
 
+def test_of_several_budgets_each_setting_shows_the_costs_within_its_own() -> None:
+    runs = [*two_runs(), *two_runs(budget=Budget(queries=300))]
+    assert [c.cost for c in curves(runs, at=(300.0, 50.0, 100.0))] == [[50.0, 100.0], [50.0, 100.0, 300.0]]
+    assert [c.title for c in curves(runs, at=(300.0,))] == ["toy/a, 300 queries"]
+    with pytest.raises(HarnessError, match="--at 301: the budget of toy/a, 300 queries ends at 300 queries"):
+        curves(runs, at=(301.0,))
+
+
 def test_the_query_that_crosses_the_budget_is_on_the_curve() -> None:
     """A budget of 100 epochs, of which the last training of the runs made 120."""
     runs = two_runs(budget=Budget(epochs=100.0))

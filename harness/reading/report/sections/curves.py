@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from harness.reading import numbers
-from harness.reading.along import grid_of, nullable, scores_along, spread_over, unit_named
+from harness.reading.along import grids_of, nullable, scores_along, spread_over
 from harness.reading.matched import Floats
 from harness.reading.report.section import Section, Source, banded, in_setting
 from harness.reading.report.sections.differences import difference_tables, differences_of
@@ -61,9 +61,7 @@ def curves_of(source: Source) -> list[Curve]:
     Raises UnknownName, HarnessError where the records do not count the unit and for a cost above the budget.
     """
     found: list[Curve] = []
-    for setting, entries in source.shown():
-        unit = unit_named(source.choice.unit, setting)
-        grid = grid_of(source.choice.at, setting, entries, unit)
+    for setting, entries, unit, grid in grids_of(source.choice.at, source.shown(), source.choice.unit):
         found += [_curve(setting, entry, grid, unit) for entry in entries]
     return found
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.reading import numbers
-from harness.reading.along import costs_of, grid_of, nullable, scores_along, spread_over, unit_named
+from harness.reading.along import costs_of, grids_of, nullable, scores_along, spread_over
 from harness.reading.matched import Floats
 from harness.reading.report.section import Source, banded, in_setting
 from harness.reading.report.table import Column, Row, Table
@@ -60,17 +60,12 @@ def differences_of(source: Source) -> list[Difference]:
     against = source.choice.against or ""
     check_names((source.study,), (), (against,))
     found: list[Difference] = []
-    for setting, entries in source.shown():
-        others = [e for e in setting.everyone if e.entry.label == against]
-        if not others:
-            continue
-        unit = unit_named(source.choice.unit, setting)
-        grid = grid_of(source.choice.at, setting, setting.everyone, unit)
+    for setting, entries, unit, grid in grids_of(source.choice.at, source.shown(), source.choice.unit):
         found += [
             _difference(setting, entry, other, grid, unit)
-            for other in others
+            for other in setting.everyone
             for entry in entries
-            if entry.entry.label != against and entry.entry.scoring == other.entry.scoring
+            if other.entry.label == against != entry.entry.label and entry.entry.scoring == other.entry.scoring
         ]
     return found
 
