@@ -26,7 +26,7 @@ _LATE = 0.1
 
 @dataclass(frozen=True)
 class Figure:
-    """name: of its files. reading: how to read it. series: numbers of colours and names; -1 is the reference's."""
+    """name: of its files. reading: how to read it. series: numbers of colours and names, below 0 a reference's."""
 
     name: str
     reading: str
@@ -85,9 +85,11 @@ def figures_of_board(board: Board) -> Iterator[Figure]:
 
 
 def numbered(board: Board) -> list[tuple[int, Line]]:
-    """Each line with the number of its colour: by name, so that it does not change with the order; -1 a reference."""
+    """Each line with the number of its colour, by name and not by place; below 0 a reference."""
     places = {name: k for k, name in enumerate(sorted({line.name for line in board.lines}))}
-    return [(-1 if line.is_reference else places[line.name], line) for line in board.everyone]
+    references = sorted({line.name for line in board.everyone if line.is_reference})
+    places |= {name: -1 - k for k, name in enumerate(references)}
+    return [(places[line.name], line) for line in board.everyone]
 
 
 def interval_of(name: str, of: EntrySummary, ratio: bool) -> Interval:

@@ -134,7 +134,7 @@ class Plot:
             self.parts.append(path(kind, upright if axis is self.x else level, told))
 
     def mark(self, x: float, y: float, series: int, told: str, kind: str = "", size: float = 4.0) -> None:
-        """A point in pixels, its shape and colour by its series (-1: the reference)."""
+        """A point in pixels, its shape and colour by its series (below 0: a reference)."""
         shape = _SHAPES[(series + series // SERIES) % len(_SHAPES)] if series >= 0 else "circle"
         d = {
             "square": f"M{x - size:.1f} {y - size:.1f}h{2 * size}v{2 * size}h{-2 * size}z",
@@ -171,8 +171,7 @@ class Plot:
             last = height
         if d and xs:
             d.append(f"H{self.x.at(xs[-1]):.1f}")
-            dash = f"d{max(series, 0) // SERIES % 3}" if series >= 0 else "dref"
-            self.inside.append(path(f"line {colour(series)} {dash}", "".join(d), told))
+            self.inside.append(path(f"line {colour(series)} {dash(series)}", "".join(d), told))
 
     def band(self, xs: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], s: int) -> None:
         points = [
@@ -217,6 +216,11 @@ def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 def colour(series: int) -> str:
     return "ref" if series < 0 else f"s{series % SERIES}"
+
+
+def dash(series: int) -> str:
+    """Of a line: its colour comes again, and all references share one."""
+    return f"r{-series}" if series < 0 else f"d{series // SERIES % 3}"
 
 
 def static(name: str) -> str:

@@ -147,6 +147,7 @@ def environment() -> Environment:
         "pages": pages,
         "numbered": numbered,
         "colour": svg.colour,
+        "dash": svg.dash,
         "run_page": run_page,
         "ri_elsewhere": ri,
         "under_coverage": UNDER_COVERAGE,

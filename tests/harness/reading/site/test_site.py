@@ -164,6 +164,17 @@ def test_failures_one_seed_and_one_task_are_said(tmp_path: Path, registry: Regis
     assert "no-failed-run" in page.text
 
 
+def test_the_references_of_two_laws_have_dashes_of_their_own(tmp_path: Path, registry: Registry) -> None:
+    step = [(1, None, None, 50.0, 60.0)]
+    other = entry("matched-random-search by classes", [60.0, 62.0], role="reference", incumbents=step)
+    site_of(tmp_path, registry, [*entry("alpha", [80.0] * 2), *reference([60.0, 62.0], incumbents=step), *other])
+    (curves,) = (tmp_path / "site" / "figures").rglob("*curves*.svg")
+    (page,) = (tmp_path / "site" / "settings").iterdir()
+    for text in (curves.read_text(), page.read_text()):
+        assert 'class="line ref r1"' in text
+        assert 'class="line ref r2"' in text
+
+
 def test_a_study_whose_every_run_failed_has_a_page(tmp_path: Path, registry: Registry) -> None:
     pages = site_of(tmp_path, registry, [*entry("alpha", [None] * 8), *entry("killed", [None] * 8, paid=None)])
     assert {r[6] for r in pages["index.html"].rows["results"][1:]} == {"8, 8 failed"}
