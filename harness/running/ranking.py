@@ -195,6 +195,8 @@ def _ktau_ctnas(said: Learned, predicted: npt.NDArray[np.float64], final: npt.ND
 def _ask(ranker: Ranker, archs: Sequence[Architecture]) -> npt.NDArray[np.float64]:
     """The learned order of these. Raises ValueError."""
     predicted = np.asarray(ranker.rank(archs), dtype=np.float64)
-    if predicted.shape != (len(archs),) or not np.isfinite(predicted).all():
-        raise ValueError(f"rank gave shape {predicted.shape} or values that are not finite, want {(len(archs),)}")
+    if predicted.shape != (len(archs),):
+        raise ValueError(f"rank gave shape {predicted.shape}, want {(len(archs),)}")
+    if odd := int((~np.isfinite(predicted)).sum()):
+        raise ValueError(f"rank gave {odd} of {len(archs)} values that are not finite")
     return predicted

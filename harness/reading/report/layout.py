@@ -162,7 +162,7 @@ def nested(name: str, value: Any, indent: int = 0) -> list[str]:
 
 
 def plain(value: Any) -> str:
-    """A value in words: yes and no, six digits of a float, commas between the members of a list."""
+    """A value in words: yes and no, six digits of a float, commas between members, a list in a list in brackets."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -170,7 +170,7 @@ def plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {plain(v)}" for k, v in value.items()) or "none"
     if isinstance(value, (list, tuple)):
-        return ", ".join(plain(v) for v in value) or "none"
+        return ", ".join(f"({plain(v)})" if isinstance(v, (list, tuple)) else plain(v) for v in value) or "none"
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)

@@ -181,6 +181,7 @@ def test_nested_values_are_indented_and_plain() -> None:
         "share": 0.030016,
         "here": True,
         "seeds": [777, 888],
+        "returned": [[3, 1], [2, 0]],
         "no": {},
     }
     assert nested("facts", facts) == [
@@ -191,6 +192,7 @@ def test_nested_values_are_indented_and_plain() -> None:
         "  share: 0.030016",
         "  here: yes",
         "  seeds: 777, 888",
+        "  returned: (3, 1), (2, 0)",
         "  no: none",
     ]
 

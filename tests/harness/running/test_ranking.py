@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,16 @@ def test_twins_of_paid_cells_are_unseen_rows_but_not_unseen_keys() -> None:
 
 def test_an_order_that_is_not_one_number_each_is_refused() -> None:
     class Wrong:
+        def __init__(self, said: Callable[[int], Any]) -> None:
+            self.said = said
+
         def rank(self, archs: list[Architecture]) -> Any:
-            return np.zeros(len(archs) - 1)
+            return self.said(len(archs))
 
     with pytest.raises(ValueError, match="rank gave shape"):
-        quality(evaluator("architecture"), [], Wrong())
+        quality(evaluator("architecture"), [], Wrong(lambda n: np.zeros(n - 1)))
+    with pytest.raises(ValueError, match=r"rank gave 1 of \d+ values that are not finite"):
+        quality(evaluator("architecture"), [], Wrong(lambda n: [np.nan, *range(1, n)]))
 
 
 def test_comparisons_are_asked_for_ctnass_variant() -> None:
