@@ -30,7 +30,7 @@ class Competitor:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The settings of one budget. missing: entries that some of them lack, which are left out. seed: the study's."""
+    """The settings of one budget and study seed. missing: entries that some of them lack, which are left out."""
 
     budget: Budget
     settings: tuple[SettingSamples, ...]
@@ -66,18 +66,19 @@ def over(titles: Sequence[str], budget: Budget) -> str:
 def blocks_of(
     study: StudyRuns, tasks: tuple[str, ...] = (), entries: tuple[str, ...] = (), *, mode: str = STRICT
 ) -> list[Blocks]:
-    """The settings whose scores have a direction, by budget, with the entries of one mode.
+    """The settings whose scores have a direction, by budget, with the entries of one mode. Another study seed makes
+    other blocks: it is no other task.
 
     tasks, entries: names and labels to keep (default all).
     """
-    by_budget: dict[Budget, list[SettingSamples]] = {}
+    found: dict[tuple[Budget, int], list[SettingSamples]] = {}
     for setting in study.settings:
         if setting.score is not None and (not tasks or setting.setting.task in tasks):
-            by_budget.setdefault(setting.setting.budget, []).append(SettingSamples(setting))
-    return [_blocks(budget, settings, entries, mode) for budget, settings in by_budget.items()]
+            found.setdefault((setting.setting.budget, setting.study_seed), []).append(SettingSamples(setting))
+    return [_blocks(budget, seed, settings, entries, mode) for (budget, seed), settings in found.items()]
 
 
-def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, ...], mode: str) -> Blocks:
+def _blocks(budget: Budget, seed: int, settings: list[SettingSamples], entries: tuple[str, ...], mode: str) -> Blocks:
     everywhere: dict[tuple[str, Role], list[Floats]] = {}
     for setting in settings:
         own = [runs for runs in setting.runs.entries if runs.entry.mode == mode]
@@ -97,5 +98,5 @@ def _blocks(budget: Budget, settings: list[SettingSamples], entries: tuple[str, 
             if len(scores) == len(settings)
         ),
         tuple(label for (label, _), scores in everywhere.items() if len(scores) < len(settings)),
-        settings[0].runs.study_seed,
+        seed,
     )

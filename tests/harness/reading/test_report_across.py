@@ -14,9 +14,11 @@ from harness.reading.blocks import blocks_of
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import SECTIONS, write_report
 from harness.reading.report.sections.improvement import improvements_of
+from harness.reading.report.sections.ladder import ladders_of
 from harness.reading.report.sections.profiles import profiles_of
 from harness.reading.report.sections.ranks import SECTION as RANKS
 from harness.reading.report.sections.ranks import ranks_of
+from harness.reading.study import read_study
 from harness.records.runs import Run
 from harness.registry import Registry
 from harness.search.budget import Budget
@@ -69,6 +71,20 @@ def test_the_reference_stands_beside_entries_that_are_scored_alike_whatever_mode
             ("high", "entry", 6),
             (MATCHED, "reference", 6),
         ]
+
+
+def test_another_study_seed_is_no_other_task(tmp_path: Path) -> None:
+    """As of two machines, each with a study seed of its own, whose folders were joined."""
+    runs, samplings, plans = [], [], []
+    for seed in (0, 7):
+        of_seed = [r for t in TASKS[:3] for r in entry("high", [90.0, 92.0], task=t, study_seed=seed)]
+        of_seed += [r for t in TASKS[:3] for r in reference([60.0, 62.0], task=t, study_seed=seed)]
+        made = [sampling(t, study_seed=seed) for t in TASKS[:3]]
+        runs, samplings, plans = runs + of_seed, samplings + made, [*plans, plan_of(of_seed, made, seed=seed)]
+    found = Source(read_study(write_study(tmp_path, runs, samplings, plans=plans)), Choice())
+    assert [(len(r.titles), r.friedman_p) for r in ranks_of(found)] == [(3, None)] * 2
+    assert [len(p.titles) for p in profiles_of(found)] == [3] * 4
+    assert ladders_of(found) == []
 
 
 @pytest.mark.parametrize("section", SECTIONS)

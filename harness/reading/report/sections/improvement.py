@@ -56,8 +56,8 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
 
 
 def _tables(source: Source) -> list[Table]:
-    by_budget = groupby(improvements_of(source), key=lambda found: found.budget)
-    tables = [_table(budget, list(found)) for budget, found in by_budget]
+    apart = groupby(improvements_of(source), key=lambda found: (found.budget, found.titles))
+    tables = [_table(budget, list(found)) for (budget, _), found in apart]
     return tables or [Table("no entry stands beside matched random search in every setting")]
 
 

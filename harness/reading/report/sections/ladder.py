@@ -65,7 +65,7 @@ def ladders_of(source: Source) -> list[list[Rung]]:
     for summary, (setting, entries) in zip(source.settings, source.shown(), strict=True):
         if setting.sampling is not None:
             s = setting.setting
-            shared = str((s.search_task, s.law, s.budget, s.constraints))
+            shared = str((s.search_task, s.law, s.budget, s.constraints, setting.study_seed))
             found.setdefault(shared, []).append((summary, setting.sampling, _scores(entries)))
     return [[_rung(*r, first=rungs[0][1]) for r in rungs] for rungs in found.values() if len(rungs) > 1]
 

@@ -89,8 +89,8 @@ def _scale(setting: SettingSamples) -> tuple[float, float] | None:
 
 
 def _tables(source: Source) -> list[Table]:
-    by_budget = groupby(profiles_of(source), key=lambda profile: profile.budget)
-    tables = [_table(budget, list(found)) for budget, found in by_budget]
+    apart = groupby(profiles_of(source), key=lambda profile: (profile.budget, profile.titles))
+    tables = [_table(budget, list(found)) for (budget, _), found in apart]
     return tables or [Table("normalised scores take, in every setting, a best row or draw above random sampling")]
 
 
