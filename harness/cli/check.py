@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,7 +51,8 @@ def check(
     registry = open_registry(ctx)
     warn_of_broken(registry)
     with own_output():
-        reports = check_named(name, registry=registry, kind=kind, only=only or (), heard=_progress())
+        heard = {"heard": _told} if sys.stderr.isatty() else {}
+        reports = check_named(name, registry=registry, kind=kind, only=only or (), **heard)
     if form is TextOrJson.json:
         print_json([_plain(report) for report in reports])
     else:
@@ -62,15 +62,9 @@ def check(
         raise typer.Exit(1)
 
 
-def _progress() -> Callable[[Result], None]:
-    """Tells a terminal of each check as it ends; anything else of none."""
-    shown = sys.stderr.isatty()
-
-    def heard(result: Result) -> None:
-        if shown:
-            typer.echo(f"{result.status:7} {result.seconds:5.1f} s  {result.check}", err=True)
-
-    return heard
+def _told(result: Result) -> None:
+    """Tells a terminal of a check as it ends."""
+    typer.echo(f"{result.status:7} {result.seconds:5.1f} s  {result.check}", err=True)
 
 
 def _plain(report: Report) -> dict[str, Any]:

@@ -33,7 +33,6 @@ def new(
         raise HarnessError("a new plugin needs jinja2, which is not installed: pip install 'nas-harness[new]'")
     from harness.testing.kit import make_plugin
 
-    made = make_plugin(kind, name, folder, registry=open_registry(ctx))
-    for path in made.files:
-        typer.echo(made.folder / path)
-    typer.echo(f'next: cd {made.folder} && pip install -e ".[test]" && pytest')
+    for path in make_plugin(kind, name, folder, registry=open_registry(ctx)):
+        typer.echo(path)
+    typer.echo(f'next: cd {folder / name} && pip install -e ".[test]" && pytest')

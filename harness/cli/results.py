@@ -142,14 +142,8 @@ def _records(folder: Path, identity: str) -> list[Any]:
     from harness.records.store import read_folder
 
     found = read_folder(folder)
-    kinds: tuple[dict[str, Any], ...] = (
-        found.searches,
-        found.outcomes,
-        found.trainings,
-        found.samplings,
-        found.ingested,
-    )
-    records = [record for kind in kinds for i, record in kind.items() if i.startswith(identity)]
+    every: dict[str, Any] = {**found.searches, **found.outcomes, **found.trainings, **found.samplings, **found.ingested}
+    records = [record for i, record in every.items() if i.startswith(identity)]
     if not records:
         raise RecordError(f"{folder} has no record whose id begins with {identity!r}")
     if len(records) > 1:

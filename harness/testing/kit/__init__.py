@@ -5,7 +5,6 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,17 +20,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What was written. files: relative to ``folder``, sorted."""
-
-    folder: Path
-    package: str
-    files: tuple[Path, ...]
-
-
-def make_plugin(kind: str, name: str, parent: Path, *, registry: Registry) -> Made:
-    """Write a distribution called ``name`` to ``parent/name``: package, tests, study, workflow and README.
+def make_plugin(kind: str, name: str, parent: Path, *, registry: Registry) -> list[Path]:
+    """Write a distribution called ``name`` to ``parent/name``: package, tests, study, workflow and README. Its files.
 
     Raises UnknownName for the kind, and HarnessError for a name that is malformed or taken, and where the folder is
     there already: nothing is overwritten.
@@ -61,12 +51,11 @@ def make_plugin(kind: str, name: str, parent: Path, *, registry: Registry) -> Ma
         of, _, place = template.removesuffix(".jinja").partition("/")
         if of not in ("common", kind) and not (kind == "protocol" and place == "package/space.py"):
             continue
-        path = Path(place.replace("package/", f"{package}/", 1) if place.startswith("package/") else place)
-        target = folder / path
+        target = folder / (place.replace("package/", f"{package}/", 1) if place.startswith("package/") else place)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(environment.get_template(template).render(said), encoding="utf-8")
-        written.append(path)
-    return Made(folder, package, tuple(sorted(written)))
+        written.append(target)
+    return sorted(written)
 
 
 def _check_name(kind: str, name: str, package: str, registry: Registry) -> None:
