@@ -103,10 +103,6 @@ def _set(items: Any = ()) -> set[Any]:
     return set(items)
 
 
-def _frozenset(items: Any = ()) -> frozenset[Any]:
-    return frozenset(_set(items))
-
-
 def _ordered() -> OrderedDict[Any, Any]:
     return OrderedDict()
 
@@ -126,5 +122,5 @@ for _core in ("numpy.core", "numpy._core"):
     STANDARD[f"{_core}.multiarray", "_reconstruct"] = _array_shell
     STANDARD[f"{_core}.numeric", "_frombuffer"] = _array
 for _module in ("builtins", "__builtin__"):
-    for _name, _make in (("set", _set), ("frozenset", _frozenset), ("bytearray", _bytearray), ("bytes", _bytes)):
+    for _name, _make in (("set", _set), ("bytearray", _bytearray), ("bytes", _bytes)):
         STANDARD[_module, _name] = _make

@@ -60,11 +60,10 @@ def load_stream(
 ) -> Any:
     """The object that the pickle in a buffered stream describes.
 
-    `allow` adds constructors to the standard ones (numpy scalars, dtypes and arrays, OrderedDict, set, frozenset,
-    bytearray). `on_entry[k](key, value)` is called for each entry of a dict that stands under key ``k``, as soon as it
-    is complete, and its result is stored instead. `exact`: nothing may follow the pickle; else the stream is left
-    just behind it. Text that Python 2 wrote is bytes. Raises `DataError` for anything but a whole pickle of allowed
-    parts.
+    `allow` adds constructors to the standard ones (numpy scalars, dtypes and arrays, OrderedDict, set, bytearray).
+    `on_entry[k](key, value)` is called for each entry of a dict that stands under key ``k``, as soon as it is complete,
+    and its result is stored instead. `exact`: nothing may follow the pickle; else the stream is left just behind it.
+    Text that Python 2 wrote is bytes. Raises `DataError` for anything but a whole pickle of allowed parts.
     """
     try:
         value = _Unpickler(stream, {**STANDARD, **(allow or {})}, on_entry or {}, persistent).load()
@@ -161,11 +160,6 @@ class _Unpickler(pickle._Unpickler):
         check_keys(items)
         self.stack[-1].update(items)
 
-    def load_frozenset(self) -> None:
-        items = self.pop_mark()
-        check_keys(items)
-        self.append(frozenset(items))
-
     def load_newobj(self) -> None:
         self.load_reduce()
 
@@ -190,7 +184,7 @@ _OPCODES = _Opcodes(
         pickle.BINBYTES, pickle.SHORT_BINBYTES, pickle.BINBYTES8, pickle.BYTEARRAY8,
         pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS,
         pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3,
-        pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET,
+        pickle.EMPTY_SET, pickle.ADDITEMS,
         pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.REDUCE, pickle.NEWOBJ, pickle.BUILD, pickle.BINPERSID,
         pickle.BINGET, pickle.LONG_BINGET, pickle.BINPUT, pickle.LONG_BINPUT, pickle.MEMOIZE,
     )
