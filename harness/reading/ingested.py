@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from harness.errors import RecordError
+from harness.errors import RecordError, counted
 from harness.reading.compliance.entries import ENTRY_RULES
 from harness.reading.compliance.finding import Finding, Ruling
 from harness.reading.compliance.settings import SETTING_RULES
@@ -183,7 +183,8 @@ def _summary(group: _Group, compared: Comparison | None, p: float | None) -> Ing
 
 def _findings(study: IngestedStudy) -> Iterator[Finding]:
     tasks = study.tasks
-    yield Finding("several-data-sets", len(tasks) > 1, f"{len(tasks)} tasks: {', '.join(tasks[:5])}", "study")
+    told = f"{counted(len(tasks), 'task')}: {', '.join(tasks[:5])}"
+    yield Finding("several-data-sets", len(tasks) > 1, told, "study")
     for group in study.groups:
         scope = f"{group.task}: {group.strategy}"
         for rule, ruling in _rulings(group).items():

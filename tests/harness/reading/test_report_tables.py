@@ -16,7 +16,7 @@ from harness.reading import numbers
 from harness.reading.compliance import Finding
 from harness.reading.report.section import Choice
 from harness.reading.report.sections import write_report
-from harness.reading.report.sections.compliance import collapsed, held
+from harness.reading.report.sections.compliance import collapsed, compliance_table, held
 from harness.records.lines import Paid, RankQuality, SamplingRecord
 from harness.records.runs import Run
 from harness.search.budget import Budget
@@ -327,6 +327,13 @@ def test_csv_is_of_one_section(tmp_path: Path) -> None:
 )
 def test_how_numbers_are_written(written_as: str, text: str) -> None:
     assert written_as == text
+
+
+def test_rules_that_do_not_apply_for_one_reason_stand_in_one_line() -> None:
+    found = [Finding(rule, None, "not shown", "study") for rule in ("one", "two")]
+    table = compliance_table([*found, Finding("three", None, "another reason", "study")])
+    assert [row.cells for row in table.rows] == [("n/a", "three", "another reason", "study")]
+    assert table.footnotes == ("n/a, not shown (study): one, two",)
 
 
 def test_a_finding_that_holds_of_every_scope_is_told_once() -> None:

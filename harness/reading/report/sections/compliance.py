@@ -24,9 +24,14 @@ def _tables(source: Source) -> list[Table]:
 
 def compliance_table(findings: Sequence[Finding]) -> Table:
     rows = [Row(("fails", *cells)) for cells in collapsed(findings, False)]
-    rows += [Row(("n/a", *cells), "reference") for cells in collapsed(findings, None)]
+    silent: dict[tuple[str, str], list[str]] = {}
+    for rule, why, where in collapsed(findings, None):
+        silent.setdefault((why, where), []).append(rule)
+    rows += [Row(("n/a", rules[0], *cells), "reference") for cells, rules in silent.items() if len(rules) == 1]
+    notes = [f"n/a, {why} ({where}): {', '.join(rules)}" for (why, where), rules in silent.items() if len(rules) > 1]
     rules = held(findings)
-    return Table("compliance", _COLUMNS, tuple(rows), legend=f"holds: {', '.join(rules)}" if rules else "")
+    legend = f"holds: {', '.join(rules)}" if rules else ""
+    return Table("compliance", _COLUMNS, tuple(rows), legend=legend, footnotes=tuple(notes))
 
 
 SECTION = Section(lambda source: {"compliance": source.findings}, _tables)
