@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.reading import numbers
 from harness.reading.matched import Floats
-from harness.reading.samples import EntrySamples, SettingSamples
-from harness.reading.study import StudyRuns
+from harness.reading.samples import EntrySamples
+from harness.reading.study import SettingRuns, StudyRuns
 from harness.records.identity import stream
 from harness.records.specs import STRICT, Role
 from harness.search.budget import Budget
@@ -33,21 +33,21 @@ class Blocks:
     """The settings of one budget and study seed. missing: entries that some of them lack, which are left out."""
 
     budget: Budget
-    settings: tuple[SettingSamples, ...]
+    settings: tuple[SettingRuns, ...]
     competitors: tuple[Competitor, ...]
     missing: tuple[str, ...]
     seed: int
 
     @property
     def titles(self) -> list[str]:
-        return [s.runs.title for s in self.settings]
+        return [s.title for s in self.settings]
 
     @property
     def shared(self) -> bool:
         """Whether two settings score the same searches, as rungs of a ladder do. What a search found by luck counts
         several times then, and no test or interval that takes the settings for independent holds.
         """
-        ids = [{run.search.id for run in setting.runs.runs} for setting in self.settings]
+        ids = [{run.search.id for run in setting.runs} for setting in self.settings]
         return sum(map(len, ids)) > len(set().union(*ids))
 
     def rng(self, purpose: str) -> np.random.Generator:
@@ -71,24 +71,24 @@ def blocks_of(
 
     tasks, entries: names and labels to keep (default all).
     """
-    found: dict[tuple[Budget, int], list[SettingSamples]] = {}
+    found: dict[tuple[Budget, int], list[SettingRuns]] = {}
     for setting in study.settings:
         if setting.score is not None and (not tasks or setting.setting.task in tasks):
-            found.setdefault((setting.setting.budget, setting.study_seed), []).append(SettingSamples(setting))
+            found.setdefault((setting.setting.budget, setting.study_seed), []).append(setting)
     return [_blocks(budget, seed, settings, entries, mode) for (budget, seed), settings in found.items()]
 
 
-def _blocks(budget: Budget, seed: int, settings: list[SettingSamples], entries: tuple[str, ...], mode: str) -> Blocks:
+def _blocks(budget: Budget, seed: int, settings: list[SettingRuns], entries: tuple[str, ...], mode: str) -> Blocks:
     everywhere: dict[tuple[str, Role], list[Floats]] = {}
     for setting in settings:
-        own = [runs for runs in setting.runs.entries if runs.entry.mode == mode]
+        own = [runs for runs in setting.entries if runs.entry.mode == mode]
         scorings = {runs.entry.scoring for runs in own}
         # A reference is called after one mode of several that are scored alike, in joined folders after each of them.
-        beside = {(r.entry.label, r.entry.scoring): r for r in setting.runs.references if r.entry.scoring in scorings}
+        beside = {(r.entry.label, r.entry.scoring): r for r in setting.references if r.entry.scoring in scorings}
         chosen = [runs for runs in own if not entries or runs.entry.label in entries]
         for runs in (*chosen, *beside.values()):
-            scores = EntrySamples(runs, setting).oriented([r.score for r in runs.runs])
-            everywhere.setdefault((runs.entry.label, runs.entry.role), []).append(scores)
+            of = EntrySamples(runs, setting)
+            everywhere.setdefault((runs.entry.label, runs.entry.role), []).append(of.oriented(of.scores))
     return Blocks(
         budget,
         tuple(settings),

@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.protocol import Score
 from harness.reading.matched import all_of
-from harness.reading.samples import EntrySamples, SettingSamples, shown, shown_valids
-from harness.reading.study import EntryRuns, StudyRuns
+from harness.reading.samples import EntrySamples, shown, shown_valids
+from harness.reading.study import EntryRuns, SettingRuns, StudyRuns
 from harness.reading.summary import Against, EntrySummary, Sampling, SettingSummary
 from harness.records.lines import OutcomeRecord, SamplingRecord
 from harness.records.specs import STRICT
@@ -35,11 +35,12 @@ _QUESTIONS = ("vs_sampling", "vs_search")
 
 def summarise(study: StudyRuns) -> list[SettingSummary]:
     """Every setting, each entry tested within its mode and ordered by mean final score."""
-    worked = [SettingSamples(runs) for runs in study.settings]
+    worked = [[EntrySamples(entry, setting) for entry in setting.entries] for setting in study.settings]
     tested: dict[EntrySamples, dict[str, Against]] = {}
     for mode in {e.entry.mode for s in study.settings for e in s.entries}:
-        tested |= _tested([[e for e in s.entries if e.runs.entry.mode == mode] for s in worked])
-    return [_setting(s, [_summary(e, tested[e]) for e in s.entries]) for s in worked]
+        tested |= _tested([[e for e in entries if e.runs.entry.mode == mode] for entries in worked])
+    summaries = [[_summary(e, tested[e]) for e in entries] for entries in worked]
+    return [_setting(s, entries) for s, entries in zip(study.settings, summaries, strict=True)]
 
 
 def _tested(settings: list[list[EntrySamples]]) -> dict[EntrySamples, dict[str, Against]]:
@@ -72,13 +73,13 @@ def against(comparison: Comparison | None, p_setting: float | None, p_study: flo
     )
 
 
-def _setting(of: SettingSamples, entries: list[EntrySummary]) -> SettingSummary:
+def _setting(of: SettingRuns, entries: list[EntrySummary]) -> SettingSummary:
     s, sign = of.sampling, 0.0 if of.score is None else of.score.sign
     return SettingSummary(
-        title=of.runs.title,
-        setting=of.runs.setting,
+        title=of.title,
+        setting=of.setting,
         score=of.score,
-        split=s.split if s else next((r.outcome.split for r in of.runs.runs if r.outcome), None),
+        split=s.split if s else next((r.outcome.split for r in of.runs if r.outcome), None),
         random_sampling=Sampling(mean=s.mean, std=s.std, exact=s.exact, n=s.n, failed=s.failed) if s else Sampling(),
         best_validated=s.best_validated if s else None,
         tied=s.tied if s else None,
@@ -88,7 +89,7 @@ def _setting(of: SettingSamples, entries: list[EntrySummary]) -> SettingSummary:
         entries=sorted(
             entries, key=lambda e: (e.mode != STRICT, e.mode, e.final_mean is None, -sign * (e.final_mean or 0.0))
         ),
-        references=[_summary(EntrySamples(r, of)) for r in of.runs.references],
+        references=[_summary(EntrySamples(r, of)) for r in of.references],
     )
 
 
@@ -110,7 +111,7 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
         mean, valid_mean = (s.mean, s.valid_mean) if s else (None, None)
         searched |= {
             "search_mean": _mean(shown([a.score for a in answers], mean)) if answers else None,
-            "search_whole_mean": _mean(shown([a.score for a in of.reference.whole], mean)),
+            "search_whole_mean": _mean(shown([r.score for r in of.reference.runs], mean)),
             "search_valid_mean": _mean(shown_valids(answers, valid_mean)) if answers else None,
             "search_weakest": of.vs_search.weakest if of.vs_search else None,
         }
@@ -133,7 +134,7 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
         most_common=most.value if most else None,
         most_common_runs=most.runs if most else None,
         interval=None if ends is None else of.interval(),
-        interval_coverage=None if ends is None else of.setting.coverage(len(runs), of.reference),
+        interval_coverage=None if ends is None else of.coverage,
         ri=ri,
         ri_low=ri_ends.low if ri_ends else None,
         ri_high=ri_ends.high if ri_ends else None,

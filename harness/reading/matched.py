@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -71,50 +70,44 @@ class Answer(NamedTuple):
 NOTHING = Answer(None, None)
 
 
-class Reference:
-    """Matched random search in one setting. limit: the budget in ``unit``, which counts costs."""
+def answers_of(entry: EntryRuns) -> list[Answer]:
+    """What each of its runs reports after the whole budget."""
+    return [Answer(run.score, run.valid) for run in entry.runs]
 
-    def __init__(self, entry: EntryRuns, budget: Budget) -> None:
-        self.entry = entry
-        self.unit = budget.unit
-        self.limit: float = getattr(budget, budget.unit)
 
-    @cached_property
-    def whole(self) -> list[Answer]:
-        """What each of its runs reports after the whole budget."""
-        return [Answer(run.score, run.valid) for run in self.entry.runs]
+def beside(reference: EntryRuns, entry: EntryRuns, budget: Budget) -> list[Answer] | None:
+    """What each run of matched random search would have reported at the cost of the entry's run that it is set against.
 
-    def beside(self, entry: EntryRuns) -> list[Answer] | None:
-        """What each of its runs would have reported at the cost of the entry's run that it is set against.
+    Run j stands against the entry's run ``j mod n``. A run that failed, or spent all of the budget, is set against
+    the whole of it: the one was free to spend it, and the query that crosses a limit counts on both sides. None
+    where one of the answers is not known: the task does not count the unit, the incumbents have no final scores, or
+    the mode reports the best of several by final score, and which that would have been is not in the record.
+    """
+    unit = budget.unit
+    paid = [np.inf if r.failed or r.paid is None else cost_of(r.paid, unit) for r in entry.runs]
+    if any(cost is None for cost in paid):
+        return None
+    limit: float = getattr(budget, unit)
+    costs = cost_of_reference_run(np.array(paid, dtype=np.float64), len(reference.runs), limit=limit)
+    return all_of(read_off(run, cost, unit) for run, cost in zip(reference.runs, costs.tolist(), strict=True))
 
-        Run j stands against the entry's run ``j mod n``. A run that failed, or spent all of the budget, is set against
-        the whole of it: the one was free to spend it, and the query that crosses a limit counts on both sides. None
-        where one of the answers is not known: the task does not count the unit, the incumbents have no final scores, or
-        the mode reports the best of several by final score, and which that would have been is not in the record.
-        """
-        paid = [np.inf if r.failed or r.paid is None else cost_of(r.paid, self.unit) for r in entry.runs]
-        if any(cost is None for cost in paid):
-            return None
-        costs = cost_of_reference_run(np.array(paid, dtype=np.float64), len(self.entry.runs), limit=self.limit)
-        return all_of(self.read_off(j, cost) for j, cost in enumerate(costs.tolist()))
 
-    def read_off(self, j: int, cost: float) -> Answer | None:
-        """What run ``j`` would report after ``cost``; None where that is not known.
+def read_off(run: Run, cost: float, unit: Unit) -> Answer | None:
+    """What ``run`` would report after ``cost``; None where that is not known.
 
-        At its full cost it is the run's outcome; before that, its incumbent, or nothing where it had none with a final
-        score.
-        """
-        run = self.entry.runs[j]
-        total = None if run.paid is None else cost_of(run.paid, self.unit)
-        if cost == np.inf or (total is not None and cost >= total):
-            return self.whole[j]
-        if total is None or self.entry.entry.scoring.report == "best_of_returned":
-            return None
-        steps = steps_of(run, self.unit)
-        place = int(np.searchsorted(steps.costs, cost, side="right")) - 1
-        if place < 0:
-            return NOTHING
-        final, valid = float(steps.finals[place]), float(steps.valids[place])
-        if np.isnan(final):  # of incumbents that were scored, one whose final training failed, or that a table lacks
-            return NOTHING if run.outcome is not None and run.outcome.incumbents else None
-        return Answer(final, None if np.isnan(valid) else valid)
+    At its full cost it is the run's outcome; before that, its incumbent, or nothing where it had none with a final
+    score.
+    """
+    total = None if run.paid is None else cost_of(run.paid, unit)
+    if cost == np.inf or (total is not None and cost >= total):
+        return Answer(run.score, run.valid)
+    if total is None or run.entry.scoring.report == "best_of_returned":
+        return None
+    steps = steps_of(run, unit)
+    place = int(np.searchsorted(steps.costs, cost, side="right")) - 1
+    if place < 0:
+        return NOTHING
+    final, valid = float(steps.finals[place]), float(steps.valids[place])
+    if np.isnan(final):  # of incumbents that were scored, one whose final training failed, or that a table lacks
+        return NOTHING if run.outcome is not None and run.outcome.incumbents else None
+    return Answer(final, None if np.isnan(valid) else valid)

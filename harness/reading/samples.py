@@ -1,13 +1,13 @@
-"""The scores of a setting as its tests see them: oriented so that higher is better, failed runs at the worst known."""
+"""The scores of an entry as its tests see them: oriented so that higher is better, failed runs at the worst known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from harness.protocol import Score
-from harness.reading.matched import Answer, Floats, Reference, all_of
+from harness.reading.matched import Answer, Floats, all_of, answers_of, beside
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.records.identity import stream
 from harness.statistics.coverage import LEAST_COVERAGE, is_tied, student_coverage
@@ -17,74 +17,36 @@ OWN_COST = "at its own cost"
 WHOLE_BUDGET = "at the whole budget"
 
 
-class SettingSamples:
-    """One setting's samples."""
-
-    def __init__(self, runs: SettingRuns) -> None:
-        self.runs, self.score, self.sampling = runs, runs.score, runs.sampling
-        budget = runs.setting.budget
-        self.references = [Reference(r, budget) for r in runs.references]
-        self.entries = [EntrySamples(e, self) for e in runs.entries]
-        self._coverage: dict[tuple[int, int], float | None] = {}
-
-    @cached_property
-    def worst(self) -> float | None:
-        """The worst final score known here, oriented so that higher is better."""
-        s = self.sampling
-        return None if s is None else _worst(s.score, [*(r.score for r in self.runs.runs), *s.draws, s.worst])
-
-    @cached_property
-    def worst_valid(self) -> float | None:
-        """The same of validation scores."""
-        s = self.sampling
-        return None if s is None else _worst(s.search_score, [*(r.valid for r in self.runs.runs), s.worst_valid])
-
-    def coverage(self, n: int, reference: Reference | None) -> float | None:
-        """Of 95 % intervals of n runs drawn from the reference's."""
-        finals = [] if reference is None else [a.score for a in reference.whole if a.score is not None]
-        if reference is None or not finals:
-            return None
-        place = (n, id(reference))
-        if place not in self._coverage:
-            rng = stream(self.runs.study_seed, "coverage of intervals", self.runs.title, n)
-            self._coverage[place] = student_coverage(finals, n, rng=rng)
-        return self._coverage[place]
-
-
 class EntrySamples:
-    """One entry's samples, and what is computed of them."""
+    """One entry's samples in a setting, and what is computed of them."""
 
-    def __init__(self, runs: EntryRuns, setting: SettingSamples) -> None:
+    def __init__(self, runs: EntryRuns, setting: SettingRuns) -> None:
         self.runs, self.setting, self.score, self.sampling = runs, setting, setting.score, setting.sampling
+        self.scores = [r.score for r in runs.runs]
+        self.references = setting.references_of(runs.entry)
+        self.reference = setting.reference_of(runs.entry)
         s = self.sampling
-        self.finals = shown([r.score for r in runs.runs], s.mean if s else None)
-        self.valids = shown_valids([Answer(r.score, r.valid) for r in runs.runs], s.valid_mean if s else None)
-
-    @cached_property
-    def references(self) -> list[Reference]:
-        """Every matched random search that is scored as the entry is."""
-        return [r for r in self.setting.references if r.entry.entry.scoring == self.runs.entry.scoring]
-
-    @property
-    def reference(self) -> Reference | None:
-        """The reference that tables show."""
-        return self.references[0] if self.references else None
+        self.finals = shown(self.scores, s.mean if s else None)
+        self.valids = shown_valids(answers_of(runs), s.valid_mean if s else None)
 
     @cached_property
     def searched(self) -> list[Answer] | None:
         """What the reference would have reported at each run's own cost; None where that is not known."""
-        return None if self.reference is None else self.reference.beside(self.runs)
+        return None if self.reference is None else self._beside(self.reference)
+
+    def _beside(self, reference: EntryRuns) -> list[Answer] | None:
+        return beside(reference, self.runs, self.setting.setting.budget)
 
     @cached_property
     def readings(self) -> dict[str, list[Answer]] | None:
         """Both readings of every reference, which an entry must beat to be better; None where one is not known."""
         found: dict[str, list[Answer]] = {}
         for reference in self.references:
-            beside = self.searched if reference is self.reference else reference.beside(self.runs)
-            if beside is None:
+            read = self.searched if reference is self.reference else self._beside(reference)
+            if read is None:
                 return None
-            name = reference.entry.entry.label
-            found |= {f"{name}, {OWN_COST}": beside, f"{name}, {WHOLE_BUDGET}": reference.whole}
+            name = reference.entry.label
+            found |= {f"{name}, {OWN_COST}": read, f"{name}, {WHOLE_BUDGET}": answers_of(reference)}
         return found or None
 
     @cached_property
@@ -95,14 +57,14 @@ class EntrySamples:
             return None
         failed = round(s.failed * len(s.draws) / s.n)  # of more than 1,000 draws the first 1,000 scores are stored
         draws = self.oriented([*s.draws, *[None] * failed])
-        return compare(self.oriented([r.score for r in self.runs.runs]), {"random sampling": draws})
+        return compare(self.oriented(self.scores), {"random sampling": draws})
 
     @cached_property
     def vs_search(self) -> Comparison | None:
         """The test against every reading; None also where it is not known whether higher is better."""
         if self.score is None or self.readings is None or self.setting.worst is None:
             return None
-        ours = self.oriented([r.score for r in self.runs.runs])
+        ours = self.oriented(self.scores)
         return compare(ours, {name: self.oriented([a.score for a in read]) for name, read in self.readings.items()})
 
     def oriented(self, scores: Sequence[float | None]) -> Floats:
@@ -114,7 +76,7 @@ class EntrySamples:
         """The same with validation scores; None also where a reported architecture has none."""
         if self.sampling is None or self.readings is None or self.setting.worst_valid is None:
             return None
-        ours = [Answer(r.score, r.valid) for r in self.runs.runs]
+        ours = answers_of(self.runs)
         if any(a.valid is None for answers in (ours, *self.readings.values()) for a in answers if a.score is not None):
             return None
         score, worst = self.sampling.search_score, self.setting.worst_valid
@@ -127,19 +89,28 @@ class EntrySamples:
         """Mean final score with failed runs at the worst score known."""
         if self.score is None or self.setting.worst is None:
             return None
-        return self.score.sign * float(self.oriented([r.score for r in self.runs.runs]).mean())
+        return self.score.sign * float(self.oriented(self.scores).mean())
 
     def interval(self) -> Literal["covers", "tied", "tails"]:
         """Whether the interval is marked. Failed runs end at no score, so failures alone are no tie."""
-        known = [r.score for r in self.runs.runs if r.score is not None]
+        known = [score for score in self.scores if score is not None]
         if known and is_tied(known):
             return "tied"
-        coverage = self.setting.coverage(len(self.runs.runs), self.reference)
-        return "tails" if coverage is not None and coverage < LEAST_COVERAGE else "covers"
+        return "tails" if self.coverage is not None and self.coverage < LEAST_COVERAGE else "covers"
+
+    @cached_property
+    def coverage(self) -> float | None:
+        """Of 95 % intervals of as many runs, drawn from the reference's."""
+        finals = [] if self.reference is None else [r.score for r in self.reference.runs if r.score is not None]
+        if self.reference is None or not finals:
+            return None
+        return _coverage(tuple(finals), len(self.runs.runs), self.setting.study_seed, self.setting.title)
 
 
-def _worst(score: Score, scores: Iterable[float | None]) -> float | None:
-    return min((score.sign * value for value in scores if value is not None), default=None)
+@lru_cache
+def _coverage(finals: tuple[float, ...], n: int, study_seed: int, title: str) -> float | None:
+    """Entries of one setting share it."""
+    return student_coverage(finals, n, rng=stream(study_seed, "coverage of intervals", title, n))
 
 
 def shown(scores: Iterable[float | None], sampling: float | None) -> list[float] | None:

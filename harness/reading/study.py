@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from harness.errors import RecordError, UnknownName, counted, shortened
@@ -73,6 +74,18 @@ class SettingRuns:
     def runs(self) -> Iterator[Run]:
         return (run for of in self.everyone for run in of.runs)
 
+    @cached_property
+    def worst(self) -> float | None:
+        """The worst final score known here, oriented so that higher is better."""
+        s = self.sampling
+        return None if s is None else _worst(s.score, [*(r.score for r in self.runs), *s.draws, s.worst])
+
+    @cached_property
+    def worst_valid(self) -> float | None:
+        """The same of validation scores."""
+        s = self.sampling
+        return None if s is None else _worst(s.search_score, [*(r.valid for r in self.runs), s.worst_valid])
+
     def references_of(self, entry: Entry) -> list[EntryRuns]:
         """Every matched random search that is scored as the entry is, the one under the task's own law first."""
         return [r for r in self.references if r.entry.scoring == entry.scoring]
@@ -80,6 +93,10 @@ class SettingRuns:
     def reference_of(self, entry: Entry) -> EntryRuns | None:
         """The first of them, which tables show."""
         return next(iter(self.references_of(entry)), None)
+
+
+def _worst(score: Score, scores: Iterable[float | None]) -> float | None:
+    return min((score.sign * value for value in scores if value is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from itertools import islice
 from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.compliance.finding import Ruling
-from harness.reading.matched import Reference, all_of, cost_of
+from harness.reading.matched import all_of, beside, cost_of
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.records.specs import STRICT
 from harness.running.study import FEWEST_SEEDS
@@ -58,7 +58,7 @@ def _matched_search(setting: SettingRuns, entry: EntryRuns) -> Ruling:
         n, m, name = len(entry.runs), len(reference.runs), reference.entry.label
         if m < n:
             return False, f"{name} has {counted(m, 'run')}, fewer than the {n} of the entry"
-        if Reference(reference, setting.setting.budget).beside(entry) is None:
+        if beside(reference, entry, setting.setting.budget) is None:
             return False, f"what {name} had found at the cost of each run is not known"
         nothing = f", of which {len(reference.failed)} without a final score" if reference.failed else ""
         told.append(f"{counted(m, 'run')} of {name}{nothing}")

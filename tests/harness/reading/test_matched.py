@@ -8,19 +8,15 @@ import numpy as np
 import pytest
 from written_records import BEST_OF_TEN, MATCHED, TEST_ORACLE, entry, run
 
-from harness.reading.matched import NOTHING, Answer, Reference, steps_of
+from harness.reading import matched
+from harness.reading.matched import NOTHING, Answer, read_off, steps_of
 from harness.reading.study import EntryRuns
 from harness.records.lines import Paid
 from harness.records.runs import Run
-from harness.search.budget import Budget
+from harness.search.budget import Budget, Unit
 
 INCUMBENTS = [(1, 12.0, 100.0, 55.0, 60.0), (10, 120.0, 900.0, 66.0, 70.0), (50, 600.0, 4000.0, 77.0, 80.0)]
 HUNDRED = Budget(queries=100)
-BUDGETS: dict[str, Budget] = {"queries": HUNDRED, "epochs": Budget(epochs=1200.0), "seconds": Budget(seconds=9000.0)}
-
-
-def ref(*runs: Run, budget: Budget = HUNDRED) -> Reference:
-    return Reference(EntryRuns(runs[0].entry, runs), budget)
 
 
 def searched(seed: int = 0, score: float | None = 81.0, **options: Any) -> Run:
@@ -43,38 +39,39 @@ def searched(seed: int = 0, score: float | None = 81.0, **options: Any) -> Run:
         (float("inf"), "queries", Answer(81.0, 78.0)),
     ],
 )
-def test_the_reference_is_read_off_at_a_cost(cost: float, unit: str, answer: Answer) -> None:
-    assert ref(searched(), budget=BUDGETS[unit]).read_off(0, cost) == answer
+def test_the_reference_is_read_off_at_a_cost(cost: float, unit: Unit, answer: Answer) -> None:
+    assert read_off(searched(), cost, unit) == answer
 
 
 def test_a_mode_that_reports_the_best_of_several_is_read_off_at_full_cost_only() -> None:
-    reference = ref(searched(scoring=BEST_OF_TEN))
-    assert reference.read_off(0, 60) is None
-    assert reference.read_off(0, 100) == Answer(81.0, 78.0)
+    assert read_off(searched(scoring=BEST_OF_TEN), 60, "queries") is None
+    assert read_off(searched(scoring=BEST_OF_TEN), 100, "queries") == Answer(81.0, 78.0)
 
 
 def test_an_incumbent_chosen_on_test_scores_has_no_validation_score() -> None:
-    assert ref(searched(scoring=TEST_ORACLE)).read_off(0, 60) == Answer(80.0, None)
+    assert read_off(searched(scoring=TEST_ORACLE), 60, "queries") == Answer(80.0, None)
 
 
 def test_the_last_incumbent_has_the_final_score_of_the_run_where_it_is_reported() -> None:
     live = [(1, 12.0, None, 50.0, None), (4, 48.0, None, 60.0, None)]
-    assert ref(searched(score=77.0, incumbents=live)).read_off(0, 50) == Answer(77.0, 60.0)
     unscored: dict[str, Any] = {"incumbents": []}
-    assert ref(searched(score=77.0, incumbents=live, outcome=unscored | {"arch": (9, 9)})).read_off(0, 50) is None
-    assert ref(searched(score=77.0, incumbents=live, outcome=unscored)).read_off(0, 50) == Answer(77.0, 60.0)
-    assert ref(searched(score=77.0, incumbents=live, outcome=unscored)).read_off(0, 3) is None
+    other = searched(score=77.0, incumbents=live, outcome=unscored | {"arch": (9, 9)})
+    assert read_off(searched(score=77.0, incumbents=live), 50, "queries") == Answer(77.0, 60.0)
+    assert read_off(other, 50, "queries") is None
+    assert read_off(searched(score=77.0, incumbents=live, outcome=unscored), 50, "queries") == Answer(77.0, 60.0)
+    assert read_off(searched(score=77.0, incumbents=live, outcome=unscored), 3, "queries") is None
     assert np.isnan(steps_of(searched(score=None, incumbents=live), "queries").finals).all()
 
 
 def test_an_incumbent_whose_final_training_failed_is_a_failed_answer() -> None:
     """As at the whole budget: it does not take the verdict from every entry of the setting."""
     lacking = [(1, 12.0, 100.0, 55.0, None), *INCUMBENTS[1:]]
-    assert [ref(searched(incumbents=lacking)).read_off(0, cost) for cost in (9, 10)] == [NOTHING, Answer(70.0, 66.0)]
+    assert read_off(searched(incumbents=lacking), 9, "queries") == NOTHING
+    assert read_off(searched(incumbents=lacking), 10, "queries") == Answer(70.0, 66.0)
 
 
 def beside(entries: list[Run], *runs: Run, budget: Budget = HUNDRED) -> list[float | None] | None:
-    answers = ref(*runs, budget=budget).beside(EntryRuns(entries[0].entry, tuple(entries)))
+    answers = matched.beside(EntryRuns(runs[0].entry, runs), EntryRuns(entries[0].entry, tuple(entries)), budget)
     return None if answers is None else [a.score for a in answers]
 
 
@@ -104,7 +101,7 @@ def test_where_one_answer_is_not_known_none_is() -> None:
     early = [run("alpha", 0, 90.0, paid=Paid(10))]
     assert beside(early, searched(scoring=BEST_OF_TEN)) is None
     assert beside(entry("alpha", [90.0]), searched(scoring=BEST_OF_TEN)) == [81.0]
-    assert beside(early, searched(), budget=BUDGETS["seconds"]) is None  # the entry's seconds are not recorded
+    assert beside(early, searched(), budget=Budget(seconds=9000.0)) is None  # the entry's seconds are not recorded
 
 
 def test_cost_is_counted_in_the_first_limit_of_the_budget() -> None:

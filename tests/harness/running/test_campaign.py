@@ -306,7 +306,7 @@ def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_secon
     toy: Registry, tmp_path: Path, budget: Budget
 ) -> None:
     """Read off the records by hand: the last incumbent that cost no more than the entry's own run."""
-    from harness.reading.matched import Reference
+    from harness.reading.matched import read_off
 
     summary, _ = run(toy, tmp_path, study("toy-sampler", "toy-returner", budget=budget))
     (setting,) = read_results(summary.folder).settings
@@ -314,13 +314,13 @@ def test_matched_random_search_stands_beside_entries_that_pay_in_epochs_or_secon
     for entry in setting.entries:
         reference = setting.reference_of(entry.entry)
         assert reference is not None
-        for j, (r, partner) in enumerate(zip(entry.runs, reference.runs, strict=True)):
+        for r, partner in zip(entry.runs, reference.runs, strict=True):
             cost = getattr(r.paid, unit)
             spent_all = cost >= getattr(budget, unit)
             assert r.search.ended_by == (unit if spent_all else "strategy")
             assert spent_all or r.entry.label == "toy-returner"
             expected = [final for i, final in partner.incumbents if getattr(i, unit) <= cost][-1]
-            answer = Reference(reference, budget).read_off(j, cost)
+            answer = read_off(partner, cost, unit)
             assert answer is not None
             assert answer.score == expected
 

@@ -12,7 +12,6 @@ import numpy as np
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source
 from harness.reading.report.table import Column, Row, Table
-from harness.reading.samples import SettingSamples
 from harness.records.identity import stream
 from harness.records.specs import STRICT
 from harness.search.budget import Budget
@@ -50,21 +49,20 @@ def power_of(source: Source) -> list[Power]:
     strict = sum(e.entry.mode == STRICT for s in source.study.settings for e in s.entries)
     found: list[Power] = []
     for setting, _ in source.shown():
-        samples = SettingSamples(setting)
         own = next((e.entry for e in setting.entries if e.entry.mode == STRICT), None)
         of_laws = setting.references_of(own) if own else []
         known = [[r.score for r in reference.runs if r.score is not None] for reference in of_laws]
-        if samples.score is None or samples.sampling is None or min(map(len, known), default=0) < FEWEST_RUNS:
+        if setting.sampling is None or min(map(len, known), default=0) < FEWEST_RUNS:
             continue
-        sign, mean, ratio = samples.score.sign, samples.sampling.mean, samples.score.ratio_scale
-        references, draws = [sign * np.array(scores) for scores in known], sign * np.array(samples.sampling.draws)
+        score, sampling = setting.sampling.score, setting.sampling
+        references, draws = [score.sign * np.array(scores) for scores in known], score.sign * np.array(sampling.draws)
         runs = max(references, key=lambda scores: float(scores.mean()))
         if np.ptp(runs) == 0:
             continue
         hypotheses = max(2 * strict, 1)
         seed = of_laws[0].runs[0].search.spec.study_seed
         for detect in source.choice.detect or DETECT:
-            difference = detect / 100 * abs(mean) if ratio else detect
+            difference = detect / 100 * abs(sampling.mean) if score.ratio_scale else detect
             rng = stream(seed, f"power {detect:.10g}", setting.title)
             seeds = partial(
                 seeds_needed, rng=rng, wanted=_WANTED, alpha=ALPHA / hypotheses, most=MOST, studies=_STUDIES

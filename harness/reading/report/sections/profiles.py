@@ -15,7 +15,7 @@ from harness.reading.blocks import SHARED, Blocks, blocks_of, over
 from harness.reading.matched import all_of
 from harness.reading.report.section import Section, Source, banded
 from harness.reading.report.table import Column, Row, Table, name_column
-from harness.reading.samples import SettingSamples
+from harness.reading.study import SettingRuns
 from harness.records.specs import Role
 from harness.search.budget import Budget
 from harness.statistics.across_tasks import mean_over_tasks_interval, normalised, performance_profile
@@ -80,7 +80,7 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
         )
 
 
-def _scale(setting: SettingSamples) -> tuple[float, float] | None:
+def _scale(setting: SettingRuns) -> tuple[float, float] | None:
     """Random sampling's mean, and the best row or draw where it is better; higher is better in both."""
     s = setting.sampling
     if s is None or s.best is None or s.score.sign * s.best <= s.score.sign * s.mean:
