@@ -9,7 +9,7 @@ from harness.errors import counted
 from harness.reading import numbers
 from harness.reading.gate.lines import Gate, GateLine
 from harness.reading.report import layout
-from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.running.study import GateMetric
 
 _MEANS: dict[GateMetric, str] = {
@@ -20,27 +20,26 @@ _MEANS: dict[GateMetric, str] = {
     "seconds_ratio": "seconds of a search; the difference is ln(reference / candidate)",
 }
 _PASSES = ("unchanged", "better", "not worse")
+_CELLS: tuple[Cells[GateLine], ...] = (
+    (name_column("entry"), lambda line: line.name),
+    (name_column("on"), lambda line: line.title),
+    (name_column("verdict"), lambda line: line.verdict),
+    (Column("candidate"), lambda line: numbers.number(line.candidate, 4)),
+    (Column("reference"), lambda line: numbers.number(line.reference, 4)),
+    (Column("difference"), lambda line: _difference(line)),
+    (Column("p better", dropped=3), lambda line: numbers.p_value(line.p_better)),
+    (Column("p not worse", dropped=2), lambda line: numbers.p_value(line.p_not_worse)),
+    (Column("p worse", dropped=1), lambda line: numbers.p_value(line.p_worse)),
+    (Column("n"), lambda line: _seeds(line)),
+)
 
 
 def table(gate: Gate, *, failing: bool = False) -> Table:
     """A line for each entry in each setting; of those alone that do not pass where ``failing``."""
     lines = [line for line in gate.lines if not failing or line.verdict not in _PASSES]
-    columns = (
-        name_column("entry"),
-        Column("on", right=False, wraps=True),
-        Column("verdict", right=False, wraps=True),
-        Column("candidate"),
-        Column("reference"),
-        Column("difference"),
-        Column("p better", dropped=3),
-        Column("p not worse", dropped=2),
-        Column("p worse", dropped=1),
-        Column("n"),
-    )
     return Table(
         f"gate of {gate.study} against {gate.against}",
-        columns,
-        tuple(Row(_cells(line)) for line in lines),
+        *laid_out(lines, _CELLS),
         notes=(f"{_MEANS[gate.metric]}; margin {gate.margin:g}, alpha {gate.alpha:g}{_looks(gate)}",),
         legend="unchanged: every run asked the same queries and gave the same answer, so that there is nothing to test;"
         " difference: of the means over common seeds, positive is better; p of sign-flip tests, before Holm",
@@ -83,20 +82,9 @@ def junit(gate: Gate) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _cells(line: GateLine) -> tuple[str, ...]:
+def _seeds(line: GateLine) -> str:
     failed = line.failed or line.reference_failed
-    return (
-        line.name,
-        line.title,
-        line.verdict,
-        numbers.number(line.candidate, 4),
-        numbers.number(line.reference, 4),
-        _difference(line),
-        numbers.p_value(line.p_better),
-        numbers.p_value(line.p_not_worse),
-        numbers.p_value(line.p_worse),
-        f"{line.n}, {line.failed} against {line.reference_failed} failed" if failed else f"{line.n}",
-    )
+    return f"{line.n}, {line.failed} against {line.reference_failed} failed" if failed else f"{line.n}"
 
 
 def _difference(line: GateLine) -> str:

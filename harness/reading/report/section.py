@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from harness.reading.study import EntryRuns, SettingRuns, StudyRuns
 from harness.reading.summary import SettingSummary
 from harness.registry import Registry, default_registry
 from harness.running.plan import Evaluators
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,29 @@ def banded(name: str, *values: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Section:
-    """data: its content, by its keys in the JSON object. tables: the same for people."""
+class Section(Generic[T]):
+    """content: what it says, which stands under ``key`` in the JSON object. shown: the same as tables, for people.
 
-    data: Callable[[Source], Mapping[str, Sequence[msgspec.Struct]]]
-    tables: Callable[[Source], Sequence[Table]]
+    none: what is said where there is no table.
+    """
+
+    key: str
+    content: Callable[[Source], Sequence[T]]
+    shown: Callable[[Sequence[T], Source], Iterable[Table]]
+    none: str = ""
+
+    def tables(self, source: Source) -> list[Table]:
+        found = list(self.shown(self.content(source), source))
+        return [Table(self.none)] if self.none and not found else found
+
+
+def table_each(table: Callable[[T], Table]) -> Callable[[Sequence[T], Source], Iterable[Table]]:
+    """Shows each part of a section's content as a table."""
+    return lambda found, _: map(table, found)
+
+
+def table_by(
+    key: Callable[[T], object], table: Callable[[Sequence[T]], Table]
+) -> Callable[[Sequence[T], Source], Iterable[Table]]:
+    """Shows neighbours that share a key in one table."""
+    return lambda found, _: (table(list(group)) for _, group in groupby(found, key=key))

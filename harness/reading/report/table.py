@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Kind = Literal["entry", "reference", "other", "heading"]
 
 
@@ -48,3 +50,15 @@ class Table:
     legend: str = ""
     footnotes: tuple[str, ...] = ()
     whole: str = "--format json has them"
+
+
+Cells = tuple[Column, Callable[[T], str]]
+"""A column, and its cell for an item."""
+
+
+def laid_out(
+    items: Iterable[T], cells: Sequence[Cells[T]], kind: Callable[[T], Kind] = lambda _: "entry"
+) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
+    """The columns, and a row for each item."""
+    rows = (Row(tuple(cell(item) for _, cell in cells), kind(item)) for item in items)
+    return tuple(column for column, _ in cells), tuple(rows)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from harness.reading.report.sections import (
     compliance,
     correlation,
     curves,
+    differences,
     headline,
     improvement,
     ingested,
@@ -35,7 +36,7 @@ from harness.registry import Registry, default_registry
 if TYPE_CHECKING:
     from rich.console import Console
 
-SECTIONS: dict[str, Section] = {
+SECTIONS: dict[str, Section[Any]] = {
     "table": headline.SECTION,
     "compliance": compliance.SECTION,
     "ranks": ranks.SECTION,
@@ -68,12 +69,13 @@ def write_report(
             raise HarnessError("results from elsewhere have no --plot; nas-harness leaderboard shows them")
         elsewhere = read_ingested(folder)
         data, tables = ingested.data_and_tables(elsewhere, choice)
-        _write(elsewhere.name, [data], elsewhere.problems, lambda: tables, None, choice, console)
+        _write(elsewhere.name, data.items(), elsewhere.problems, lambda: tables, None, choice, console)
         return
     study, *others = (read_study(f) for f in (folder, *choice.others))
     check_names((study, *others), choice.tasks, choice.entries)
     source = Source(study, choice, tuple(others), registry)
-    sections = [SECTIONS[name] for name in choice.sections or DEFAULT]
+    known = SECTIONS if choice.against is None else SECTIONS | {"curves": differences.SECTION}
+    sections = [known[name] for name in choice.sections or DEFAULT]
     if choice.plot is not None:
         from harness.reading.report.plot import write_plot  # it imports sections itself
 
@@ -82,7 +84,7 @@ def write_report(
         return
     _write(
         study.study,
-        (section.data(source) for section in sections),
+        ((section.key, section.content(source)) for section in sections),
         study.problems,
         lambda: [table for section in sections for table in section.tables(source)],
         source,
@@ -93,7 +95,7 @@ def write_report(
 
 def _write(
     name: str,
-    data: Iterable[Mapping[str, Sequence[msgspec.Struct]]],
+    data: Iterable[tuple[str, Sequence[msgspec.Struct]]],
     problems: Sequence[str],
     tables: Callable[[], Sequence[Table]],
     source: Source | None,
@@ -102,10 +104,9 @@ def _write(
 ) -> None:
     """Data in the forms for programs, tables in those for people; the other is not made. source: of figures."""
     if choice.form == "csv":
-        console.file.write(as_csv([item for found in data for items in found.values() for item in items]))
+        console.file.write(as_csv([item for _, items in data for item in items]))
     elif choice.form == "json":  # written as it is: Rich is slow on megabytes
-        items = {key: items for found in data for key, items in found.items()}
-        console.file.write(as_json({"study": name, **items, "problems": problems}))
+        console.file.write(as_json({"study": name, **dict(data), "problems": problems}))
     elif choice.form == "html":
         try:
             from harness.reading.site import one_file

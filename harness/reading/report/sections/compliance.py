@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.reading import numbers
 from harness.reading.compliance import Finding
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section
 from harness.reading.report.table import Column, Row, Table
 
 _COLUMNS = (
@@ -16,10 +16,6 @@ _COLUMNS = (
     Column("why", right=False, wraps=True),
     Column("where", right=False, wraps=True),
 )
-
-
-def _tables(source: Source) -> list[Table]:
-    return [compliance_table(source.findings)]
 
 
 def compliance_table(findings: Sequence[Finding]) -> Table:
@@ -34,7 +30,7 @@ def compliance_table(findings: Sequence[Finding]) -> Table:
     return Table("compliance", _COLUMNS, tuple(rows), legend=legend, footnotes=tuple(notes))
 
 
-SECTION = Section(lambda source: {"compliance": source.findings}, _tables)
+SECTION = Section("compliance", lambda source: source.findings, lambda found, _: [compliance_table(found)])
 
 
 def collapsed(findings: Sequence[Finding], ok: bool | None) -> list[tuple[str, str, str]]:

@@ -23,8 +23,8 @@ from harness.protocol import Evaluator, Fidelity, Validator
 from harness.reading import numbers
 from harness.reading.agreement import SMOOTHED_OVER, Spread, best, moving_average, pairing
 from harness.reading.along import spread_over
-from harness.reading.report.section import Section, Source
-from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.report.section import Section, Source, table_each
+from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.reading.study import SettingRuns
 from harness.records.identity import stream
 from harness.records.specs import Setting
@@ -192,49 +192,47 @@ def _agreement(
     )
 
 
-def _tables(source: Source) -> list[Table]:
-    """A table for each task; of more than twelve fidelities, twelve spread evenly (JSON and CSV have all)."""
-    return [_table(task) for task in correlations_of(source, source.open_task)]
-
-
-SECTION = Section(lambda source: {"correlation": correlations_of(source, source.open_task)}, _tables)
+_CELLS: tuple[Cells[Agreement], ...] = (
+    (Column("rows"), lambda a: str(a.n)),
+    (Column("tau-b"), lambda a: numbers.number(a.ktau, 3)),
+    (Column("of best tenth", dropped=1), lambda a: f"{numbers.number(a.ktau_best, 3)} (n {a.best_n})"),
+    (Column("rank shift", dropped=3), lambda a: numbers.mean_and_largest(a.shifts, 0)),
+    (Column("change", dropped=2), lambda a: numbers.mean_and_largest(a.changes, 2)),
+)
+_SMOOTHED: Cells[Agreement] = (
+    Column(f"{SMOOTHED_OVER}-epoch mean", dropped=4),
+    lambda a: numbers.number(a.ktau_smoothed, 3),
+)
 
 
 def _table(task: TaskCorrelation) -> Table:
+    """Of more than twelve fidelities, twelve spread evenly (JSON and CSV have all)."""
     if task.missing:
         return Table(task.title, footnotes=(f"no correlation: {task.missing}",))
     trained = all(a.kind == "epochs" for a in task.agreements)
     what = "final trainings of the study" if trained else f"rows by law {task.setting.law}"
     about = f"{task.sample} {what}, final {task.setting.final} ({task.split})"
     smoothed = any(a.ktau_smoothed is not None for a in task.agreements)
-    columns = [
-        name_column("scores"), name_column("against"), Column("rows"), Column("tau-b"),
-        Column("of best tenth", dropped=1), Column("rank shift", dropped=3), Column("change", dropped=2),
-        *[Column(f"{SMOOTHED_OVER}-epoch mean", dropped=4)] * smoothed,
-    ]  # fmt: skip
-    shown = [
-        a for kind in ("epochs", "fidelity", "repeats") for a in _spread([a for a in task.agreements if a.kind == kind])
-    ]
+    final = f"final ({task.split})"
+    names: tuple[Cells[Agreement], ...] = (
+        (name_column("scores"), _scores),
+        (name_column("against"), lambda a: f"repeat {a.repeats[1]}" if a.repeats else final),
+    )
+    shown = []
+    for kind in ("epochs", "fidelity", "repeats"):
+        of_kind = [a for a in task.agreements if a.kind == kind]
+        shown += [of_kind[k] for k in spread_over(len(of_kind), _SHOWN)]
     return Table(
         task.title,
-        tuple(columns),
-        tuple(Row(_cells(a, task)[: len(columns)]) for a in shown),
+        *laid_out(shown, (*names, *_CELLS, *[_SMOOTHED] * smoothed)),
         notes=(f"{about}; note: {task.note}" if task.note else about,),
         legend="rank shift, change of the score between the two: mean (largest)",
         whole="--format json or csv has them",
     )
 
 
-def _cells(a: Agreement, task: TaskCorrelation) -> tuple[str, ...]:
-    if a.repeats is None:
-        left, right = f"{a.column}, {a.fidelity}", f"final ({task.split})"
-    else:
-        left, right = f"{a.column}, {a.fidelity}, repeat {a.repeats[0]}", f"repeat {a.repeats[1]}"
-    best_of = f"{numbers.number(a.ktau_best, 3)} (n {a.best_n})"
-    shifts, changes = numbers.mean_and_largest(a.shifts, 0), numbers.mean_and_largest(a.changes, 2)
-    tau, smoothed = numbers.number(a.ktau, 3), numbers.number(a.ktau_smoothed, 3)
-    return left, right, str(a.n), tau, best_of, shifts, changes, smoothed
+def _scores(a: Agreement) -> str:
+    return f"{a.column}, {a.fidelity}" + (f", repeat {a.repeats[0]}" if a.repeats else "")
 
 
-def _spread(agreements: Sequence[Agreement]) -> list[Agreement]:
-    return [agreements[k] for k in spread_over(len(agreements), _SHOWN)]
+SECTION = Section("correlation", lambda source: correlations_of(source, source.open_task), table_each(_table))

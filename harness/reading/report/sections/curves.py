@@ -1,20 +1,18 @@
-"""Anytime curves: the mean score of an entry over what had been paid. With ``--against``, one curve less another."""
+"""Anytime curves: the mean score of an entry over what had been paid."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import ClassVar, Literal
 
-import msgspec
 import numpy as np
 
 from harness.reading import numbers
 from harness.reading.along import grids_of, nullable, scores_along, spread_over
 from harness.reading.matched import Floats
 from harness.reading.report.section import Section, Source, banded, in_setting
-from harness.reading.report.sections.differences import difference_tables, differences_of
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
@@ -89,28 +87,20 @@ def _means(matrix: Floats) -> Iterator[list[float | None]]:
     return map(nullable, (mean, mean - half, mean + half))
 
 
-def _data(source: Source) -> Mapping[str, Sequence[msgspec.Struct]]:
-    if source.choice.against is not None:
-        return {"differences": differences_of(source)}
-    return {"curves": curves_of(source)}
-
-
-def _tables(source: Source) -> list[Table]:
+def _tables(found: Sequence[Curve], _: Source) -> list[Table]:
     """For each setting a table of each entry's mean final score at up to six costs; below it one of validation scores,
     where these differ.
     """
-    if source.choice.against is not None:
-        return difference_tables(source)
     tables = []
-    for _, found in groupby(curves_of(source), key=lambda curve: curve.title):
-        curves = list(found)
+    for _, of_setting in groupby(found, key=lambda curve: curve.title):
+        curves = list(of_setting)
         tables.append(_table(curves, "final"))
         if any(c.valid != c.score and any(v is not None for v in c.valid) for c in curves):
             tables.append(_table(curves, "validation"))
     return tables
 
 
-SECTION = Section(_data, _tables)
+SECTION = Section("curves", curves_of, _tables)
 
 
 def _table(curves: Sequence[Curve], what: Literal["final", "validation"]) -> Table:

@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 from harness.reading import numbers
 from harness.reading.along import costs_of, grids_of, nullable, scores_along, spread_over
 from harness.reading.matched import Floats
-from harness.reading.report.section import Source, banded, in_setting
+from harness.reading.report.section import Section, Source, banded, in_setting, table_each
 from harness.reading.report.table import Column, Row, Table
 from harness.reading.study import EntryRuns, SettingRuns, check_names
 from harness.reading.summary import InSetting
@@ -113,15 +113,10 @@ def _stays_above(grid: Floats, low: Floats) -> float | None:
     return float(grid[first]) if first < len(grid) else None
 
 
-def difference_tables(source: Source) -> list[Table]:
-    """For each difference its interval at up to six costs, a line for each cost: of final scores and, beside them, of
-    validation scores where these differ.
-    """
-    found = [_table(d) for d in differences_of(source)]
-    return found or [Table("no other entry was searched and scored in the same way")]
-
-
 def _table(d: Difference) -> Table:
+    """Its interval at up to six costs, a line for each cost: of final scores and, beside them, of validation scores
+    where these differ.
+    """
     bands = [("final", d.score, d.score_low, d.score_high, d.ahead_from)]
     if d.valid != d.score and any(v is not None for v in d.valid):
         bands.append(("validation", d.valid, d.valid_low, d.valid_high, d.ahead_from_valid))
@@ -142,3 +137,11 @@ def _table(d: Difference) -> Table:
         tuple(rows),
         notes=(ahead,) if ahead else (),
     )
+
+
+SECTION = Section(
+    "differences",
+    differences_of,
+    table_each(_table),
+    "no other entry was searched and scored in the same way",
+)

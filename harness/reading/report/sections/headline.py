@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.errors import counted
 from harness.reading import numbers
@@ -21,32 +20,19 @@ _LEGEND = (
 )
 _DROPPED = ("n", "vs search", "vs sampling", "95 % of RI", "KTau", "paid", "epochs", "cost")
 """Columns that a narrow terminal leaves out, the last first."""
+_LEFT = ("95 % of RI", "vs sampling", "vs search", "p in setting", "raw p", "P(better)", "ended by")
+_OF_REFERENCES = ("entry", "final±std", "95 %", "valid", "paid", "n", "ended by")
+"""Columns in which a reference has a cell."""
+_Cells = Mapping[str, Callable[[EntrySummary], str]]
 
 
-def _tables(source: Source) -> list[Table]:
-    tables = [_table(setting, source.choice.wide) for setting in source.settings]
+def _tables(settings: Sequence[SettingSummary], source: Source) -> list[Table]:
+    tables = [_table(setting, source.choice.wide) for setting in settings]
     problems = tuple(f"note: {problem}" for problem in source.study.problems)
     return [Table(f"study {source.study.study}"), *tables, Table("", legend=_LEGEND, footnotes=problems)]
 
 
-SECTION = Section(lambda source: {"settings": source.settings}, _tables)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """A column: its cell for an entry and, where they have one, for a reference and for random sampling."""
-
-    header: str
-    right: bool
-    of_entry: Callable[[EntrySummary], str]
-    of_reference: Callable[[EntrySummary], str] = lambda _: ""
-    of_sampling: Callable[[SettingSummary], str] = lambda _: ""
-
-    @property
-    def column(self) -> Column:
-        if self.header == "entry":
-            return name_column(self.header)
-        return Column(self.header, self.right, _DROPPED.index(self.header) + 1 if self.header in _DROPPED else 0)
+SECTION = Section("settings", lambda source: source.settings, _tables)
 
 
 def _table(setting: SettingSummary, wide: bool) -> Table:
@@ -54,7 +40,7 @@ def _table(setting: SettingSummary, wide: bool) -> Table:
     cells = _cells(setting, wide)
     return Table(
         setting.title,
-        tuple(c.column for c in cells),
+        tuple(_column(header) for header in cells),
         tuple(_rows(setting, cells)),
         notes=_notes(setting),
         footnotes=_footnotes(setting) if setting.entries else ("no entry has a score yet",),
@@ -70,7 +56,14 @@ def _notes(setting: SettingSummary) -> tuple[str, ...]:
     return about, "; ".join([*unknown, *(f"{name} {value}" for name, value in numbers.facts(setting))])
 
 
-def _cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
+def _column(header: str) -> Column:
+    if header == "entry":
+        return name_column(header)
+    return Column(header, header not in _LEFT, _DROPPED.index(header) + 1 if header in _DROPPED else 0)
+
+
+def _cells(setting: SettingSummary, wide: bool) -> _Cells:
+    """The cell of an entry in each column."""
     places = numbers.decimals(setting.score.unit if setting.score else None)
     large = any(e.ri is not None and abs(e.ri) >= 10 for e in setting.entries)
     ri_places = 1 if large and not wide else 2
@@ -82,15 +75,6 @@ def _cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
     def score(value: float | None) -> str:
         return numbers.number(value, places)
 
-    def spread(of: EntrySummary) -> str:
-        return numbers.plus_minus(of.final_mean, of.final_std, places)
-
-    def sampled(s: SettingSummary) -> str:
-        return f"{score(s.random_sampling.mean)}±{score(s.random_sampling.std)}"
-
-    def ends(of: EntrySummary) -> str:
-        return numbers.interval(of.final_low, of.final_high, places)
-
     def ri(value: float | None) -> str:
         return numbers.number(value, ri_places, signed=True)
 
@@ -98,62 +82,62 @@ def _cells(setting: SettingSummary, wide: bool) -> list[_Cells]:
         more = f" + {of.tuning_queries:,} tuning" if of.tuning_queries else ""
         return numbers.count(of.paid_queries_mean) + more
 
-    def runs(of: EntrySummary) -> str:
-        return numbers.runs(of.n, of.failed)
-
-    columns = [
-        (True, _Cells("entry", False, lambda e: e.name, lambda e: e.name, lambda _: "random sampling")),
-        (True, _Cells("final±std", True, spread, spread, sampled)),
-        (wide, _Cells("95 %", True, ends, ends)),
-        (wide, _Cells("best", True, lambda e: score(e.final_best), of_sampling=lambda s: score(s.best))),
-        (wide, _Cells("search", True, lambda e: score(e.search_mean))),
-        (wide, _Cells("whole", True, lambda e: score(e.search_whole_mean))),
-        (wide, _Cells("valid", True, lambda e: score(e.valid_mean), lambda e: score(e.valid_mean))),
-        (wide, _Cells("v.regret", True, lambda e: score(e.valid_regret_mean))),
-        (wide, _Cells("rank", True, lambda e: numbers.count(e.rank_mean))),
-        (ratio, _Cells("RI %", True, lambda e: ri(e.ri))),
-        (ratio, _Cells("95 % of RI", False, lambda e: numbers.ri_interval(e, ri_places))),
-        (ratio and wide, _Cells("RI paper", True, lambda e: ri(e.ri_paper))),
-        (True, _Cells("vs sampling", False, lambda e: _verdict(e.vs_sampling))),
-        (True, _Cells("vs search", False, lambda e: _verdict(e.vs_search))),
-        (wide, _Cells("p in setting", False, lambda e: _both(e, lambda against: numbers.p_value(against.p_setting)))),
-        (wide, _Cells("raw p", False, lambda e: _both(e, lambda against: numbers.p_value(against.p)))),
-        (wide, _Cells("P(better)", False, lambda e: _both(e, lambda against: numbers.number(against.superiority)))),
-        (wide or ordered, _Cells("KTau", True, lambda e: numbers.number(e.ktau))),
-        (True, _Cells("paid", True, paid, paid)),
-        (wide, _Cells("asked", True, lambda e: numbers.count(e.total_queries_mean))),
-        (wide, _Cells("keys", True, lambda e: numbers.count(e.distinct_keys_mean))),
-        (wide, _Cells("wall", True, lambda e: numbers.seconds(e.wall_seconds_mean))),
-        (epochs, _Cells("epochs", True, lambda e: numbers.count(e.paid_epochs_mean))),
-        (timed, _Cells("cost", True, lambda e: numbers.seconds(e.search_seconds_mean))),
-        (True, _Cells("n", True, runs, runs)),
-        (wide, _Cells("ended by", False, _ends, _ends)),
+    columns: list[tuple[bool, str, Callable[[EntrySummary], str]]] = [
+        (True, "entry", lambda e: e.name),
+        (True, "final±std", lambda e: numbers.plus_minus(e.final_mean, e.final_std, places)),
+        (wide, "95 %", lambda e: numbers.interval(e.final_low, e.final_high, places)),
+        (wide, "best", lambda e: score(e.final_best)),
+        (wide, "search", lambda e: score(e.search_mean)),
+        (wide, "whole", lambda e: score(e.search_whole_mean)),
+        (wide, "valid", lambda e: score(e.valid_mean)),
+        (wide, "v.regret", lambda e: score(e.valid_regret_mean)),
+        (wide, "rank", lambda e: numbers.count(e.rank_mean)),
+        (ratio, "RI %", lambda e: ri(e.ri)),
+        (ratio, "95 % of RI", lambda e: numbers.ri_interval(e, ri_places)),
+        (ratio and wide, "RI paper", lambda e: ri(e.ri_paper)),
+        (True, "vs sampling", lambda e: _verdict(e.vs_sampling)),
+        (True, "vs search", lambda e: _verdict(e.vs_search)),
+        (wide, "p in setting", lambda e: _both(e, lambda against: numbers.p_value(against.p_setting))),
+        (wide, "raw p", lambda e: _both(e, lambda against: numbers.p_value(against.p))),
+        (wide, "P(better)", lambda e: _both(e, lambda against: numbers.number(against.superiority))),
+        (wide or ordered, "KTau", lambda e: numbers.number(e.ktau)),
+        (True, "paid", paid),
+        (wide, "asked", lambda e: numbers.count(e.total_queries_mean)),
+        (wide, "keys", lambda e: numbers.count(e.distinct_keys_mean)),
+        (wide, "wall", lambda e: numbers.seconds(e.wall_seconds_mean)),
+        (epochs, "epochs", lambda e: numbers.count(e.paid_epochs_mean)),
+        (timed, "cost", lambda e: numbers.seconds(e.search_seconds_mean)),
+        (True, "n", lambda e: numbers.runs(e.n, e.failed)),
+        (wide, "ended by", lambda e: ", ".join(f"{runs} {why}" for why, runs in e.ended_by.items())),
     ]
-    return [cells for shown, cells in columns if shown]
+    return {header: cell for shown, header, cell in columns if shown}
 
 
-def _rows(setting: SettingSummary, cells: list[_Cells]) -> list[Row]:
-    def of_entry(entry: EntrySummary, kind: Kind) -> Row:
-        return Row(tuple(c.of_entry(entry) for c in cells), kind)
-
-    def of_reference(reference: EntrySummary) -> Row:
-        return Row(tuple(c.of_reference(reference) for c in cells), "reference")
+def _rows(setting: SettingSummary, cells: _Cells) -> list[Row]:
+    def row(of: EntrySummary, kind: Kind) -> Row:
+        return Row(tuple(c(of) if kind != "reference" or h in _OF_REFERENCES else "" for h, c in cells.items()), kind)
 
     if not setting.entries:
         return []
-    sign = 0.0 if setting.score is None else setting.score.sign
-    placed = [(e.final_mean, of_entry(e, "entry")) for e in setting.entries if e.mode == STRICT]
-    placed += [(r.final_mean, of_reference(r)) for r in setting.references if r.mode == STRICT]
-    if (mean := setting.random_sampling.mean) is not None:
-        placed.append((mean, Row(tuple(c.of_sampling(setting) for c in cells), "reference")))
+    sign, sampling = 0.0 if setting.score is None else setting.score.sign, setting.random_sampling
+    placed = [(e.final_mean, row(e, "entry")) for e in setting.entries if e.mode == STRICT]
+    placed += [(r.final_mean, row(r, "reference")) for r in setting.references if r.mode == STRICT]
+    if sampling.mean is not None:
+        places = numbers.decimals(setting.score.unit if setting.score else None)
+        said = {
+            "entry": "random sampling",
+            "final±std": numbers.plus_minus(sampling.mean, sampling.std, places),
+            "best": numbers.number(setting.best, places),
+        }
+        placed.append((sampling.mean, Row(tuple(said.get(header, "") for header in cells), "reference")))
     placed.sort(key=lambda pair: (pair[0] is None, -sign * (pair[0] or 0.0)))
-    rows = [row for _, row in placed]
+    rows = [of for _, of in placed]
     others = dict.fromkeys(e.mode for e in setting.entries if e.mode != STRICT)
     if others:
         rows.append(Row(("not strict:", *[""] * (len(cells) - 1)), "heading"))
     for mode in others:
-        rows += [of_entry(e, "other") for e in setting.entries if e.mode == mode]
-        rows += [of_reference(r) for r in setting.references if r.mode == mode]
+        rows += [row(e, "other") for e in setting.entries if e.mode == mode]
+        rows += [row(r, "reference") for r in setting.references if r.mode == mode]
     return rows
 
 
@@ -190,10 +174,6 @@ def _footnotes(setting: SettingSummary) -> tuple[str, ...]:
             f"runs covers {100 * min(tails):.1f} %"
         )
     return tuple(notes)
-
-
-def _ends(entry: EntrySummary) -> str:
-    return ", ".join(f"{runs} {why}" for why, runs in entry.ended_by.items())
 
 
 def _verdict(against: Against | None) -> str:

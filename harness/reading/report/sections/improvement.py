@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import msgspec
 
 from harness.reading import numbers
 from harness.reading.blocks import SHARED, Blocks, blocks_of, over
-from harness.reading.report.section import Section, Source, banded
+from harness.reading.report.section import Section, Source, banded, table_by
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.search.budget import Budget
 from harness.statistics.across_tasks import probability_of_improvement
@@ -55,25 +54,24 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
             )
 
 
-def _tables(source: Source) -> list[Table]:
-    apart = groupby(improvements_of(source), key=lambda found: (found.budget, found.titles))
-    tables = [_table(budget, list(found)) for (budget, _), found in apart]
-    return tables or [Table("no entry stands beside matched random search in every setting")]
-
-
-SECTION = Section(lambda source: {"improvement": improvements_of(source)}, _tables)
-
-
-def _table(budget: Budget, found: Sequence[Improvement]) -> Table:
+def _table(found: Sequence[Improvement]) -> Table:
     rows = [
         Row((i.label, numbers.number(i.probability), numbers.interval(i.probability_low, i.probability_high)))
         for i in sorted(found, key=lambda i: -i.probability)
     ]
     return Table(
-        f"probability of improvement on {found[0].against} {over(found[0].titles, budget)}",
+        f"probability of improvement on {found[0].against} {over(found[0].titles, found[0].budget)}",
         (name_column("entry"), Column("P(better)"), Column("95 %")),
         tuple(rows),
         notes=(SHARED,) * found[0].shared_searches,
         legend="that a run of the entry ends better than a run of the reference, equal ones half, the mean over "
         "settings; with its 95 % interval over runs; .5 is no difference",
     )
+
+
+SECTION = Section(
+    "improvement",
+    improvements_of,
+    table_by(lambda found: (found.budget, found.titles), _table),
+    "no entry stands beside matched random search in every setting",
+)

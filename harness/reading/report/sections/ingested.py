@@ -11,17 +11,18 @@ from harness.reading import numbers
 from harness.reading.ingested import UNDER_COVERAGE, IngestedStudy, IngestedSummary
 from harness.reading.report.section import Choice
 from harness.reading.report.sections.compliance import compliance_table
-from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.reading.study import check_known
+from harness.reading.summary import Against
 
-_COLUMNS = (
-    name_column("entry"),
-    Column("final±std"),
-    Column("RI %"),
-    Column("95 % of RI", dropped=1),
-    Column("vs sampling", right=False),
-    Column("sampling", dropped=2),
-    Column("n"),
+_CELLS: tuple[Cells[IngestedSummary], ...] = (
+    (name_column("entry"), lambda s: s.strategy),
+    (Column("final±std"), lambda s: numbers.plus_minus(s.final_mean, s.final_std)),
+    (Column("RI %"), lambda s: numbers.number(s.ri_paper, signed=True)),
+    (Column("95 % of RI", dropped=1), lambda s: numbers.interval(s.ri_low, s.ri_high, signed=True)),
+    (Column("vs sampling", right=False), lambda s: _verdict(s.vs_sampling)),
+    (Column("sampling", dropped=2), lambda s: _sampling(s)),
+    (Column("n"), lambda s: str(s.n)),
 )
 SECTIONS = ("table", "compliance")
 
@@ -53,27 +54,21 @@ def data_and_tables(
 
 
 def _table(task: str, lines: Sequence[IngestedSummary]) -> Table:
-    rows = []
-    for s in lines:
-        tested = s.vs_sampling
-        verdict = "-" if tested.p_study is None else f"{tested.verdict} {numbers.p_value(tested.p_study)}"
-        cells = (
-            s.strategy,
-            numbers.plus_minus(s.final_mean, s.final_std),
-            numbers.number(s.ri_paper, signed=True),
-            numbers.interval(s.ri_low, s.ri_high, signed=True),
-            verdict.replace(" to be better", ""),
-            f"{numbers.plus_minus(s.sampling_mean, s.sampling_std)}, n {s.sampling_n}" if s.sampling_n else "-",
-            str(s.n),
-        )
-        rows.append(Row(cells))
     missing = tuple(f"missing, and not filled in: {s.strategy}: {', '.join(s.missing)}" for s in lines if s.missing)
     return Table(
         f"{task}, results from elsewhere (origin: ingested)",
-        _COLUMNS,
-        tuple(rows),
+        *laid_out(lines, _CELLS),
         notes=("test accuracy in %",),
         legend="RI against the random architectures given for the strategy's own space, as Yang et al. compute it; "
         f"{UNDER_COVERAGE}; vs sampling: p after Holm over all lines of the folder",
         footnotes=missing,
     )
+
+
+def _verdict(tested: Against) -> str:
+    told = "-" if tested.p_study is None else f"{tested.verdict} {numbers.p_value(tested.p_study)}"
+    return told.replace(" to be better", "")
+
+
+def _sampling(of: IngestedSummary) -> str:
+    return f"{numbers.plus_minus(of.sampling_mean, of.sampling_std)}, n {of.sampling_n}" if of.sampling_n else "-"

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source, banded, in_setting
-from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.report.table import Cells, Column, Row, Table, laid_out, name_column
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
 from harness.records.lines import RankQuality
@@ -21,19 +21,6 @@ _KINDS = {
     "ktau_valid": "tau-b against validation scores, unseen keys",
 }
 _SPREAD = "± half the width of the 95 % t interval of the mean over runs"
-_VARIANTS = (
-    name_column("entry"),
-    Column("paid"),
-    Column("tau-b"),
-    Column("95 %"),
-    Column("rows", dropped=1),
-    Column("valid", dropped=2),
-    Column("Eq. 13", dropped=3),
-    Column("CTNAS", dropped=4),
-    Column("of validation", dropped=5),
-    Column("n"),
-)
-"""The columns for one study. A narrow console leaves out columns that may be dropped, the last first."""
 
 
 class Order(InSetting, frozen=True, kw_only=True):
@@ -108,33 +95,32 @@ def _mean(
     return fmean(values), *(interval or (None, None))
 
 
-def _tables(source: Source) -> list[Table]:
+_VARIANTS: tuple[Cells[Order], ...] = (
+    (name_column("entry"), lambda o: o.name),
+    (Column("paid"), lambda o: numbers.count(o.paid)),
+    (Column("tau-b"), lambda o: numbers.number(o.ktau, 3)),
+    (Column("95 %"), lambda o: numbers.interval(o.ktau_low, o.ktau_high, 3)),
+    (Column("rows", dropped=1), lambda o: numbers.number(o.ktau_rows, 3)),
+    (Column("valid", dropped=2), lambda o: numbers.number(o.ktau_valid, 3)),
+    (Column("Eq. 13", dropped=3), lambda o: numbers.number(o.ktau_eq13, 3)),
+    (Column("CTNAS", dropped=4), lambda o: numbers.number(o.ktau_ctnas, 3)),
+    (Column("of validation", dropped=5), lambda o: numbers.number(o.ktau_of_validation, 3)),
+    (Column("n"), lambda o: numbers.runs(o.n + o.failed, o.failed)),
+)
+
+
+def _tables(orders: Sequence[Order], source: Source) -> list[Table]:
     """All variants of each entry; by number of labels where there are several studies, or several budgets in one."""
-    orders = orders_of(source)
-    if not orders:
-        return [Table("no entry learns an order")]
     grouped = _by_task(orders)
     if source.others or any(len({o.setting.budget for o in members}) > 1 for members in grouped):
         return [table for members in grouped for table in _by_labels(members)]
     return [
-        Table(
-            members[0].title,
-            _VARIANTS,
-            tuple(Row(_variants(o)) for o in members),
-            whole="--format json or csv has them",
-        )
+        Table(members[0].title, *laid_out(members, _VARIANTS), whole="--format json or csv has them")
         for members in grouped
     ]
 
 
-SECTION = Section(lambda source: {"ktau": orders_of(source)}, _tables)
-
-
-def _variants(o: Order) -> tuple[str, ...]:
-    interval = numbers.interval(o.ktau_low, o.ktau_high, 3)
-    taus = [numbers.number(v, 3) for v in (o.ktau_rows, o.ktau_valid, o.ktau_eq13, o.ktau_ctnas)]
-    left = [o.name, numbers.count(o.paid), numbers.number(o.ktau, 3), interval]
-    return *left, *taus, numbers.number(o.ktau_of_validation, 3), numbers.runs(o.n + o.failed, o.failed)
+SECTION = Section("ktau", orders_of, _tables, "no entry learns an order")
 
 
 def _by_labels(orders: Sequence[Order]) -> Iterator[Table]:

@@ -8,6 +8,7 @@ they differ in the final seed, Figure 8.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike
 from harness.reading import numbers
 from harness.reading.agreement import Spread, pairing
 from harness.reading.report.section import Section, Source, banded
-from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.reading.study import EntryRuns
 from harness.reading.summary import SettingSummary
 from harness.records.lines import SamplingRecord
@@ -126,26 +127,32 @@ def _apart(scores: ArrayLike, sampling: SamplingRecord) -> tuple[float, float | 
     return (moved, None, None) if np.isnan(low[0]) else (moved, float(low[0]), float(high[0]))
 
 
-def _tables(source: Source) -> list[Table]:
-    tables = [_table(rungs) for rungs in ladders_of(source)]
-    return tables or [Table("no two settings share their searches, so there is no ladder of final protocols")]
-
-
-SECTION = Section(lambda source: {"ladder": [rung for rungs in ladders_of(source) for rung in rungs]}, _tables)
+def _tables(found: Sequence[Rung], _: Source) -> list[Table]:
+    starts = [k for k, rung in enumerate(found) if rung.moves is None]  # a first rung has none to move from
+    return [_table(found[a:b]) for a, b in pairwise([*starts, len(found)])]
 
 
 def _table(rungs: Sequence[Rung]) -> Table:
     paired = any(r.paired for r in rungs)
-    columns = (
-        name_column("final protocol"), Column("mean±std"), Column("s.e.", dropped=1), Column("best", dropped=2),
-        Column("n"), Column("protocol moves"), *[Column("tau-b", dropped=5)] * paired,
-        *[Column("rank shift", dropped=4)] * paired, Column("search moves"), Column("entry", right=False, dropped=3),
-    )  # fmt: skip
+    order: tuple[Cells[Rung], ...] = (
+        (Column("tau-b", dropped=5), lambda r: numbers.number(r.ktau)),
+        (Column("rank shift", dropped=4), lambda r: numbers.mean_and_largest(r.shifts, 0)),
+    )
+    cells: tuple[Cells[Rung], ...] = (
+        (name_column("final protocol"), lambda r: _name(r, rungs)),
+        (Column("mean±std"), lambda r: numbers.plus_minus(r.mean, r.std, _places(r))),
+        (Column("s.e.", dropped=1), lambda r: numbers.number(r.standard_error, _places(r))),
+        (Column("best", dropped=2), lambda r: numbers.number(r.best, _places(r))),
+        (Column("n"), lambda r: numbers.runs(r.n, r.failed)),
+        (Column("protocol moves"), lambda r: _moved(r, r.moves, r.moves_low, r.moves_high)),
+        *(order if paired else ()),
+        (Column("search moves"), lambda r: _moved(r, r.search_moves, r.search_low, r.search_high)),
+        (Column("entry", right=False, dropped=3), _entry),
+    )
     of = rungs[0].setting
     return Table(
         f"ladder of final protocols, searched on {of.search_task}; law {of.law}; budget {numbers.budget(of.budget)}",
-        columns,
-        tuple(Row(_cells(r, _name(r, rungs), paired=paired)) for r in rungs),
+        *laid_out(rungs, cells),
         notes=(_said(rungs),),
         legend="mean±std (ddof 1), s.e. of the mean, best, n: of random architectures under each final protocol; "
         f"protocol moves: their mean less that under {rungs[0].setting.task}, with its 95 % t interval"
@@ -163,25 +170,19 @@ def _name(rung: Rung, rungs: Sequence[Rung]) -> str:
     return variant if variant and len({task.partition("@")[0] for task in tasks}) == 1 else rung.setting.task
 
 
-def _cells(r: Rung, name: str, *, paired: bool) -> tuple[str, ...]:
-    places = numbers.decimals(r.unit)
-    named = r.search or numbers.NONE
-    return (
-        name,
-        numbers.plus_minus(r.mean, r.std, places),
-        numbers.number(r.standard_error, places),
-        numbers.number(r.best, places),
-        numbers.runs(r.n, r.failed),
-        _moved(r.moves, r.moves_low, r.moves_high, places),
-        *((numbers.number(r.ktau), numbers.mean_and_largest(r.shifts, 0)) if paired else ()),
-        _moved(r.search_moves, r.search_low, r.search_high, places),
-        named if r.entries < 2 else f"{named} (of {r.entries})",
-    )
+def _places(rung: Rung) -> int:
+    return numbers.decimals(rung.unit)
 
 
-def _moved(value: float | None, low: float | None, high: float | None, places: int) -> str:
+def _entry(rung: Rung) -> str:
+    named = rung.search or numbers.NONE
+    return named if rung.entries < 2 else f"{named} (of {rung.entries})"
+
+
+def _moved(rung: Rung, value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return numbers.NONE
+    places = _places(rung)
     return f"{numbers.number(value, places, signed=True)} {numbers.interval(low, high, places, signed=True)}"
 
 
@@ -199,3 +200,11 @@ def _said(rungs: Sequence[Rung]) -> str:
         return told
     by = f"{moved(most.search_moves)} at most ({most.search} on {_name(most, rungs)})"
     return f"{told}; the best entry of a rung moves it by {by}"
+
+
+SECTION = Section(
+    "ladder",
+    lambda source: [rung for rungs in ladders_of(source) for rung in rungs],
+    _tables,
+    "no two settings share their searches, so there is no ladder of final protocols",
+)

@@ -82,10 +82,7 @@ def _number(value: object) -> float | None:
     return None if math.isnan(number) else number
 
 
-def _tables(source: Source) -> list[Table]:
-    found = metrics_of(source)
-    if not found:
-        return [Table("no installed plugin provides a metric (nas-harness list metrics)")]
+def _table(found: Sequence[MetricSummary]) -> Table:
     shown = [m for m in found if m.n or m.error is not None]
     nothing = sorted({m.metric for m in found} - {m.metric for m in shown})
     notes = [f"{name}: no run of these has it" for name in nothing] + _errors(found)
@@ -93,10 +90,15 @@ def _tables(source: Source) -> list[Table]:
         name_column("task"), name_column("entry"), Column("metric", right=False), Column("n"), Column("mean"),
         Column("std"),
     )  # fmt: skip
-    return [Table("metrics of plugins", columns, tuple(map(_row, shown)), footnotes=tuple(notes))]
+    return Table("metrics of plugins", columns, tuple(map(_row, shown)), footnotes=tuple(notes))
 
 
-SECTION = Section(lambda source: {"metrics": metrics_of(source)}, _tables)
+SECTION = Section(
+    "metrics",
+    metrics_of,
+    lambda found, _: [_table(found)] if found else [],
+    "no installed plugin provides a metric (nas-harness list metrics)",
+)
 
 
 def _row(m: MetricSummary) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source
-from harness.reading.report.table import Column, Row, Table
+from harness.reading.report.table import Cells, Column, Table, laid_out
 from harness.records.identity import stream
 from harness.records.specs import STRICT
 from harness.search.budget import Budget
@@ -87,35 +87,40 @@ def power_of(source: Source) -> list[Power]:
     return found
 
 
-def _tables(source: Source) -> list[Table]:
-    found = power_of(source)
-    if not found:
-        return [Table("power takes five runs of matched random search that differ, and random sampling")]
-    legend = (
-        "seeds with which a strategy that spreads as random search does is called better in four studies of five: its "
-        "mean is that many percent of random sampling's mean (or units, where the score is no ratio) above matched "
-        "random search's, of its best law where there are several, or above random sampling's (its RI). As the first "
-        f"of {found[0].hypotheses} hypotheses, which this study has; {_STUDIES} simulated studies, so known to about a "
-        "fifth"
-    )
-    return [*(_table(title, list(of)) for title, of in groupby(found, key=lambda p: p.title)), Table("", legend=legend)]
+def _tables(found: Sequence[Power], _: Source) -> Iterator[Table]:
+    for _, of in groupby(found, key=lambda p: p.title):
+        yield _table(list(of))
+    if found:
+        legend = (
+            "seeds with which a strategy that spreads as random search does is called better in four studies of five: "
+            "its mean is that many percent of random sampling's mean (or units, where the score is no ratio) above "
+            "matched random search's, of its best law where there are several, or above random sampling's (its RI). As "
+            f"the first of {found[0].hypotheses} hypotheses, which this study has; {_STUDIES} simulated studies, so "
+            "known to about a fifth"
+        )
+        yield Table("", legend=legend)
 
 
-SECTION = Section(lambda source: {"power": power_of(source)}, _tables)
+SECTION = Section(
+    "power",
+    power_of,
+    _tables,
+    "power takes five runs of matched random search that differ, and random sampling",
+)
+_CELLS: tuple[Cells[Power], ...] = (
+    (Column("detect"), lambda p: f"{p.detect:g}"),
+    (Column("difference"), lambda p: numbers.number(p.difference, 3)),
+    (Column("vs search"), lambda p: _seeds(p.vs_search)),
+    (Column("vs sampling"), lambda p: _seeds(p.vs_sampling)),
+)
 
 
-def _table(title: str, found: Sequence[Power]) -> Table:
+def _table(found: Sequence[Power]) -> Table:
     first = found[0]
-    rows = [
-        Row((f"{p.detect:g}", numbers.number(p.difference, 3), _seeds(p.vs_search), _seeds(p.vs_sampling)))
-        for p in found
-    ]
-    columns = ("detect", "difference", "vs search", "vs sampling")
     spread = f"random search: standard deviation {numbers.number(first.spread)} over {first.n} runs"
     return Table(
-        f"{title}: seeds needed",
-        tuple(Column(name) for name in columns),
-        tuple(rows),
+        f"{first.title}: seeds needed",
+        *laid_out(found, _CELLS),
         notes=(f"{spread} of {numbers.budget(first.budget)}",),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import ClassVar
 
 import msgspec
@@ -13,7 +12,7 @@ from harness.reading import numbers
 from harness.reading.along import nullable
 from harness.reading.blocks import SHARED, Blocks, blocks_of, over
 from harness.reading.matched import all_of
-from harness.reading.report.section import Section, Source, banded
+from harness.reading.report.section import Section, Source, banded, table_by
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.specs import Role
@@ -88,16 +87,7 @@ def _scale(setting: SettingRuns) -> tuple[float, float] | None:
     return s.score.sign * s.mean, s.score.sign * s.best
 
 
-def _tables(source: Source) -> list[Table]:
-    apart = groupby(profiles_of(source), key=lambda profile: (profile.budget, profile.titles))
-    tables = [_table(budget, list(found)) for (budget, _), found in apart]
-    return tables or [Table("normalised scores take, in every setting, a best row or draw above random sampling")]
-
-
-SECTION = Section(lambda source: {"profiles": profiles_of(source)}, _tables)
-
-
-def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
+def _table(profiles: Sequence[Profile]) -> Table:
     first = profiles[0]
     rows = [
         Row(
@@ -112,7 +102,7 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
         for p in sorted(profiles, key=lambda p: -p.mean)
     ]
     return Table(
-        f"normalised scores {over(first.titles, budget)}",
+        f"normalised scores {over(first.titles, first.budget)}",
         (
             name_column("entry"),
             Column("mean"),
@@ -124,3 +114,11 @@ def _table(budget: Budget, profiles: Sequence[Profile]) -> Table:
         legend="0 is random sampling's mean, 1 the best row, or its best draw where rows are not known; then the share "
         "of runs above each level, the mean over settings",
     )
+
+
+SECTION = Section(
+    "profiles",
+    profiles_of,
+    table_by(lambda profile: (profile.budget, profile.titles), _table),
+    "normalised scores take, in every setting, a best row or draw above random sampling",
+)

@@ -6,7 +6,7 @@ import msgspec
 
 from harness.reading import numbers
 from harness.reading.blocks import SHARED, Blocks, blocks_of, over
-from harness.reading.report.section import Section, Source
+from harness.reading.report.section import Section, Source, table_each
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.records.specs import Role
 from harness.search.budget import Budget
@@ -84,14 +84,6 @@ def ranks_over(blocks: Blocks) -> Ranks:
     )
 
 
-def _tables(source: Source) -> list[Table]:
-    found = [_table(ranks) for ranks in ranks_of(source)]
-    return found or [Table("average ranks need two entries on two settings of one budget")]
-
-
-SECTION = Section(lambda source: {"ranks": ranks_of(source)}, _tables)
-
-
 def _table(ranks: Ranks) -> Table:
     columns = (name_column("entry"), Column("mean rank"), Column("95 %"), Column("not told apart", right=False))
     rows = tuple(
@@ -112,3 +104,6 @@ def _table(ranks: Ranks) -> Table:
         "letter are not told apart (Nemenyi)",
         footnotes=(f"not of every setting, and left out: {', '.join(ranks.left_out)}",) if ranks.left_out else (),
     )
+
+
+SECTION = Section("ranks", ranks_of, table_each(_table), "average ranks need two entries on two settings of one budget")

@@ -5,7 +5,7 @@ A method's gain says little where random architectures of the space differ by as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -71,21 +71,18 @@ def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSp
     return found(title=whole, unit=evaluator.score.unit, drawn=drawn, mean=mean, std=std)
 
 
-def _tables(source: Source) -> list[Table]:
-    found = spreads_of(source, source.open_task)
+def _table(found: Sequence[TaskSpread]) -> Table:
     columns = (
         name_column("task"), Column("drawn"), Column("mean"), Column("std"), Column("lowest"), Column("highest"),
         Column("all rows", dropped=1),
     )  # fmt: skip
-    return [
-        Table(
-            "spread of random architectures",
-            columns,
-            tuple(Row(_cells(t)) for t in found if t.drawn is not None),
-            legend="std: ddof 1; all rows: mean ± standard deviation of every row by the law, where recorded",
-            footnotes=tuple(f"{t.title}: none, since {t.missing}" for t in found if t.missing),
-        )
-    ]
+    return Table(
+        "spread of random architectures",
+        columns,
+        tuple(Row(_cells(t)) for t in found if t.drawn is not None),
+        legend="std: ddof 1; all rows: mean ± standard deviation of every row by the law, where recorded",
+        footnotes=tuple(f"{t.title}: none, since {t.missing}" for t in found if t.missing),
+    )
 
 
 def _cells(t: TaskSpread) -> tuple[str, ...]:
@@ -96,4 +93,4 @@ def _cells(t: TaskSpread) -> tuple[str, ...]:
     return t.title, str(t.drawn.n), *shown, whole
 
 
-SECTION = Section(lambda source: {"spread": spreads_of(source, source.open_task)}, _tables)
+SECTION = Section("spread", lambda source: spreads_of(source, source.open_task), lambda found, _: [_table(found)])
