@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.errors import RecordError
-from harness.records.store import FILES, Contradiction, Folder, read_folder
+from harness.records.store import FILES, Folder, read_folder
 
 
 def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
@@ -25,16 +25,12 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
         there = read_folder(folder)
         if not (there.plans or there.ingested):
             raise RecordError(f"{folder} holds no study; is it the folder of one?")
+    read_folder(*folders)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True) as part:
             _join(folders, Path(part))
-            read_folder(Path(part))
             os.rename(part, out)
-    except Contradiction as error:
-        places = [f"{file}:{line}" for file, line in _lines(folders, error.file.name).values()]
-        one, other = (places[number - 1] for number in error.lines)
-        raise Contradiction(error.file, error.lines, error.identity, f"{one} and {other}") from None
     except OSError as error:
         raise RecordError(f"{out} cannot be written: {error.strerror}") from error
     return read_folder(out)
@@ -42,19 +38,10 @@ def merge_folders(folders: Sequence[Path], out: Path) -> Folder:
 
 def _join(folders: Sequence[Path], out: Path) -> None:
     for name in FILES.values():
-        if lines := _lines(folders, name):
+        there = [folder / name for folder in folders if (folder / name).is_file()]
+        lines = dict.fromkeys(line for file in there for line in file.read_bytes().split(b"\n") if line.strip())
+        if lines:
             (out / name).write_bytes(b"\n".join(lines) + b"\n")
     for folder in folders:
         if (folder / "queries").is_dir():
             shutil.copytree(folder / "queries", out / "queries", dirs_exist_ok=True)
-
-
-def _lines(folders: Sequence[Path], name: str) -> dict[bytes, tuple[Path, int]]:
-    """Each line of the files of one name, and where it stands first."""
-    found: dict[bytes, tuple[Path, int]] = {}
-    for file in (folder / name for folder in folders):
-        if file.is_file():
-            for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
-                if line.strip():
-                    found.setdefault(line, (file, number))
-    return found

@@ -7,7 +7,7 @@ import gc
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,18 +65,6 @@ class _Version(msgspec.Struct, frozen=True):
 _version = msgspec.json.Decoder(_Version)
 
 
-class Contradiction(RecordError):
-    """Two lines of a file that are one record and say different things."""
-
-    def __init__(self, file: Path, lines: tuple[int, int], identity: str, where: str = "") -> None:
-        """``where``: the lines in words, where they were read from other files than ``file``."""
-        self.file, self.lines, self.identity = file, lines, identity
-        super().__init__(
-            f"{where or f'{file}: lines {lines[0]} and {lines[1]}'} are both {identity} and say different things: one "
-            "was edited, or the code is not deterministic; remove the wrong line (nas-harness results verify finds it)"
-        )
-
-
 class Problem(msgspec.Struct, frozen=True):
     """A line of a store that cannot be used. other_schema: whether that is because another version wrote it."""
 
@@ -125,27 +113,29 @@ def _no_collections() -> Iterator[None]:
 
 
 @_no_collections()
-def read_folder(path: Path) -> Folder:
-    """Everything in a results folder; empty where nothing is there yet.
+def read_folder(path: Path, *others: Path) -> Folder:
+    """Everything in a results folder, or in several as one; empty where nothing is there yet.
 
     Of several records of one id the first is used, unless it failed and a later one did not (``--retry-failed``).
     Raises RecordError where a file cannot be read, EarlierRecords where the folder was written by an earlier version,
     and RecordError where two records of one id say different things.
     """
-    if (path / _EARLIER).is_file() and not (path / SEARCHES).is_file():
-        raise EarlierRecords(
-            f"{path} was written by an earlier version, whose records cannot be read here; run its study again "
-            f"under another name or --results folder (nas-harness run {path / 'study.toml'} --results ...)"
-        )
+    folders = (path, *others)
+    for folder in folders:
+        if (folder / _EARLIER).is_file() and not (folder / SEARCHES).is_file():
+            raise EarlierRecords(
+                f"{folder} was written by an earlier version, whose records cannot be read here; run its study again "
+                f"under another name or --results folder (nas-harness run {folder / 'study.toml'} --results ...)"
+            )
     found = Folder(path)
-    found.searches = _read(found, SearchRecord)
-    found.outcomes = _read(found, OutcomeRecord)
-    found.trainings = _read(found, TrainingRecord)
-    found.samplings = _read(found, SamplingRecord)
-    found.ingested = _read(found, IngestedRecord)
-    plans = {plan.id: plan for _, plan in _lines(path / FILES[PlanRecord], PlanRecord, found.problems)}
+    found.searches = _read(found, folders, SearchRecord)
+    found.outcomes = _read(found, folders, OutcomeRecord)
+    found.trainings = _read(found, folders, TrainingRecord)
+    found.samplings = _read(found, folders, SamplingRecord)
+    found.ingested = _read(found, folders, IngestedRecord)
+    plans = {plan.id: plan for _, _, plan in _lines(folders, PlanRecord, found.problems)}
     found.plans = list(plans.values())
-    for _, replay in _lines(path / FILES[ReplayRecord], ReplayRecord, found.problems):
+    for _, _, replay in _lines(folders, ReplayRecord, found.problems):
         known = found.replays.get(replay.search)
         if known is None or known.differs is None:
             found.replays[replay.search] = replay
@@ -154,23 +144,26 @@ def read_folder(path: Path) -> Folder:
 
 def read_samplings(path: Path) -> dict[str, SamplingRecord]:
     """Random sampling by id, of the folder of all studies, where every draw has a score."""
-    return {i: record for i, record in _read(Folder(path), SamplingRecord).items() if not record.failed}
+    return {i: record for i, record in _read(Folder(path), (path,), SamplingRecord).items() if not record.failed}
 
 
-def _read(folder: Folder, kind: type[_Kind]) -> dict[str, _Kind]:
-    file = folder.path / FILES[kind]
+def _read(into: Folder, folders: Sequence[Path], kind: type[_Kind]) -> dict[str, _Kind]:
     found: dict[str, _Kind] = {}
-    place: dict[str, int] = {}
-    for number, record in _lines(file, kind, folder.problems):
+    place: dict[str, tuple[Path, int]] = {}
+    for file, number, record in _lines(folders, kind, into.problems):
         if record.id != record.spec.id:
             why = "its id is not the digest of its specification, so it was edited or other code wrote it; left out"
-            folder.problems.append(Problem(str(file), number, why))
+            into.problems.append(Problem(str(file), number, why))
             continue
         earlier = found.get(record.id)
         if earlier is None or _failures(earlier) > _failures(record):
-            found[record.id], place[record.id] = folder.sharing(record), number
+            found[record.id], place[record.id] = into.sharing(record), (file, number)
         elif contradict(earlier, record):
-            raise Contradiction(file, (place[record.id], number), record.id)
+            one, other = (f"{there}:{line}" for there, line in (place[record.id], (file, number)))
+            raise RecordError(
+                f"{one} and {other} are both {record.id} and say different things: one was edited, or the code is not "
+                "deterministic; remove the wrong line (nas-harness results verify finds it)"
+            )
     return found
 
 
@@ -203,20 +196,21 @@ def _says(record: Any) -> bytes:
     return _encoder.encode(plain)
 
 
-def _lines(file: Path, kind: type[Any], problems: list[Problem]) -> Iterator[tuple[int, Any]]:
-    """The whole lines of one file with their numbers; others go to ``problems``. Raises RecordError."""
-    try:
-        with open_file(file) as stream:
-            yield from _records(file, stream, kind, problems)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise RecordError(f"{file} cannot be read: {error.strerror}") from error
+def _lines(folders: Sequence[Path], kind: type[Any], problems: list[Problem]) -> Iterator[tuple[Path, int, Any]]:
+    """The whole lines of one kind with their places; others go to ``problems``. Raises RecordError."""
+    for file in (folder / FILES[kind] for folder in folders):
+        try:
+            with open_file(file) as stream:
+                yield from _records(file, stream, kind, problems)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise RecordError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _records(
     file: Path, stream: Iterable[bytes], kind: type[Any], problems: list[Problem]
-) -> Iterator[tuple[int, Any]]:
+) -> Iterator[tuple[Path, int, Any]]:
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
@@ -233,7 +227,7 @@ def _records(
         elif record is None:
             problems.append(Problem(str(file), number, why))
         else:
-            yield number, record
+            yield file, number, record
 
 
 def _schema_of(line: bytes) -> int | None:
