@@ -104,7 +104,7 @@ class _Group:
 class IngestedStudy:
     """A folder of results from elsewhere. problems: lines that cannot be used."""
 
-    name: str
+    study: str
     folder: Path
     groups: tuple[_Group, ...]
     problems: tuple[str, ...]

@@ -101,26 +101,27 @@ def banded(name: str, *values: Any) -> dict[str, Any]:
 class Section(Generic[T]):
     """content: what it says, which stands under ``key`` in the JSON object. shown: the same as tables, for people.
 
-    none: what is said where there is no table.
+    Both are of a `Source`, or of the `IngestedSource` of results from elsewhere. none: what is said where there is no
+    table.
     """
 
     key: str
-    content: Callable[[Source], Sequence[T]]
-    shown: Callable[[Sequence[T], Source], Iterable[Table]]
+    content: Callable[[Any], Sequence[T]]
+    shown: Callable[[Sequence[T], Any], Iterable[Table]]
     none: str = ""
 
-    def tables(self, source: Source) -> list[Table]:
+    def tables(self, source: Any) -> list[Table]:
         found = list(self.shown(self.content(source), source))
         return [Table(self.none)] if self.none and not found else found
 
 
-def table_each(table: Callable[[T], Table]) -> Callable[[Sequence[T], Source], Iterable[Table]]:
+def table_each(table: Callable[[T], Table]) -> Callable[[Sequence[T], Any], Iterable[Table]]:
     """Shows each part of a section's content as a table."""
     return lambda found, _: map(table, found)
 
 
 def table_by(
     key: Callable[[T], object], table: Callable[[Sequence[T]], Table]
-) -> Callable[[Sequence[T], Source], Iterable[Table]]:
+) -> Callable[[Sequence[T], Any], Iterable[Table]]:
     """Shows neighbours that share a key in one table."""
     return lambda found, _: (table(list(group)) for _, group in groupby(found, key=key))

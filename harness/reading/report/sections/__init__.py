@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from harness.errors import HarnessError, UnknownName
-from harness.reading.ingested import is_ingested, read_ingested
+from harness.reading.ingested import is_ingested
 from harness.reading.report.formats import as_csv, as_json, latex, markdown
 from harness.reading.report.layout import print_table
 from harness.reading.report.section import Choice, Section, Source
@@ -64,63 +62,50 @@ def write_report(
     Raises RecordError where the folder holds no study, UnknownName and HarnessError for a choice that does not exist.
     """
     check_choice(choice)
+    known: dict[str, Section[Any]] = SECTIONS
+    source: Source | ingested.IngestedSource
     if is_ingested(folder):
+        known, source = ingested.SECTIONS, ingested.source_of(folder, choice)
+    else:
+        study, *others = (read_study(f) for f in (folder, *choice.others))
+        check_names((study, *others), choice.tasks, choice.entries)
+        source = Source(study, choice, tuple(others), registry)
         if choice.plot is not None:
-            raise HarnessError("results from elsewhere have no --plot; nas-harness leaderboard shows them")
-        elsewhere = read_ingested(folder)
-        data, tables = ingested.data_and_tables(elsewhere, choice)
-        _write(elsewhere.name, data.items(), elsewhere.problems, lambda: tables, None, choice, console)
+            from harness.reading.report.plot import write_plot  # it imports sections itself
+
+            write_plot(source, choice.plot)
+            console.print(str(choice.plot))
+            return
+        if choice.against is not None:
+            known = SECTIONS | {"curves": differences.SECTION}
+    _write([known[name] for name in choice.sections or DEFAULT], source, console)
+
+
+def _write(sections: Sequence[Section[Any]], source: Source | ingested.IngestedSource, console: Console) -> None:
+    """Data in the forms for programs, tables in those for people; the other is not made."""
+    form, study = source.choice.form, source.study
+    if form == "csv":
+        console.file.write(as_csv([item for section in sections for item in section.content(source)]))
         return
-    study, *others = (read_study(f) for f in (folder, *choice.others))
-    check_names((study, *others), choice.tasks, choice.entries)
-    source = Source(study, choice, tuple(others), registry)
-    known = SECTIONS if choice.against is None else SECTIONS | {"curves": differences.SECTION}
-    sections = [known[name] for name in choice.sections or DEFAULT]
-    if choice.plot is not None:
-        from harness.reading.report.plot import write_plot  # it imports sections itself
-
-        write_plot(source, choice.plot)
-        console.print(str(choice.plot))
+    if form == "json":  # written as it is: Rich is slow on megabytes
+        data = {section.key: section.content(source) for section in sections}
+        console.file.write(as_json({"study": study.study, **data, "problems": study.problems}))
         return
-    _write(
-        study.study,
-        ((section.key, section.content(source)) for section in sections),
-        study.problems,
-        lambda: [table for section in sections for table in section.tables(source)],
-        source,
-        choice,
-        console,
-    )
-
-
-def _write(
-    name: str,
-    data: Iterable[tuple[str, Sequence[msgspec.Struct]]],
-    problems: Sequence[str],
-    tables: Callable[[], Sequence[Table]],
-    source: Source | None,
-    choice: Choice,
-    console: Console,
-) -> None:
-    """Data in the forms for programs, tables in those for people; the other is not made. source: of figures."""
-    if choice.form == "csv":
-        console.file.write(as_csv([item for _, items in data for item in items]))
-    elif choice.form == "json":  # written as it is: Rich is slow on megabytes
-        console.file.write(as_json({"study": name, **dict(data), "problems": problems}))
-    elif choice.form == "html":
+    tables = [table for section in sections for table in section.tables(source)]
+    if form == "html":
         try:
             from harness.reading.site import one_file
         except ImportError:
             raise HarnessError('--format html takes jinja2: pip install "nas-harness[site]"') from None
-        console.file.write(one_file.page(name, tables(), source))
-    else:
-        for position, table in enumerate(tables()):
-            if choice.form != "text":
-                console.file.write("\n" * bool(position) + _SET[choice.form](table))
-                continue
-            if position:
-                console.print()
-            print_table(table, console, all_columns=choice.wide)
+        console.file.write(one_file.page(study.study, tables, source if isinstance(source, Source) else None))
+        return
+    for position, table in enumerate(tables):
+        if form != "text":
+            console.file.write("\n" * bool(position) + _SET[form](table))
+            continue
+        if position:
+            console.print()
+        print_table(table, console, all_columns=source.choice.wide)
 
 
 def check_choice(choice: Choice) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import msgspec
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.reading import numbers
-from harness.reading.ingested import UNDER_COVERAGE, IngestedStudy, IngestedSummary
-from harness.reading.report.section import Choice
-from harness.reading.report.sections.compliance import compliance_table
+from harness.reading.ingested import UNDER_COVERAGE, IngestedStudy, IngestedSummary, read_ingested
+from harness.reading.report.section import Choice, Section, table_by
+from harness.reading.report.sections import compliance
 from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.reading.study import check_known
 from harness.reading.summary import Against
@@ -24,39 +25,41 @@ _CELLS: tuple[Cells[IngestedSummary], ...] = (
     (Column("sampling", dropped=2), lambda s: _sampling(s)),
     (Column("n"), lambda s: str(s.n)),
 )
-SECTIONS = ("table", "compliance")
 
 
-def data_and_tables(
-    study: IngestedStudy, choice: Choice
-) -> tuple[Mapping[str, Sequence[msgspec.Struct]], Sequence[Table]]:
-    """Of the chosen sections. Raises HarnessError for a section, task or entry that these results do not have."""
-    chosen = choice.sections or SECTIONS
-    for name in chosen:
+@dataclass(frozen=True)
+class IngestedSource:
+    """What the sections are made from."""
+
+    study: IngestedStudy
+    choice: Choice
+
+    @property
+    def lines(self) -> list[IngestedSummary]:
+        """The chosen ones."""
+        tasks, entries = self.choice.tasks, self.choice.entries
+        return [
+            s for s in self.study.summaries if (not tasks or s.task in tasks) and (not entries or s.strategy in entries)
+        ]
+
+
+def source_of(folder: Path, choice: Choice) -> IngestedSource:
+    """Raises HarnessError for a section, a task, an entry or a figure that the results do not have."""
+    if choice.plot is not None:
+        raise HarnessError("results from elsewhere have no --plot; nas-harness leaderboard shows them")
+    study = read_ingested(folder)
+    for name in choice.sections:
         if name not in SECTIONS:
             raise HarnessError(f"results from elsewhere have no section {name}: {' and '.join(SECTIONS)} alone")
     check_known("task", choice.tasks, {s.task for s in study.summaries})
     check_known("entry", choice.entries, {s.strategy for s in study.summaries})
-    lines = [
-        s
-        for s in study.summaries
-        if (not choice.tasks or s.task in choice.tasks) and (not choice.entries or s.strategy in choice.entries)
-    ]
-    data: dict[str, Sequence[msgspec.Struct]] = {}
-    tables: list[Table] = []
-    if "table" in chosen:
-        data["ingested"] = lines
-        tables += [_table(task, [s for s in lines if s.task == task]) for task in dict.fromkeys(s.task for s in lines)]
-    if "compliance" in chosen:
-        data["compliance"] = study.findings
-        tables.append(compliance_table(study.findings))
-    return data, tables
+    return IngestedSource(study, choice)
 
 
-def _table(task: str, lines: Sequence[IngestedSummary]) -> Table:
+def _table(lines: Sequence[IngestedSummary]) -> Table:
     missing = tuple(f"missing, and not filled in: {s.strategy}: {', '.join(s.missing)}" for s in lines if s.missing)
     return Table(
-        f"{task}, results from elsewhere (origin: ingested)",
+        f"{lines[0].task}, results from elsewhere (origin: ingested)",
         *laid_out(lines, _CELLS),
         notes=("test accuracy in %",),
         legend="RI against the random architectures given for the strategy's own space, as Yang et al. compute it; "
@@ -72,3 +75,9 @@ def _verdict(tested: Against) -> str:
 
 def _sampling(of: IngestedSummary) -> str:
     return f"{numbers.plus_minus(of.sampling_mean, of.sampling_std)}, n {of.sampling_n}" if of.sampling_n else "-"
+
+
+SECTIONS: dict[str, Section[Any]] = {
+    "table": Section("ingested", lambda source: source.lines, table_by(lambda s: s.task, _table)),
+    "compliance": Section("compliance", lambda source: source.study.findings, compliance.SECTION.shown),
+}
