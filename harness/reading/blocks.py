@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from harness.reading import numbers
@@ -14,6 +16,20 @@ from harness.reading.study import SettingRuns, StudyRuns
 from harness.records.identity import stream
 from harness.records.specs import STRICT, Role
 from harness.search.budget import Budget
+
+
+class OverSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every structure about the settings of one budget. shared_searches: see `Blocks.shared`."""
+
+    budget: Budget
+    titles: list[str]
+    shared_searches: bool
+
+    @property
+    def where(self) -> str:
+        """The end of a table's title."""
+        where = self.titles[0] if len(self.titles) == 1 else f"{len(self.titles)} settings"
+        return f"over {where}, {numbers.budget(self.budget)}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,7 @@ class Blocks:
     def titles(self) -> list[str]:
         return [s.title for s in self.settings]
 
-    @property
+    @cached_property
     def shared(self) -> bool:
         """Whether two settings score the same searches, as rungs of a ladder do. What a search found by luck counts
         several times then, and no test or interval that takes the settings for independent holds.
@@ -50,17 +66,16 @@ class Blocks:
         ids = [{run.search.id for run in setting.runs} for setting in self.settings]
         return sum(map(len, ids)) > len(set().union(*ids))
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """The fields of `OverSettings`."""
+        return {"budget": self.budget, "titles": self.titles, "shared_searches": self.shared}
+
     def rng(self, purpose: str) -> np.random.Generator:
         return stream(self.seed, purpose, *self.titles)
 
 
 SHARED = "settings share their searches, whose luck counts several times: no interval, no test"
-
-
-def over(titles: Sequence[str], budget: Budget) -> str:
-    """The end of a table's title."""
-    where = titles[0] if len(titles) == 1 else f"{len(titles)} settings"
-    return f"over {where}, {numbers.budget(budget)}"
 
 
 def blocks_of(

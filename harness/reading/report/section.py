@@ -65,6 +65,14 @@ class Source:
                 chosen = self.choice.entries
                 yield setting, [e for e in setting.everyone if not chosen or e.entry.label in chosen]
 
+    def tasks(self, *, with_search: bool = False) -> list[SettingRuns]:
+        """The first of those chosen settings that differ only in budget, constraints or (without) in search task."""
+        distinct: dict[object, SettingRuns] = {}
+        for runs, _ in self.shown():
+            s = runs.setting
+            distinct.setdefault((s.task, s.law, s.final, s.final_seed, with_search and s.search_task), runs)
+        return list(distinct.values())
+
     @cached_property
     def settings(self) -> list[SettingSummary]:
         """The chosen settings with the chosen entries, as they are in the whole study: p-values of all entries."""

@@ -82,11 +82,7 @@ def correlations_of(source: Source, open_task: Callable[[str], Evaluator]) -> li
 
     Raises DataError for broken data.
     """
-    distinct: dict[tuple[str | int | None, ...], SettingRuns] = {}
-    for runs, _ in source.shown():
-        s = runs.setting
-        distinct.setdefault((s.task, s.search_task, s.law, s.final, s.final_seed), runs)
-    return [_of_task(runs, open_task, source) for runs in distinct.values()]
+    return [_of_task(runs, open_task, source) for runs in source.tasks(with_search=True)]
 
 
 def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator], source: Source) -> TaskCorrelation:

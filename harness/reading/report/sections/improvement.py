@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from harness.reading import numbers
-from harness.reading.blocks import SHARED, Blocks, blocks_of, over
+from harness.reading.blocks import SHARED, Blocks, OverSettings, blocks_of
 from harness.reading.report.section import Section, Source, banded, table_by
 from harness.reading.report.table import Column, Row, Table, name_column
-from harness.search.budget import Budget
 from harness.statistics.across_tasks import probability_of_improvement
 
 
-class Improvement(msgspec.Struct, frozen=True, kw_only=True):
+class Improvement(OverSettings, frozen=True, kw_only=True):
     """probability: P(better) + P(equal) / 2, the mean over the settings, ``against`` at the whole budget. Without an
     interval where settings share their searches.
     """
 
-    budget: Budget
-    titles: list[str]
-    shared_searches: bool
     label: str
     against: str
     probability: float
@@ -40,17 +34,14 @@ def improvements_over(blocks: Blocks) -> Iterator[Improvement]:
     reference = next((c for c in blocks.competitors if c.role == "reference"), None)
     if reference is None:
         return
-    shared = blocks.shared
     for c in blocks.competitors:
         if c.role == "entry":
             found = probability_of_improvement(c.scores, reference.scores)
             yield Improvement(
-                budget=blocks.budget,
-                titles=blocks.titles,
-                shared_searches=shared,
+                **blocks.about,
                 label=c.name,
                 against=reference.name,
-                **banded("probability", found.probability, *((not shared and found.interval) or (None, None))),
+                **banded("probability", found.probability, *((not blocks.shared and found.interval) or (None, None))),
             )
 
 
@@ -60,7 +51,7 @@ def _table(found: Sequence[Improvement]) -> Table:
         for i in sorted(found, key=lambda i: -i.probability)
     ]
     return Table(
-        f"probability of improvement on {found[0].against} {over(found[0].titles, found[0].budget)}",
+        f"probability of improvement on {found[0].against} {found[0].where}",
         (name_column("entry"), Column("P(better)"), Column("95 %")),
         tuple(rows),
         notes=(SHARED,) * found[0].shared_searches,

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-import msgspec
 import numpy as np
 
 from harness.reading import numbers
 from harness.reading.along import nullable
-from harness.reading.blocks import SHARED, Blocks, blocks_of, over
+from harness.reading.blocks import SHARED, Blocks, OverSettings, blocks_of
 from harness.reading.matched import all_of
 from harness.reading.report.section import Section, Source, banded, table_by
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.reading.study import SettingRuns
 from harness.records.specs import Role
-from harness.search.budget import Budget
 from harness.statistics.across_tasks import mean_over_tasks_interval, normalised, performance_profile
 
 LEVELS = np.arange(101) / 100
 _SHOWN = (0, 50, 80, 90, 95, 99)
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class Profile(OverSettings, frozen=True, kw_only=True):
     """A strict entry, or the reference, over the settings of one budget.
 
     mean: of its normalised scores over runs, then over settings; 0 is random sampling's mean, 1 the best row, or the
@@ -34,9 +32,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     POINTS: ClassVar[tuple[str, ...]] = ("tau", "share", "share_low", "share_high")
 
-    budget: Budget
-    titles: list[str]
-    shared_searches: bool
     label: str
     role: Role
     mean: float
@@ -68,9 +63,7 @@ def profiles_over(blocks: Blocks) -> Iterator[Profile]:
         found = performance_profile(scores, LEVELS)
         low, high = (np.full_like(LEVELS, np.nan),) * 2 if shared else (found.low, found.high)
         yield Profile(
-            budget=blocks.budget,
-            titles=blocks.titles,
-            shared_searches=shared,
+            **blocks.about,
             label=c.name,
             role=c.role,
             **banded("mean", mean, *((not shared and mean_over_tasks_interval(scores)) or (None, None))),
@@ -102,7 +95,7 @@ def _table(profiles: Sequence[Profile]) -> Table:
         for p in sorted(profiles, key=lambda p: -p.mean)
     ]
     return Table(
-        f"normalised scores {over(first.titles, first.budget)}",
+        f"normalised scores {first.where}",
         (
             name_column("entry"),
             Column("mean"),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from harness.reading import numbers
-from harness.reading.blocks import SHARED, Blocks, blocks_of, over
+from harness.reading.blocks import SHARED, Blocks, OverSettings, blocks_of
 from harness.reading.report.section import Section, Source, table_each
 from harness.reading.report.table import Column, Row, Table, name_column
 from harness.records.specs import Role
-from harness.search.budget import Budget
 from harness.statistics.across_tasks import FEWEST_TASKS, friedman, rank_intervals, task_ranks, tie_groups
 
 
@@ -28,16 +27,13 @@ class EntryRanks(msgspec.Struct, frozen=True, kw_only=True):
     ranks: list[float]
 
 
-class Ranks(msgspec.Struct, frozen=True, kw_only=True):
+class Ranks(OverSettings, frozen=True, kw_only=True):
     """The strict entries and the reference over the settings of one budget, best first.
 
     friedman_statistic, friedman_p: of the test that all rank alike; null below 5 settings, and where settings share
     their searches. left_out: entries that some settings lack.
     """
 
-    budget: Budget
-    titles: list[str]
-    shared_searches: bool
     friedman_statistic: float | None
     friedman_p: float | None
     left_out: list[str]
@@ -74,9 +70,7 @@ def ranks_over(blocks: Blocks) -> Ranks:
         for k, (c, interval) in enumerate(zip(blocks.competitors, intervals, strict=True))
     ]
     return Ranks(
-        budget=blocks.budget,
-        titles=blocks.titles,
-        shared_searches=shared,
+        **blocks.about,
         friedman_statistic=overall.statistic if overall else None,
         friedman_p=overall.p if overall else None,
         left_out=list(blocks.missing),
@@ -96,7 +90,7 @@ def _table(ranks: Ranks) -> Table:
     elif len(ranks.titles) < FEWEST_TASKS:
         test = f"fewer than {FEWEST_TASKS} settings: no interval, no test"
     return Table(
-        f"average ranks {over(ranks.titles, ranks.budget)}",
+        f"average ranks {ranks.where}",
         columns,
         rows,
         notes=(test,),

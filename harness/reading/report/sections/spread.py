@@ -44,11 +44,7 @@ class TaskSpread(msgspec.Struct, frozen=True, kw_only=True):
 
 def spreads_of(source: Source, open_task: Callable[[str], Evaluator]) -> list[TaskSpread]:
     """The spread of each chosen task, opened by ``open_task``. Raises DataError for broken data."""
-    distinct: dict[tuple[str | int | None, ...], SettingRuns] = {}
-    for runs, _ in source.shown():
-        s = runs.setting
-        distinct.setdefault((s.task, s.law, s.final, s.final_seed), runs)
-    return [_of_task(runs, open_task) for runs in distinct.values()]
+    return [_of_task(runs, open_task) for runs in source.tasks()]
 
 
 def _of_task(runs: SettingRuns, open_task: Callable[[str], Evaluator]) -> TaskSpread:
