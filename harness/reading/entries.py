@@ -104,7 +104,7 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
     search_score = s.search_score if s else None
     # Of draws the best is not the best row.
     best, best_valid = (s.best, s.best_valid) if s and s.exact else (None, None)
-    most = atom(known) if known else None
+    most, most_runs = atom(known) if known else (None, None)
     searched: dict[str, Any] = dict(tested or {})
     if tested and of.reference is not None:
         answers = of.searched
@@ -131,8 +131,8 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
         final_high=ends.high if ends else None,
         final_iqm=iqm(finals) if finals else None,
         worst_case_mean=of.worst_case_mean(),
-        most_common=most.value if most else None,
-        most_common_runs=most.runs if most else None,
+        most_common=most,
+        most_common_runs=most_runs,
         interval=None if ends is None else of.interval(),
         interval_coverage=None if ends is None else of.coverage,
         ri=ri,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.errors import HarnessError
-from harness.reading.report.sections.curves import Curve
+from harness.errors import HarnessError, UnknownName
+from harness.reading.report.section import Source
+from harness.reading.report.sections.curves import Curve, curves_of
 from harness.reading.study import EntryRuns
 from harness.reading.summary import SettingSummary
 from harness.records.specs import STRICT, Entry
@@ -26,6 +28,9 @@ _HEIGHT, _COLUMN_HEIGHT = 2.8, 2.4
 _GREY = "0.45"
 _DASHES = ("--", "-.")
 """Of the references, one a law."""
+_FILES = (".svg", ".png", ".pdf")
+_DRAWN = ("table", "curves", "ktau")
+"""Sections that have a figure: every run's final score, mean scores over what was paid, KTau of each run."""
 
 
 def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, column: bool = False) -> Figure:
@@ -96,6 +101,34 @@ def draw_orders(settings: Sequence[SettingSummary], drawn: Sequence[Sequence[Ent
         _about(panel, setting, "KTau of learned and true order", "x")
     _legend(figure, panels)
     return figure
+
+
+def write_plot(source: Source, path: Path) -> None:
+    """Draw the chosen section (default: every run's final score).
+
+    Raises UnknownName for another ending than ``.svg``, ``.png`` or ``.pdf``, HarnessError for a section without a
+    figure, where matplotlib is missing, and where the file cannot be written.
+    """
+    if path.suffix not in _FILES:
+        raise UnknownName("ending of --plot", path.suffix or path.name, _FILES)
+    what = source.choice.sections or ("table",)
+    if len(what) != 1 or what[0] not in _DRAWN:
+        raise HarnessError(f"--plot draws one section: {', '.join(_DRAWN)}")
+    shown = [entries for _, entries in source.shown()]
+    if what == ("curves",):
+        figure = draw_curves(source.settings, curves_of(source), column=True)
+    elif what == ("ktau",):
+        figure = draw_orders(source.settings, shown)
+    else:
+        figure = draw_scores(source.settings, shown, column=True)
+    no_date: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+    try:
+        import matplotlib as mpl
+
+        with mpl.rc_context({"svg.hashsalt": "nas-harness", "pdf.fonttype": 42}):
+            figure.savefig(path, dpi=300, metadata=no_date[path.suffix])
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _scatter(panel: Any, lines: Sequence[tuple[Entry, Sequence[float]]]) -> None:

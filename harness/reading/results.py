@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.errors import RecordError, UnknownName, counted
 from harness.reading.entries import summarise
 from harness.reading.figure import draw_curves, draw_scores
-from harness.reading.frames import frame_of, runs_frame, tests_frame
-from harness.reading.paired import paired_frame
+from harness.reading.frames import frame_of, paired_frame, runs_frame, tests_frame
 from harness.reading.report.formats import as_html
 from harness.reading.report.layout import as_text
 from harness.reading.report.section import Choice, Source

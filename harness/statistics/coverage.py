@@ -8,7 +8,8 @@ a hundred ends far below the others, most studies do not see it; this shows in t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,20 +28,13 @@ FEWEST_FOR_TAILS = 100
 _STUDIES = 4000
 
 
-class Atom(NamedTuple):
-    """The value at which most runs end, and how many of the n do: "19 of 20 runs at 71.95"."""
+def atom(scores: ArrayLike) -> tuple[float, int]:
+    """The value at which most runs end, and how many do; the highest among equally frequent ones.
 
-    value: float
-    runs: int
-    n: int
-
-
-def atom(scores: ArrayLike) -> Atom:
-    """The most frequent of the scores [n], which were rounded at import; the highest among equally frequent ones."""
-    runs = finite_vector(scores, "scores")
-    values, counts = np.unique(runs, return_counts=True)
-    last = counts.size - 1 - int(counts[::-1].argmax())
-    return Atom(float(values[last]), int(counts[last]), runs.size)
+    `scores`: [n], which were rounded at import. "19 runs at 71.95" of 20.
+    """
+    counts = Counter(finite_vector(scores, "scores").tolist())
+    return max(counts.items(), key=lambda found: (found[1], found[0]))
 
 
 def is_tied(scores: ArrayLike) -> bool:
@@ -49,8 +43,8 @@ def is_tied(scores: ArrayLike) -> bool:
     The report then prints the atom. It prints the interval beside it only where the interval has a width: a point says
     nothing about the next run.
     """
-    most = atom(scores)
-    return most.runs > max(1.0, TIED_SHARE * most.n)
+    runs = finite_vector(scores, "scores")
+    return atom(runs)[1] > max(1.0, TIED_SHARE * runs.size)
 
 
 def student_coverage(reference: ArrayLike, n: int, *, rng: np.random.Generator) -> float | None:

@@ -96,17 +96,10 @@ def gate_verdicts(
         "worse": [t.p_worse for t in tests],
     }
     corrected = [holm([*p, *(1.0 for d in decided if d != said)])[: len(tests)] for said, p in questions.items()]
-    found: list[GateVerdict] = []
-    for better, not_worse, worse in zip(*corrected, strict=True):
-        if better is not None and better < alpha:
-            found.append("better")
-        elif not_worse is not None and not_worse < alpha:
-            found.append("not worse")
-        elif worse is not None and worse < alpha:
-            found.append("worse")
-        else:
-            found.append("undecided")
-    return found
+    return [
+        next((said for said, p in zip(questions, adjusted, strict=True) if p is not None and p < alpha), "undecided")
+        for adjusted in zip(*corrected, strict=True)
+    ]
 
 
 def more_seeds(test: GateTest, margin: float, *, alpha: float = ALPHA, wanted: float = 0.8) -> int | None:

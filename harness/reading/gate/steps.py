@@ -80,18 +80,29 @@ def gate(given: Path, against: Path, running: Running, *, until_decided: int | N
             raise StudyError(f"--until-decided runs more seeds, so it needs the study file in place of {given}")
         file = given / "study.toml"
         spec, side = _spec(load_study(file), file), read_side(given)
-        return _gate(side, reference, spec, [side[1].seeds], judge(pair_up(side, reference), spec))
-    spec = _spec(study, given)
-    steps = _looks(study, reference, until_decided)
-    running.check(given, study, reference)
-    decided: dict[tuple[Setting, str, str], GateLine] = {}
-    for seeds in steps:
-        side = read_side(running.to(given, study, seeds))
-        lines = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
-        decided = {line.key: line for line in lines if line.verdict != "undecided"}
-        if len(decided) == len(lines):
-            break
-    return _gate(side, reference, spec, list(steps), lines)
+        steps: tuple[int, ...] = (side[1].seeds,)
+        lines = judge(pair_up(side, reference), spec)
+    else:
+        spec = _spec(study, given)
+        steps = _looks(study, reference, until_decided)
+        running.check(given, study, reference)
+        decided: dict[tuple[Setting, str, str], GateLine] = {}
+        for seeds in steps:
+            side = read_side(running.to(given, study, seeds))
+            lines = judge(pair_up(side, reference), spec, seeds=seeds, looks=len(steps), decided=decided)
+            decided = {line.key: line for line in lines if line.verdict != "undecided"}
+            if len(decided) == len(lines):
+                break
+    return Gate(
+        study=side[1].study,
+        folder=str(side[0].path),
+        against=str(reference[0].path),
+        metric=spec.metric,
+        margin=spec.margin,
+        alpha=spec.alpha,
+        looks=list(steps),
+        lines=lines,
+    )
 
 
 def update(given: Path, against: Path, reason: str, running: Running, *, seeds: int | None = None) -> int:
@@ -127,16 +138,3 @@ def _looks(study: Study, reference: Side, most: int | None) -> tuple[int, ...]:
             f"anew with --update --until-decided {most}",
         )
     return looks(study.seeds, most)
-
-
-def _gate(side: Side, reference: Side, spec: GateSpec, steps: list[int], lines: list[GateLine]) -> Gate:
-    return Gate(
-        study=side[1].study,
-        folder=str(side[0].path),
-        against=str(reference[0].path),
-        metric=spec.metric,
-        margin=spec.margin,
-        alpha=spec.alpha,
-        looks=steps,
-        lines=lines,
-    )

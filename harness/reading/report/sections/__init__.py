@@ -71,7 +71,7 @@ def write_report(
         check_names((study, *others), choice.tasks, choice.entries)
         source = Source(study, choice, tuple(others), registry)
         if choice.plot is not None:
-            from harness.reading.report.plot import write_plot  # it imports sections itself
+            from harness.reading.figure import write_plot  # it imports sections itself
 
             write_plot(source, choice.plot)
             console.print(str(choice.plot))
