@@ -409,7 +409,9 @@ def test_records_of_one_id_that_say_different_things_are_refused(toy: Registry, 
     path.write_bytes(path.read_bytes() + msgspec.json.encode(later) + b"\n")
     assert len(read_folder(tmp_path / "s").outcomes) == 4
     path.write_bytes(path.read_bytes() + msgspec.json.encode(better) + b"\n")
-    with pytest.raises(RecordError, match="lines 1 and 6 are both .* say different things.*remove the wrong line"):
+    with pytest.raises(
+        RecordError, match="jsonl:1 and .*jsonl:6 are both .* say different things.*remove the wrong line"
+    ):
         run(toy, tmp_path, study("toy-sampler"))
 
 

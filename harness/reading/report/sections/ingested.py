@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.reading import numbers
 from harness.reading.ingested import UNDER_COVERAGE, IngestedStudy, IngestedSummary, read_ingested
 from harness.reading.report.section import Choice, Section, table_by
-from harness.reading.report.sections import compliance
+from harness.reading.report.sections.compliance import SECTION as COMPLIANCE
 from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.reading.study import check_known
 from harness.reading.summary import Against
@@ -79,5 +79,5 @@ def _sampling(of: IngestedSummary) -> str:
 
 SECTIONS: dict[str, Section[Any]] = {
     "table": Section("ingested", lambda source: source.lines, table_by(lambda s: s.task, _table)),
-    "compliance": Section("compliance", lambda source: source.study.findings, compliance.SECTION.shown),
+    "compliance": Section("compliance", lambda source: source.study.findings, COMPLIANCE.shown),
 }
