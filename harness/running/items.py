@@ -74,18 +74,16 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker makes ready once, before its first item, and compares with what the coordinator has.
 
-    plugins: those to load, None: all. harness, strategies: version of the code. tasks: digest of the data of each that
-    is searched or trained. finals: tasks that give final scores. warmed: a search of each kind. drawn: what learned
-    orders are asked for. records, cluster: the folder of all studies and the scheduler's address, which a search may
+    plugins: those to load, None: all. harness: version of its code. searches: one for each strategy in each setting,
+    whatever its seed and budget. finals: an outcome on each task that gives final scores. drawn: what learned orders
+    are asked for. records, cluster: the folder of all studies and the scheduler's address, which a search may
     not reach. imports: what the strategies require. keep_queries: whether each search gives every paid query.
     """
 
     plugins: frozenset[str] | None
     harness: dict[str, str]
-    strategies: dict[str, dict[str, str]]
-    tasks: dict[str, str]
-    finals: tuple[str, ...] = ()
-    warmed: tuple[SearchSpec, ...] = ()
+    searches: tuple[SearchSpec, ...]
+    finals: tuple[OutcomeSpec, ...]
     drawn: dict[Draw, list[Architecture]] = {}
     records: str
     cluster: str | None

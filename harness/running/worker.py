@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -36,22 +37,14 @@ def preparation_of(
     Raises UnknownName, PluginError.
     """
     registry = scorer.evaluators.registry
-    strategies: dict[str, dict[str, str]] = {}
-    tasks: dict[str, str] = {}
-    kinds: dict[object, SearchSpec] = {}
-    for spec in searches:
-        strategies[spec.strategy], tasks[spec.search_task] = spec.code, spec.data_digest
-        kinds.setdefault((spec.search_task, spec.law, spec.constraints, spec.oracle), spec)
+    kinds = {(spec.strategy, *_readied_by(spec)): spec for spec in searches}
     finals = {outcome.task: outcome for outcome, _ in scored}
-    tasks |= {name: outcome.data_digest for name, outcome in finals.items() if outcome.final_seed is not None}
-    required = {m for name in strategies for m in registry.find("strategy", name).provides.requires}
+    required = {m for name, *_ in kinds for m in registry.find("strategy", name).provides.requires}
     return Preparation(
         plugins=registry.only,
         harness=code_version("harness", "nas-harness"),
-        strategies=strategies,
-        tasks=tasks,
-        finals=tuple(sorted(finals)),
-        warmed=tuple(kinds.values()),
+        searches=tuple(kinds.values()),
+        finals=tuple(finals.values()),
         drawn=scorer.drawn(scored),
         records=str(folder.parent.absolute()),
         cluster=settings.cluster,
@@ -66,22 +59,24 @@ def prepare(told: bytes) -> None:
     wanted = msgspec.msgpack.decode(told, type=Preparation)
     _same("nas-harness", code_version("harness", "nas-harness"), wanted.harness)
     registry = Registry(only=wanted.plugins)
-    for strategy, code in wanted.strategies.items():
-        _same(f"the strategy {strategy!r}", code_of(strategy, registry), code)
-        msgspec.msgpack.Decoder(registry.load("strategy", strategy).Params)  # so that no run has to read its types
+    for spec in wanted.searches:
+        _same(f"the strategy {spec.strategy!r}", code_of(spec.strategy, registry), spec.code)
+        msgspec.msgpack.Decoder(registry.load("strategy", spec.strategy).Params)  # so that no run has to read its types
 
     def seal(spec: SearchSpec) -> None:
         package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
         sealed[runner.evaluators(spec.search_task).task.recorded].close(package)
 
     runner = Runner(registry, drawn=wanted.drawn, keep_queries=wanted.keep_queries)
-    for task, digest in wanted.tasks.items():
+    tasks = {spec.search_task: spec.data_digest for spec in wanted.searches}
+    trained = {final.task: final.data_digest for final in wanted.finals if final.final_seed is not None}
+    for task, digest in (tasks | trained).items():
         if runner.evaluators(task).data_digest != digest:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
-    for search in wanted.warmed:
+    for search in {_readied_by(spec): spec for spec in wanted.searches}.values():
         runner.warm(search)
-    tasks = {*wanted.tasks, *wanted.finals}
-    sealed = seals(registry, tasks, wanted.records, wanted.cluster)  # last: it allows what is there by now
+    scoring = {final.task for final in wanted.finals}
+    sealed = seals(registry, {*tasks, *scoring}, wanted.records, wanted.cluster)  # last: it allows what is there by now
     runner.seal = seal
     _runner = runner
 
@@ -90,6 +85,11 @@ def carry_out(item: bytes) -> bytes:
     """The `Product` of each part of an `Item`, in a process that is prepared."""
     assert _runner is not None, "prepare comes before carry_out"
     return msgspec.msgpack.encode([_runner.carry_out(part) for part in _items.decode(item).parts])
+
+
+def _readied_by(spec: SearchSpec) -> tuple[Any, ...]:
+    """Equal for searches of which one makes ready what the others need, whatever their strategies."""
+    return spec.search_task, spec.law, spec.constraints, spec.oracle
 
 
 def _same(what: str, here: dict[str, str], wanted: dict[str, str]) -> None:

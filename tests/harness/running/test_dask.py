@@ -129,26 +129,30 @@ def test_dask_is_imported_only_where_it_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("harness", "searched", "told"),
     [
-        ({"harness": {"version": "0.0.9"}}, r"nas-harness is .*, and the study's is 0\.0\.9; install the same"),
-        (
-            {"strategies": {"toy-sampler": {"version": "7"}}},
-            r"the strategy 'toy-sampler' is .*, and the study's is 7; install the same",
-        ),
-        ({"strategies": {"toy-absent": {"version": "7"}}}, "unknown strategy 'toy-absent'"),
-        ({"tasks": {"toy/edges": "0" * 64}}, "the data of 'toy/edges' is other than the study's; import the same file"),
-        ({"tasks": {"toy/absent": "0" * 64}}, "toy/absent: its table is not here"),
+        ({"harness": {"version": "0.0.9"}}, {}, r"nas-harness is .*, and the study's is 0\.0\.9; install the same"),
+        ({}, {"code": {"version": "7"}}, r"the strategy 'toy-sampler' is .*, and the study's is 7; install the same"),
+        ({}, {"strategy": "toy-absent"}, "unknown strategy 'toy-absent'"),
+        ({}, {"data_digest": "0" * 64}, "the data of 'toy/edges' is other than the study's; import the same file"),
+        ({}, {"search_task": "toy/absent"}, "toy/absent: its table is not here"),
     ],
     ids=["harness", "strategy", "plugin", "data", "no-data"],
 )
 def test_workers_that_have_something_else_are_refused_by_name_before_anything_is_written(
-    other: dict[str, Any], told: str, toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: dict[str, Any],
+    searched: dict[str, Any],
+    told: str,
+    toy: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The coordinator says that it has something else than the worker."""
 
     def preparation(*given: Any) -> Any:
-        return msgspec.structs.replace(preparation_of(*given), **other)
+        wanted = preparation_of(*given)
+        searches = tuple(msgspec.structs.replace(spec, **searched) for spec in wanted.searches)
+        return msgspec.structs.replace(wanted, searches=searches, **harness)
 
     monkeypatch.setattr("harness.running.campaign.preparation_of", preparation)
     with pytest.raises(HarnessError, match=f"(?s)cannot carry out this study.*worker inproc://.*{told}"):
