@@ -43,23 +43,15 @@ class _Counts(Listener):
         self.left, self.waiting = left, waiting
 
     @property
-    def seconds(self) -> float:
-        return max(time.monotonic() - self.began, 1e-9)
-
-    @property
     def going(self) -> list[str]:
         """In words, what waits for its final training, and what is under way."""
         waits = "waits for its final training" if self.waiting == 1 else "wait for their final trainings"
         said = [f"{counted(self.waiting, 'search', 'searches')} {waits}"] if self.waiting else []
         return [*said, f"{self.running} under way"]
 
-    @property
-    def rate(self) -> list[str]:
-        """Queries a second in words, where there are any."""
-        return self.a_second(self.queries, "queries ")
-
     def a_second(self, done: int, what: str = "") -> list[str]:
-        rate = done / self.seconds
+        """In words, where anything is done."""
+        rate = done / max(time.monotonic() - self.began, 1e-9)
         return [f"{rate:,.0f} {what}a second" if rate >= 10 else f"{rate:.2g} {what}a second"] if rate else []
 
     @property
@@ -105,7 +97,8 @@ class Lines(_Counts):
     def _line(self) -> str:
         said = [f"{self.done}/{self.total} {self.what}s"]
         said += self.going if self.running or self.waiting else []
-        said += [f"{self.failed} failed", *self.a_second(self.done - self.already), *self.rate]
+        said += [f"{self.failed} failed", *self.a_second(self.done - self.already)]
+        said += self.a_second(self.queries, "queries ")
         said += self.time_left if self.done < self.total else []
         return ", ".join(said)
 
@@ -138,7 +131,7 @@ class Bar(_Counts):
         self.progress.update(self.task, going=self._going())
 
     def _going(self) -> str:
-        return ", ".join([*self.going, *self.rate, *self.time_left])
+        return ", ".join([*self.going, *self.a_second(self.queries, "queries "), *self.time_left])
 
     def finished(self, title: str, said: str, failed: bool) -> None:
         if failed:
