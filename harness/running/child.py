@@ -31,17 +31,17 @@ _trace: mmap.mmap | None = None
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
-    """What the template makes ready before the first run. path: `sys.path`. prepared: what ``prepare`` is called with.
+    """What the template makes ready before the first run. path: `sys.path`. imports: modules to import once.
 
-    imports: modules to import once. prepare, function: ``module:function``. anew: each run imports and prepares for
-    itself, and the template nothing. scratch: the folder for the runs' own folders, removed at the end.
+    prepare: ``module:function``, which is called with ``told`` and gives the function of the runs. anew: each run
+    imports and prepares for itself, and the template nothing. scratch: the folder for the runs' own folders, removed at
+    the end.
     """
 
     path: list[str]
     imports: list[str]
-    prepare: str | None
-    prepared: bytes
-    function: str
+    prepare: str
+    told: bytes
     anew: bool
     scratch: str
 
@@ -53,20 +53,13 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     raised: str | None = None
 
 
-def named(name: str) -> Any:
-    """The object that ``module:attribute`` names. Raises ImportError, AttributeError."""
-    module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
 def make(made: Made) -> Callable[[bytes], bytes]:
-    """Import, prepare, and find the function."""
+    """Import and prepare: the function of the runs."""
     sys.path[:] = made.path
-    for module in made.imports:
-        importlib.import_module(module)
-    if made.prepare is not None:
-        named(made.prepare)(made.prepared)
-    function: Callable[[bytes], bytes] = named(made.function)
+    module, _, prepare = made.prepare.partition(":")
+    for name in (*made.imports, module):
+        importlib.import_module(name)
+    function: Callable[[bytes], bytes] = getattr(sys.modules[module], prepare)(made.told)
     return function
 
 

@@ -70,12 +70,12 @@ class _Template:
 
 
 class Pool:
-    """``function`` names ``module:function``, from bytes to bytes; ``jobs`` requests are carried out at a time.
+    """``prepare`` names ``module:function``, which is called once with ``told`` and gives the function that carries out
+    requests, from bytes to bytes. What it leaves is there for every request, as it was.
 
-    imports: modules that the template imports once. prepare: ``module:function``, called once with ``prepared``; what
-    it leaves in its module is there for every request, as it was. memory: bytes that a request and all its processes
-    may hold; default `fair_share`. logs: a folder for what the requests print, a file of at most 1 MiB for each key
-    that prints. wanted: whether anybody still wants outcomes; asked four times a second.
+    jobs: how many are carried out at a time. imports: modules that the template imports before. memory: bytes that a
+    request and all its processes may hold; default `fair_share`. logs: a folder for what the requests print, a file of
+    at most 1 MiB for each key that prints. wanted: whether anybody still wants outcomes; asked four times a second.
 
     Where what the template imports leaves threads, which a fork does not survive, each request imports and prepares
     anew.
@@ -83,19 +83,18 @@ class Pool:
 
     def __init__(
         self,
-        function: str,
+        prepare: str,
+        told: bytes = b"",
         *,
         jobs: int,
         imports: Sequence[str] = (),
-        prepare: str | None = None,
-        prepared: bytes = b"",
         memory: int | None = None,
         logs: Path | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         path = [os.path.abspath(folder) for folder in sys.path]  # a request has a working folder of its own
         scratch = tempfile.mkdtemp(prefix="nas-harness-")
-        self._made = Made(path, list(imports), prepare, prepared, function, False, scratch)
+        self._made = Made(path, list(imports), prepare, told, False, scratch)
         self._jobs, self._logs, self._wanted = jobs, None if logs is None else logs.absolute(), wanted
         self.memory = memory if memory is not None else fair_share(jobs)
         self.threads: tuple[str, ...] = ()

@@ -20,7 +20,6 @@ from harness.running.items import Item, Preparation, Product, TrainingPart
 from harness.running.keeper import Outcome
 from harness.running.runner import Runner, failed
 from harness.running.settings import Settings
-from harness.running.worker import CARRY_OUT, PREPARE
 
 
 class Stopped(HarnessError):
@@ -164,11 +163,10 @@ def pool_of(
 ) -> Pool:
     """Processes that carry out items."""
     return Pool(
-        CARRY_OUT,
+        "harness.running.worker:prepare",
+        msgspec.msgpack.encode(preparation),
         jobs=jobs,
         imports=preparation.imports,
-        prepare=PREPARE,
-        prepared=msgspec.msgpack.encode(preparation),
         memory=memory,
         logs=logs,
         wanted=wanted,

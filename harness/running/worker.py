@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,6 @@ from harness.running.runner import Runner
 from harness.running.scoring import Scorer
 from harness.running.seal import seals
 from harness.running.settings import Settings
-
-PREPARE, CARRY_OUT = "harness.running.worker:prepare", "harness.running.worker:carry_out"
-
-_items = msgspec.msgpack.Decoder(Item)  # made once: the types of a message cost more than a small one itself
-_runner: Runner | None = None
 
 
 def preparation_of(
@@ -53,9 +48,11 @@ def preparation_of(
     )
 
 
-def prepare(told: bytes) -> None:
-    """Open the plugins and tasks of a `Preparation`. Raises HarnessError for what is other than the coordinator's."""
-    global _runner
+def prepare(told: bytes) -> Callable[[bytes], bytes]:
+    """Open the plugins and tasks of a `Preparation`: a function from an `Item` to the `Product` of each of its parts.
+
+    Raises HarnessError for what is other than the coordinator's.
+    """
     wanted = msgspec.msgpack.decode(told, type=Preparation)
     _same("nas-harness", code_version("harness", "nas-harness"), wanted.harness)
     registry = Registry(only=wanted.plugins)
@@ -67,6 +64,7 @@ def prepare(told: bytes) -> None:
         package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
         sealed[runner.evaluators(spec.search_task).task.recorded].close(package)
 
+    items = msgspec.msgpack.Decoder(Item)  # made once: the types of a message cost more than a small one itself
     runner = Runner(registry, drawn=wanted.drawn, keep_queries=wanted.keep_queries)
     tasks = {spec.search_task: spec.data_digest for spec in wanted.searches}
     trained = {final.task: final.data_digest for final in wanted.finals if final.final_seed is not None}
@@ -78,13 +76,7 @@ def prepare(told: bytes) -> None:
     scoring = {final.task for final in wanted.finals}
     sealed = seals(registry, {*tasks, *scoring}, wanted.records, wanted.cluster)  # last: it allows what is there by now
     runner.seal = seal
-    _runner = runner
-
-
-def carry_out(item: bytes) -> bytes:
-    """The `Product` of each part of an `Item`, in a process that is prepared."""
-    assert _runner is not None, "prepare comes before carry_out"
-    return msgspec.msgpack.encode([_runner.carry_out(part) for part in _items.decode(item).parts])
+    return lambda item: msgspec.msgpack.encode([runner.carry_out(part) for part in items.decode(item).parts])
 
 
 def _readied_by(spec: SearchSpec) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -35,7 +35,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def corpus(*, jobs: int = 1, **options: object) -> Pool:
-    return Pool("misbehaving.requests:carry_out", jobs=jobs, imports=["misbehaving.probe"], memory=MEMORY, **options)  # type: ignore[arg-type]
+    return Pool("misbehaving.requests:prepare", jobs=jobs, imports=["misbehaving.probe"], memory=MEMORY, **options)  # type: ignore[arg-type]
 
 
 def outcomes(pool: Pool, requests: Iterable[tuple[str, bytes, float]]) -> list[Outcome]:
@@ -104,7 +104,7 @@ def test_two_workers_side_by_side_are_not_disturbed_either(mark: str) -> None:
 @pytest.mark.parametrize("preloaded", [[], pytest.param(["torch"], marks=pytest.mark.slow)])
 def test_a_sound_search_is_the_same_after_every_strategy_that_misbehaves(preloaded: list[str], mark: str) -> None:
     imports = ["misbehaving.strategies", "harness.testing.spaces", "harness.testing.synthetic", *preloaded]
-    with Pool("misbehaving.strategies:search", jobs=1, imports=imports, memory=MEMORY) as pool:
+    with Pool("misbehaving.strategies:prepare", jobs=1, imports=imports, memory=MEMORY) as pool:
         sound = one(pool, b"misbehaving")
         assert sound.kind == "done"
         wrong = {}
@@ -164,7 +164,7 @@ def kill_soon(victim: str, pool: Pool) -> threading.Thread:
 def test_each_worker_is_told_a_device_which_the_next_one_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was lost, so that no two runs at a time are told the same one."""
     monkeypatch.setenv("NAS_HARNESS_DEVICE", "cuda:0,cuda:1")
-    with Pool("told_devices:told", jobs=2, memory=MEMORY) as pool:
+    with Pool("told_devices:prepare", jobs=2, memory=MEMORY) as pool:
 
         def told(n: int) -> list[bytes]:
             return [o.returned for o in outcomes(pool, [(str(i), b"", 60) for i in range(n)]) if o.kind == "done"]
@@ -193,7 +193,7 @@ def test_what_is_killed_from_outside_is_lost_and_the_pool_goes_on(victim: str, m
 COORDINATOR = """
 import sys
 from harness.running.children import Pool
-with Pool("misbehaving.requests:carry_out", jobs=2, memory=400 << 20) as pool:
+with Pool("misbehaving.requests:prepare", jobs=2, memory=400 << 20) as pool:
     names = ("leaves_daemons", "sleeps", "spins_and_ignores_everything")
     for event in pool.carry_out((name, name.encode(), 1000) for name in names):
         if not isinstance(event, str):
@@ -248,8 +248,10 @@ def large(request: bytes) -> bytes:
 PREPARED: list[bytes] = []
 
 
-def prepare(given: bytes) -> None:
-    PREPARED.append(given + str(os.getpid()).encode())
+def prepare(function: bytes) -> Callable[[bytes], bytes]:
+    """The function of that name."""
+    PREPARED.append(f"prepared {os.getpid()}".encode())
+    return globals()[function.decode()]
 
 
 def prepared(_: bytes) -> bytes:
@@ -265,9 +267,9 @@ def exit_at_once(_: bytes) -> None:
     os._exit(1)
 
 
-def prepare_with_a_thread(given: bytes) -> None:
-    prepare(given)
+def prepare_with_a_thread(function: bytes) -> Callable[[bytes], bytes]:
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+    return prepare(function)
 
 
 @pytest.fixture(autouse=True)
@@ -278,15 +280,15 @@ def importable(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPat
     monkeypatch.syspath_prepend(str(folder))
 
 
-def pool(function: str, **options: object) -> Pool:
-    return Pool(f"functions_of_children:{function}", **{"jobs": 1, **options})  # type: ignore[arg-type]
+def pool(function: str, *, prepare: str = "prepare", **options: object) -> Pool:
+    return Pool(f"functions_of_children:{prepare}", function.encode(), **{"jobs": 1, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("prepare", ["prepare", "prepare_with_a_thread"])
 def test_every_request_has_a_process_of_its_own_which_prepares_where_a_fork_would_not_survive(
     prepare: str, mark: str
 ) -> None:
-    with pool("prepared", jobs=2, prepare=f"functions_of_children:{prepare}", prepared=b"given ") as p:
+    with pool("prepared", jobs=2, prepare=prepare) as p:
         p.start()
         anew = len(p.threads) == 1
         assert anew == (prepare == "prepare_with_a_thread")
@@ -294,7 +296,7 @@ def test_every_request_has_a_process_of_its_own_which_prepares_where_a_fork_woul
     assert sorted(o.key for o in found) == list("012345")
     assert {(o.kind, o.told) for o in found} == {("done", "")}
     words = [o.returned.split() for o in found]
-    assert all(w[0] == b"given" and len(w) == 3 for w in words)
+    assert all(w[0] == b"prepared" and len(w) == 3 for w in words)
     assert len({w[2] for w in words}) == 6
     if anew:
         assert all(w[1] == w[2] for w in words)
@@ -348,9 +350,9 @@ def test_it_ends_where_nobody_wants_the_outcomes_any_more(mark: str) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"prepare": "functions_of_children:fail"}, "(?s)cannot be made ready.*ValueError: the table is torn"),
+        ({"prepare": "fail"}, "(?s)cannot be made ready.*ValueError: the table is torn"),
         ({"imports": ["no_such_module"]}, "(?s)cannot be made ready.*No module named 'no_such_module'"),
-        ({"prepare": "functions_of_children:exit_at_once"}, "(?s)ended 3 times in a row; it said last:\nlast words"),
+        ({"prepare": "exit_at_once"}, "(?s)ended 3 times in a row; it said last:\nlast words"),
         ({"memory": 1 << 20}, r"may hold 1 MiB, but its process holds \d+ MiB before it starts"),
     ],
 )
