@@ -30,11 +30,13 @@ _UNEQUAL: dict[str, Any] = {"timing": {}, "environment": {}}
 
 @dataclass(frozen=True)
 class Replayed:
-    """A search that was carried out again. differs: in words, where it first differs; None where it agrees."""
+    """A search that was carried out again, or was not. differs: in words, where it first differs, or why it was not
+    carried out; None where it agrees."""
 
     id: str
     title: str
     differs: str | None
+    carried_out: bool = True
 
 
 def replay(
@@ -65,7 +67,7 @@ def replay(
     for search in searches:
         title = titles.get(search.id, search.spec.strategy)
         if (why := _changed(search, registry, evaluators)) is not None:
-            yield Replayed(search.id, title, why)
+            yield Replayed(search.id, title, why, carried_out=False)
         else:
             outcomes = tuple(o.spec for o in _outcomes(found, search))
             parts.append(SearchPart(spec=search.spec, outcomes=outcomes, title=title))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from harness.errors import counted
 from harness.reading.compliance import check_compliance
 from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.replay import matched_strategies, replay
@@ -45,11 +47,15 @@ def verify(
     matched = matched_strategies(found)
     references = [i for i, s in found.searches.items() if s.spec.strategy in matched]
     others = sum(s.spec.strategy not in matched and s.paid is not None for s in found.searches.values())
+    left_out: Counter[str] = Counter()
     for ids, size in ((references, 0), ((), min(sample, others))):
         if ids or size:
             for search in replay(folder, ids, registry=registry, sample=size, seed=seed, settings=settings):
-                if search.differs is not None:
+                if search.differs is not None and search.carried_out:
                     yield f"{search.id[:12]} {search.title}: {search.differs}"
+                elif search.differs is not None:
+                    left_out[search.differs] += 1
+    yield from (f"{counted(n, 'search', 'searches')} {why}" for why, n in left_out.items())
 
 
 def _samplings(found: Folder, evaluators: Evaluators) -> Iterator[str]:
@@ -66,5 +72,8 @@ def _differs(record: SamplingRecord, about: PlannedSetting, evaluators: Evaluato
     """The fields that differ from random sampling made again."""
     spec = record.spec
     t = OpenTask(evaluators(spec.task), evaluators(spec.search_task), spec)
+    here = t.evaluator.data_digest, t.search.data_digest
+    if here != (spec.data_digest, spec.search_data_digest):
+        return ["the data here are others than the record's"]
     kept, made = msgspec.structs.asdict(record), msgspec.structs.asdict(recorded_sampling(t))
     return [name for name in kept if name != "provenance" and not alike(kept[name], made[name])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.records.lines import OutcomeRecord, SamplingRecord, SearchRecord
 from harness.records.store import FILES
 from harness.registry import Registry
 from harness.running.settings import Settings
+from harness.testing import SyntheticEvaluator
 
 SERIAL = Settings(executor="serial")
 
@@ -69,6 +71,21 @@ def test_a_changed_record_is_named(
     rewrite(folder, kind, change)
     found = said(folder, toy)
     assert any(named in line for line in found), found
+
+
+def test_other_data_are_said_once_and_not_search_by_search(
+    toy: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = SyntheticEvaluator.__init__
+
+    def of_other_data(self: SyntheticEvaluator, *args: Any, **options: Any) -> None:
+        made(self, *args, **options)
+        self.data_digest = "other"
+
+    monkeypatch.setattr(SyntheticEvaluator, "__init__", of_other_data)
+    sampling, searches = said(folder, toy)
+    assert sampling.endswith("is not what the data say: the data here are others than the record's")
+    assert re.fullmatch(r"\d+ searches not carried out: the data of toy/edges have changed", searches)
 
 
 def test_an_incumbent_that_was_taken_out_is_named(toy: Registry, folder: Path) -> None:
