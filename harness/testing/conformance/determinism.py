@@ -115,7 +115,10 @@ def _generators() -> dict[str, tuple[Callable[[], Any], Callable[[Any], object],
 
 
 def _state() -> dict[str, bytes]:
-    return {name: pickle.dumps(state()) for name, (state, _, _) in _generators().items()}
+    found = {name: state() for name, (state, _, _) in _generators().items()}
+    if "torch" in found:
+        found["torch"] = found["torch"].numpy()  # a pickled tensor says where its memory lies
+    return {name: pickle.dumps(state) for name, state in found.items()}
 
 
 @contextmanager
