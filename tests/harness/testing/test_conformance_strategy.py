@@ -14,7 +14,7 @@ from harness.errors import HarnessError, StudyError, UnknownName
 from harness.registry import Registry
 from harness.testing import Report, assert_conforms, check_strategy
 from harness.testing.conformance import CHECKS
-from harness.testing.conformance.determinism import _answer
+from harness.testing.conformance.determinism import _answer, _global_state_restored, _state
 from harness.testing.conformance.honesty import best_of, fisher
 
 EMPTY = Registry(only=frozenset())
@@ -280,3 +280,15 @@ def test_honest_search_is_seldom_accused():
         assert (ps <= level).mean() <= level + 3 * np.sqrt(level / len(ps))
     assert (ps < 0.001).mean() < 0.004
     assert (ps <= 0.5).mean() > 0.4  # and not far below it
+
+
+def test_the_state_of_a_generator_changes_where_it_draws_alone():
+    torch = pytest.importorskip("torch")
+    before = _state()
+    held = torch.get_rng_state()  # the next one lies elsewhere in memory
+    assert _state() == before
+    with _global_state_restored():
+        torch.rand(1)
+        assert {name for name, state in _state().items() if state != before[name]} == {"torch"}
+    assert _state() == before
+    assert len(held)
