@@ -10,7 +10,7 @@ import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training, said
 from harness.protocol.training import GRADIENT_FREE
-from harness_oneshot.sharing import best_first, limit_of, loss_of, right_of, training_of
+from harness_oneshot.sharing import limit_of, loss_of, most_accurate_first, right_of, training_of
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -125,4 +125,4 @@ class EfficientSearch(Strategy[EnasParams]):
         except BudgetExhausted:
             pass
         self.notes["judged"] = len(right)
-        return best_first(right) + [arch for arch in archs if arch not in right]
+        return most_accurate_first(right) + [arch for arch in archs if arch not in right]

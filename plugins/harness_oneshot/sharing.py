@@ -48,7 +48,7 @@ def right_of(training: Training, supernet: Supernet, batch: Batch, path: Archite
         return int((logits.argmax(1) == batch.labels).sum()) if bool(logits.isfinite().all()) else math.nan
 
 
-def best_first(scores: Mapping[Architecture, float]) -> list[Architecture]:
+def most_accurate_first(scores: Mapping[Architecture, float]) -> list[Architecture]:
     """By score, of equal ones the earlier first; what scored NaN is last."""
     return sorted(scores, key=lambda arch: math.inf if math.isnan(scores[arch]) else -scores[arch])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 
 from harness import Architecture, BudgetExhausted, Params, Strategy, Supernet, Training, said
-from harness_oneshot.sharing import best_first, feasible_draw, limit_of, loss_of, training_of, uniform_path
+from harness_oneshot.sharing import feasible_draw, limit_of, loss_of, most_accurate_first, training_of, uniform_path
 
 if TYPE_CHECKING:
     from harness import Oracle
@@ -64,7 +64,7 @@ class SinglePathOneShot(Strategy[SposParams]):
             self._evolve(oracle, training, supernet, order, evolution)
         except BudgetExhausted:
             pass
-        best = best_first(self.accuracies)[: self.params.top]
+        best = most_accurate_first(self.accuracies)[: self.params.top]
         self.notes |= {"judged": len(self.accuracies), "supernet_accuracy": self.accuracies[best[0]] if best else None}
         return best or [feasible_draw(oracle, paths)]
 
@@ -78,7 +78,7 @@ class SinglePathOneShot(Strategy[SposParams]):
     ) -> None:
         p = self.params
         for generation in range(p.generations):
-            best = best_first(self.accuracies)[: p.parents]
+            best = most_accurate_first(self.accuracies)[: p.parents]
             for arch in self._children(oracle, training, best if generation else [], rng):
                 self.accuracies[arch] = training.accuracy(
                     supernet, arch, order, statistics=p.statistics, size=p.judging

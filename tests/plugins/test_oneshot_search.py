@@ -27,7 +27,7 @@ from harness_oneshot.enas import EfficientSearch
 from harness_oneshot.gdas import GumbelSearch, one_drawn
 from harness_oneshot.gradient import strongest
 from harness_oneshot.plugin import nas_harness_strategies
-from harness_oneshot.sharing import best_first, right_of
+from harness_oneshot.sharing import most_accurate_first, right_of
 from harness_oneshot.spos import SinglePathOneShot, crossed, mutated
 from harness_training.shared_weights import SharedWeights
 
@@ -186,7 +186,7 @@ def test_enas_ranks_what_it_judged_before_the_budget_ended(monkeypatch: pytest.M
 
 def test_what_is_no_number_is_ranked_last() -> None:
     scores = {(0,): 1.0, (1,): math.nan, (2,): 3.0, (3,): 0.0, (4,): math.nan, (5,): 3.0}
-    assert best_first(scores) == [(2,), (5,), (0,), (3,), (1,), (4,)]
+    assert most_accurate_first(scores) == [(2,), (5,), (0,), (3,), (1,), (4,)]
 
 
 def test_logits_that_are_no_number_are_not_counted_as_right() -> None:
