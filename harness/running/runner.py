@@ -6,7 +6,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +33,7 @@ from harness.running.items import Part, Product, SearchPart, TrainingPart
 from harness.running.plan import Evaluators
 from harness.running.ranking import Draw, Learned, learned
 from harness.running.scoring import of_each
+from harness.running.seal import Seal
 from harness.running.search import Searched, carry_out, told
 from harness.running.study import MATCHED
 from harness.search.budget import Budget
@@ -45,8 +46,8 @@ from harness.strategy import Ranker
 class Runner:
     """Carries out items in this process; keeps opened tasks between them."""
 
-    seal: Callable[[SearchSpec], None] | None = None
-    """Called when a search has all it needs, before its strategy's code runs."""
+    seals: Mapping[bool, Seal] | None = None
+    """For a recorded task, and for one that trains; closed when a search has all it needs, before its strategy runs."""
 
     def __init__(
         self,
@@ -72,8 +73,9 @@ class Runner:
         spec = part.spec
         search = self.evaluators(spec.search_task)
         with self._oracle(search, spec) as oracle, single_thread():
-            if self.seal is not None and spec.strategy != MATCHED:
-                self.seal(spec)
+            if self.seals is not None and spec.strategy != MATCHED:
+                package = self.registry.load("strategy", spec.strategy).__module__.partition(".")[0]
+                self.seals[search.task.recorded].close(package)
             found = self._searched(spec, oracle)
             record = _record(spec, search, oracle, found)
             ranker = found.strategy.ranker

@@ -60,10 +60,6 @@ def prepare(told: bytes) -> Callable[[bytes], bytes]:
         _same(f"the strategy {spec.strategy!r}", code_of(spec.strategy, registry), spec.code)
         msgspec.msgpack.Decoder(registry.load("strategy", spec.strategy).Params)  # so that no run has to read its types
 
-    def seal(spec: SearchSpec) -> None:
-        package = registry.load("strategy", spec.strategy).__module__.partition(".")[0]
-        sealed[runner.evaluators(spec.search_task).task.recorded].close(package)
-
     items = msgspec.msgpack.Decoder(Item)  # made once: the types of a message cost more than a small one itself
     runner = Runner(registry, drawn=wanted.drawn, keep_queries=wanted.keep_queries)
     tasks = {spec.search_task: spec.data_digest for spec in wanted.searches}
@@ -73,9 +69,8 @@ def prepare(told: bytes) -> Callable[[bytes], bytes]:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
     for search in {_readied_by(spec): spec for spec in wanted.searches}.values():
         runner.warm(search)
-    scoring = {final.task for final in wanted.finals}
-    sealed = seals(registry, {*tasks, *scoring}, wanted.records, wanted.cluster)  # last: it allows what is there by now
-    runner.seal = seal
+    every = {*tasks, *(final.task for final in wanted.finals)}
+    runner.seals = seals(registry, every, wanted.records, wanted.cluster)  # last: it allows what is there by now
     return lambda item: msgspec.msgpack.encode([runner.carry_out(part) for part in items.decode(item).parts])
 
 
