@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from harness.running.children import Pool, Unwanted
+from harness.running.children import Unwanted
 from harness.running.execution import pool_of
 from harness.running.items import Preparation
 from harness.running.process_tree import fair_share
@@ -37,12 +37,17 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 class _Lane:
     """A pool of one process, and what Dask has it carry out: the worker, and the name of the task."""
 
-    logs: TemporaryDirectory[str]
+    terms: bytes
     worker: Any
-    task: Any
-    pool: Pool = field(init=False)
+    task: Any = None
     timer: threading.Timer = field(init=False)
     """Closes the pool where no thread has taken it for a while."""
+
+    def __post_init__(self) -> None:
+        terms = msgspec.msgpack.decode(self.terms, type=Terms)
+        memory = terms.memory if terms.memory is not None else fair_share(terms.sharing)
+        self.logs = TemporaryDirectory(prefix="nas-harness-logs-")
+        self.pool = pool_of(terms.preparation, 1, memory=memory, logs=Path(self.logs.name), wanted=self.wanted)
 
     def wanted(self) -> bool:
         """Whether Dask still wants the item: it does not where its client is gone, or has given it up."""
@@ -55,8 +60,7 @@ class _Lane:
 
 
 _lock = threading.Lock()
-_idle: dict[bytes, list[_Lane]] = {}
-"""By the terms of their study."""
+_idle: list[_Lane] = []
 
 
 def ready(terms: bytes) -> None:
@@ -78,10 +82,17 @@ def carry_out(terms: bytes, key: str, item: bytes, seconds: float) -> bytes:
 
 def end(terms: bytes) -> None:
     """End the processes of a study on this worker that carry out nothing."""
-    with _lock:
-        idle = _idle.pop(terms, [])
-    for lane in idle:
+    while (lane := _taken(terms)) is not None:
         lane.close()
+
+
+def _taken(terms: bytes) -> _Lane | None:
+    """An idle pool of the study, which is then the caller's."""
+    with _lock:
+        lane = next((lane for lane in _idle if lane.terms == terms), None)
+        if lane is not None:
+            _idle.remove(lane)
+    return lane
 
 
 @contextmanager
@@ -90,11 +101,9 @@ def _lane(terms: bytes) -> Iterator[_Lane]:
     from distributed import get_worker
 
     worker = get_worker()
-    with _lock:
-        idle = _idle.setdefault(terms, [])
-        lane = idle.pop() if idle else None
+    lane = _taken(terms)
     if lane is None:
-        lane = _new_lane(msgspec.msgpack.decode(terms, type=Terms), worker)
+        lane = _Lane(terms, worker)
     else:
         lane.timer.cancel()
     lane.worker, lane.task = worker, worker.get_current_task()
@@ -103,23 +112,16 @@ def _lane(terms: bytes) -> Iterator[_Lane]:
     except BaseException:
         lane.close()
         raise
-    lane.timer = timer = threading.Timer(_SECONDS_IDLE, _close_idle, (terms, lane))
+    lane.timer = timer = threading.Timer(_SECONDS_IDLE, _close_idle, (lane,))
     timer.daemon = True
     with _lock:
-        _idle.setdefault(terms, []).append(lane)
+        _idle.append(lane)
     timer.start()  # another thread may have taken the pool, and cancelled it, by now
 
 
-def _new_lane(terms: Terms, worker: Any) -> _Lane:
-    memory = terms.memory if terms.memory is not None else fair_share(terms.sharing)
-    lane = _Lane(TemporaryDirectory(prefix="nas-harness-logs-"), worker, None)
-    lane.pool = pool_of(terms.preparation, 1, memory=memory, logs=Path(lane.logs.name), wanted=lane.wanted)
-    return lane
-
-
-def _close_idle(terms: bytes, lane: _Lane) -> None:
+def _close_idle(lane: _Lane) -> None:
     with _lock:
-        if lane not in _idle.get(terms, ()):
+        if lane not in _idle:
             return
-        _idle[terms].remove(lane)
+        _idle.remove(lane)
     lane.close()
