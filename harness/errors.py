@@ -142,8 +142,9 @@ def as_plugin_error(what: str) -> Iterator[None]:
 
 
 def shortened(text: str, most: int = 300) -> str:
-    """On one line, the middle left out beyond ``most`` characters: an error says last where it was raised."""
-    line = " ".join(text.split())
+    """On one line and `visible`, the middle left out beyond ``most`` characters: an error says last where it was
+    raised."""
+    line = visible(" ".join(text.split()))
     return line if len(line) <= most else f"{line[: most * 2 // 3]} … {line[-most // 3 :]}"
 
 

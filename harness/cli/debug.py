@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.settings import StudyFolder, open_registry
+from harness.errors import shortened, visible
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -41,8 +42,8 @@ def debug(
     if found.now.error is None:
         typer.echo(f"it ended well ({found.now.ended_by}): {len(found.now.returned)} architectures returned")
         return
-    typer.echo(found.traceback, nl=False, err=True)
-    typer.echo(f"{found.title}: {found.now.status}: {found.now.error}", err=True)
+    typer.echo(visible(found.traceback), nl=False, err=True)
+    typer.echo(f"{found.title}: {found.now.status}: {shortened(found.now.error)}", err=True)
     if pdb and found.now.raised is not None:
         import pdb as debugger
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BudgetExhausted, InvalidArchitecture, RecordError, StillAsking
+from harness.errors import BudgetExhausted, InvalidArchitecture, RecordError, StillAsking, shortened
 from harness.protocol import Fidelity
 from harness.reading.replay import searches_called, titles_in
 from harness.records.lines import SearchRecord
@@ -45,7 +45,7 @@ def debug(folder: Path, identity: str = "", *, registry: Registry, show: Callabl
     found = read_folder(folder)
     record = _chosen(found, identity)
     title = titles_in(found).get(record.id, record.spec.strategy)
-    show(f"{title} ({record.id[:12]}): {record.error or 'it ended well'}")
+    show(f"{title} ({record.id[:12]}): {shortened(record.error or 'it ended well')}")
     searched = Runner(registry, oracle=_shown_by(show)).search(record.spec)
     return Debugged(record, title, searched, code_of(record.spec.strategy, registry) != record.spec.code)
 

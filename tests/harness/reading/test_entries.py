@@ -134,10 +134,10 @@ def test_failed_runs_score_random_sampling_and_are_named() -> None:
 
 
 def test_the_reasons_of_failed_runs_are_told_once_each_and_short() -> None:
-    long = f"RuntimeError: one\ntwo {'x' * 5000} (search.py:40)"
+    long = f"RuntimeError: one\n\x1b[31mtwo {'x' * 5000} (search.py:40)"
     runs = [run("alpha", k, None, search={"error": why}) for k, why in enumerate([long, "ValueError: no", long])]
     first, second = summary(runs).entries[0].failed_runs
-    assert first.startswith("seeds 0, 2: failed: RuntimeError: one two xxx")
+    assert first.startswith("seeds 0, 2: failed: RuntimeError: one \\u001b[31mtwo xxx")
     assert first.endswith("xxx (search.py:40)")
     assert len(first) < 350
     assert second == "seed 1: failed: ValueError: no"
