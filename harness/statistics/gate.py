@@ -29,13 +29,13 @@ class GateTest(NamedTuple):
     """One line of a gate: an entry in a setting. Each p is one-sided: small where the candidate is better, not worse by
     the margin, or worse.
 
-    `mean`, `std` (ddof 1; 0 for one seed) of the n differences.
+    `difference`, `std` (ddof 1; 0 for one seed): mean and spread of the n differences.
     """
 
     p_better: float
     p_not_worse: float
     p_worse: float
-    mean: float
+    difference: float
     std: float
     n: int
 
@@ -72,7 +72,7 @@ def paired_test(differences: ArrayLike, margin: float, *, rng: np.random.Generat
         p_better=sign_flip(found, rng=rng),
         p_not_worse=sign_flip(found + margin, rng=rng),
         p_worse=sign_flip(-found, rng=rng),
-        mean=float(found.mean()),
+        difference=float(found.mean()),
         std=float(found.std(ddof=1)) if found.size > 1 else 0.0,
         n=found.size,
     )
@@ -111,7 +111,7 @@ def more_seeds(test: GateTest, margin: float, *, alpha: float = ALPHA, wanted: f
     """
     from scipy.special import ndtri
 
-    distance = max(test.mean + margin, abs(test.mean))
+    distance = max(test.difference + margin, abs(test.difference))
     if test.n < 2:
         return None
     by_spread = (float(ndtri(1 - alpha) + ndtri(wanted)) * test.std / distance) ** 2

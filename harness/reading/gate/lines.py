@@ -101,11 +101,7 @@ def judge(
             verdict=verdict,
             candidate=float(of.candidate.mean()),
             reference=float(of.reference.mean()),
-            difference=test.mean,
-            std=test.std,
-            p_better=test.p_better,
-            p_not_worse=test.p_not_worse,
-            p_worse=test.p_worse,
+            **test._asdict(),
             more_seeds=more_seeds(test, margin_of(spec), alpha=level) if verdict == "undecided" else None,
             lost_most=pairs[k].candidate[int(np.argmin(of.differences))].search.id,
         )

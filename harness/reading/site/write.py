@@ -6,12 +6,12 @@ import base64
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -54,15 +54,12 @@ def write_site(folders: Sequence[Path], out: Path, registry: Callable[[], Regist
     boards, elsewhere = boards_of(submissions), elsewhere_of(folders)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            _Site(part, submissions, boards, elsewhere).write()
-            part.chmod(0o755)
+        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True) as part:
+            _Site(Path(part), submissions, boards, elsewhere).write()
+            os.chmod(part, 0o755)
             if out.exists():
                 shutil.rmtree(out)
             os.rename(part, out)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise HarnessError(f"{out} cannot be written: {error.strerror}") from error
     strategies = pages.strategies_of(boards)

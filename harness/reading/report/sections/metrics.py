@@ -9,7 +9,7 @@ from typing import SupportsFloat
 
 from harness.reading import numbers
 from harness.reading.report.section import Section, Source, in_setting
-from harness.reading.report.table import Column, Row, Table, name_column
+from harness.reading.report.table import Cells, Column, Table, laid_out, name_column
 from harness.reading.study import EntryRuns, SettingRuns
 from harness.reading.summary import InSetting
 from harness.records.runs import Run
@@ -86,11 +86,15 @@ def _table(found: Sequence[MetricSummary]) -> Table:
     shown = [m for m in found if m.n or m.error is not None]
     nothing = sorted({m.metric for m in found} - {m.metric for m in shown})
     notes = [f"{name}: no run of these has it" for name in nothing] + _errors(found)
-    columns = (
-        name_column("task"), name_column("entry"), Column("metric", right=False), Column("n"), Column("mean"),
-        Column("std"),
-    )  # fmt: skip
-    return Table("metrics of plugins", columns, tuple(map(_row, shown)), footnotes=tuple(notes))
+    cells: tuple[Cells[MetricSummary], ...] = (
+        (name_column("task"), lambda m: m.title),
+        (name_column("entry"), lambda m: m.name),
+        (Column("metric", right=False), lambda m: m.metric),
+        (Column("n"), lambda m: str(m.n) if m.error is None else _BROKEN),
+        (Column("mean"), lambda m: numbers.number(m.mean, 4)),
+        (Column("std"), lambda m: numbers.number(m.std, 4)),
+    )
+    return Table("metrics of plugins", *laid_out(shown, cells), footnotes=tuple(notes))
 
 
 SECTION = Section(
@@ -99,12 +103,6 @@ SECTION = Section(
     lambda found, _: [_table(found)] if found else [],
     "no installed plugin provides a metric (nas-harness list metrics)",
 )
-
-
-def _row(m: MetricSummary) -> Row:
-    if m.error is not None:
-        return Row((m.title, m.name, m.metric, _BROKEN, numbers.NONE, numbers.NONE))
-    return Row((m.title, m.name, m.metric, str(m.n), numbers.number(m.mean, 4), numbers.number(m.std, 4)))
 
 
 def _errors(found: Sequence[MetricSummary]) -> list[str]:
