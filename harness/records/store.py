@@ -156,7 +156,7 @@ def _read(into: Folder, folders: Sequence[Path], kind: type[_Kind]) -> dict[str,
             into.problems.append(Problem(str(file), number, why))
             continue
         earlier = found.get(record.id)
-        if earlier is None or _failures(earlier) > _failures(record):
+        if earlier is None or failures(earlier) > failures(record):
             found[record.id], place[record.id] = into.sharing(record), (file, number)
         elif contradict(earlier, record):
             one, other = (f"{there}:{line}" for there, line in (place[record.id], (file, number)))
@@ -169,7 +169,7 @@ def _read(into: Folder, folders: Sequence[Path], kind: type[_Kind]) -> dict[str,
 
 def contradict(one: Any, other: Any) -> bool:
     """Whether two records of one id say different things. One that failed contradicts none."""
-    if _failures(one) or _failures(other) or one == other:
+    if failures(one) or failures(other) or one == other:
         return False
     said = _says(one), _says(other)
     return said[0] != said[1] and not alike(*map(msgspec.json.decode, said))
@@ -186,9 +186,17 @@ def alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _failures(record: Any) -> int:
-    """Of random sampling's draws, or 1 for another record that failed: what is carried out again replaces it."""
-    return record.failed if isinstance(record, SamplingRecord) else int(getattr(record, "status", "ok") != "ok")
+def failures(record: Any) -> float:
+    """Of random sampling's draws, or of an outcome's other final trainings; infinite for another record that failed.
+
+    What is carried out again replaces it.
+    """
+    if isinstance(record, SamplingRecord):
+        return record.failed
+    if getattr(record, "status", "ok") != "ok":
+        return math.inf
+    trained = isinstance(record, OutcomeRecord) and record.spec.final_seed is not None
+    return [*record.incumbents, *record.scores].count(None) if trained else 0
 
 
 def _says(record: Any) -> bytes:

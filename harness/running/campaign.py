@@ -14,7 +14,7 @@ from harness.errors import StudyError, counted, shortened
 from harness.records.lines import SamplingRecord
 from harness.records.runs import Run
 from harness.records.specs import TrainingSpec
-from harness.records.store import Folder, Problem, Store, contradict, read_folder, read_samplings
+from harness.records.store import Folder, Problem, Store, contradict, failures, read_folder, read_samplings
 from harness.registry import Registry
 from harness.running.execution import Done, Executor, Lost, Stopped, Work
 from harness.running.finals import scores_in, trainings_of, waiting
@@ -151,7 +151,7 @@ class _Campaign:
         }
         if self.settings.retry_failed:
             for kept in (self.found.searches, self.found.outcomes, self.found.trainings):
-                for identity in [i for i, r in kept.items() if r.status != "ok"]:
+                for identity in [i for i, r in kept.items() if failures(r)]:
                     del kept[identity]
 
     def misses_something(self) -> bool:

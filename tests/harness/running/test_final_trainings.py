@@ -90,6 +90,22 @@ def test_a_final_training_that_fails_is_told_above_and_below_the_fraction(
     assert read_samplings(tmp_path) == {whole.id: whole}
 
 
+def test_a_failed_training_of_an_incumbent_is_repeated_where_the_answer_has_its_score(
+    toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = study("toy-sampler", tasks=TRAINED, seeds=8, score_incumbents=True)
+    monkeypatch.setenv("TOY_TRAINING", "fail")
+    _, runs = run(toy, tmp_path, given)
+    lacking = {r.search.id for r in runs if not r.failed and any(final is None for _, final in r.incumbents)}
+    assert lacking
+    monkeypatch.delenv("TOY_TRAINING")
+    summary, runs = run(toy, tmp_path, given, retry_failed=True)
+    assert summary.finished >= len(lacking)
+    assert all(final is not None for r in runs for _, final in r.incumbents)
+    _, whole = run(toy, tmp_path / "b", given)
+    assert comparable(runs) == comparable(whole)
+
+
 def test_random_sampling_that_lacks_draws_is_exchanged_for_that_of_another_study(
     toy: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
