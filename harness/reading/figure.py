@@ -34,12 +34,13 @@ _DRAWN = ("table", "curves", "ktau")
 
 
 def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, column: bool = False) -> Figure:
-    """Mean final score with its 95 % band over what had been paid, a panel for each setting; references are dashed.
-    The means of the last nine tenths of the budget are shown whole: the first queries would flatten them.
+    """Mean final score with its 95 % band over what had been paid, a panel for each setting with curves; references are
+    dashed. The means of the last nine tenths of the budget are shown whole: the first queries would flatten them.
 
     Where incumbents have no final scores, validation scores are drawn, and the axis says so. column: the panels one
     below the other, as for a column of a paper.
     """
+    settings = [s for s in settings if any(c.title == s.title for c in curves)]
     figure, panels = _panels(len(settings), column)
     for panel, setting in zip(panels, settings, strict=True):
         members = [c for c in curves if c.title == setting.title]
@@ -55,7 +56,7 @@ def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, 
             panel.step(c.cost, middle, where="post", label=c.name, linewidth=1.4, **style)
             panel.fill_between(c.cost, low, high, step="post", alpha=0.15, color=style["color"], linewidth=0)
         _about(panel, setting, _score(setting, "final" if final else "validation"), "y")
-        panel.set_xlabel(f"{members[0].unit} paid" if members else "paid", fontsize=8)
+        panel.set_xlabel(f"{members[0].unit} paid", fontsize=8)
         late = max((c.cost[-1] for c in members if c.cost), default=0) / 10
         means = ((c.cost, c.score if final else c.valid) for c in members)
         shown = [v for costs, values in means for cost, v in zip(costs, values, strict=True) if cost >= late]

@@ -14,7 +14,11 @@ from written_records import MATCHED, RankQuality, entry, reference, run, write_s
 
 from harness import read_results
 from harness.errors import HarnessError, StudyError, UnknownName
+from harness.reading.entries import summarise
+from harness.reading.figure import draw_curves
 from harness.reading.notebook import open_task, run_study
+from harness.reading.report.section import Choice, Source
+from harness.reading.report.sections.curves import curves_of
 from harness.reading.results import Results
 from harness.records.lines import Paid
 from harness.records.runs import Run
@@ -187,6 +191,13 @@ def test_curves_show_their_end_whole_and_each_reference_in_its_own_dashes(agg: N
     assert 60 < low < 70
     assert high > 90
     assert [line.get_linestyle() for line in panel.get_lines()][:3] == ["-", "--", "-."]
+
+
+def test_a_setting_whose_budget_ends_before_the_costs_asked_for_has_no_panel(agg: None, tmp_path: Path) -> None:
+    runs = [*entry("alpha", EIGHT, incumbents=STEPS), *entry("alpha", EIGHT, budget=Budget(queries=300))]
+    found = results(tmp_path, runs)
+    curves = curves_of(Source(found, Choice(at=(300.0,))))
+    assert [panel.get_title() for panel in draw_curves(summarise(found), curves).axes] == ["toy/a, 300 queries"]
 
 
 def test_a_long_title_does_not_run_into_the_next_panels(agg: None, tmp_path: Path) -> None:
