@@ -1,4 +1,7 @@
-"""The figure of a study: curves over what had been paid, or the final scores of every run. matplotlib is an extra."""
+"""The figures of a study, for a notebook and as files for a paper: curves, and every run's final score or KTau.
+
+matplotlib is an extra.
+"""
 
 from __future__ import annotations
 
