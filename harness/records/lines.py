@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -156,8 +156,8 @@ class SamplingRecord(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
     std: float
     exact: bool
-    n: int
-    failed: int = 0
+    n: Annotated[int, msgspec.Meta(ge=1)]
+    failed: Annotated[int, msgspec.Meta(ge=0)] = 0
     draws: list[float] = []
     worst: float | None = None
     best: float | None = None
@@ -211,6 +211,13 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
     cells: list[Cell]
     declared: dict[str, tuple[str, ...]] = {}
     replaces: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, by which a reader leaves the line out, where a cell is none of this plan."""
+        settings, entries = range(len(self.settings)), range(len(self.entries))
+        for c in self.cells:
+            if c.setting not in settings or c.entry not in entries or len(c.searches) != len(c.outcomes):
+                raise ValueError("a cell is none of its settings and entries")
 
     @property
     def id(self) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -57,3 +60,28 @@ def test_what_records_have_in_common_is_in_memory_once_and_no_record_changes() -
     for part in ("environment", "provenance"):
         said = {json.dumps(line[part], sort_keys=True) for line in lines}
         assert len({id(getattr(r, part)) for r in found.values()}) == len(said) < len(lines)
+
+
+def _edit_plan(plan: dict[str, Any]) -> None:
+    plan["cells"][0][0] = 99
+
+
+def _edit_sampling(sampling: dict[str, Any]) -> None:
+    sampling["n"] = 0
+
+
+@pytest.mark.parametrize(
+    ("file", "edit", "why"),
+    [("plans.jsonl", _edit_plan, "none of its settings"), ("samplings.jsonl", _edit_sampling, "Expected `int` >= 1")],
+)
+def test_an_edited_line_is_left_out_and_named(
+    tmp_path: Path, file: str, edit: Callable[[dict[str, Any]], None], why: str
+) -> None:
+    folder = shutil.copytree(ROOT / "results" / "reference" / "quickstart", tmp_path / "s")
+    first, *rest = (folder / file).read_text().splitlines()
+    record = json.loads(first)
+    edit(record)
+    (folder / file).write_text("\n".join([json.dumps(record), *rest]) + "\n")
+    (problem,) = read_folder(folder).problems
+    assert (problem.file, problem.line) == (str(folder / file), 1)
+    assert why in problem.why
