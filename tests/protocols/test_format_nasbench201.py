@@ -231,7 +231,6 @@ TRIAL = ("arch2infos", 11, "200", "all_results", ("cifar100", 888))
         ((*TRIAL, "latency"), ["x"], "latency is no list"),
         ((*TRIAL, "train_times", 7), -1.0, "train_times.7. is -1.0"),
         ((*TRIAL, "eval_acc1es", "x-valid@199"), float("nan"), "x-valid is nan, not a number from 0 to 100"),
-        ((*TRIAL, "eval_acc1es", "x-valid@0"), 50.0, "x-valid@1 is None"),
     ],
 )
 def test_wrong_content_is_named(tmp_path: Path, path: tuple[Any, ...], value: Any, message: str) -> None:
