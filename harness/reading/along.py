@@ -87,16 +87,16 @@ def scores_along(setting: SettingRuns, entry: EntryRuns, grid: Floats, unit: Uni
     NaN throughout where the incumbents were chosen on test scores.
     """
     sampling = setting.sampling
-    finals, valids = np.full((2, len(entry.runs), len(grid)), np.nan)
+    final_scores, valids = np.full((2, len(entry.runs), len(grid)), np.nan)
     for i, run in enumerate(entry.runs):
         if not run.failed:
-            finals[i], valids[i] = steps_of(run, unit).at(grid)
+            final_scores[i], valids[i] = steps_of(run, unit).at(grid)
         elif sampling is not None:
-            finals[i] = sampling.mean
+            final_scores[i] = sampling.mean
             valids[i] = np.nan if sampling.valid_mean is None else sampling.valid_mean
     if entry.entry.scoring.oracle == "test":
         valids[:] = np.nan
-    return finals, valids
+    return final_scores, valids
 
 
 def nullable(values: Floats) -> list[float | None]:

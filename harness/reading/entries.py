@@ -98,9 +98,9 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
     paid = [r.paid for r in runs if r.paid is not None]
     taus = [r.ktau for r in runs if r.ktau is not None]
     known = [r.score for r in runs if r.score is not None]
-    finals, s = of.finals, of.sampling
-    ends = t_interval(finals) if finals else None
-    ri, ri_ends, paper = _ri(finals, s)
+    final_scores, s = of.final_scores, of.sampling
+    ends = t_interval(final_scores) if final_scores else None
+    ri, ri_ends, paper = _ri(final_scores, s)
     search_score = s.search_score if s else None
     # Of draws the best is not the best row.
     best, best_valid = (s.best, s.best_valid) if s and s.exact else (None, None)
@@ -124,12 +124,12 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
         n=len(runs),
         failed=len(of.runs.failed),
         failed_runs=of.runs.failures,
-        final_mean=_mean(finals),
-        final_std=std(finals) if finals else None,
+        final_mean=_mean(final_scores),
+        final_std=std(final_scores) if final_scores else None,
         final_best=of.score.best(known) if known and of.score is not None else None,
         final_low=ends.low if ends else None,
         final_high=ends.high if ends else None,
-        final_iqm=iqm(finals) if finals else None,
+        final_iqm=iqm(final_scores) if final_scores else None,
         worst_case_mean=of.worst_case_mean(),
         most_common=most,
         most_common_runs=most_runs,
@@ -140,7 +140,7 @@ def _summary(of: EntrySamples, tested: dict[str, Against] | None = None) -> Entr
         ri_high=ri_ends.high if ri_ends else None,
         ri_paper=paper,
         valid_mean=_mean(of.valids),
-        regret_mean=_regret(of.runs, finals, of.score, best, lambda o: o.regret),
+        regret_mean=_regret(of.runs, final_scores, of.score, best, lambda o: o.regret),
         valid_regret_mean=_regret(of.runs, of.valids, search_score, best_valid, lambda o: o.valid_regret),
         rank_mean=_mean(all_of(r.outcome.rank if r.outcome else None for r in runs)),
         ktau=_known_mean(t.test for t in taus),
@@ -179,19 +179,19 @@ def _regret(
 
 
 def _ri(
-    finals: list[float] | None, sampling: SamplingRecord | None
+    final_scores: list[float] | None, sampling: SamplingRecord | None
 ) -> tuple[float | None, Interval | None, float | None]:
     """RI, its interval, and RI as the paper computes it; None where the score has no ratio scale."""
-    if finals is None or sampling is None or not sampling.score.ratio_scale:
+    if final_scores is None or sampling is None or not sampling.score.ratio_scale:
         return None, None, None
     higher = sampling.score.higher_is_better
-    ri = relative_improvement(finals, sampling.mean, higher_is_better=higher)
+    ri = relative_improvement(final_scores, sampling.mean, higher_is_better=higher)
     if sampling.exact:
-        interval = ri_interval(finals, sampling.mean, higher_is_better=higher)
+        interval = ri_interval(final_scores, sampling.mean, higher_is_better=higher)
     else:
         drawn = sample_with(sampling.mean, sampling.std, sampling.n)
-        interval = ri_interval_estimated(finals, drawn, higher_is_better=higher)
-    paper = ri_paper(finals, sampling.draws, higher_is_better=higher) if sampling.draws else None
+        interval = ri_interval_estimated(final_scores, drawn, higher_is_better=higher)
+    paper = ri_paper(final_scores, sampling.draws, higher_is_better=higher) if sampling.draws else None
     return ri, interval, paper
 
 

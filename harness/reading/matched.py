@@ -34,14 +34,14 @@ class Steps(NamedTuple):
     """Final and validation score of a run's incumbent from each cost on, float64 [n]; NaN where it is not known."""
 
     costs: Floats
-    finals: Floats
+    final_scores: Floats
     valids: Floats
 
     def at(self, costs: Floats) -> tuple[Floats, Floats]:
         """Final and validation score at each of ``costs``, float64 [m]; NaN before the first incumbent."""
         place = np.searchsorted(self.costs, costs, side="right")
-        finals, valids = np.append(np.nan, self.finals), np.append(np.nan, self.valids)
-        return finals[place], valids[place]
+        final_scores, valids = np.append(np.nan, self.final_scores), np.append(np.nan, self.valids)
+        return final_scores[place], valids[place]
 
 
 def steps_of(run: Run, unit: Unit) -> Steps:
@@ -51,13 +51,13 @@ def steps_of(run: Run, unit: Unit) -> Steps:
     where incumbents were chosen on test scores, and all costs are NaN where the task does not count ``unit``.
     """
     points = [(cost_of(i, unit), final, i.valid) for i, final in run.incumbents]
-    costs, finals, valids = np.array(points, dtype=np.float64).reshape(-1, 3).T  # None becomes NaN
+    costs, final_scores, valids = np.array(points, dtype=np.float64).reshape(-1, 3).T  # None becomes NaN
     last = run.search.incumbents[-1] if points else None
-    if last is not None and np.isnan(finals[-1]) and run.outcome is not None and last.arch == run.outcome.arch:
-        finals[-1] = np.nan if run.score is None else run.score
+    if last is not None and np.isnan(final_scores[-1]) and run.outcome is not None and last.arch == run.outcome.arch:
+        final_scores[-1] = np.nan if run.score is None else run.score
     if run.entry.scoring.oracle == "test":
         valids[:] = np.nan
-    return Steps(costs, finals, valids)
+    return Steps(costs, final_scores, valids)
 
 
 class Answer(NamedTuple):
@@ -107,7 +107,7 @@ def read_off(run: Run, cost: float, unit: Unit) -> Answer | None:
     place = int(np.searchsorted(steps.costs, cost, side="right")) - 1
     if place < 0:
         return NOTHING
-    final, valid = float(steps.finals[place]), float(steps.valids[place])
+    final, valid = float(steps.final_scores[place]), float(steps.valids[place])
     if np.isnan(final):  # of incumbents that were scored, one whose final training failed, or that a table lacks
         return NOTHING if run.outcome is not None and run.outcome.incumbents else None
     return Answer(final, None if np.isnan(valid) else valid)

@@ -26,7 +26,7 @@ class EntrySamples:
         self.references = setting.references_of(runs.entry)
         self.reference = setting.reference_of(runs.entry)
         s = self.sampling
-        self.finals = shown(self.scores, s.mean if s else None)
+        self.final_scores = shown(self.scores, s.mean if s else None)
         self.valids = shown_valids(answers_of(runs), s.valid_mean if s else None)
 
     @cached_property
@@ -101,16 +101,16 @@ class EntrySamples:
     @cached_property
     def coverage(self) -> float | None:
         """Of 95 % intervals of as many runs, drawn from the reference's."""
-        finals = [] if self.reference is None else [r.score for r in self.reference.runs if r.score is not None]
-        if self.reference is None or not finals:
+        final_scores = [] if self.reference is None else [r.score for r in self.reference.runs if r.score is not None]
+        if self.reference is None or not final_scores:
             return None
-        return _coverage(tuple(finals), len(self.runs.runs), self.setting.study_seed, self.setting.title)
+        return _coverage(tuple(final_scores), len(self.runs.runs), self.setting.study_seed, self.setting.title)
 
 
 @lru_cache
-def _coverage(finals: tuple[float, ...], n: int, study_seed: int, title: str) -> float | None:
+def _coverage(final_scores: tuple[float, ...], n: int, study_seed: int, title: str) -> float | None:
     """Entries of one setting share it."""
-    return student_coverage(finals, n, rng=stream(study_seed, "coverage of intervals", title, n))
+    return student_coverage(final_scores, n, rng=stream(study_seed, "coverage of intervals", title, n))
 
 
 def shown(scores: Iterable[float | None], sampling: float | None) -> list[float] | None:

@@ -73,8 +73,8 @@ class Run:
 
         Raises RecordError where the two records have different numbers of them.
         """
-        finals = self.outcome.incumbents if self.outcome is not None else []
-        known = finals or [None] * len(self.search.incumbents)
+        final_scores = self.outcome.incumbents if self.outcome is not None else []
+        known = final_scores or [None] * len(self.search.incumbents)
         if len(known) != len(self.search.incumbents):
             raise RecordError(
                 f"search {self.search.id} has {len(self.search.incumbents)} incumbents, its outcome final scores of "

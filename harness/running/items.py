@@ -75,7 +75,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker makes ready once, before its first item, and compares with what the coordinator has.
 
     plugins: those to load, None: all. harness: version of its code. searches: one for each strategy in each setting,
-    whatever its seed and budget. finals: an outcome on each task that gives final scores. drawn: what learned orders
+    whatever its seed and budget. outcomes: an outcome on each task that gives final scores. drawn: what learned orders
     are asked for. records, cluster: the folder of all studies and the scheduler's address, which a search may
     not reach. imports: what the strategies require. keep_queries: whether each search gives every paid query.
     """
@@ -83,7 +83,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     plugins: frozenset[str] | None
     harness: dict[str, str]
     searches: tuple[SearchSpec, ...]
-    finals: tuple[OutcomeSpec, ...]
+    outcomes: tuple[OutcomeSpec, ...]
     drawn: dict[Draw, list[Architecture]] = {}
     records: str
     cluster: str | None

@@ -33,13 +33,13 @@ def preparation_of(
     """
     registry = scorer.evaluators.registry
     kinds = {(spec.strategy, *_readied_by(spec)): spec for spec in searches}
-    finals = {outcome.task: outcome for outcome, _ in scored}
+    outcomes = {outcome.task: outcome for outcome, _ in scored}
     required = {m for name, *_ in kinds for m in registry.find("strategy", name).provides.requires}
     return Preparation(
         plugins=registry.only,
         harness=code_version("harness", "nas-harness"),
         searches=tuple(kinds.values()),
-        finals=tuple(finals.values()),
+        outcomes=tuple(outcomes.values()),
         drawn=scorer.drawn(scored),
         records=str(folder.parent.absolute()),
         cluster=settings.cluster,
@@ -63,13 +63,13 @@ def prepare(told: bytes) -> Callable[[bytes], bytes]:
     items = msgspec.msgpack.Decoder(Item)  # made once: the types of a message cost more than a small one itself
     runner = Runner(registry, drawn=wanted.drawn, keep_queries=wanted.keep_queries)
     tasks = {spec.search_task: spec.data_digest for spec in wanted.searches}
-    trained = {final.task: final.data_digest for final in wanted.finals if final.final_seed is not None}
+    trained = {o.task: o.data_digest for o in wanted.outcomes if o.final_seed is not None}
     for task, digest in (tasks | trained).items():
         if runner.evaluators(task).data_digest != digest:
             raise HarnessError(f"the data of {task!r} is other than the study's; import the same file here")
     for search in {_readied_by(spec): spec for spec in wanted.searches}.values():
         runner.warm(search)
-    every = {*tasks, *(final.task for final in wanted.finals)}
+    every = {*tasks, *(o.task for o in wanted.outcomes)}
     runner.seals = seals(registry, every, wanted.records, wanted.cluster)  # last: it allows what is there by now
     return lambda item: msgspec.msgpack.encode([runner.carry_out(part) for part in items.decode(item).parts])
 

@@ -47,9 +47,9 @@ class RunPage:
             return None
         end = max(cost_of(run.paid, unit) or 0.0 if run.paid else 0.0, points[-1][0])
         xs = [cost for cost, _, _ in points] + [end]
-        finals = [final for _, _, final in points]
+        final_scores = [final for _, _, final in points]
         valids: list[float | None] = [i.valid for _, i, _ in points]
-        late = [v for values in (finals, valids) for v in values[len(values) // 2 :]]
+        late = [v for values in (final_scores, valids) for v in values[len(values) // 2 :]]
         plot = Plot(
             f"Incumbent of seed {run.seed}",
             (xs[0], end),
@@ -59,7 +59,7 @@ class RunPage:
             log=True,
         )
         plot.steps(xs, [*valids, valids[-1]], -1, "validation score")
-        plot.steps(xs, [*finals, finals[-1]], 0, "final score")
+        plot.steps(xs, [*final_scores, final_scores[-1]], 0, "final score")
         return plot
 
     @staticmethod

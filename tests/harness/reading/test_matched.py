@@ -60,7 +60,7 @@ def test_the_last_incumbent_has_the_final_score_of_the_run_where_it_is_reported(
     assert read_off(other, 50, "queries") is None
     assert read_off(searched(score=77.0, incumbents=live, outcome=unscored), 50, "queries") == Answer(77.0, 60.0)
     assert read_off(searched(score=77.0, incumbents=live, outcome=unscored), 3, "queries") is None
-    assert np.isnan(steps_of(searched(score=None, incumbents=live), "queries").finals).all()
+    assert np.isnan(steps_of(searched(score=None, incumbents=live), "queries").final_scores).all()
 
 
 def test_an_incumbent_whose_final_training_failed_is_a_failed_answer() -> None:

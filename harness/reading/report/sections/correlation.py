@@ -133,8 +133,8 @@ def _agreements(evaluator: Evaluator, search: Evaluator, final: str, archs: list
         scores = validator.validate(archs, fidelity=fidelity, repeat=repeat).valid
         return validator.score.sign * scores
 
-    finals = evaluator.score.sign * evaluator.final_scores(archs, final=final).scores  # higher is better on both sides
-    tenth = best(finals)
+    final_scores = evaluator.score.sign * evaluator.final_scores(archs, final=final).scores
+    tenth = best(final_scores)
     one_unit = search.score == evaluator.score
     validator = search.validator()
     fidelities = validator.fidelities
@@ -142,7 +142,7 @@ def _agreements(evaluator: Evaluator, search: Evaluator, final: str, archs: list
     smooth = moving_average(curve) if _is_curve(fidelities) else None
     for e, fidelity in enumerate(fidelities):
         smoothed = None if smooth is None else smooth[e]
-        found = _agreement("fidelity", "validation", fidelity, curve[e], finals, tenth, smoothed)
+        found = _agreement("fidelity", "validation", fidelity, curve[e], final_scores, tenth, smoothed)
         yield found if one_unit else msgspec.structs.replace(found, changes=None)
     for column in search.columns:
         validator = search.validator(column)

@@ -65,7 +65,7 @@ def curves_of(source: Source) -> list[Curve]:
 
 
 def _curve(setting: SettingRuns, entry: EntryRuns, grid: Floats, unit: Unit) -> Curve:
-    finals, valids = scores_along(setting, entry, grid, unit)
+    final_scores, valids = scores_along(setting, entry, grid, unit)
     return Curve(
         **in_setting(setting, entry),
         strategy=entry.entry.strategy,
@@ -75,7 +75,7 @@ def _curve(setting: SettingRuns, entry: EntryRuns, grid: Floats, unit: Unit) -> 
         failed=len(entry.failed),
         unit=unit,
         cost=grid.tolist(),
-        **banded("score", *_means(finals)),
+        **banded("score", *_means(final_scores)),
         **banded("valid", *_means(valids)),
     )
 
