@@ -307,7 +307,8 @@ def _check_label(entry: Entry, earlier: list[Entry]) -> None:
 def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
     try:
         typed = msgspec.convert(given, cls.Params)
-    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        msgspec.msgpack.encode(typed)  # a worker is told of it: OverflowError where an integer has more than 64 bits
+    except (msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:
         message = str(error).replace(" - at `$.", " (params.").replace("`", "")
         names = [f.name for f in msgspec.structs.fields(cls.Params)]
         unknown = re.search(r"unknown field (\S+)", message)

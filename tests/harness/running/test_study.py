@@ -281,6 +281,19 @@ def test_a_parameter_that_no_record_can_hold_is_refused(
         resolve_entries(msgspec.structs.replace(study, strategies=[given]), toy)
 
 
+def test_a_parameter_that_no_message_can_hold_is_refused(
+    tmp_path: Path, toy: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WithCount(Params):
+        count: int = 0
+
+    monkeypatch.setattr(toy.load("strategy", "toy-sampler"), "Params", WithCount)
+    study = load_study(write(tmp_path, GOOD))
+    given = msgspec.structs.replace(study.strategies[0], params={"count": 10**30})
+    with pytest.raises(StudyError, match=r"\(toy-sampler\): can't serialize ints .*; its parameters: count"):
+        resolve_entries(msgspec.structs.replace(study, strategies=[given]), toy)
+
+
 def test_a_plugin_whose_library_is_missing_names_the_command(toy: Registry) -> None:
     from harness import Provides
 
