@@ -46,7 +46,8 @@ class Oracle:
         self.score: Score = validator.score
         self.repeats: tuple[int, ...] = validator.repeats
         self.records_seconds: bool = validator.records_seconds
-        if budget.seconds is not None and not validator.records_seconds:
+        self._timed = budget.seconds is not None
+        if self._timed and not validator.records_seconds:
             raise StudyError("the budget limits seconds, but the task records none")
         if budget.epochs is not None and any(f.epochs is None for f in self.fidelities):
             raise StudyError("the budget limits epochs, but the task records none")
@@ -170,7 +171,8 @@ class Oracle:
             reading = self._validator.measure(arch, self.fidelities[level], repeat)
         else:
             reading = self._validator.read(arch, row, self.fidelities[level], repeat)
-        if reading.missing:
+        unknown_cost = self._timed and reading.seconds != reading.seconds
+        if reading.missing or unknown_cost:
             ledger.missing += 1
             return math.nan
         score = self._sign * reading.valid

@@ -307,6 +307,22 @@ def test_what_a_partial_table_lacks_answers_nan_unpaid():
     assert len(o.history) == 2
 
 
+def test_what_has_no_recorded_seconds_is_lacking_where_these_are_limited():
+    """It would be free there."""
+
+    class Untimed(Table):
+        def validate(self, archs, *, fidelity, repeat=None):
+            found = super().validate(archs, fidelity=fidelity, repeat=repeat)
+            return replace(found, seconds=np.array([NAN if a[0] == 1 else 60.0 for a in archs]))
+
+    o = oracle(Budget(seconds=100), validator=Untimed())
+    assert math.isnan(o.query((1, 0)))
+    assert (o.paid, o.asked["missing"]) == ((0, 0.0, 0.0), 1)
+    assert o.query((2, 0)) == 13.0
+    assert o.paid == (1, 60.0, 60.0)
+    assert oracle(Budget(queries=9), validator=Untimed()).query((1, 0)) == 12.0
+
+
 def test_what_a_partial_table_lacks_counts_towards_the_end_by_calls():
     o = oracle(Budget(queries=1))
     for _ in range(50):
