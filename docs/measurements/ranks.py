@@ -57,9 +57,8 @@ def main() -> None:
     archs = [truth.architectures[int(row)] for row in rows]
     keys, _ = unseen(archs, validator, [paid.arch for paid in oracle.ledger], POINTS)
     kept = rows[keys]
-    predicted, scores = np.asarray(ranker.rank([archs[i] for i in keys])), truth.final[kept]
-    true = rank(scores, scores, higher_is_better=evaluator.score.higher_is_better)
-    points = np.stack([rank(predicted, predicted), true], axis=1)
+    predicted, scores = np.asarray(ranker.rank([archs[i] for i in keys])), evaluator.score.sign * truth.final[kept]
+    points = np.stack([rank(predicted, predicted), rank(scores, scores)], axis=1)
     with options.out.open("w", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["row", "predicted", "true"])

@@ -56,14 +56,13 @@ def ri_paper(scores: ArrayLike, draws: ArrayLike, *, higher_is_better: bool = Tr
     return relative_improvement(runs, float(drawn[: runs.size].mean()), higher_is_better=higher_is_better)
 
 
-def rank(scores: ArrayLike, table: ArrayLike, *, higher_is_better: bool = True) -> NDArray[np.int64]:
+def rank(scores: ArrayLike, table: ArrayLike) -> NDArray[np.int64]:
     """`1 + rows with a strictly better final score`, for each of `scores`; equals share the best of their ranks.
 
-    `scores`: [n]. `table`: the final scores of all rows; NaN marks a row without one and is never better. Both in the
-    same units and precision. Returns int64 [n]. O((n + rows) log rows).
+    `scores`: [n]. `table`: the final scores of all rows; NaN marks a row without one and is never better. Both
+    where higher is better, in the same units and precision. Returns int64 [n]. O((n + rows) log rows).
     """
-    sign = 1.0 if higher_is_better else -1.0
-    values, known = sign * finite_vector(scores, "scores"), np.sort(sign * _known(table))
+    values, known = finite_vector(scores, "scores"), np.sort(_known(table))
     return (1 + known.size - np.searchsorted(known, values, side="right")).astype(np.int64)
 
 

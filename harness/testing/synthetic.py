@@ -269,7 +269,7 @@ class SyntheticEvaluator(Evaluator):
         truth = self.truth()
         if truth is None or np.isnan(truth.final).all():
             raise HarnessError(f"the optimum of {self.task.name} is not known")
-        at = int(np.nanargmax(truth.final) if self.score.higher_is_better else np.nanargmin(truth.final))
+        at = int(np.nanargmax(self.score.sign * truth.final))
         return truth.architectures[at], float(truth.final[at])
 
     def provenance(self) -> dict[str, Any]:
