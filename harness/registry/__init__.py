@@ -127,8 +127,7 @@ class Registry:
         """Raises UnknownName, offering the nearest known names."""
         item = self.items.get((kind, name))
         if item is None:
-            plural = {"strategy": "strategies"}.get(kind, f"{kind}s")
-            hint = f"nas-harness list {plural}"
+            hint = f"nas-harness list {HOOK_OF[kind].removeprefix('nas_harness_')}"
             if kind == "strategy" and ":" in name:
                 hint = "a study runs installed strategies alone: nas-harness new strategy makes a plugin of yours"
             raise UnknownName(kind, name, self.names(kind), hint=hint)

@@ -33,7 +33,7 @@ def feasible(
                 found &= c.hold(costs[c.quantity])
         after = [c for c in constraints if c.quantity not in costs]
         if after:
-            found &= [row_of(validator, arch) >= 0 for arch in archs]
+            found[found] = [row_of(validator, archs[i]) >= 0 for i in np.flatnonzero(found).tolist()]
         left = np.flatnonzero(found)
         if after and len(left):
             full = validator.fidelities[-1]

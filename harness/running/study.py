@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tomllib
@@ -307,7 +306,8 @@ def _check_label(entry: Entry, earlier: list[Entry]) -> None:
 def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
     try:
         typed = msgspec.convert(given, cls.Params)
-        msgspec.msgpack.encode(typed)  # a worker is told of it: OverflowError where an integer has more than 64 bits
+        # As a message has them, which OverflowError refuses where an integer has more than 64 bits.
+        said = msgspec.msgpack.decode(msgspec.msgpack.encode(msgspec.to_builtins(typed, str_keys=True)))
     except (msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:
         message = str(error).replace(" - at `$.", " (params.").replace("`", "")
         names = [f.name for f in msgspec.structs.fields(cls.Params)]
@@ -315,9 +315,8 @@ def _params(cls: Any, given: dict[str, Any], where: str) -> dict[str, Any]:
         hint = nearest(unknown[1], names) if unknown else ""
         told = f"{message}{')' if '(params.' in message else ''}" + (f"; {hint}" if hint else "")
         raise StudyError(f"{where}: {told}; its parameters: {', '.join(names) or 'none'}") from None
-    # As a record and a message have them: a tuple is a list there, and a reply is held against what was asked for.
+    # As a record has them: a tuple is a list there, as in a message, but infinity and NaN are null.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(typed))
-    said = json.loads(json.dumps(msgspec.to_builtins(typed, str_keys=True)))  # this JSON has infinity and NaN
     if odd := [name for name in plain if plain[name] != said[name]]:
         raise StudyError(f"{where}: {odd[0]} is {said[odd[0]]}, and a record holds finite numbers only")
     return plain

@@ -22,10 +22,10 @@ class Oracle:
     """Validation scores under a budget.
 
     It answers so that higher is better, whatever the task's score. A *query* is a distinct (row, fidelity, repeat);
-    asking again is free, answered from memory and counted apart. A failed training, also one with an
-    infinite score, answers NaN and is paid. An architecture that breaks a constraint known before training answers NaN
-    unpaid; so does an architecture, or a repeat of one, that a partial table lacks. An architecture that is not of the
-    space raises InvalidArchitecture, unpaid and counted.
+    asking again is free, answered from memory and counted apart. A failed training, also one with an infinite score,
+    answers NaN and is paid. An architecture that breaks a constraint known before training answers NaN unpaid. So does
+    an architecture, or a repeat of one, that a partial table lacks, and one without recorded seconds where the budget
+    limits them. An architecture that is not of the space raises InvalidArchitecture, unpaid and counted.
 
     The query that crosses a limit is answered and is the last: every later call raises BudgetExhausted. So does a call
     after every row is known, or after too many calls (`Ledger`). A strategy that still goes on asking gets a

@@ -110,7 +110,8 @@ def _generators() -> dict[str, tuple[Callable[[], Any], Callable[[Any], object],
     }
     torch: Any = sys.modules.get("torch")
     if torch is not None:
-        found["torch"] = (torch.get_rng_state, torch.set_rng_state, torch.manual_seed)
+        cpu = torch.default_generator  # alone: what seeds devices too could not give their states back
+        found["torch"] = (cpu.get_state, cpu.set_state, cpu.manual_seed)
     return found
 
 
