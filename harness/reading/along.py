@@ -27,13 +27,13 @@ def unit_named(name: str | None, setting: SettingRuns) -> Unit:
 def grids_of(
     at: Sequence[float] | None, shown: Iterable[tuple[SettingRuns, list[EntryRuns]]], unit: str | None
 ) -> Iterator[tuple[SettingRuns, list[EntryRuns], Unit, Floats]]:
-    """Each setting that a cost asked for is within the budget of, with these costs, ascending; `at` None: each, with
-    every cost at which a run improved or ended, thinned to 500.
+    """Each setting with entries that a cost asked for is within the budget of, with these costs, ascending; `at` None:
+    with every cost at which a run improved or ended, thinned to 500.
 
     Raises UnknownName, HarnessError where the unit is not counted, and for a cost that is not positive or above every
     budget.
     """
-    settings = [(setting, entries, unit_named(unit, setting)) for setting, entries in shown]
+    settings = [(setting, entries, unit_named(unit, setting)) for setting, entries in shown if entries]
     ends = [_end_of(setting, counted) for setting, _, counted in settings]
     for cost in at or ():
         if not 0 < cost < math.inf:

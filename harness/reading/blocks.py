@@ -12,10 +12,11 @@ import numpy as np
 from harness.reading import numbers
 from harness.reading.matched import Floats
 from harness.reading.samples import EntrySamples
-from harness.reading.study import SettingRuns, StudyRuns
+from harness.reading.study import EntryRuns, SettingRuns, StudyRuns
 from harness.records.identity import stream
 from harness.records.specs import STRICT, Role
 from harness.search.budget import Budget
+from harness.strategy import Scoring
 
 
 class OverSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +100,11 @@ def _blocks(budget: Budget, seed: int, settings: list[SettingRuns], entries: tup
         own = [runs for runs in setting.entries if runs.entry.mode == mode]
         scorings = {runs.entry.scoring for runs in own}
         # A reference is called after one mode of several that are scored alike, in joined folders after each of them.
-        beside = {(r.entry.label, r.entry.scoring): r for r in setting.references if r.entry.scoring in scorings}
+        # The first one counts, as in `SettingRuns.reference_of`.
+        beside: dict[tuple[str, Scoring], EntryRuns] = {}
+        for r in setting.references:
+            if r.entry.scoring in scorings:
+                beside.setdefault((r.entry.label, r.entry.scoring), r)
         chosen = [runs for runs in own if not entries or runs.entry.label in entries]
         for runs in (*chosen, *beside.values()):
             of = EntrySamples(runs, setting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +30,7 @@ _WIDTH = 3.4
 _HEIGHT, _COLUMN_HEIGHT = 2.8, 2.4
 """Inches of a panel in a notebook, and in a column of a paper."""
 _GREY = "0.45"
-_DASHES = ("--", "-.")
+_DASHES = ("--", "-.", ":", (0, (9, 3)))
 """Of the references, one a law."""
 _FILES = (".svg", ".png", ".pdf")
 _DRAWN = ("table", "curves", "ktau")
@@ -47,7 +48,7 @@ def draw_curves(settings: Sequence[SettingSummary], curves: Sequence[Curve], *, 
     figure, panels = _panels(len(settings), column)
     for panel, setting in zip(panels, settings, strict=True):
         members = [c for c in curves if c.title == setting.title]
-        references = iter(_DASHES * len(members))
+        references = cycle(_DASHES)
         final = all(s is not None or v is None for c in members for s, v in zip(c.score, c.valid, strict=True))
         for k, c in enumerate(members):
             middle, low, high = (

@@ -13,7 +13,7 @@ from harness.reading.compliance import check_compliance
 from harness.reading.ingested import is_ingested, read_ingested
 from harness.reading.replay import matched_strategies, replay
 from harness.reading.study import read_study
-from harness.records.lines import PlannedSetting, SamplingRecord
+from harness.records.lines import SamplingRecord
 from harness.records.store import Folder, alike, read_folder
 from harness.registry import Registry
 from harness.running.plan import Evaluators, OpenTask
@@ -64,11 +64,11 @@ def _samplings(found: Folder, evaluators: Evaluators) -> Iterator[str]:
         record = found.samplings.get(identity)
         if record is None:
             yield f"random sampling of {about.setting.title} is missing"
-        elif about.recorded and (differs := _differs(record, about, evaluators)):
+        elif about.recorded and (differs := _differs(record, evaluators)):
             yield f"random sampling of {about.setting.title} is not what the data say: {', '.join(differs)}"
 
 
-def _differs(record: SamplingRecord, about: PlannedSetting, evaluators: Evaluators) -> list[str]:
+def _differs(record: SamplingRecord, evaluators: Evaluators) -> list[str]:
     """The fields that differ from random sampling made again."""
     spec = record.spec
     t = OpenTask(evaluators(spec.task), evaluators(spec.search_task), spec)

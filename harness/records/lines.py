@@ -217,7 +217,7 @@ class PlanRecord(msgspec.Struct, frozen=True, kw_only=True):
         settings, entries = range(len(self.settings)), range(len(self.entries))
         for c in self.cells:
             if c.setting not in settings or c.entry not in entries or len(c.searches) != len(c.outcomes):
-                raise ValueError("a cell is none of its settings and entries")
+                raise ValueError("a cell names no setting or entry of it, or more searches than outcomes or fewer")
 
     @property
     def id(self) -> str:

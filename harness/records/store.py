@@ -168,8 +168,14 @@ def _read(into: Folder, folders: Sequence[Path], kind: type[_Kind]) -> dict[str,
 
 
 def contradict(one: Any, other: Any) -> bool:
-    """Whether two records of one id say different things. One that failed contradicts none."""
-    if failures(one) or failures(other) or one == other:
+    """Whether two records of one id say different things. One that failed contradicts none.
+
+    Where only trainings of incumbents failed, the score of a first answer is its own all the same.
+    """
+    if failures(one) or failures(other):
+        scored = isinstance(one, OutcomeRecord) and one.spec.report == "first" and one.status == other.status == "ok"
+        return scored and not alike([one.arch, one.score, one.valid], [other.arch, other.score, other.valid])
+    if one == other:
         return False
     said = _says(one), _says(other)
     return said[0] != said[1] and not alike(*map(msgspec.json.decode, said))
@@ -187,7 +193,7 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def failures(record: Any) -> float:
-    """Of random sampling's draws, or of an outcome's other final trainings; infinite for another record that failed.
+    """Of random sampling's draws, or of the trainings of an outcome's incumbents; infinite for another that failed.
 
     What is carried out again replaces it.
     """
@@ -196,7 +202,7 @@ def failures(record: Any) -> float:
     if getattr(record, "status", "ok") != "ok":
         return math.inf
     trained = isinstance(record, OutcomeRecord) and record.spec.final_seed is not None
-    return [*record.incumbents, *record.scores].count(None) if trained else 0
+    return record.incumbents.count(None) if trained else 0
 
 
 def _says(record: Any) -> bytes:

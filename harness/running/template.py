@@ -1,6 +1,7 @@
 """The process that runs are forked from: ``python -m harness.running.template DESCRIPTOR``.
 
-It imports and prepares once, has one thread, and carries out nothing itself. For each worker of the coordinator it
+It imports and prepares once, unless that leaves threads: then each child does (`Made.anew`). It has one thread, and
+carries out nothing itself. For each worker of the coordinator it
 forks a *keeper*, which forks a child for each request, watches it, and kills what is left of it. All of them end with
 the coordinator, whose end closes the template's socket and the keepers'; the keepers end with the template, too.
 """

@@ -33,7 +33,7 @@ class Benchmark(TrainingProtocol):
     def table(self, task: Task, importer: str | None = None) -> Table:
         """The table of a task's scores, made by ``importer`` where that is given. Raises DataMissing, DataError."""
         if (why := self.missing(task)) is not None:
-            raise DataMissing(f"{task.name}: {why}; looked in {self.folder(task)}")
+            raise DataMissing(f"{task.name}: {why}; looked in {data_dir()}")
         return open_table(self.folder(task), importer)
 
     def datasets(self) -> tuple[DataSet, ...]:

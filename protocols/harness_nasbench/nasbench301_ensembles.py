@@ -10,6 +10,7 @@ import hashlib
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def _unpack(source: Path, scratch: Path, report: Progress) -> None:
             for n, item in enumerate(wanted):
                 report(f"unpacking {source.name}", n / len(wanted))
                 archive.extract(item, scratch)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise DataError(f"{source}: cannot be unpacked: {error}") from error
 
 

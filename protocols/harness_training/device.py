@@ -11,7 +11,7 @@ from harness import HarnessError
 from harness.running.environment import DEVICE, processor
 
 
-def open_device(name: str = "cpu") -> torch.device:
+def open_device(name: str) -> torch.device:
     """``cpu``, ``cuda`` or ``cuda:1``. Raises HarnessError where there is none such on this machine."""
     try:
         device = torch.device(name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -129,13 +130,14 @@ class Store:
 
     @contextlib.contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """One process at a time holds a key: one byte of the room's file of locks, far behind its end. A process holds
-        one key at a time: what it closes first would free both."""
+        """One holder of a key at a time: of one byte of the room's file of locks, far behind its end. The lock belongs
+        to the open file, so it excludes threads too, and goes with the process."""
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError):  # why a folder refuses it, `write` says
                 self.path(key).parent.mkdir(parents=True, exist_ok=True)
                 locks = held.enter_context(open(self.folder / LOCKS, "ab"))
-                fcntl.lockf(locks, fcntl.LOCK_EX, 1, int(key[:12], 16))
+                byte = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, int(key[:12], 16), 1, 0)  # Linux's flock
+                fcntl.fcntl(locks, fcntl.F_OFD_SETLKW, byte)
             yield
 
 

@@ -129,7 +129,7 @@ def test_nasbench101_is_pruned_before_it_is_padded() -> None:
     assert (given.ops[0] == given.ops[1]).all()
     assert (given.ops[0, 0, 4:] == 0).all()
     published = CTNASParams(**PUBLISHED)
-    assert Embedding.of(published) == Embedding()  # type: ignore[arg-type]
+    assert Embedding.of(published) == Embedding()
 
 
 def test_the_mlp_on_one_hot_choices_has_the_released_sizes() -> None:

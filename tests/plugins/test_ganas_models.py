@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_geometric.nn import DenseGraphConv
 
 from harness import CellBatch
 from harness.testing.spaces import ToyEdgeSpace
@@ -28,7 +27,7 @@ def _seeded():
 
 
 def test_the_layer_is_morris_et_als_convolution() -> None:
-    layer = DenseGraphConv(3, 2)
+    layer = KGNN(1, 1, hidden=4, layers=1, padding=True).predecessors[0]
     x, a = torch.randn(4, 5, 3), (torch.rand(4, 5, 5) < 0.5).float()
     w2, b, w1 = layer.lin_rel.weight, layer.lin_rel.bias, layer.lin_root.weight
     by_hand = torch.stack(

@@ -278,7 +278,7 @@ def damaged(folder: Path, small: Path) -> dict[str, Path]:
     """Files that are not what they say, by what is wrong with them."""
     good = (small / "surrogate.onnx").read_bytes()
     found = {name: folder / name for name in ("cut.onnx", "text.onnx", "table.csv", "empty.onnx", "bomb.zip")}
-    found |= {name: folder / name for name in ("slip.zip", "other.zip", "code.zip", "cut.zip")}
+    found |= {name: folder / name for name in ("slip.zip", "other.zip", "code.zip", "cut.zip", "flipped.zip")}
     found["cut.onnx"].write_bytes(good[: len(good) // 2])
     found["text.onnx"].write_bytes(b"PK\x03\x04 not a model")
     found["table.csv"].write_text("arch,test\n")
@@ -296,6 +296,12 @@ def damaged(folder: Path, small: Path) -> dict[str, Path]:
         archive.writestr("nb_models/xgb_v1.0/surrogate_model.model", b"\x80\x02cos\nsystem\nU\x04trueq\x00\x85R.")
         archive.writestr("nb_models/xgb_v1.0/model_config.json", '{"model": "xgb"}')
     found["cut.zip"].write_bytes(found["code.zip"].read_bytes()[:-30])
+    with zipfile.ZipFile(found["flipped.zip"], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("nb_models/xgb_v1.0/surrogate_model.model", bytes(range(256)))
+        archive.writestr("nb_models/xgb_v1.0/model_config.json", '{"model": "xgb"}')
+    flipped = bytearray(found["flipped.zip"].read_bytes())
+    flipped[30 + len("nb_models/xgb_v1.0/surrogate_model.model")] ^= 0xFF  # the first byte behind the member's header
+    found["flipped.zip"].write_bytes(flipped)
     found["other"] = folder / "other"
     found["other"].mkdir()
     shutil.copy(small / "surrogate.onnx", found["other"])

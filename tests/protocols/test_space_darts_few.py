@@ -54,3 +54,12 @@ def test_conformance() -> None:
         "an unmasked completion counts its violations",
     )
     assert len(assert_conforms(SPACE, only=only).results) == len(only)
+
+
+def test_a_cell_of_other_operations_is_refused_in_every_notation() -> None:
+    (other,) = (a for a in WHOLE.sample(np.random.default_rng(0), 1) if not set(operations(a)) <= set(KEPT))
+    for read, said in ((SPACE.from_genotype, WHOLE.genotype(other)), (SPACE.from_config, WHOLE.config(other))):
+        with pytest.raises(InvalidArchitecture):
+            read(said)
+    with pytest.raises(InvalidArchitecture):
+        SPACE.parse(WHOLE.describe(other))

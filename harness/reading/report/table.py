@@ -56,9 +56,7 @@ Cells = tuple[Column, Callable[[T], str]]
 """A column, and its cell for an item."""
 
 
-def laid_out(
-    items: Iterable[T], cells: Sequence[Cells[T]], kind: Callable[[T], Kind] = lambda _: "entry"
-) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
+def laid_out(items: Iterable[T], cells: Sequence[Cells[T]]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
     """The columns, and a row for each item."""
-    rows = (Row(tuple(cell(item) for _, cell in cells), kind(item)) for item in items)
+    rows = (Row(tuple(cell(item) for _, cell in cells)) for item in items)
     return tuple(column for column, _ in cells), tuple(rows)

@@ -219,8 +219,8 @@ def colour(series: int) -> str:
 
 
 def dash(series: int) -> str:
-    """Of a line: its colour comes again, and all references share one."""
-    return f"r{-series}" if series < 0 else f"d{series // SERIES % 3}"
+    """Of a line: its colour comes again, and all references share one colour."""
+    return f"r{(-series - 1) % 4 + 1}" if series < 0 else f"d{series // SERIES % 3}"
 
 
 def static(name: str) -> str:

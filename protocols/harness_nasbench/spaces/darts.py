@@ -155,7 +155,7 @@ class DartsSpace(SearchSpace):
                 concat = field(f"{cell}_concat", None)
                 if concat is None or sorted(concat) != list(NODES):
                     raise ValueError(f"{cell} cell: nodes 2 to 5 are to be concatenated, found {concat}")
-            return self._encoding(darts_cells.from_genotype(field("normal", ()), field("reduce", ())))
+            return self.check(self._encoding(darts_cells.from_genotype(field("normal", ()), field("reduce", ()))))
         except (TypeError, ValueError) as error:
             raise InvalidArchitecture(f"not a genotype of {self.name}: {error}") from None
 
@@ -169,7 +169,7 @@ class DartsSpace(SearchSpace):
         Raises InvalidArchitecture where an active edge lacks its operation or an inactive one has one.
         """
         try:
-            return self._encoding(darts_cells.from_config(config))
+            return self.check(self._encoding(darts_cells.from_config(config)))
         except (TypeError, ValueError) as error:
             raise InvalidArchitecture(f"not a configuration of {self.name}: {error}") from None
 

@@ -35,9 +35,6 @@ class FewDartsSpace(DartsSpace):
     def is_valid(self, arch: Architecture) -> bool:
         return self._is_encoding(arch) and all(a in kept for a, kept in zip(arch, _OPTIONS, strict=True))
 
-    def parse(self, text: str) -> Architecture:
-        return self.check(super().parse(text))
-
     def _sample(self, rng: np.random.Generator, n: int, law: str) -> list[Architecture]:
         columns = [np.array(kept)[rng.integers(0, len(kept), n)] for kept in _OPTIONS]
         return [tuple(row) for row in np.stack(columns, axis=1).tolist()]

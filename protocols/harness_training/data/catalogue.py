@@ -17,7 +17,6 @@ ROOM = "images"
 """The folder, below the data folder, of all tables of images."""
 FOLDERS = "images:"
 """A data set of this beginning is a folder of the user's, ``images:NAME``."""
-BUILT_IN = ("digits", "cluttered-digits")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -134,8 +133,8 @@ OFFICIAL = {
     )
 }  # fmt: skip
 _DIGITS = "https://scikit-learn.org/stable/datasets/toy_dataset.html"
-_BUILT_IN = [
-    DataSet(
+BUILT_IN = {
+    name: DataSet(
         name, summary, "CC BY 4.0 (UCI), BSD-3-Clause (scikit-learn)", _DIGITS, (), (f"{ROOM}/{name}",),
         install="made by itself when it is first used: pip install 'nas-harness[training]'",
     )
@@ -143,7 +142,7 @@ _BUILT_IN = [
         ("digits", "1,797 grey images of 8 x 8, ten digits, from scikit-learn"),
         ("cluttered-digits", "the same digits at random places among patches of others, 16 x 16"),
     )
-]  # fmt: skip
+}  # fmt: skip
 _FOLDERS = DataSet(
     FOLDERS.rstrip(":"), "folders of your own images, one a class: each is the data set images:NAME", "your own",
     "your own", (), (f"{ROOM}/folder-",), accepts="a folder that has a folder of images for each class",
@@ -159,9 +158,9 @@ def image_data_sets(tasks: Sequence[str]) -> list[DataSet]:
     ]
     every = [
         replace(data, tasks=tuple(t for t in tasks if t.partition("/")[2].partition("@")[0] == data.name))
-        for data in (*_BUILT_IN, *OFFICIAL.values(), *own)
+        for data in (*BUILT_IN.values(), *OFFICIAL.values(), *own)
     ]
-    mine = every[len(_BUILT_IN) + len(OFFICIAL) :]
+    mine = every[len(BUILT_IN) + len(OFFICIAL) :]
     together = replace(
         _FOLDERS,
         tasks=tuple(t for data in mine for t in data.tasks),

@@ -62,7 +62,7 @@ def test_the_reference_stands_beside_entries_that_are_scored_alike_whatever_mode
     runs = [
         r for task in TASKS for r in (
             *entry("high", [90.0, 92.0], task=task), *entry("high", [91.0, 93.0], task=task, mode="poster"),
-            *(r for mode in modes for r in reference([60.0, 62.0], task=task, mode=mode)),
+            *(r for i, mode in enumerate(modes) for r in reference([60.0, 62.0, 64.0][: 3 - i], task=task, mode=mode)),
         )
     ]  # fmt: skip
     for mode in ("strict", "poster"):
@@ -71,6 +71,8 @@ def test_the_reference_stands_beside_entries_that_are_scored_alike_whatever_mode
             ("high", "entry", 6),
             (MATCHED, "reference", 6),
         ]
+        (reference_scores,) = (c.scores for c in blocks.competitors if c.role == "reference")
+        assert [list(of_task) for of_task in reference_scores] == [[60.0, 62.0, 64.0]] * len(TASKS)
 
 
 def test_another_study_seed_is_no_other_task(tmp_path: Path) -> None:

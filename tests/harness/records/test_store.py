@@ -19,7 +19,7 @@ from harness.records.lines import (
     SearchRecord,
     TrainingRecord,
 )
-from harness.records.store import FILES, read_folder
+from harness.records.store import FILES, contradict, read_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = {"search": SearchRecord, "outcome": OutcomeRecord, "training": TrainingRecord, "sampling": SamplingRecord}
@@ -72,7 +72,7 @@ def _edit_sampling(sampling: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("file", "edit", "why"),
-    [("plans.jsonl", _edit_plan, "none of its settings"), ("samplings.jsonl", _edit_sampling, "Expected `int` >= 1")],
+    [("plans.jsonl", _edit_plan, "names no setting"), ("samplings.jsonl", _edit_sampling, "Expected `int` >= 1")],
 )
 def test_an_edited_line_is_left_out_and_named(
     tmp_path: Path, file: str, edit: Callable[[dict[str, Any]], None], why: str
@@ -85,3 +85,16 @@ def test_an_edited_line_is_left_out_and_named(
     (problem,) = read_folder(folder).problems
     assert (problem.file, problem.line) == (str(folder / file), 1)
     assert why in problem.why
+
+
+def test_a_failed_training_of_an_incumbent_excuses_no_other_score() -> None:
+    found = read_folder(ROOT / "results" / "reference" / "quickstart").outcomes
+    made = next(iter(found.values()))
+    whole = msgspec.structs.replace(
+        made, spec=msgspec.structs.replace(made.spec, final_seed=0), incumbents=[79.0, 80.0], scores=[], score=80.0
+    )
+    lacking = msgspec.structs.replace(whole, incumbents=[None, 80.0])
+    assert not contradict(whole, lacking)
+    assert contradict(whole, msgspec.structs.replace(lacking, score=99.0))
+    assert contradict(msgspec.structs.replace(lacking, score=99.0), lacking)
+    assert not contradict(whole, msgspec.structs.replace(lacking, status="failed", score=None))

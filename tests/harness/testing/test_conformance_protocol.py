@@ -202,7 +202,6 @@ CAUGHT_BY = {
     "best repeat": (swapped(None, {"validate": _validate_best_repeat}), "repeats, seconds"),
     "no seconds": (swapped(None, {"validate": _validate_without_seconds}), "repeats, seconds"),
     "another final": (swapped({"final_scores": _final_of_another}), "the truth is"),
-    "infinite": (swapped({"final_scores": _final_infinite}), "the truth is"),
     "backwards": (swapped({"truth": _truth_backwards}), "the truth is"),
     "overweight": (swapped({"truth": _truth_overweight}), "the truth is"),
     "holds its evaluator": (HoldsItsEvaluator, "validation is free"),
@@ -214,6 +213,12 @@ CAUGHT_BY = {
     "any final": (swapped({"check_final": _any_final}), "unknown columns"),
     "any column": (swapped({"validator": _any_column}), "unknown columns"),
 }
+
+
+def test_an_infinite_final_score_is_told_as_such():
+    report = check_protocol(swapped({"final_scores": _final_infinite}), only=["the truth is"])
+    assert report.failed
+    assert all("has an infinite score" in result.why for result in report.failed), str(report)
 
 
 def test_a_partial_table_conforms(toy):

@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,18 @@ def test_several_processes_train_a_key_once(tmp_path: Path) -> None:
     assert [w.exitcode for w in workers] == [0] * 4
     assert trained.value == 1
     assert {p.suffix or p.name for p in tmp_path.rglob("*") if p.is_file()} == {".json", LOCKS}
+
+
+def test_a_key_has_one_holder_among_threads_too(tmp_path: Path) -> None:
+    store = Store("validation", tmp_path)
+    with ThreadPoolExecutor(1) as other:
+        with store.alone("ab" * 16):
+            waits = other.submit(store.alone("ab" * 16).__enter__)
+            with store.alone("cd" * 16):
+                pass  # another key is free, and to give it back frees no other
+            with pytest.raises(TimeoutError):
+                waits.result(timeout=0.2)
+        waits.result(timeout=10)
 
 
 def test_a_training_that_misses_a_file_says_so(tmp_path: Path) -> None:

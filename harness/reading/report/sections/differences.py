@@ -60,7 +60,8 @@ def differences_of(source: Source) -> list[Difference]:
     against = source.choice.against or ""
     check_names((source.study,), (), (against,))
     found: list[Difference] = []
-    for setting, entries, unit, grid in grids_of(source.choice.at, source.shown(), source.choice.unit):
+    having = ((s, entries) for s, entries in source.shown() if any(e.entry.label == against for e in s.everyone))
+    for setting, entries, unit, grid in grids_of(source.choice.at, having, source.choice.unit):
         found += [
             _difference(setting, entry, other, grid, unit)
             for other in setting.everyone

@@ -60,10 +60,9 @@ def power_of(source: Source) -> list[Power]:
         if np.ptp(runs) == 0:
             continue
         hypotheses = max(2 * strict, 1)
-        seed = of_laws[0].runs[0].search.spec.study_seed
         for detect in source.choice.detect or DETECT:
             difference = detect / 100 * abs(sampling.mean) if score.ratio_scale else detect
-            rng = stream(seed, f"power {detect:.10g}", setting.title)
+            rng = stream(setting.study_seed, f"power {detect:.10g}", setting.title)
             seeds = partial(
                 seeds_needed, rng=rng, wanted=_WANTED, alpha=ALPHA / hypotheses, most=MOST, studies=_STUDIES
             )
