@@ -15,8 +15,9 @@ from written_records import ERROR, TEST_ORACLE, reference, run, sampling, study,
 from harness.errors import HarnessError, UnknownName
 from harness.reading.report.section import Choice, Source
 from harness.reading.report.sections import write_report
+from harness.reading.report.sections.curves import curves_of
 from harness.reading.report.sections.differences import Difference, differences_of
-from harness.records.lines import SamplingRecord
+from harness.records.lines import Paid, SamplingRecord
 from harness.records.runs import Run
 
 OURS = [30.02, 29.99, 30.11, 29.97, 30.01, 29.99]
@@ -159,3 +160,18 @@ def test_the_text_shows_validation_beside_final_scores_where_they_differ(tmp_pat
     said = " ".join(text.getvalue().split())
     assert "final ahead from 1 query, validation ahead from 1 query" in said
     assert "1 +10.00 [+10.00, +10.00] +1.00 [+1.00, +1.00]" in said
+
+
+def test_a_setting_without_the_entries_that_are_asked_for_refuses_nothing() -> None:
+    """Its runs count no epochs, which is nothing to differences on another task."""
+    counted = [
+        run(label, seed, 80.0, paid=Paid(10, 120.0, None), incumbents=[(10, 120.0, None, 80.0, 80.0)])
+        for label in ("a", "b")
+        for seed in range(2)
+    ]
+    others = [run("a", seed, 70.0, task="toy/b", paid=Paid(10, None, None)) for seed in range(2)]
+    made = [sampling("toy/a"), sampling("toy/b")]
+    (found,) = differences(counted + others, samplings=made, unit="epochs")
+    assert (found.title, found.label) == ("toy/a", "a")
+    own = Source(study(counted + others, made), Choice(entries=("b",), unit="epochs"))
+    assert [c.title for c in curves_of(own)] == ["toy/a"]
